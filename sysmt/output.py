@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a verb is and what it returns: text for people, the same facts as JSON for machines."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb found: `text` is printed for people, `data` with `--json`."""
+
+    text: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One subcommand: its arguments, an example for `--help`, and the function that does it."""
+
+    name: str
+    help: str
+    example: str
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Result]
+
+
+def show(result: Result, as_json: bool) -> None:
+    """Print a result on standard output."""
+    print(json.dumps(result.data, indent=2) if as_json else result.text)
+
+
+def progress(text: str) -> None:
+    """Say on standard error what is going on."""
+    print(f"sysmt: {text}", file=sys.stderr, flush=True)
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Lay out equal-keyed rows in aligned columns, the keys as the heading; numbers to the right."""
+    heads = list(rows[0])
+    cells = [[_cell(row[h]) for h in heads] for row in rows]
+    widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]
+    right = [all(isinstance(row[h], (int, float)) for row in rows) for h in heads]
+
+    def line(values: list[str]) -> str:
+        cols = (v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True))
+        return "  ".join(cols).rstrip()
+
+    return "\n".join([line(heads), *map(line, cells)])
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
