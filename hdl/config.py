@@ -15,6 +15,7 @@ POLICIES = ("S", "A", "Aw", "W", "aW", "S+A", "S+Aw", "S+W", "S+aW", "min")
 ROUNDINGS = ("nearest", "truncate")
 DRAINS = ("overlap", "in_place")
 THREADS = (1, 2, 4)
+TARGETS = ("asic", "fpga")
 
 X_WIDTH = 8
 W_WIDTH = 8
@@ -50,6 +51,9 @@ class PEConfig:
         Bits of the partial sum, 17 to 32.
     pipeline : 0 or 1
         Register stages between multiplier and accumulator.
+    target : "asic" or "fpga"
+        How the same function is written: `asic` as adders and selections for the smallest area in standard cells,
+        `fpga` as operators from which tools infer carry chains, DSP blocks and clock enables.
     """
 
     threads: int = 1
@@ -57,6 +61,7 @@ class PEConfig:
     rounding: str = "nearest"
     acc_width: int = 32
     pipeline: int = 0
+    target: str = "asic"
 
     def __post_init__(self):
         one_of("threads", self.threads, THREADS)
@@ -64,6 +69,7 @@ class PEConfig:
         one_of("rounding", self.rounding, ROUNDINGS)
         in_range("acc_width", self.acc_width, 17, 32)
         one_of("pipeline", self.pipeline, (0, 1))
+        one_of("target", self.target, TARGETS)
 
     @property
     def detects_zeros(self) -> bool:
@@ -74,6 +80,19 @@ class PEConfig:
     def width_policy(self) -> str:
         """The part of the policy that looks at operand width: "", "A", "Aw", "W", "aW" or "min"."""
         return "" if self.policy == "S" else self.policy.removeprefix("S+")
+
+    @property
+    def mode_width(self) -> int:
+        """Bits that tell a PE how many threads a tile runs on: "more than one", and with 4 threads "more than two".
+
+        None where zero detection finds out by itself: a thread without operands is an idle thread.
+        """
+        return 0 if self.detects_zeros else {1: 0, 2: 1, 4: 2}[self.threads]
+
+    @property
+    def product_width(self) -> int:
+        """Bits of the signed sum of the products of one step."""
+        return {1: 16, 2: 17, 4: 18}[self.threads]
 
     @property
     def k_max(self) -> int:
@@ -133,6 +152,19 @@ class ArrayConfig:
             raise ConfigError(f"pe must be a PEConfig, not {self.pe!r}")
         one_of("drain", self.drain, DRAINS)
         one_of("counters", self.counters, (False, True))
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the last step of a tile to the end of the cycle its last row leaves, with no stall.
+
+        One cycle hands the sum over (`overlap`), `rows` pass until the last row has its own, `rows` until the drain
+        is empty, `cols` of skew, and the pipeline of the PE.
+        """
+        return (self.drain == "overlap") + 2 * self.rows + self.cols - 1 + self.pe.pipeline
+
+    def tile_cycles(self, steps: int) -> int:
+        """Cycles from the first step of a tile to the first step of the next, operands and sink always ready."""
+        return max(steps, self.rows) if self.drain == "overlap" else steps + self.rows
 
     def as_dict(self) -> dict[str, Any]:
         """The fields, the nested ones flattened: what the manifest holds and `with_fields` takes back."""

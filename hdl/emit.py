@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from amaranth.back import verilog
-from amaranth.hdl import ClockSignal, Elaboratable, Instance, ResetSignal, Shape, ShapeCastable, Value
+from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Shape, ShapeCastable, Value
 from amaranth.lib import data, wiring
 
 from .files import write_together
@@ -43,21 +43,28 @@ class Library:
     def __init__(self, name: str):
         self.name = name
         self.modules: dict[str, str] = {}
+        self._shared: dict[str, tuple[object, wiring.Signature]] = {}
 
     def convert(self, component: wiring.Component, name: str) -> None:
         """Elaborate `component` as the module `name`; the modules it shares are collected before it."""
         text = verilog.convert(component, name=name, platform=self, strip_internal_attrs=True)
         self.modules[name] = re.sub(r"\A/\*.*?\*/\s*", "", text, flags=re.DOTALL)
 
-    def instance(self, component: wiring.Component) -> Instance:
-        """An instance of the shared module of `component`, connected to that component's own signals."""
-        name = f"{self.name}_{component.module_name}"
-        if name not in self.modules:
+    def instance(self, kind: type[wiring.Component], config: object) -> tuple[Instance, object]:
+        """An instance of the module of `kind(config)`, and the interface that it is connected to."""
+        name = f"{self.name}_{kind.module_name}"
+        if name not in self._shared:
+            component = kind(config)
+            self._shared[name] = config, component.signature
             self.convert(component, name)
+        known, signature = self._shared[name]
+        if known != config:
+            raise ValueError(f"module {name} must be shared by equal configurations, not {known!r} and {config!r}")
         header = re.search(rf"^module {re.escape(name)}\((.*?)\);", self.modules[name], re.MULTILINE).group(1)
         declared = set(header.split(", "))
+        interface = signature.create()
         ports = {}
-        for path, member, value in component.signature.flatten(component):
+        for path, member, value in signature.flatten(interface):
             flat = "__".join(map(str, path))
             if flat in declared:
                 ports[("o_" if member.flow == wiring.Out else "i_") + flat] = Value.cast(value)
@@ -65,12 +72,19 @@ class Library:
             ports["i_clk"] = ClockSignal()
         if "rst" in declared:
             ports["i_rst"] = ResetSignal()
-        return Instance(name, **ports)
+        return Instance(name, **ports), interface
 
 
-def shared(component: wiring.Component, platform: object) -> Elaboratable:
-    """`component` itself; while a design is being emitted, an instance of the module all its equals share."""
-    return platform.instance(component) if isinstance(platform, Library) else component
+def shared(m: Module, name: str, kind: type[wiring.Component], config: object, platform: object) -> object:
+    """Add `kind(config)` to `m` as submodule `name` and return its interface.
+
+    While a design is being emitted the submodule is an instance of the module that all its equals share.
+    """
+    if isinstance(platform, Library):
+        m.submodules[name], interface = platform.instance(kind, config)
+        return interface
+    m.submodules[name] = component = kind(config)
+    return component
 
 
 def emit(component: wiring.Component, name: str, facts: dict[str, Any]) -> Design:

@@ -33,7 +33,8 @@ def write_together(directory: Path, texts: dict[str, str | bytes]) -> list[Path]
         for temporary, path in staged:
             os.replace(temporary, path)
     except OSError as error:
-        raise UserError(f"output {str(directory)!r} cannot be written: {error.strerror}; choose another place") from error
+        message = f"output {str(directory)!r} cannot be written: {error.strerror}; choose another place"
+        raise UserError(message) from error
     finally:
         for temporary, _ in staged:
             if os.path.exists(temporary):

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operands of 8 bits through ports of 4: what fits, and what is rounded (NB-SMT, MICRO 2020, section 3).
+
+The one rounding routine of the gates; `sim` has its own.
+"""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed, unsigned
+
+
+def fits(operand: Value) -> Value:
+    """Whether an 8-bit operand is its own low 4 bits: x < 16 unsigned, -8 <= w <= 7 signed."""
+    high = operand[4:8]
+    if operand.shape().signed:
+        return Mux(operand[3], high.all(), ~high.any())
+    return ~high.any()
+
+
+def low_nibble(operand: Value) -> Value:
+    """The low 4 bits as a digit of weight 1: always unsigned."""
+    return operand[0:4]
+
+
+def high_nibble(operand: Value) -> Value:
+    """The high 4 bits as a digit of weight 16, with the operand's sign."""
+    return operand[4:8].as_signed() if operand.shape().signed else operand[4:8]
+
+
+def squeeze(
+    module: Module, operand: Value, on: Value, check_width: bool, rounding: str, name: str
+) -> tuple[Signal, Signal]:
+    """One 4-bit digit that stands for an 8-bit operand.
+
+    With `on` low the digit is the high nibble, weight 16. With `on` high it is the operand itself, weight 1, where
+    `check_width` is set and it fits; else the high nibble rounded to nearest, ties up, saturating
+    (`min((x + 8) >> 4, 15)`, `min((w + 8) >> 4, 7)`), or truncated.
+
+    Returns
+    -------
+    digit : Signal, 4 bits, signed like the operand
+    heavy : Signal
+        Whether the digit weighs 16.
+    """
+    is_signed = operand.shape().signed
+    digit = Signal(signed(4) if is_signed else unsigned(4), name=f"{name}_digit")
+    heavy = Signal(name=f"{name}_heavy")
+    high = operand[4:8]
+    top = Const(7 if is_signed else 15, 4)
+    up = on & operand[3] & (high != top) if rounding == "nearest" else Const(0, 1)
+    rounded = increment(high, up)
+    if check_width:
+        module.d.comb += [heavy.eq(~(on & fits(operand))), digit.eq(Mux(heavy, rounded, operand[0:4]))]
+    else:
+        module.d.comb += [heavy.eq(1), digit.eq(rounded)]
+    return digit, heavy
+
+
+def increment(value: Value, up: Value) -> Value:
+    """`value + up` modulo its width, as a chain of half adders."""
+    bits, carry = [], up
+    for bit in value:
+        bits.append(bit ^ carry)
+        carry = carry & bit
+    return Cat(bits)
+
+
+def weigh(digit_product: Value, heavy: Value) -> Value:
+    """A product, times 16 where `heavy`."""
+    return Mux(heavy, Cat(Const(0, 4), digit_product).as_signed(), digit_product)

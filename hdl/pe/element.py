@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The processing element: operand registers, a multiplier of any kind, the accumulator and its way out."""
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import ArrayConfig
+from ..sums import add
+from . import multiplier_for
+from .ports import Control, activations, weights
+
+
+class ProcessingElement(wiring.Component):
+    """One output-stationary PE.
+
+    Operands and control are registered, used, and passed on: x and control to the right, w downwards. The sum stays
+    until control says `first`; then it moves to the drain register (`overlap`) or has left already (`in_place`), and
+    a new one begins. Drains of a column form a chain that `shift` moves downwards.
+
+          i_w  i_sum
+           |    |
+    i_x ->[x]  [drain]--+        enable low freezes everything: a product in flight is neither lost nor added twice,
+           |            |        because the multiplier gives zero while frozen
+    i_ctl->[c]->(x*w)->[sum]
+           |            |
+          o_w         o_sum
+
+    Parameters
+    ----------
+    config : ArrayConfig
+
+    Members
+    -------
+    enable : In(1)
+    i_x, o_x : activations
+    i_control, o_control : Control
+    i_w, o_w : weights
+    i_sum, o_sum : signed(acc_width)
+
+    Latency
+    -------
+    Operands pass in 1 cycle; a product is in the sum 2 + `pipeline` clock edges after it entered. `first` and
+    `shift` act at the same edge as the product of their step.
+    """
+
+    module_name = "pe"
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        x, w, control = activations(config.pe), weights(config.pe), Control(config.pe)
+        sums = signed(config.pe.acc_width)
+        super().__init__(
+            {
+                "enable": In(1),
+                "i_x": In(x),
+                "o_x": Out(x),
+                "i_control": In(control),
+                "o_control": Out(control),
+                "i_w": In(w),
+                "o_w": Out(w),
+                "i_sum": In(sums),
+                "o_sum": Out(sums),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        pe = self.config.pe
+        x = Signal.like(self.i_x, reset_less=True)
+        w = Signal.like(self.i_w, reset_less=True)
+        control = Signal.like(self.i_control)
+        with m.If(self.enable):
+            m.d.sync += [x.eq(self.i_x), w.eq(self.i_w), control.eq(self.i_control)]
+        m.d.comb += [self.o_x.eq(x), self.o_w.eq(w), self.o_control.eq(control)]
+
+        m.submodules.multiplier = multiplier = multiplier_for(pe)
+        m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(w), multiplier.mode.eq(control.mode)]
+        if pe.pipeline:
+            product = Signal.like(multiplier.product, reset_less=True)
+            first, shift = Signal(), Signal()
+            m.d.comb += multiplier.enable.eq(1)
+            with m.If(self.enable):
+                m.d.sync += [product.eq(multiplier.product), first.eq(control.first), shift.eq(control.shift)]
+            addend = Mux(self.enable, product, 0)
+        else:
+            m.d.comb += multiplier.enable.eq(self.enable)
+            addend, first, shift = multiplier.product, control.first, control.shift
+        self._accumulate(m, addend, first & self.enable, shift & self.enable)
+        return m
+
+    def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value) -> None:
+        """Accumulator and drain; `first` and `shift` are low while frozen, and `addend` is zero."""
+        pe = self.config.pe
+        total = Signal(signed(pe.acc_width), reset_less=True)
+        drain = Signal(signed(pe.acc_width), reset_less=True)
+        begin, move = Signal(), Signal()
+        m.d.comb += [begin.eq(first), move.eq(shift & ~first)]
+        if self.config.drain == "overlap":
+            self._choose(m, drain, total, begin, self.i_sum, move)
+            base = Mux(begin, 0, total)
+        else:
+            drain = total
+            base = Mux(begin, 0, Mux(move, self.i_sum, total))
+        m.d.comb += self.o_sum.eq(drain)
+        m.d.sync += total.eq(add(m, [base.as_signed(), addend.as_signed()], pe.acc_width, pe.target, "acc"))
+
+    def _choose(self, m: Module, register: Signal, a: Value, take_a: Signal, b: Value, take_b: Signal) -> None:
+        """Load `a`, load `b`, or hold: as one and-or per bit, smaller in cells, or as a clock enable."""
+        if self.config.pe.target == "fpga":
+            with m.If(take_a):
+                m.d.sync += register.eq(a)
+            with m.Elif(take_b):
+                m.d.sync += register.eq(b)
+        else:
+            hold = Signal(name="hold")
+            m.d.comb += hold.eq(~(take_a | take_b))
+            chosen = [Mux(on, value, 0) for on, value in ((take_a, a), (take_b, b), (hold, register))]
+            m.d.sync += register.eq(chosen[0] | chosen[1] | chosen[2])

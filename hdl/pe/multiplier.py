@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The interface of every multiplier, and the conventional one."""
+
+from amaranth.hdl import Module, Mux, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import PEConfig
+from ..sums import multiply
+from .ports import activations, weights
+
+
+class Multiplier(wiring.Component):
+    """Combinational: the operands of one step in, the sum of their products out.
+
+    A kind of PE is a kind of multiplier: it derives from this class and is chosen by `hdl.pe.multiplier_for`.
+
+    Parameters
+    ----------
+    config : PEConfig
+
+    Members
+    -------
+    x : In(activations)
+    w : In(weights)
+    mode : In(`PEConfig.mode_width`)
+        Threads that run, see `Control.mode`.
+    enable : In(1)
+        Low: the product is zero, whatever the operands.
+    product : Out(signed(`PEConfig.product_width`))
+        Sum over the threads, exact or reduced as the policy says.
+    """
+
+    module_name = "multiplier"
+
+    def __init__(self, config: PEConfig):
+        self.config = config
+        super().__init__(
+            {
+                "x": In(activations(config)),
+                "w": In(weights(config)),
+                "mode": In(config.mode_width),
+                "enable": In(1),
+                "product": Out(signed(config.product_width)),
+            }
+        )
+
+
+class Conventional(Multiplier):
+    """One thread: the exact 8b x 8b product."""
+
+    def elaborate(self, platform):
+        m = Module()
+        x = Mux(self.enable, self.x[0], 0)
+        product = multiply(m, x, self.w[0], self.config.product_width, self.config.target, "p")
+        m.d.comb += self.product.eq(product)
+        return m
