@@ -6,6 +6,6 @@ from .multiplier import Conventional, Multiplier
 from .nbsmt import NbSmt2, NbSmt4
 
 
-def multiplier_for(config: PEConfig) -> Multiplier:
-    """The multiplier that `config` asks for."""
-    return {1: Conventional, 2: NbSmt2, 4: NbSmt4}[config.threads](config)
+def multiplier_kind(config: PEConfig) -> type[Multiplier]:
+    """The kind of multiplier that `config` asks for."""
+    return {1: Conventional, 2: NbSmt2, 4: NbSmt4}[config.threads]

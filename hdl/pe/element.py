@@ -6,8 +6,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import ArrayConfig
+from ..emit import shared
 from ..sums import add
-from . import multiplier_for
+from . import multiplier_kind
 from .ports import Control, activations, weights
 
 
@@ -44,8 +45,6 @@ class ProcessingElement(wiring.Component):
     `shift` act at the same edge as the product of their step.
     """
 
-    module_name = "pe"
-
     def __init__(self, config: ArrayConfig):
         self.config = config
         x, w, control = activations(config.pe), weights(config.pe), Control(config.pe)
@@ -64,6 +63,10 @@ class ProcessingElement(wiring.Component):
             }
         )
 
+    @staticmethod
+    def module_name(config: ArrayConfig) -> str:
+        return "pe"
+
     def elaborate(self, platform):
         m = Module()
         pe = self.config.pe
@@ -74,7 +77,7 @@ class ProcessingElement(wiring.Component):
             m.d.sync += [x.eq(self.i_x), w.eq(self.i_w), control.eq(self.i_control)]
         m.d.comb += [self.o_x.eq(x), self.o_w.eq(w), self.o_control.eq(control)]
 
-        m.submodules.multiplier = multiplier = multiplier_for(pe)
+        multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
         m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(w), multiplier.mode.eq(control.mode)]
         if pe.pipeline:
             product = Signal.like(multiplier.product, reset_less=True)

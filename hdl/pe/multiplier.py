@@ -13,7 +13,7 @@ from .ports import activations, weights
 class Multiplier(wiring.Component):
     """Combinational: the operands of one step in, the sum of their products out.
 
-    A kind of PE is a kind of multiplier: it derives from this class and is chosen by `hdl.pe.multiplier_for`.
+    A kind of PE is a kind of multiplier: it derives from this class and is chosen by `hdl.pe.multiplier_kind`.
 
     Parameters
     ----------
@@ -31,8 +31,6 @@ class Multiplier(wiring.Component):
         Sum over the threads, exact or reduced as the policy says.
     """
 
-    module_name = "multiplier"
-
     def __init__(self, config: PEConfig):
         self.config = config
         super().__init__(
@@ -44,6 +42,10 @@ class Multiplier(wiring.Component):
                 "product": Out(signed(config.product_width)),
             }
         )
+
+    @staticmethod
+    def module_name(config: PEConfig) -> str:
+        return "multiplier"
 
 
 class Conventional(Multiplier):

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The systolic array: columns of PEs between skew and drain, with streams on all sides."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .column import Column
+from .config import X_WIDTH, ArrayConfig
+from .counters import EventCounters
+from .emit import shared
+from .pe.ports import Control
+from .ports import Counters, ResultRow, Tile, w_step, x_step
+from .sequencer import Sequencer
+from .skew import delay
+
+
+class SystolicArray(wiring.Component):
+    """Output-stationary matrix product, tile by tile: `sums[r][c]` = sum over steps and threads of x[r] * w[c].
+
+    The skew is inside: a step is one aligned vector of activations and one of weights, a result is one aligned row.
+    Row 0 sits at the bottom, next to the exit, so that rows leave in order.
+
+              i_w  (skewed: column c waits c cycles)
+               |  |  |
+        i_x -[PE-PE-PE]  row R-1      a column of drains moves down; column c waits C-1-c cycles
+        skew -[PE-PE-PE]  ...
+             -[PE-PE-PE]  row 0
+               |  |  |
+               o
+
+    Parameters
+    ----------
+    config : ArrayConfig
+
+    Members
+    -------
+    i_tile : In(stream of Tile)
+        What to compute; taken while the tile before it is running.
+    i_x : In(stream of x_step)
+    i_w : In(stream of w_step)
+        Operands, `steps` transfers per tile. Both move together; either may stall.
+    o : Out(stream of ResultRow)
+        `rows` transfers per tile. A sink that is not ready freezes the array; nothing is lost.
+    refused : Out(1)
+        A tile was refused (see `Sequencer`); high until reset.
+    counters : Out(Counters)
+        When `config.counters`.
+
+    Latency
+    -------
+    `ArrayConfig.latency` after the last step of a tile; tiles follow one another in `ArrayConfig.tile_cycles`.
+
+    Limits
+    ------
+    `o.ready` acts on `i_x.ready` and `i_w.ready` in the same cycle. Sums of an overflowing length are refused by
+    `i_tile`, not saturated.
+
+    Source: SySMT (MICRO 2020, section 4); drain and skew are ours.
+    """
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        ports = {
+            "i_tile": In(stream.Signature(Tile(config))),
+            "i_x": In(stream.Signature(x_step(config))),
+            "i_w": In(stream.Signature(w_step(config))),
+            "o": Out(stream.Signature(ResultRow(config))),
+            "refused": Out(1),
+        }
+        super().__init__(ports | ({"counters": Out(Counters())} if config.counters else {}))
+
+    def elaborate(self, platform):
+        m = Module()
+        enable = Signal()
+        sequencer = shared(m, "sequencer", Sequencer, self.config, platform)
+        wiring.connect(m, wiring.flipped(self.i_tile), sequencer.i_tile)
+        m.d.comb += [
+            enable.eq(~self.o.valid | self.o.ready),
+            sequencer.enable.eq(enable),
+            sequencer.operands.eq(self.i_x.valid & self.i_w.valid),
+            self.i_x.ready.eq(sequencer.step),
+            self.i_w.ready.eq(sequencer.step),
+            self.refused.eq(sequencer.refused),
+        ]
+        x = self._running(m, sequencer)
+        sums, leaves = self._grid(m, sequencer, enable, x, platform)
+        self._results(m, sums, leaves, enable)
+        if self.config.counters:
+            self._count(m, sequencer, enable, x, platform)
+        return m
+
+    def _running(self, m: Module, sequencer: Sequencer) -> Signal:
+        """The activations of this step: zero where no step is taken or the thread does not run."""
+        x = Signal(len(self.i_x.payload.as_value()))
+        threads = sequencer.tile.threads
+        runs = [1, threads != 0, threads == 2, threads == 2][: self.config.pe.threads]
+        kept = Cat((sequencer.step & run).replicate(X_WIDTH) for run in runs).replicate(self.config.rows)
+        m.d.comb += x.eq(self.i_x.payload.as_value() & kept)
+        return x
+
+    def _grid(
+        self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, platform: object
+    ) -> tuple[list[Value], Value]:
+        """Skewed operands through the columns. Returns the sum of every column, and the drain control at the exit."""
+        config = self.config
+        mode = Cat(sequencer.tile.threads != 0, sequencer.tile.threads == 2)[: config.pe.mode_width]
+        first: Value = sequencer.first
+        skewed_x, control = [], []
+        for place in range(config.rows):
+            row = config.rows - 1 - place
+            if place:
+                first = delay(m, first, 1, enable, f"skew_first_{row}", reset_less=False)
+                mode = delay(m, mode, 1, enable, f"skew_mode_{row}")
+            skewed_x.append(delay(m, x.word_select(row, len(x) // config.rows), place, enable, f"skew_x_{row}"))
+            control += [first, sequencer.shift[place], mode]
+        passing_x, passing_control = Cat(skewed_x), Cat(control)
+        sums = []
+        for c in range(config.cols):
+            column = shared(m, f"column_{c}", Column, config, platform)
+            m.d.comb += [
+                column.enable.eq(enable),
+                column.i_w.eq(delay(m, self.i_w.payload[c], c, enable, f"skew_w_{c}")),
+                column.i_x.eq(passing_x),
+                column.i_control.eq(passing_control),
+            ]
+            passing_x, passing_control = column.o_x, column.o_control
+            sums.append(column.o_sum)
+        at_exit = data.View(Control(config.pe), passing_control[-Control(config.pe).size :])
+        return sums, at_exit.shift
+
+    def _results(self, m: Module, sums: list[Value], leaves: Value, enable: Signal) -> None:
+        """Align the columns; `leaves` says when the sum of the last one is a result."""
+        config = self.config
+        left = Signal(range(config.rows), init=config.rows - 1)
+        m.d.comb += [
+            self.o.valid.eq(delay(m, leaves, config.pe.pipeline, enable, "leaves", reset_less=False)),
+            self.o.payload.last.eq(left == 0),
+        ]
+        for c, total in enumerate(sums):
+            aligned = delay(m, total, config.cols - 1 - c, enable, f"align_{c}")
+            m.d.comb += self.o.payload.sums[c].eq(aligned)
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += left.eq(Mux(left == 0, config.rows - 1, left - 1))
+
+    def _count(self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, platform: object) -> None:
+        counters = shared(m, "counters", EventCounters, self.config, platform)
+        m.d.comb += [
+            counters.step.eq(sequencer.step),
+            counters.tile.eq(sequencer.tile),
+            counters.x.eq(x),
+            counters.w.eq(self.i_w.payload),
+            counters.stall_operands.eq(sequencer.waits_operands),
+            counters.stall_drain.eq(sequencer.waits_drain),
+            counters.stall_output.eq(~enable),
+            self.counters.eq(counters.counters),
+        ]

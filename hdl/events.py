@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the performance counters count, as polynomials in facts about activations and facts about weights.
+
+"Both threads are active" is a product of a fact about x and a fact about w, and so is everything else that is
+counted. Summed over an outer product of rows and columns, every monomial is (rows where its x facts hold) times
+(columns where its w facts hold): the counters need the edge of the array only, rows + cols small detectors, and no
+gate inside a PE.
+
+Facts about an activation of thread t (and alike about a weight, in capitals):
+
+    n<t>  it is not zero                      p<t>  it does not fit 4 bits, and exactly two threads run
+    q<t>  it does not fit, more than two run  b<t>  it does not fit, at least two run
+    r<t>  thread t is one of at least two that run (activations only)
+"""
+
+from .config import PEConfig
+
+Monomial = frozenset[str]
+
+
+class Polynomial:
+    """An integer combination of products of facts; facts are 0 or 1, so their powers vanish."""
+
+    def __init__(self, terms: dict[Monomial, int]):
+        self.terms = {_simplest(m): 0 for m in terms}
+        for monomial, coefficient in terms.items():
+            self.terms[_simplest(monomial)] += coefficient
+        self.terms = {m: c for m, c in self.terms.items() if c}
+
+    def __add__(self, other: "Polynomial") -> "Polynomial":
+        return Polynomial({m: self.terms.get(m, 0) + other.terms.get(m, 0) for m in {**self.terms, **other.terms}})
+
+    def __sub__(self, other: "Polynomial") -> "Polynomial":
+        return self + other * constant(-1)
+
+    def __mul__(self, other: "Polynomial") -> "Polynomial":
+        result = constant(0)
+        for a, ca in self.terms.items():
+            for b, cb in other.terms.items():
+                result = result + Polynomial({a | b: ca * cb})
+        return result
+
+
+def _simplest(monomial: Monomial) -> Monomial:
+    """An operand that does not fit is not zero: drop what follows."""
+    implied = {{"b": "n", "p": "n", "q": "n", "B": "N", "P": "N", "Q": "N"}.get(f[0], "-") + f[1:] for f in monomial}
+    return frozenset(monomial - implied)
+
+
+def constant(value: int) -> Polynomial:
+    """The polynomial that is `value` everywhere."""
+    return Polynomial({frozenset(): value})
+
+
+def fact(name: str) -> Polynomial:
+    """The polynomial that is 1 where the fact holds."""
+    return Polynomial({frozenset([name]): 1})
+
+
+def total(polynomials: list[Polynomial]) -> Polynomial:
+    """Their sum."""
+    return sum(polynomials, start=constant(0))
+
+
+def product(polynomials: list[Polynomial]) -> Polynomial:
+    """Their product."""
+    result = constant(1)
+    for polynomial in polynomials:
+        result = result * polynomial
+    return result
+
+
+def events(config: PEConfig) -> dict[str, Polynomial]:
+    """What one PE adds to each counter in one step (NB-SMT, MICRO 2020, section 3)."""
+    threads = range(config.threads)
+    active = [fact(f"n{t}") * fact(f"N{t}") for t in threads]
+    idle = constant(1) - product([constant(1) - a for a in active])
+    exactly_one = total([active[t] * _none(active, {t}) for t in threads])
+    counted = {"active": total(active), "busy": idle, "collisions": idle - exactly_one}
+    if config.threads == 1:
+        return counted | {"reduced": constant(0)}
+    if config.policy == "min":
+        return counted | {"reduced": total([fact(f"r{t}") for t in threads])}
+    if not config.detects_zeros:
+        pair = [_reduced_pair(config.width_policy, "p", t) for t in threads[:2]]
+        quad = [_reduced_quad("q", t) for t in threads] if config.threads == 4 else []
+        return counted | {"reduced": total(pair + quad)}
+    reduced = constant(0)
+    for t in threads:
+        several = active[t] - active[t] * _none(active, {t})
+        if config.threads == 2:
+            reduced += several * _reduced_pair(config.width_policy, "b", t)
+        else:
+            others = [s for s in threads if s != t]
+            two = total([active[t] * active[s] * _none(active, {s, t}) for s in others])
+            reduced += two * _reduced_pair(config.width_policy, "b", t)
+            more = several - two
+            reduced += more * (_reduced_quad("b", t) if config.width_policy else constant(1))
+    return counted | {"reduced": reduced}
+
+
+def _none(active: list[Polynomial], without: set[int]) -> Polynomial:
+    """No thread is active, but for those in `without`."""
+    return product([constant(1) - a for t, a in enumerate(active) if t not in without])
+
+
+def _reduced_pair(width_policy: str, big: str, t: int) -> Polynomial:
+    """Thread t has one 4b x 8b lane: is an operand of it reduced?"""
+    x, w = fact(f"{big}{t}"), fact(f"{big.upper()}{t}")
+    return {"": constant(1), "A": x, "W": w, "Aw": x * w, "aW": x * w}[width_policy]
+
+
+def _reduced_quad(big: str, t: int) -> Polynomial:
+    """Thread t has one 4b x 4b multiplier: is an operand of it reduced?"""
+    x, w = fact(f"{big}{t}"), fact(f"{big.upper()}{t}")
+    return x + w - x * w
+

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The controller of the array: takes tiles, lets steps in, and times the drain.
+
+Everything downstream of the operand ports moves one place per enabled cycle, so the controller alone decides: what it
+sends beside a step reaches row p, column c exactly p + c cycles later.
+
+    overlap   first ....... rows cycles ....... shift x rows      (the next `first` may coincide with the first shift)
+    in_place  last step ... rows cycles ....... shift x rows      (the next `first` follows the first shift)
+"""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import THREADS, ArrayConfig
+from .ports import Tile
+
+
+class Sequencer(wiring.Component):
+    """Turns tiles into steps and drains.
+
+    A tile whose `steps` is zero or could overflow the accumulator, whose thread count the array does not have, or
+    whose extent is empty or larger than the array, is refused: `refused` goes high, nothing more is taken until
+    reset, and the tiles before it are finished and delivered.
+
+    Parameters
+    ----------
+    config : ArrayConfig
+
+    Members
+    -------
+    enable : In(1)
+        Low freezes the array.
+    i_tile : In(stream of Tile)
+    tile : Out(Tile)
+        The tile whose steps are being taken.
+    operands : In(1)
+        Both operand streams have a step.
+    step : Out(1)
+        That step is taken in this cycle. Without it the array takes a step of zeros.
+    first : Out(1)
+        Goes with the step, or with the step of zeros.
+    shift : Out(rows)
+        Drain control of every row, unskewed.
+    waits_operands, waits_drain : Out(1)
+        Why no step is taken.
+    refused : Out(1)
+    """
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        super().__init__(
+            {
+                "enable": In(1),
+                "i_tile": In(stream.Signature(Tile(config))),
+                "tile": Out(Tile(config)),
+                "operands": In(1),
+                "step": Out(1),
+                "first": Out(1),
+                "shift": Out(config.rows),
+                "waits_operands": Out(1),
+                "waits_drain": Out(1),
+                "refused": Out(1),
+            }
+        )
+
+    @staticmethod
+    def module_name(config: ArrayConfig) -> str:
+        return "sequencer"
+
+    def elaborate(self, platform):
+        m = Module()
+        overlap = self.config.drain == "overlap"
+        running = Signal()
+        left = Signal.like(self.tile.steps)
+        begun = Signal()
+        finishing = Signal()
+        m.d.comb += finishing.eq(self.step & (left == 1))
+        self._take_tiles(m, running, left, begun, finishing)
+
+        # `pending`: the sums in the array are results that have not been handed to the drain.
+        # `clean`: the sums are zero, so a tile can begin without `first`.
+        pending, clean = Signal(), Signal()
+        due, busy = Signal(), Signal()
+        needs_first = ~begun & ~clean if overlap else ~begun
+        blocked = needs_first & busy
+        m.d.comb += [
+            self.step.eq(self.enable & running & self.operands & ~blocked),
+            self.waits_drain.eq(self.enable & running & blocked),
+            self.waits_operands.eq(self.enable & running & ~blocked & ~self.operands),
+        ]
+        if overlap:
+            flush = Signal()
+            m.d.comb += [
+                flush.eq(self.enable & ~self.step & pending & ~busy),
+                self.first.eq((self.step & needs_first) | flush),
+                due.eq(self.first & pending),
+            ]
+            with m.If(finishing):
+                m.d.sync += [pending.eq(1), clean.eq(0)]
+            with m.Elif(self.first):
+                m.d.sync += [pending.eq(0), clean.eq(flush)]
+            with m.Elif(self.step):
+                m.d.sync += clean.eq(0)
+        else:
+            m.d.comb += [self.first.eq(self.step & needs_first), due.eq(finishing)]
+        self._time_drain(m, due, busy)
+        return m
+
+    def _take_tiles(self, m: Module, running: Signal, left: Signal, begun: Signal, finishing: Signal) -> None:
+        """Hold the current tile; take the next one while the last step of this one is taken."""
+        order = self.i_tile.payload
+        limits = Signal.like(order.steps)
+        known = Signal()
+        with m.Switch(order.threads):
+            for i, threads in enumerate(t for t in THREADS if t <= self.config.pe.threads):
+                with m.Case(i):
+                    m.d.comb += [limits.eq(self.config.pe.k_max // threads), known.eq(1)]
+        fine = Cat(
+            known,
+            order.steps != 0,
+            order.steps <= limits,
+            order.rows != 0,
+            order.rows <= self.config.rows,
+            order.cols != 0,
+            order.cols <= self.config.cols,
+        ).all()
+        m.d.comb += self.i_tile.ready.eq((~running | finishing) & ~self.refused)
+        with m.If(self.step):
+            m.d.sync += [left.eq(left - 1), begun.eq(1)]
+        with m.If(finishing):
+            m.d.sync += running.eq(0)
+        with m.If(self.i_tile.valid & self.i_tile.ready):
+            with m.If(fine):
+                m.d.sync += [running.eq(1), begun.eq(0), left.eq(order.steps), self.tile.eq(order)]
+            with m.Else():
+                m.d.sync += self.refused.eq(1)
+
+    def _time_drain(self, m: Module, due: Signal, busy: Signal) -> None:
+        """`rows` cycles after `due`, shift: row p for p + 1 cycles. `busy`: too early for the next `due` or `first`."""
+        rows = self.config.rows
+        extra = int(self.config.drain == "in_place")
+        wait = Signal(range(rows + 1))
+        shifting = Signal(rows)
+        start = due if rows == 1 else wait == 1 + extra
+        m.d.comb += [busy.eq(wait != 0), self.shift.eq(shifting)]
+        with m.If(self.enable):
+            with m.If(due):
+                m.d.sync += wait.eq(rows - 1 + extra)
+            with m.Elif(busy):
+                m.d.sync += wait.eq(wait - 1)
+            m.d.sync += shifting.eq(Mux(start, (1 << rows) - 1, shifting << 1))
