@@ -98,13 +98,20 @@ class BitMatrix:
                 self._push(place, late + delay, bit)
 
 
+def _named(module: Module, value: Value, name: str) -> Value:
+    """`value` as a signal: its bits are used one by one, and an expression would be written out for each of them."""
+    signal = Signal.like(Value.cast(value), name=name)
+    module.d.comb += signal.eq(value)
+    return signal
+
+
 def add(module: Module, terms: list[Value], width: int, target: str, name: str) -> Value:
     """The signed sum of `terms`, modulo `2**width`."""
     if target == "fpga":
         return sum(terms[1:], start=terms[0])[:width].as_signed()
     matrix = BitMatrix(module, width, name)
-    for term in terms:
-        matrix.add(term)
+    for i, term in enumerate(terms):
+        matrix.add(_named(module, term, f"{name}_term_{i}"))
     return matrix.reduce().as_signed()
 
 
@@ -115,6 +122,6 @@ def multiply(module: Module, a: Value, b: Value, width: int, target: str, name: 
         module.d.comb += product.eq(a * b)
     else:
         matrix = BitMatrix(module, width, name)
-        matrix.add_product(a, b)
+        matrix.add_product(_named(module, a, f"{name}_a"), _named(module, b, f"{name}_b"))
         module.d.comb += product.eq(matrix.reduce())
     return product
