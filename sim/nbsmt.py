@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Golden model of NB-SMT: the matrix product that the array computes, bit for bit, at the speed of a few dense ones.
+
+NB-SMT: Shomron and Weiser, MICRO 2020, section 3. How a policy becomes a sum of products: `sim.nbsmt_terms`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations
+
+import numpy as np
+
+from hdl.config import PEConfig
+from hdl.errors import UserError
+
+from .nbsmt_counters import Counters, count
+from .nbsmt_terms import Term, terms
+
+FLOAT32_EXACT = 2**24
+"""Sums of integers stay exact in float32, in any order, while the sum of their magnitudes does not exceed this."""
+
+OPERAND_VALUES = 2**19
+"""Float32 values of x prepared at a time: bounds the memory and stays in the processor's cache."""
+
+IDENTITY = np.arange(256)
+
+
+@dataclass(frozen=True, eq=False)
+class Product:
+    """What the array computed and counted.
+
+    Parameters
+    ----------
+    sums : int32 [M, N]
+    counters : Counters
+    """
+
+    sums: np.ndarray
+    counters: Counters
+
+
+def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = None) -> Product:
+    """Multiply x by w as an array of these PEs does.
+
+    Parameters
+    ----------
+    x : uint8 [M, K]
+        Activations.
+    w : int8 [K, N]
+        Weights.
+    pe : PEConfig
+    threads : int, optional
+        Threads to run on, if fewer than the PE has (throttling).
+
+    Raises
+    ------
+    UserError
+        Type or shape of an operand is wrong, K could overflow the accumulator, or the PE cannot run `threads`.
+    """
+    check_operands(x, w, pe)
+    threads = pe.throttle(threads)
+    by_thread = split(x, threads), split(w.T, threads)
+    return Product(_sums(*by_thread, terms(pe, threads)), count(*by_thread, pe))
+
+
+def check_operands(x: np.ndarray, w: np.ndarray, pe: PEConfig) -> None:
+    """Refuse what the array cannot multiply (`UserError`, one line)."""
+    for name, operand, dtype, shape in (("x", x, np.uint8, "[M, K]"), ("w", w, np.int8, "[K, N]")):
+        if not isinstance(operand, np.ndarray) or operand.dtype != dtype or operand.ndim != 2:
+            raise UserError(
+                f"{name} must be a {np.dtype(dtype)} array {shape}, not {_describe(operand)}; "
+                "quantise and reshape it first"
+            )
+    if x.shape[1] != w.shape[0]:
+        raise UserError(
+            f"x [M, K] and w [K, N] must agree in K, not {x.shape[1]} and {w.shape[0]}; transpose or slice one of them"
+        )
+    pe.check_k(x.shape[1])
+    for name, size in (("M, the rows of x,", x.shape[0]), ("N, the columns of w,", w.shape[1])):
+        if size == 0:
+            raise UserError(f"{name} must be at least 1, not 0")
+
+
+def _describe(operand: object) -> str:
+    if isinstance(operand, np.ndarray):
+        return f"{operand.dtype} {list(operand.shape)}"
+    return type(operand).__name__
+
+
+def split(operand: np.ndarray, threads: int) -> np.ndarray:
+    """Give each thread its contiguous part of K, the tail padded with zeros: [L, K] becomes [L, T, ceil(K / T)]."""
+    length, k = operand.shape
+    steps = -(-k // threads)
+    padded = np.zeros((length, threads * steps), operand.dtype)
+    padded[:, :k] = operand
+    return padded.reshape(length, threads, steps)
+
+
+def _sums(x: np.ndarray, w: np.ndarray, policy: tuple[Term, ...]) -> np.ndarray:
+    """Add up the terms: x uint8 [M, T, steps], w int8 [N, T, steps] -> int32 [M, N]."""
+    (m, threads, steps), n = x.shape, w.shape[0]
+    sums = np.zeros((m, n), np.int32)
+    # The terms lie one after the other along the reduction of one float32 matrix product, cut where it could round.
+    depth = FLOAT32_EXACT // sum(term.bound(threads) for term in policy)
+    for k in _slices(steps, depth):
+        w_side = _operand(w[:, :, k].view(np.uint8), [(term.others, term.w) for term in policy])
+        for rows in _slices(m, max(1, OPERAND_VALUES // w_side.shape[1])):
+            x_side = _operand(x[rows, :, k], [(term.others, term.x) for term in policy])
+            sums[rows] += (x_side @ w_side.T).astype(np.int32)
+    return sums
+
+
+def _slices(length: int, size: int) -> Iterator[slice]:
+    return (slice(start, start + size) for start in range(0, length, size))
+
+
+def _operand(codes: np.ndarray, tables: list[tuple[int, np.ndarray]]) -> np.ndarray:
+    """One side of the matrix product.
+
+    Parameters
+    ----------
+    codes : uint8 [L, T, S]
+        The operand's bytes.
+    tables : list of (others, float32 [256])
+        Per term, how many others must be active, and the function of the operand.
+
+    Returns
+    -------
+    float32 [L, depth]
+        For every term, for every set of `others` other threads, for every thread and step: the function of that
+        thread's operand where the operands of all threads of the set are non-zero, else 0.
+    """
+    length, threads, steps = codes.shape
+    nonzero = (codes != 0).astype(np.float32)
+    # A set is written as distances from the thread itself, modulo T: one expression then serves all threads at once.
+    around = np.concatenate([nonzero, nonzero], axis=1)
+    masks = {
+        others: reduce(np.multiply, [around[:, d : d + threads] for d in others])
+        for size in {others for others, _ in tables} - {0}
+        for others in combinations(range(1, threads), size)
+    }
+    values = {table.tobytes(): _look_up(table, codes) for _, table in tables}
+    blocks = [(table, b) for others, table in tables for b in combinations(range(1, threads), others)]
+    side = np.empty((length, len(blocks), threads, steps), np.float32)
+    for place, (table, others) in enumerate(blocks):
+        if others:
+            np.multiply(values[table.tobytes()], masks[others], out=side[:, place])
+        else:
+            side[:, place] = values[table.tobytes()]
+    return side.reshape(length, -1)
+
+
+def _look_up(table: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Apply a function tabulated over bytes."""
+    if np.array_equal(table, IDENTITY):
+        return codes.astype(np.float32)  # several times faster
+    return table.take(codes)
