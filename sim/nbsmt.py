@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
+from math import prod
 
 import numpy as np
 
@@ -24,6 +25,7 @@ OPERAND_VALUES = 2**19
 """Float32 values of x prepared at a time: bounds the memory and stays in the processor's cache."""
 
 IDENTITY = np.arange(256)
+ONE = np.float32(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +105,17 @@ def _sums(x: np.ndarray, w: np.ndarray, policy: tuple[Term, ...]) -> np.ndarray:
     sums = np.zeros((m, n), np.int32)
     # The terms lie one after the other along the reduction of one float32 matrix product, cut where it could round.
     depth = FLOAT32_EXACT // sum(term.bound(threads) for term in policy)
+    blocks_x = [(b, term.x) for term in policy for b in combinations(range(1, threads), term.others)]
+    blocks_w = [(b, term.w) for term in policy for b in combinations(range(1, threads), term.others)]
+    shape = len(blocks_x), threads, min(steps, depth)
+    rows = min(m, max(1, OPERAND_VALUES // prod(shape)))
+    # Reused from cut to cut: fresh pages would cost as much as filling them.
+    memory_x, memory_w = (np.empty(length * prod(shape), np.float32) for length in (rows, n))
     for k in _slices(steps, depth):
-        w_side = _operand(w[:, :, k].view(np.uint8), [(term.others, term.w) for term in policy])
-        for rows in _slices(m, max(1, OPERAND_VALUES // w_side.shape[1])):
-            x_side = _operand(x[rows, :, k], [(term.others, term.x) for term in policy])
-            sums[rows] += (x_side @ w_side.T).astype(np.int32)
+        w_side = _operand(w[:, :, k].view(np.uint8), blocks_w, memory_w)
+        for part in _slices(m, rows):
+            x_side = _operand(x[part, :, k], blocks_x, memory_x)
+            sums[part] += (x_side @ w_side.T).astype(np.int32)
     return sums
 
 
@@ -115,39 +123,35 @@ def _slices(length: int, size: int) -> Iterator[slice]:
     return (slice(start, start + size) for start in range(0, length, size))
 
 
-def _operand(codes: np.ndarray, tables: list[tuple[int, np.ndarray]]) -> np.ndarray:
+def _operand(codes: np.ndarray, blocks: list[tuple[tuple[int, ...], np.ndarray]], memory: np.ndarray) -> np.ndarray:
     """One side of the matrix product.
 
     Parameters
     ----------
     codes : uint8 [L, T, S]
         The operand's bytes.
-    tables : list of (others, float32 [256])
-        Per term, how many others must be active, and the function of the operand.
+    blocks : list of (others, float32 [256])
+        Per set of other threads, written as distances from the thread itself modulo T, a function of the operand.
+    memory : float32, at least L * blocks * T * S
+        Where to put the result.
 
     Returns
     -------
-    float32 [L, depth]
-        For every term, for every set of `others` other threads, for every thread and step: the function of that
-        thread's operand where the operands of all threads of the set are non-zero, else 0.
+    float32 [L, blocks * T * S]
+        For every block, for every thread and step: the function of that thread's operand where the operands of all the
+        others are non-zero, else 0.
     """
     length, threads, steps = codes.shape
     nonzero = (codes != 0).astype(np.float32)
-    # A set is written as distances from the thread itself, modulo T: one expression then serves all threads at once.
-    around = np.concatenate([nonzero, nonzero], axis=1)
+    around = np.concatenate([nonzero, nonzero], axis=1)  # from any thread on, all threads in cyclic order
     masks = {
-        others: reduce(np.multiply, [around[:, d : d + threads] for d in others])
-        for size in {others for others, _ in tables} - {0}
-        for others in combinations(range(1, threads), size)
+        others: reduce(np.multiply, [around[:, d : d + threads] for d in others]) for others, _ in blocks if others
     }
-    values = {table.tobytes(): _look_up(table, codes) for _, table in tables}
-    blocks = [(table, b) for others, table in tables for b in combinations(range(1, threads), others)]
-    side = np.empty((length, len(blocks), threads, steps), np.float32)
-    for place, (table, others) in enumerate(blocks):
-        if others:
-            np.multiply(values[table.tobytes()], masks[others], out=side[:, place])
-        else:
-            side[:, place] = values[table.tobytes()]
+    tables = {table.tobytes(): table for _, table in blocks}
+    values = {key: _look_up(table, codes) for key, table in tables.items()}
+    side = memory[: codes.size * len(blocks)].reshape(length, len(blocks), threads, steps)
+    for place, (others, table) in enumerate(blocks):
+        np.multiply(values[table.tobytes()], masks.get(others, ONE), out=side[:, place])
     return side.reshape(length, -1)
 
 
