@@ -21,8 +21,8 @@ from .nbsmt_terms import Term, terms
 FLOAT32_EXACT = 2**24
 """Sums of integers stay exact in float32, in any order, while the sum of their magnitudes does not exceed this."""
 
-OPERAND_VALUES = 2**19
-"""Float32 values of x prepared at a time: bounds the memory and stays in the processor's cache."""
+OPERAND_VALUES = 2**20
+"""Float32 values of x prepared at a time: bounds the memory."""
 
 IDENTITY = np.arange(256)
 ONE = np.float32(1)

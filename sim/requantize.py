@@ -136,6 +136,6 @@ def _check_variant(variant: str) -> None:
 
 
 def _check_range(name: str, values: np.ndarray, low: int, high: int) -> None:
-    outside = values[(values < low) | (values > high)]
-    if outside.size:
-        raise UserError(f"{name} must be within {low}..{high}, not {int(outside.flat[0])}; rescale the layer")
+    for extreme in (values.min(), values.max()) if values.size else ():
+        if not low <= extreme <= high:
+            raise UserError(f"{name} must be within {low}..{high}, not {extreme}; rescale the layer")

@@ -22,7 +22,7 @@ def shift_right(value: np.ndarray, bits: np.ndarray | int, mode: str) -> np.ndar
     """
     if mode == "truncate":
         return value >> bits
-    half = (np.ones_like(value) << bits) >> 1
+    half = np.left_shift(1, bits, dtype=value.dtype) >> 1
     if mode == "nearest":
         return (value + half) >> bits
     if mode == "away":
