@@ -145,6 +145,28 @@ def test_largest_sums_stay_exact(threads, monkeypatch):
     assert matmul(x, w, pe).sums[0, 0] != expected
 
 
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"FLOAT32_EXACT": 2**20},
+        {"FLOAT32_EXACT": 2**20, "WEIGHT_VALUES": 1},
+        {"OPERAND_VALUES": 1000},
+        {"BAND_VALUES": 1},
+        {"FLOAT32_EXACT": 2**20, "WEIGHT_VALUES": 2000, "OPERAND_VALUES": 2000, "BAND_VALUES": 1},
+    ],
+    ids=lambda sizes: "-".join(sizes),
+)
+@pytest.mark.parametrize("threads", THREADS)
+def test_cutting_the_work_changes_nothing(sizes, threads, monkeypatch):
+    pe = PEConfig(threads=threads)
+    x, w = operands(9, 37, 150, 5)
+    whole = matmul(x, w, pe)
+    for name, size in sizes.items():
+        monkeypatch.setattr(nbsmt, name, size)
+    monkeypatch.setattr(nbsmt, "workers", lambda: 3)
+    np.testing.assert_array_equal(matmul(x, w, pe).sums, whole.sums)
+
+
 def test_min_counts_the_padding():
     pe = PEConfig(threads=4, policy="min")
     found = matmul(np.zeros((3, 5), np.uint8), np.zeros((5, 2), np.int8), pe)
