@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One picture of the demonstration: utilisation, accuracy and deviation per policy and thread count."""
 
-import os
+import io
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from hdl.config import POLICIES, THREADS
 
+from ..files import write
 from .demonstration import Outcome
 
 COLOURS = {1: "#777777", 2: "#0072b2", 4: "#d55e00"}
@@ -43,12 +44,9 @@ def draw(outcomes: list[Outcome], images: int, path: Path) -> None:
     handles, labels = accuracy.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=len(THREADS), frameon=False)
     figure.suptitle("NB-SMT on the handwritten digits")
-    part = path.with_name(path.name + ".part")
-    try:
-        figure.savefig(part, format="png", dpi=120, metadata={"Software": None})
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=120, metadata={"Software": None})
+    write(path, content.getvalue())
 
 
 def _points(axes: Axes, outcomes: list[Outcome], name: str) -> None:

@@ -6,12 +6,12 @@ The file comes out the same, byte for byte, wherever it is made (see `sim.digits
 
 import argparse
 import io
-import os
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from ..files import write
 from .data import Images, load
 from .quantise import quantise
 from .training import Recipe, train
@@ -25,16 +25,6 @@ def weights_file(images: Images, recipe: Recipe) -> bytes:
     # Not compressed: zlib's output differs between versions. numpy writes no time of day into the archive.
     np.savez(content, **quantise(train(images, recipe), images))
     return content.getvalue()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file as a whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def main(argv: list[str] | None = None) -> int:
