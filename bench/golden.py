@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.golden`: time of the golden NB-SMT product against numpy's own float64 product of the same shapes.
+
+The contestants take turns, and the median of each counts: a busy machine then slows all of them alike.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from hdl.config import PEConfig
+from sim.nbsmt import matmul
+from sysmt.output import table
+
+SHAPE = (512, 1152, 256)
+POLICIES = ("S", "S+A", "S+Aw", "A")
+SEED = 1
+
+
+def measure(shape: tuple[int, int, int] = SHAPE, rounds: int = 15) -> list[dict[str, Any]]:
+    """Time the golden product.
+
+    Parameters
+    ----------
+    shape : (M, K, N)
+    rounds : int
+        Turns per contestant; one more comes first and is not counted.
+
+    Returns
+    -------
+    list of dict
+        Per configuration: `threads`, `policy`, `milliseconds` (median), `ratio` to numpy's float64 product.
+    """
+    x, w = _operands(shape)
+    x_float, w_float = x.astype(np.float64), w.astype(np.float64)
+    pes = [PEConfig(threads=1)] + [PEConfig(threads=t, policy=p) for t in (2, 4) for p in POLICIES]
+    contestants = [lambda: x_float @ w_float] + [lambda pe=pe: matmul(x, w, pe) for pe in pes]
+    times = np.array([[_time(run) for run in contestants] for _ in range(rounds + 1)])[1:]
+    numpy_time, *golden = (1000 * median(column) for column in times.T.tolist())
+    rows = [{"threads": "-", "policy": "numpy float64 @", "milliseconds": numpy_time, "ratio": 1.0}]
+    for pe, spent in zip(pes, golden, strict=True):
+        name = pe.policy if pe.threads > 1 else "exact"
+        rows.append({"threads": pe.threads, "policy": name, "milliseconds": spent, "ratio": spent / numpy_time})
+    return rows
+
+
+def _operands(shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Activations of which half are zero, as behind a ReLU; weights over the whole range."""
+    m, k, n = shape
+    rng = np.random.default_rng(SEED)
+    x = rng.integers(1, 256, (m, k)) * (rng.random((m, k)) < 0.5)
+    return x.astype(np.uint8), rng.integers(-128, 128, (k, n)).astype(np.int8)
+
+
+def _time(run: Callable[[], object]) -> float:
+    start = perf_counter()
+    run()
+    return perf_counter() - start
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(prog="python -m bench.golden", description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    args = parser.parse_args(argv)
+    rows = measure()
+    print(json.dumps({"shape": SHAPE, "rows": rows}, indent=2) if args.json else table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

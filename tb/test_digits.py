@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The digits network: the lowering, the training's reproducibility, the stored weights, and the demonstration."""
+
+import dataclasses
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from hdl.config import POLICIES, PEConfig
+from hdl.errors import UserError
+from sim.digits import data, picture, train
+from sim.digits.demonstration import sweep
+from sim.digits.network import SHAPES, Shape, forward, golden, load, lower, output_side
+from sim.digits.training import Adam, Parameters, Recipe, activations, exact_product, gradients, initial
+from sim.nbsmt import Product
+from sim.nbsmt_counters import Counters
+
+
+@pytest.fixture(scope="module")
+def test_set():
+    return data.load()[1]
+
+
+@pytest.mark.parametrize("shape", [*SHAPES, Shape(name="one", kernel=1, stride=2, channels=3)], ids=lambda s: s.name)
+def test_lowered_product_is_the_convolution(shape):
+    rng = np.random.default_rng(1)
+    side, channels = 4 if shape.kernel == 4 else 8, 3
+    x = rng.integers(0, 256, (2, side, side, channels))
+    w = rng.integers(-128, 128, (shape.kernel, shape.kernel, channels, shape.channels))
+    out = output_side(side, shape)
+    found = (lower(x, shape) @ w.reshape(-1, shape.channels)).reshape(2, out, out, shape.channels)
+    padded = np.pad(x, ((0, 0), (shape.pad,) * 2, (shape.pad,) * 2, (0, 0)))
+    for row in range(out):
+        for col in range(out):
+            top, left = row * shape.stride, col * shape.stride
+            window = padded[:, top : top + shape.kernel, left : left + shape.kernel]
+            np.testing.assert_array_equal(found[:, row, col], np.einsum("bijc,ijcn->bn", window, w))
+
+
+def test_split_keeps_the_sets_apart():
+    training, test = data.load()
+    assert (len(training), len(test)) == (1297, 500)
+    assert training.pixels.shape[1:] == (8, 8, 1)
+    assert training.pixels.max() == 16
+    assert set(test.labels) == set(range(10))
+
+
+def test_training_products_are_exact_in_any_order():
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(6, 4096)), rng.normal(size=(4096, 5))
+    order = rng.permutation(4096)
+    found = exact_product(a, b)
+    np.testing.assert_array_equal(found, exact_product(a[:, order], b[order]))
+    np.testing.assert_allclose(found, a @ b, atol=1e-3)
+    with pytest.raises(ValueError, match=r"^depth must be at most 8192, not 8193$"):
+        exact_product(np.ones((1, 8193)), np.ones((8193, 1)))
+
+
+def test_gradients_are_the_slopes_of_the_loss():
+    training, _ = data.load()
+    few = training[:3]
+    parameters = initial(np.random.RandomState(3))
+    found = gradients(parameters, few)
+
+    def loss():
+        scores = activations(parameters, few.pixels)[-1].reshape(len(few), 10)
+        return ((scores - np.eye(10)[few.labels]) ** 2).sum() / (2 * len(few))
+
+    for layer, gradient in zip(parameters, found, strict=True):
+        for values, slopes in ((layer.weights, gradient.weights), (layer.bias, gradient.bias)):
+            steepest = np.unravel_index(np.abs(slopes).argmax(), slopes.shape)
+            kept = values[steepest]
+            values[steepest] = kept + 1e-3
+            above = loss()
+            values[steepest] = kept - 1e-3
+            below = loss()
+            values[steepest] = kept
+            assert (above - below) / 2e-3 == pytest.approx(slopes[steepest], rel=0.02)
+
+
+def test_adam_first_step_is_the_rate():
+    value = np.array([1.0, -1.0])
+    Adam(value).step(np.array([0.5, -3.0]), rate=0.125, decay=0.0)
+    np.testing.assert_allclose(value, [0.875, -0.875], atol=1e-6)
+
+
+def test_stored_weights_are_reproduced_byte_for_byte():
+    # In a process of its own with one thread: quick on a busy machine, and another order of summation than usual.
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-W", "error", "-m", "sim.digits.train", "--check"]
+    found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.startswith("weights.npz: reproduced byte for byte")
+
+
+def test_check_notices_other_weights_and_writing_replaces_them(tmp_path, monkeypatch, capsys):
+    few = data.load()[0][:128]
+    monkeypatch.setattr(train, "load", lambda: (few, few))
+    monkeypatch.setattr(train, "Recipe", lambda: Recipe(epochs=1))
+    monkeypatch.setattr(train, "WEIGHTS", tmp_path / "weights.npz")
+    assert train.main(["--check"]) == 1
+    assert "differs from what training gives" in capsys.readouterr().err
+    assert train.main([]) == 0
+    assert train.main(["--check"]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.npz"]
+
+
+def test_accuracy_on_images_never_seen(test_set):
+    exact = forward(load(), test_set.pixels, golden(PEConfig()))
+    assert np.mean(exact.classes == test_set.labels) >= 0.975
+    for threads in (2, 4):
+        run = forward(load(), test_set.pixels, golden(PEConfig(threads=threads)))
+        assert np.mean(run.classes == test_set.labels) >= 0.975
+        assert (run.scores != exact.scores).any()
+        assert [r.product.counters.reduced > 0 for r in run.records] == [False, True, True, False]
+
+
+def test_layers_are_deep_enough_to_fill_the_threads():
+    for layer in load():
+        assert layer.weights.dtype == np.int8
+        if layer.shape.threads is None:
+            assert layer.weights.shape[0] >= 64
+
+
+def test_integers_follow_the_trained_network(test_set):
+    # Quantisation, biases and requantisation together: scores must be those of real arithmetic on the same weights.
+    few = test_set[:50]
+    layers = load()
+    scale, real = 1 / 16, []
+    for layer in layers:
+        ratio = 1 if layer.requantize is None else layer.requantize.multiplier / 2.0 ** (31 - layer.requantize.shift)
+        real.append(Parameters(layer.weights * ratio, layer.bias * ratio))
+    pixels = few.pixels.astype(np.float64) / scale  # `activations` divides by 16
+    scores = activations(real, pixels)[-1].reshape(len(few), 10)
+    found = forward(layers, few.pixels, golden(PEConfig())).scores
+    assert np.abs(found - scores).max() < 0.02 * np.abs(scores).max()
+    assert np.corrcoef(found.ravel(), scores.ravel())[0, 1] > 0.9995
+
+
+def test_any_product_can_be_plugged_in(test_set):
+    asked = []
+
+    def product(x, w, layer):
+        asked.append((layer.shape.name, layer.shape.threads, x.dtype, x.shape, w.shape))
+        return Product(x.astype(np.int32) @ w.astype(np.int32), Counters())
+
+    run = forward(load(), test_set[:5].pixels, product)
+    assert asked == [
+        ("conv1", 1, np.uint8, (5 * 64, 9), (9, 16)),
+        ("conv2", None, np.uint8, (5 * 64, 144), (144, 16)),
+        ("conv3", None, np.uint8, (5 * 16, 144), (144, 32)),
+        ("dense", 1, np.uint8, (5, 512), (512, 10)),
+    ]
+    exact = forward(load(), test_set[:5].pixels, golden(PEConfig()))
+    np.testing.assert_array_equal(run.scores, exact.scores)
+
+
+def test_network_without_scores_is_refused(test_set):
+    with pytest.raises(UserError, match=r"^layers must end with one that is not requantised, not conv2; add the last"):
+        forward(load()[:2], test_set[:1].pixels, golden(PEConfig()))
+
+
+def test_sweep_and_picture(test_set, tmp_path):
+    few = test_set[:40]
+    outcomes = list(sweep(few))
+    assert [(o.threads, o.policy) for o in outcomes] == [(1, "")] + [(t, p) for t in (2, 4) for p in POLICIES]
+    one, *others = outcomes
+    assert one.score_error == one.reduced_share == 0
+    for outcome in others:
+        assert outcome.score_error > 0
+        assert 0 < outcome.reduced_share <= 1
+        assert outcome.utilisation > one.utilisation
+    by_name = {(o.threads, o.policy): o for o in others}
+    for threads in (2, 4):
+        assert by_name[threads, "min"].reduced_share == 1
+        assert by_name[threads, "S+A"].score_error < by_name[threads, "A"].score_error
+        assert by_name[threads, "S+A"].reduced_share < by_name[threads, "S"].reduced_share
+    assert one.as_dict()["active"] == one.counters.active
+
+    picture.draw(outcomes, len(few), tmp_path / "policies.png")
+    again = [dataclasses.replace(o) for o in outcomes]
+    picture.draw(again, len(few), tmp_path / "again.png")
+    content = (tmp_path / "policies.png").read_bytes()
+    assert content.startswith(b"\x89PNG")
+    assert content == (tmp_path / "again.png").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(UserError, match=r"^path must be a writable file, not .*absent.* \(No such file"):
+        picture.draw(outcomes, len(few), tmp_path / "absent" / "policies.png")

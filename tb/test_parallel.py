@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bands on threads: every band once, the matrix library left as it was, failures not swallowed."""
+
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from sim.parallel import for_each, workers
+
+
+def library_threads():
+    return [library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info()]
+
+
+BANDS = [slice(place, place + 3) for place in range(0, 30, 3)]
+
+
+def test_every_band_runs_once_and_the_library_is_limited_meanwhile():
+    before, done, meanwhile = library_threads(), [], []
+
+    def task(band):
+        done.append(band.start)
+        meanwhile.extend(library_threads())
+
+    for_each(task, BANDS)
+    assert sorted(done) == [band.start for band in BANDS]
+    assert set(meanwhile) == {1}
+    assert library_threads() == before
+    assert workers() == max(before)
+
+
+def test_a_failure_is_raised_and_the_library_restored():
+    before = library_threads()
+
+    def task(band):
+        if band.start == 6:
+            raise ArithmeticError("band 6")
+
+    with pytest.raises(ArithmeticError, match=r"^band 6$"):
+        for_each(task, BANDS)
+    assert library_threads() == before
