@@ -50,7 +50,7 @@ async def tiles(dut: HierarchyObject) -> None:
             begun = clock.cycle if begun is None else begun
         quiet = quiet + 1 if len(o.received) >= rows else 0
     assert len(o.received) == rows, f"{len(o.received)} rows came out, not {rows}"
-    assert orders.done and x.done and w.done, "operands were left over"
+    assert all(source.done for source in (orders, x, w)), "operands were left over"
 
     sums, ends = unpack_rows(config, o.received)
     results = {"sums": sums, "last": ends, "cycles": np.array(last - first + 1), "begun": np.array(begun - first + 1)}
