@@ -13,6 +13,9 @@ help: ## list the targets
 
 setup: .venv/ready ## create .venv and install everything needed
 
+run: .venv/ready ## set up, then watch digits being classified by the generated Verilog
+	@.venv/bin/sysmt demo
+
 test: .venv/ready ## set up, lint and run all tests
 	@.venv/bin/ruff check .
 	@$(PY) -m pytest

@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"sysmt {args.verb}: interrupted", file=sys.stderr)
         return 130
     show(result, args.json)
-    return 0
+    return result.code
 
 
 if __name__ == "__main__":

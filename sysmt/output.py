@@ -11,10 +11,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """What a verb found: `text` is printed for people, `data` with `--json`."""
+    """What a verb found: `text` is printed for people, `data` with `--json`; `code` 1 says that a check failed."""
 
     text: str
     data: dict[str, Any]
+    code: int = 0
 
 
 @dataclass(frozen=True)

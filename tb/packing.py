@@ -21,10 +21,12 @@ def pack_tile(config: ArrayConfig, steps: int, threads: int, rows: int, cols: in
 def unpack_rows(config: ArrayConfig, payloads: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """Result rows as sums int64 [rows, cols] and `last` bool [rows]."""
     layout, width = ResultRow(config), config.pe.acc_width
-    half = 1 << (width - 1)
-    sums = np.empty((len(payloads), config.cols), np.int64)
-    for i, payload in enumerate(payloads):
-        for c in range(config.cols):
-            sums[i, c] = (((payload >> c * width) & (2 * half - 1)) ^ half) - half
+    sums = np.array([unpack_words(payload, width, config.cols) for payload in payloads], np.int64)
     last = np.array([payload >> layout["last"].offset & 1 for payload in payloads], bool)
     return sums, last
+
+
+def unpack_words(bits: int, width: int, count: int) -> list[int]:
+    """`count` signed words of `width` bits, the first in the low bits."""
+    half = 1 << (width - 1)
+    return [((bits >> i * width & (2 * half - 1)) ^ half) - half for i in range(count)]

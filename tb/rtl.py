@@ -2,7 +2,7 @@
 """Matrix products on the simulated gates: the counterpart of the golden model, with the same numbers out."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,11 +29,14 @@ class Run:
         From the first step taken to the last row delivered.
     counters : dict of name to int
         As `hdl.ports.Counters`; empty when the array has none.
+    refused : bool
+        The array refused a tile.
     """
 
     sums: tuple[np.ndarray, ...]
     cycles: int
     counters: dict[str, int]
+    refused: bool
 
 
 @lru_cache(maxsize=32)
@@ -49,6 +52,7 @@ def products(
     stalls: tuple[float, float, float] = (0.0, 0.0, 0.0),
     waves: Path | None = None,
     design: Design | None = None,
+    then: Mapping[str, int] | None = None,
 ) -> Run:
     """Run products back to back on the simulated array.
 
@@ -62,6 +66,8 @@ def products(
         Where to leave the waveform.
     design : Design, optional
         Another netlist of the same ports, say one with a seeded bug.
+    then : mapping, optional
+        Fields of one more tile, given after all others and without operands, to see it refused.
     """
     orders, xs, ws, places = [], [], [], []
     for index, (x, w, throttle) in enumerate(pairs):
@@ -72,12 +78,15 @@ def products(
             ws.append(w_steps(w, tile, config, threads))
             orders.append(pack_tile(config, len(xs[-1]), threads, tile.rows, tile.cols))
             places.append((index, tile))
+    rows = len(orders) * config.rows
+    if then is not None:
+        orders.append(pack_tile(config, **then))
     vectors = {
         "config": np.array(json.dumps(config.as_dict())),
         "orders": np.array([str(order) for order in orders]),
         "x": np.concatenate(xs),
         "w": np.concatenate(ws),
-        "rows": np.array(len(orders) * config.rows),
+        "rows": np.array(rows),
         "stalls": np.array(stalls),
     }
     results = run(design or design_of(config), "tb.tb_array", vectors, simulator, waves=waves)
@@ -89,4 +98,4 @@ def products(
         raise AssertionError("`last` was not on the last row of every tile, and only there")
     not_counters = {"sums", "last", "cycles", "begun", "refused"}
     counters = {name: int(value) for name, value in results.items() if name not in not_counters}
-    return Run(sums, int(results["cycles"]), counters)
+    return Run(sums, int(results["cycles"]), counters, bool(results["refused"]))

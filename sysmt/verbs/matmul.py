@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt matmul`: a matrix product on the golden model or on the simulated Verilog."""
+
+import argparse
+import io
+from typing import Any
+
+import numpy as np
+
+from hdl.config import ArrayConfig
+from hdl.errors import UserError
+from hdl.files import write_together
+from sim.nbsmt import check_operands, matmul
+from sim.tiling import product_cycles, tiles
+
+from ..arguments import add_array, array, output_file, read_matrix
+from ..output import Result, Verb, progress
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("x", metavar="X.npy", help="activations, uint8 [M, K]")
+    parser.add_argument("w", metavar="W.npy", help="weights, int8 [K, N]")
+    parser.add_argument("-o", "--output", metavar="O.npy", help="where to write the product, int32 [M, N]")
+    add_array(parser)
+    parser.add_argument("--on", default="golden", metavar="golden|rtl", help="the numpy model, or the gates, simulated")
+    parser.add_argument("--simulator", default="verilator", metavar="verilator|icarus", help="with --on rtl")
+    parser.add_argument("--waves", metavar="FILE", help="with --on rtl: leave the waveform (.vcd, or .fst of Icarus)")
+
+
+def _run(args: argparse.Namespace) -> Result:
+    if args.on not in ("golden", "rtl"):
+        raise UserError(f"--on must be golden or rtl, not {args.on!r}")
+    if args.waves and args.on != "rtl":
+        raise UserError(f"--waves {args.waves!r} needs --on rtl: the golden model has no signals")
+    config = array(args)
+    x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
+    check_operands(x, w, config.pe)
+    target = output_file(args.output) if args.output else None
+    sums, facts = _golden(x, w, config) if args.on == "golden" else _gates(x, w, config, args)
+    facts["mac_per_cycle"] = x.shape[0] * x.shape[1] * w.shape[1] / facts["cycles"]
+    if target is not None:
+        content = io.BytesIO()
+        np.save(content, sums.astype(np.int32))
+        write_together(target.parent, {target.name: content.getvalue()})
+    return Result("\n".join(f"{name:14} {value}" for name, value in facts.items()), facts)
+
+
+def _shape(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> dict[str, Any]:
+    count = len(tiles(x.shape[0], w.shape[1], config))
+    return {"m": x.shape[0], "k": x.shape[1], "n": w.shape[1], "tiles": count}
+
+
+def _golden(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> tuple[np.ndarray, dict[str, Any]]:
+    product = matmul(x, w, config.pe)
+    facts = _shape(x, w, config)
+    counted = product.counters
+    return product.sums, facts | {
+        "cycles": product_cycles(x.shape[0], x.shape[1], w.shape[1], config),
+        "steps": facts["tiles"] * config.pe.steps(x.shape[1]),
+        "active": counted.active,
+        "busy": counted.busy,
+        "collisions": counted.collisions,
+        "reduced": counted.reduced,
+    }
+
+
+def _gates(
+    x: np.ndarray, w: np.ndarray, config: ArrayConfig, args: argparse.Namespace
+) -> tuple[np.ndarray, dict[str, Any]]:
+    from tb.rtl import products
+
+    waves = output_file(args.waves) if args.waves else None
+    progress(f"simulating the Verilog under {args.simulator} (the first time it is compiled: about a minute)")
+    result = products([(x, w, None)], config.with_fields(counters=True), args.simulator, waves=waves)
+    names = ("steps", "active", "busy", "collisions", "reduced")
+    facts = _shape(x, w, config) | {"cycles": result.cycles} | {n: result.counters[n] for n in names}
+    return result.sums[0], facts
+
+
+MATMUL = Verb(
+    "matmul",
+    "Multiply two matrices as the array does, and count what happens.",
+    "sysmt matmul X.npy W.npy -o O.npy --threads 4 --policy S+A --on rtl --json",
+    _arguments,
+    _run,
+)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Test fixtures in gates: many multipliers side by side, so that one build serves all policies."""
+
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hdl.config import PEConfig
+from hdl.emit import Design, emit, shared
+from hdl.pe import multiplier_kind
+
+
+class MultiplierBench(wiring.Component):
+    """`lanes` multipliers of every variant; lane l of all variants gets the same operands.
+
+    Members
+    -------
+    x, w : In(lanes * threads * 8)
+    running : In(2)
+        Threads that run, as a power of two.
+    enable : In(1)
+    product_<i> : Out(lanes * product_width)
+        The products of variant i.
+    """
+
+    def __init__(self, variants: tuple[PEConfig, ...], lanes: int):
+        self.variants, self.lanes = variants, lanes
+        operands = lanes * variants[0].threads * 8
+        ports = {"x": In(operands), "w": In(operands), "running": In(2), "enable": In(1)}
+        ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
+        super().__init__(ports)
+
+    def elaborate(self, platform):
+        m = Module()
+        width = len(self.x) // self.lanes
+        mode = Cat(self.running != 0, self.running == 2)
+        for i, variant in enumerate(self.variants):
+            kind = multiplier_kind(variant)
+            named = type(kind.__name__, (kind,), {"module_name": staticmethod(lambda _, i=i: f"variant_{i}")})
+            products = []
+            for lane in range(self.lanes):
+                multiplier = shared(m, f"variant_{i}_{lane}", named, variant, platform)
+                m.d.comb += [
+                    multiplier.x.eq(self.x.word_select(lane, width)),
+                    multiplier.w.eq(self.w.word_select(lane, width)),
+                    multiplier.mode.eq(mode[: variant.mode_width]),
+                    multiplier.enable.eq(self.enable),
+                ]
+                products.append(multiplier.product)
+            m.d.comb += getattr(self, f"product_{i}").eq(Cat(products))
+        return m
+
+
+def multiplier_bench(variants: tuple[PEConfig, ...], lanes: int) -> Design:
+    """Emit the fixture."""
+    return emit(MultiplierBench(variants, lanes), f"multipliers_{variants[0].threads}", {})
