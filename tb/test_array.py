@@ -109,7 +109,10 @@ def test_cycles_equal_the_closed_formula(drain, m, k, n):
     result = check(array, [(*operands(3, m, k, n), None)], "verilator")
     assert result.cycles == product_cycles(m, k, n, array)
     tiles = -(-m // array.rows) * -(-n // array.cols)
-    assert result.counters["stalls_drain"] == (tiles - 1) * (array.tile_cycles(k) - k)
+    too_short = array.tile_cycles(k) - k
+    # With overlap the first hand-over finds the drain empty: one tile boundary less waits.
+    waits = tiles - 1 if drain == "in_place" else max(tiles - 2, 0)
+    assert result.counters["stalls_drain"] == waits * too_short
     assert result.counters["stalls_operands"] == result.counters["stalls_output"] == 0
 
 

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `generate` writes: the same bytes every time, equal modules once, a manifest that describes the Verilog."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+
+from hdl.config import ArrayConfig
+from hdl.errors import ConfigError, UserError
+from hdl.generate import array_design, check_name
+from hdl.presets import preset
+from tb.rtl import design_of
+
+EMIT = """
+from hdl.generate import array_design
+from hdl.presets import preset
+print(array_design(preset("sysmt4_4"), "again").verilog)
+"""
+
+
+def test_the_same_configuration_gives_the_same_bytes():
+    """In processes of their own, with other hashes: nothing of the host or of an order of sets enters the text."""
+    texts = [
+        subprocess.run(
+            [sys.executable, "-c", EMIT], env={"PYTHONHASHSEED": seed}, capture_output=True, check=True, text=True
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert texts[0] == texts[1]
+    assert len(texts[0]) > 10_000
+    assert "/" not in re.sub(r"//.*", "", texts[0]).replace("*/", "").replace("/*", "")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_modules_do_not_grow_with_the_array(threads):
+    """A PE is one module, instantiated `rows` times in the one column, which is instantiated `cols` times."""
+    small = array_design(ArrayConfig().with_fields(rows=2, cols=2, threads=threads), "a")
+    large = array_design(ArrayConfig().with_fields(rows=12, cols=12, threads=threads), "a")
+    assert len(small.modules) == len(large.modules)
+    assert len(re.findall(r"^  a_pe \S+ \($", large.verilog, re.MULTILINE)) == 12
+    assert len(re.findall(r"^  a_column \S+ \($", large.verilog, re.MULTILINE)) == 12
+
+
+def test_manifest_describes_the_ports_of_the_verilog():
+    design = design_of(preset("sysmt2_4"))
+    top = design.verilog[design.verilog.index(f"\nmodule {design.name}(") :]
+    for port in design.manifest["ports"]:
+        bits = "" if port["width"] == 1 else rf"\[{port['width'] - 1}:0\] "
+        assert re.search(rf"^  {port['direction']} {bits}{port['name']};$", top, re.MULTILINE), port["name"]
+    by_name = {port["name"]: port for port in design.manifest["ports"]}
+    assert by_name["i_w__payload"]["layout"]["of"]["of"] == {"width": 8, "signed": True}
+    assert by_name["i_x__payload"]["layout"]["of"]["of"] == {"width": 8, "signed": False}
+    assert by_name["o__payload"]["layout"]["sums"]["of"] == {"width": 32, "signed": True}
+    assert design.manifest["config"]["threads"] == 2
+    json.dumps(design.manifest)
+
+
+def test_files_are_written_together_or_not_at_all(tmp_path):
+    design = array_design(ArrayConfig(rows=1, cols=1), "tiny")
+    written = design.write(tmp_path / "new")
+    assert sorted(p.name for p in written) == ["tiny.json", "tiny.v"]
+    assert json.loads((tmp_path / "new" / "tiny.json").read_text()) == design.manifest
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(UserError, match=r"^output '.*' cannot be written: "):
+        design.write(blocked)
+    (tmp_path / "taken" / "tiny.json").mkdir(parents=True)
+    with pytest.raises(UserError, match="cannot be written"):
+        design.write(tmp_path / "taken")
+    assert [p.name for p in (tmp_path / "taken").iterdir()] == ["tiny.json"]
+
+
+@pytest.mark.parametrize("name", ["", "8x8", "a b", "a/b", "x" * 65, "é"])
+def test_a_name_that_is_no_identifier_is_refused(name):
+    with pytest.raises(ConfigError, match=r"^name must be letters, digits and _"):
+        check_name(name)
