@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles of the output-stationary array of `hdl`: matrix products and 1-D convolutions, tile by tile.
+
+A tile is rows x cols outputs. Tiles follow each other without a bubble, so that only the last one shows its latency:
+
+    total = cycles of all tiles but the last + steps of the last + latency
+
+With `drain="overlap"` results leave while the next tile runs, one row per cycle: a tile takes max(steps, rows). With
+`drain="in_place"` they leave before it starts: steps + rows.
+"""
+
+from hdl.config import ArrayConfig
+from hdl.errors import UserError
+
+
+def ceil_div(a: int, b: int) -> int:
+    """a / b, rounded up."""
+    return -(-a // b)
+
+
+def tile_cycles(steps: int, config: ArrayConfig) -> int:
+    """Cycles from the start of a tile of `steps` steps to the start of the next."""
+    return steps + config.rows if config.drain == "in_place" else max(steps, config.rows)
+
+
+def result_latency(config: ArrayConfig) -> int:
+    """Cycles from the last step of the last tile entering the array to its last result having left.
+
+    The operands reach the far corner rows - 1 + cols - 1 cycles later, are accumulated one cycle (and the pipeline)
+    after that, and the results of a column leave through `rows` cycles of drain.
+    """
+    return (config.rows - 1) + (config.cols - 1) + 1 + config.pe.pipeline + config.rows
+
+
+def matmul_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | None = None, *, count: int = 1) -> int:
+    """Cycles of `count` matrix products [m, k] x [k, n], back to back.
+
+    Parameters
+    ----------
+    m, k, n, count : int
+        Shape, each at least 1. m runs down the rows, n across the columns.
+    config : ArrayConfig
+        The array.
+    threads : int, optional
+        Threads the product runs on; all by default. k is split among them.
+
+    Returns
+    -------
+    int
+        From the first operand entering the array to the last result having left it.
+
+    Raises
+    ------
+    ConfigError
+        k could overflow the accumulator; the array cannot be throttled to `threads`.
+    """
+    for name, value in (("M", m), ("N", n), ("count", count)):
+        if value < 1:
+            raise UserError(f"{name} must be at least 1, not {value}")
+    config.pe.check_k(k)
+    steps = config.pe.steps(k, threads)
+    tiles = count * ceil_div(m, config.rows) * ceil_div(n, config.cols)
+    return (tiles - 1) * tile_cycles(steps, config) + steps + result_latency(config)
+
+
+def fuse_cycles(lines: int, pixels: int, taps: int, config: ArrayConfig, *, stride: int = 1) -> int:
+    """Cycles of `lines` separate 1-D convolutions in the row-broadcast dataflow (FuSeConv, DATE 2021, section IV).
+
+    Every row holds one line of the output with its own filter and its own image line; the tap goes to the whole row at
+    once and the inputs shift along it, one per cycle. A tile of `w` neighbouring outputs needs the
+    stride * (w - 1) + taps inputs between the first and the last, so it takes that many steps.
+
+    Parameters
+    ----------
+    lines : int
+        Output lines of all channels and images. Lines that a stride across the filter skips are never computed.
+    pixels : int
+        Outputs along a line.
+    taps, stride : int
+        Filter length, and stride along the line.
+    config : ArrayConfig
+        The array. Fuse tiles use one thread.
+
+    Returns
+    -------
+    int
+        From the first operand entering the array to the last result having left it.
+    """
+    for name, value in (("lines", lines), ("pixels", pixels), ("stride", stride)):
+        if value < 1:
+            raise UserError(f"{name} must be at least 1, not {value}")
+    config.pe.check_k(taps)
+    full, rest = divmod(pixels, config.cols)
+    widths = [config.cols] * full + [rest] * (rest > 0)
+    steps = [stride * (width - 1) + taps for width in widths]
+    strips = ceil_div(lines, config.rows)
+    all_tiles = strips * sum(tile_cycles(s, config) for s in steps)
+    return all_tiles - tile_cycles(steps[-1], config) + steps[-1] + result_latency(config)
