@@ -93,11 +93,39 @@ def test_scalesim_equals_every_golden_line(file, topology, size):
         assert f"{100 * row.utilisation:.4f}" == expected["overall_util_pct"], name
 
 
-@pytest.mark.parametrize(("dataflow", "cycles"), [("os", 3 * 5 - 1), ("ws", 2 * 9 - 1), ("is", 6 * 6 - 1)])
-def test_scalesim_dataflows_by_hand(dataflow, cycles):
-    """[5, 3] x [3, 2] on 2x2: os 3x1 folds of 3+2+2-2; ws 2x1 of 5+4+2-2; is 2x3 of 2+4+2-2."""
-    layer = Layer.gemm("x", 5, 3, 2)
-    assert evaluate([layer], ArrayConfig(rows=2, cols=2), method="scalesim", dataflow=dataflow).total == cycles
+SCALESIM_LAYERS = (
+    Layer.gemm("A", 5, 3, 2),
+    Layer.gemm("B", 13, 30, 9),
+    Layer.gemm("C", 1, 17, 20),
+    Layer.gemm("D", 40, 5, 3),
+    Layer(
+        name="F",
+        kind="conv",
+        height=10,
+        width=9,
+        channels=4,
+        outputs=6,
+        kernel=(3, 3),
+        stride=(2, 2),
+        ceil_mode=True,
+    ),
+    Layer(name="G", kind="conv", height=7, width=7, channels=5, outputs=3),
+)
+
+
+@pytest.mark.parametrize(
+    ("dataflow", "cycles", "percent"),
+    [
+        ("os", [15, 419, 153, 99, 409, 129], [16.6667, 69.8091, 18.5185, 50.5051, 88.0196, 47.4806]),
+        ("ws", [13, 527, 349, 97, 521, 115], [19.2308, 55.5028, 8.1184, 51.5464, 69.0979, 53.2609]),
+        ("is", [21, 719, 144, 335, 944, 407], [11.9048, 40.6815, 19.6759, 14.9254, 38.1356, 15.0491]),
+    ],
+)
+def test_scalesim_equals_what_it_printed_in_every_dataflow(dataflow, cycles, percent):
+    """Recorded from SCALE-Sim 3.0.0 on a 4x3 array: total cycles and overall utilisation."""
+    report = evaluate(SCALESIM_LAYERS, ArrayConfig(rows=4, cols=3), method="scalesim", dataflow=dataflow)
+    assert [row.cycles for row in report.layers] == cycles
+    assert [round(100 * row.utilisation, 4) for row in report.layers] == percent
 
 
 def test_scalesim_first_layer_of_resnet18():
@@ -107,11 +135,12 @@ def test_scalesim_first_layer_of_resnet18():
     assert scalesim.layer_cycles(layer, 64, 64) == 51869
 
 
-def test_scalesim_runs_depthwise_channels_one_by_one():
-    fields = {"height": 9, "width": 9, "kernel": (3, 3)}
-    one = Layer(name="one", kind="conv", channels=1, outputs=1, **fields)
-    many = Layer(name="many", kind="depthwise", channels=7, outputs=7, **fields)
-    assert scalesim.layer_cycles(many, 8, 8, "ws") == 7 * scalesim.layer_cycles(one, 8, 8, "ws")
+@pytest.mark.parametrize(("dataflow", "cycles"), [("os", 55), ("ws", 74), ("is", 197)])
+def test_scalesim_runs_depthwise_channels_one_by_one(dataflow, cycles):
+    """Recorded from SCALE-Sim 3.0.0 on a 4x3 array: what it prints for each of the four channels of a "DP" layer."""
+    fields = {"height": 9, "width": 8, "channels": 4, "outputs": 8, "kernel": (3, 3), "stride": (2, 2)}
+    layer = Layer(name="DP1", kind="depthwise", **fields, ceil_mode=True)
+    assert scalesim.layer_cycles(layer, 4, 3, dataflow) == 4 * cycles
 
 
 def test_fuseconv_counts_the_whole_padded_line():

@@ -108,3 +108,33 @@ def test_fuseconv_prints_the_table_and_draws_two_pictures(tmp_path, capsys):
     assert by_name["mobilenet_v2", "half"]["fuseconv"] == pytest.approx(2979156 / 411910)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["fuseconv_layers.png", "fuseconv_sizes.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
+
+
+def test_networks_are_listed_with_their_totals(capsys):
+    assert main(["networks", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["networks"]
+    assert len(rows) == 25
+    assert rows[0] == {
+        "network": "mobilenet_v1",
+        "variant": "baseline",
+        "layers": 28,
+        "macs": 568740352,
+        "params": 4231976,
+    }
+
+
+def test_layers_of_a_network_add_up_to_its_totals(capsys):
+    assert main(["networks", "mobilenet_v2", "--variant", "full", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert (data["network"], data["variant"], len(data["layers"])) == ("mobilenet_v2", "full", 70)
+    assert sum(row["params"] for row in data["layers"]) == 4460936
+    assert main(["networks", "mobilenet_v2", "--variant", "full"]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["name", "kind", "shape", "macs", "params"]
+    assert rows[0].split() == ["stem", "conv", "224x224x3", "3x3/2", "->", "112x112x32", "10838016", "928"]
+
+
+def test_a_variant_without_a_network_is_refused(capsys):
+    assert main(["networks", "--variant", "full"]) == 2
+    message = "sysmt networks: error: variant must go with the name of a network, not 'full' alone\n"
+    assert capsys.readouterr().err == message

@@ -4,6 +4,6 @@
 `run` returns a `sysmt.output.Result`; it prints nothing itself but progress, on standard error.
 """
 
-from . import cycles, fuseconv, presets
+from . import cycles, fuseconv, networks, presets
 
-VERBS = (presets.LIST, presets.SHOW, cycles.CYCLES, fuseconv.FUSECONV)
+VERBS = (presets.LIST, presets.SHOW, cycles.CYCLES, fuseconv.FUSECONV, networks.NETWORKS_VERB)
