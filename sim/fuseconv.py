@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""FuSeConv's operators, bit for bit (Ganesan & Kumar, DATE 2021, section III).
+"""FuSeConv's operators, bit for bit (Selvam, Ganesan & Kumar, DATE 2021).
 
 A KxK depthwise stage becomes 1xK filters along the rows and Kx1 filters along the columns of the image; their results
 are concatenated, rows first, and feed the same pointwise stage as before. `full`: every channel gets both. `half`: the

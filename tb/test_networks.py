@@ -23,7 +23,7 @@ PUBLISHED_PARAMS = {
     "mobilenet_v3_large": (5.47, 10.57, 5.40, 5.57, 5.46),
     "mnasnet_b1": (4.38, 5.66, 4.25, 4.47, 4.35),
 }
-"""Millions of parameters of baseline, full, half, full50, half50: FuSeConv, table I. Cut after two digits."""
+"""Millions of parameters of baseline, full, half, full50, half50: FuSeConv's results. Cut after two digits."""
 
 PAPER_MACS = {"mobilenet_v1": 569, "mobilenet_v2": 300, "mobilenet_v3_large": 219, "mnasnet_b1": 315}
 """Millions of multiply-accumulates, each from the network's own paper."""

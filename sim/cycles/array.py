@@ -64,7 +64,7 @@ def matmul_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | No
 
 
 def fuse_cycles(lines: int, pixels: int, taps: int, config: ArrayConfig, *, stride: int = 1) -> int:
-    """Cycles of `lines` separate 1-D convolutions in the row-broadcast dataflow (FuSeConv, DATE 2021, section IV).
+    """Cycles of `lines` separate 1-D convolutions in the row-broadcast dataflow (FuSeConv, DATE 2021).
 
     Every row holds one line of the output with its own filter and its own image line; the tap goes to the whole row at
     once and the inputs shift along it, one per cycle. A tile of `w` neighbouring outputs needs the

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The published cycle model of FuSeConv (Ganesan & Kumar, DATE 2021), as its authors' scripts compute it.
+"""The published cycle model of FuSeConv (Selvam, Ganesan & Kumar, DATE 2021), as its authors' scripts compute it.
 
 Its particulars, all kept because the published totals need them:
 

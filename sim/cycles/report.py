@@ -16,7 +16,7 @@ PUBLISHED: dict[str, dict[str, float]] = {
     "mobilenet_v3_large": {"full": 3.61, "half": 5.45, "full50": 1.76, "half50": 1.83},
     "mnasnet_b1": {"full": 5.06, "half": 7.15, "full50": 1.88, "half50": 1.97},
 }
-"""Speed-ups over the depthwise baseline on a 64x64 array (DATE 2021, table I)."""
+"""Speed-ups over the depthwise baseline on a 64x64 array (FuSeConv, DATE 2021, and its authors' repository)."""
 
 COMPARED = tuple(variant for variant in VARIANTS if variant != "baseline")
 SIZES = (8, 16, 32, 64, 128, 256)

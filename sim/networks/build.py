@@ -22,7 +22,7 @@ def network(name: str, variant: str = "baseline") -> tuple[Layer, ...]:
     name : str
         One of `DEFINITIONS`.
     variant : str
-        `baseline`: depthwise. `full`, `half`: every depthwise stage replaced by FuSeConv's (DATE 2021, section III).
+        `baseline`: depthwise. `full`, `half`: every depthwise stage replaced by FuSeConv's (DATE 2021).
         `full50`, `half50`: only the stages that the authors' 50 % hybrids replace.
 
     Raises

@@ -5,17 +5,17 @@
 |---|---|
 | mobilenet_v1 | Howard et al., arXiv 1704.04861, table 1 |
 | mobilenet_v2 | Sandler et al., CVPR 2018, table 2 |
-| mobilenet_v3_small, mobilenet_v3_large | Howard et al., arXiv 1905.02244 version 1, tables 1 and 2 |
+| mobilenet_v3_small, mobilenet_v3_large | Howard et al., arXiv 1905.02244, tables 1 and 2 |
 | mnasnet_b1 | Tan et al., CVPR 2019 (the search result without squeeze-excite) |
 
-Where the definitions leave a choice, the one taken is the one behind FuSeConv's figures (DATE 2021, table I): the last
+Where the definitions leave a choice, the one taken is the one behind FuSeConv's results (DATE 2021): the last
 hidden layer of both V3 networks has 1280 channels (later versions of the V3 paper say 1024 for the small one), every V3
 row has its expansion, the first included, and squeeze-excite squeezes to a quarter of its channels, without bias.
 
 50 % hybrids: FuSeConv replaces about half of the depthwise stages. Which ones, its authors' published models say: the
 blocks marked `hybrid` below, in every network the earlier half, where images are large. With these blocks the published
 parameter counts of all five networks come out to the last printed digit (cut, not rounded) and the published speed-ups
-to within 0.1; picking the half that saves most cycles would give speed-ups well above the published ones.
+to within 0.1; picking the half that saves most cycles would give higher speed-ups than published.
 """
 
 from collections.abc import Container

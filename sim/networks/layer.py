@@ -127,7 +127,7 @@ class Layer:
         """The layer as matrix products: output positions x taps times taps x filters.
 
         A layer whose filters see one channel each is one product per channel, with as many columns as that channel
-        has filters: one, which is why it leaves a systolic array idle (FuSeConv, section II).
+        has filters: one, which is why it leaves a systolic array idle (FuSeConv, DATE 2021).
         """
         area = math.prod(self.kernel)
         if self.kind in PER_CHANNEL:
