@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hdl.config import ArrayConfig, PEConfig
 from hdl.errors import ConfigError, UserError
 from sim.cycles import METHODS, evaluate, fuseconv, read_topology, scalesim
-from sim.cycles.array import fuse_cycles, matmul_cycles, result_latency
+from sim.cycles.array import fuse_cycles, matmul_cycles
 from sim.cycles.report import PUBLISHED, speedups
 from sim.networks import NETWORKS, VARIANTS, Layer, network
 from tb.shared import shared
@@ -168,7 +168,7 @@ def tile_by_tile(widths, steps_of, config):
     start = end = 0
     for width in widths:
         steps = steps_of(width)
-        end = start + steps + result_latency(config)
+        end = start + steps + config.latency
         start += steps + config.rows if config.drain == "in_place" else max(steps, config.rows)
     return end
 
@@ -204,7 +204,7 @@ def test_rtl_runs_every_stage_of_a_layer_on_its_own_lines():
 def test_rtl_depthwise_is_one_column_per_channel():
     layer = Layer(name="x", kind="depthwise", height=8, width=8, channels=5, outputs=5, kernel=(3, 3), padding=(1, 1))
     cycles = evaluate([layer], ArrayConfig(rows=16, cols=16)).total
-    assert cycles == (5 * 4 - 1) * 16 + 9 + result_latency(ArrayConfig(rows=16, cols=16))
+    assert cycles == (5 * 4 - 1) * 16 + 9 + ArrayConfig(rows=16, cols=16).latency
 
 
 @pytest.mark.parametrize("method", METHODS)

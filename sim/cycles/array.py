@@ -5,8 +5,7 @@ A tile is rows x cols outputs. Tiles follow each other without a bubble, so that
 
     total = cycles of all tiles but the last + steps of the last + latency
 
-With `drain="overlap"` results leave while the next tile runs, one row per cycle: a tile takes max(steps, rows). With
-`drain="in_place"` they leave before it starts: steps + rows.
+with `ArrayConfig.tile_cycles` and `ArrayConfig.latency`.
 """
 
 from hdl.config import ArrayConfig
@@ -16,20 +15,6 @@ from hdl.errors import UserError
 def ceil_div(a: int, b: int) -> int:
     """a / b, rounded up."""
     return -(-a // b)
-
-
-def tile_cycles(steps: int, config: ArrayConfig) -> int:
-    """Cycles from the start of a tile of `steps` steps to the start of the next."""
-    return steps + config.rows if config.drain == "in_place" else max(steps, config.rows)
-
-
-def result_latency(config: ArrayConfig) -> int:
-    """Cycles from the last step of the last tile entering the array to its last result having left.
-
-    The operands reach the far corner rows - 1 + cols - 1 cycles later, are accumulated one cycle (and the pipeline)
-    after that, and the results of a column leave through `rows` cycles of drain.
-    """
-    return (config.rows - 1) + (config.cols - 1) + 1 + config.pe.pipeline + config.rows
 
 
 def matmul_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | None = None, *, count: int = 1) -> int:
@@ -60,7 +45,7 @@ def matmul_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | No
     config.pe.check_k(k)
     steps = config.pe.steps(k, threads)
     tiles = count * ceil_div(m, config.rows) * ceil_div(n, config.cols)
-    return (tiles - 1) * tile_cycles(steps, config) + steps + result_latency(config)
+    return (tiles - 1) * config.tile_cycles(steps) + steps + config.latency
 
 
 def fuse_cycles(lines: int, pixels: int, taps: int, config: ArrayConfig, *, stride: int = 1) -> int:
@@ -94,5 +79,5 @@ def fuse_cycles(lines: int, pixels: int, taps: int, config: ArrayConfig, *, stri
     widths = [config.cols] * full + [rest] * (rest > 0)
     steps = [stride * (width - 1) + taps for width in widths]
     strips = ceil_div(lines, config.rows)
-    all_tiles = strips * sum(tile_cycles(s, config) for s in steps)
-    return all_tiles - tile_cycles(steps[-1], config) + steps[-1] + result_latency(config)
+    all_tiles = strips * sum(config.tile_cycles(s) for s in steps)
+    return all_tiles - config.tile_cycles(steps[-1]) + steps[-1] + config.latency
