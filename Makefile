@@ -2,7 +2,7 @@
 # Every target sets up .venv first, when it is missing or pyproject.toml changed.
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint bench clean
+.PHONY: help setup run test lint bench fuseconv clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -22,6 +22,9 @@ test: .venv/ready ## set up, lint and run all tests
 
 lint: .venv/ready ## check style
 	@.venv/bin/ruff check .
+
+fuseconv: .venv/ready ## FuSeConv's speed-ups beside the published ones, with pictures
+	@$(PY) -m sysmt.main fuseconv
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf build

@@ -56,13 +56,3 @@ def _steps(operands: np.ndarray, lanes: int, all_threads: int, threads: int) -> 
         part = operands[:, t * steps : (t + 1) * steps]
         out[: part.shape[1], :real, t] = part.T
     return out
-
-
-def product_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | None = None) -> int:
-    """Clock cycles of an M x K x N product, from the first step taken to the last row delivered, without stalls.
-
-    Equal to the simulated gates (`tb/test_array.py`).
-    """
-    steps = config.pe.steps(k, threads)
-    count = -(-m // config.rows) * -(-n // config.cols)
-    return (count - 1) * config.tile_cycles(steps) + steps + config.latency

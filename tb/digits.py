@@ -8,10 +8,10 @@ import numpy as np
 
 from hdl.config import ArrayConfig
 from hdl.emit import Design
+from sim.cycles.array import matmul_cycles
 from sim.digits.network import Layer, Run, forward, golden
 from sim.nbsmt import Product
 from sim.nbsmt_counters import Counters
-from sim.tiling import product_cycles
 
 from . import rtl
 
@@ -67,7 +67,7 @@ def classify(
         picture = waves if not cycles else None
         result = rtl.products([(x, w, threads)], config, simulator, waves=picture, design=design)
         cycles.append((result.cycles, threads is None))
-        formula += product_cycles(x.shape[0], x.shape[1], w.shape[1], config, threads)
+        formula += matmul_cycles(x.shape[0], x.shape[1], w.shape[1], config, threads)
         names = ("active", "busy", "collisions", "reduced")
         return Product(result.sums[0].astype(np.int32), Counters(**{n: result.counters[n] for n in names}))
 

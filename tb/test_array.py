@@ -17,9 +17,9 @@ from hdl.events import events
 from hdl.pe.element import ProcessingElement
 from hdl.sequencer import Sequencer
 from hdl.skew import delay
+from sim.cycles.array import matmul_cycles
 from sim.nbsmt import matmul
 from sim.nbsmt_counters import Counters
-from sim.tiling import product_cycles
 from tb.rtl import design_of, products
 from tb.simulator import SimulationError, available
 
@@ -107,7 +107,7 @@ def test_cycles_equal_the_closed_formula(drain, m, k, n):
     """With operands and sink always ready; the drain stalls are what the tiles are too short for."""
     array = config(1) if drain == "overlap" else config(1, drain="in_place", pipeline=1, acc_width=24)
     result = check(array, [(*operands(3, m, k, n), None)], "verilator")
-    assert result.cycles == product_cycles(m, k, n, array)
+    assert result.cycles == matmul_cycles(m, k, n, array)
     tiles = -(-m // array.rows) * -(-n // array.cols)
     too_short = array.tile_cycles(k) - k
     # With overlap the first hand-over finds the drain empty: one tile boundary less waits.

@@ -187,5 +187,5 @@ def test_sweep_and_picture(test_set, tmp_path):
     assert content.startswith(b"\x89PNG")
     assert content == (tmp_path / "again.png").read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
-    with pytest.raises(UserError, match=r"^path must be a writable file, not .*absent.* \(No such file"):
-        picture.draw(outcomes, len(few), tmp_path / "absent" / "policies.png")
+    with pytest.raises(UserError, match=r"^output '.*policies.png' cannot be written: Not a directory|File exists"):
+        picture.draw(outcomes, len(few), tmp_path / "policies.png" / "inside.png")

@@ -9,8 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from hdl.config import POLICIES, THREADS
+from hdl.files import write_together
 
-from ..files import write
 from .demonstration import Outcome
 
 COLOURS = {1: "#777777", 2: "#0072b2", 4: "#d55e00"}
@@ -46,7 +46,7 @@ def draw(outcomes: list[Outcome], images: int, path: Path) -> None:
     figure.suptitle("NB-SMT on the handwritten digits")
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=120, metadata={"Software": None})
-    write(path, content.getvalue())
+    write_together(path.parent, {path.name: content.getvalue()})
 
 
 def _points(axes: Axes, outcomes: list[Outcome], name: str) -> None:

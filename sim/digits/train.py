@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..files import write
+from hdl.files import write_together
+
 from .data import Images, load
 from .quantise import quantise
 from .training import Recipe, train
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     training_set, _ = load()
     content = weights_file(training_set, Recipe())
     if not args.check:
-        write(WEIGHTS, content)
+        write_together(WEIGHTS.parent, {WEIGHTS.name: content})
         print(f"{WEIGHTS.name}: {len(content)} bytes written")
         return 0
     if not WEIGHTS.is_file() or WEIGHTS.read_bytes() != content:

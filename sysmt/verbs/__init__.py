@@ -1,9 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file per verb, each with `NAME`, `HELP`, `EXAMPLE`, `arguments(parser)` and `run(args) -> result`.
+"""One file per verb, or per few that belong together: each parses, calls one function of a room, returns a `Result`.
 
-`run` returns a `sysmt.output.Result`; it prints nothing itself but progress, on standard error.
+Nothing is printed here but progress, on standard error.
 """
 
-from . import demo, generate, matmul, presets
+from . import cycles, demo, fuseconv, generate, matmul, networks, presets
 
-VERBS = (presets.LIST, presets.SHOW, generate.GENERATE, matmul.MATMUL, demo.DEMO)
+VERBS = (
+    presets.LIST,
+    presets.SHOW,
+    generate.GENERATE,
+    matmul.MATMUL,
+    demo.DEMO,
+    cycles.CYCLES,
+    networks.NETWORKS_VERB,
+    fuseconv.FUSECONV,
+)

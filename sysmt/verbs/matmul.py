@@ -10,8 +10,9 @@ import numpy as np
 from hdl.config import ArrayConfig
 from hdl.errors import UserError
 from hdl.files import write_together
+from sim.cycles.array import matmul_cycles
 from sim.nbsmt import check_operands, matmul
-from sim.tiling import product_cycles, tiles
+from sim.tiling import tiles
 
 from ..arguments import add_array, array, output_file, read_matrix
 from ..output import Result, Verb, progress
@@ -55,7 +56,7 @@ def _golden(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> tuple[np.ndarr
     facts = _shape(x, w, config)
     counted = product.counters
     return product.sums, facts | {
-        "cycles": product_cycles(x.shape[0], x.shape[1], w.shape[1], config),
+        "cycles": matmul_cycles(x.shape[0], x.shape[1], w.shape[1], config),
         "steps": facts["tiles"] * config.pe.steps(x.shape[1]),
         "active": counted.active,
         "busy": counted.busy,

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Layer tables of networks: shapes, multiply-accumulates, parameters."""
+
+from .build import VARIANTS, network
+from .definitions import DEFINITIONS
+from .layer import Layer, total_macs, total_params
+
+NETWORKS = tuple(DEFINITIONS)
+
+__all__ = ["NETWORKS", "VARIANTS", "Layer", "network", "total_macs", "total_params"]
