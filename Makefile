@@ -26,5 +26,8 @@ lint: .venv/ready ## check style
 fuseconv: .venv/ready ## FuSeConv's speed-ups beside the published ones, with pictures
 	@$(PY) -m sysmt.main fuseconv
 
+bench: .venv/ready ## measure every figure the project claims (a few minutes)
+	@$(PY) -m bench
+
 clean: ## remove what was built (keeps .venv)
 	rm -rf build

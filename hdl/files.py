@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where built files go, and writing them so that nothing is ever left half-written."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -30,6 +31,9 @@ def write_together(directory: Path, texts: dict[str, str | bytes]) -> list[Path]
             with os.fdopen(handle, "wb") as file:
                 file.write(content.encode() if isinstance(content, str) else content)
             os.chmod(temporary, 0o644)
+        for _, path in staged:
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{path.name} is a folder")
         for temporary, path in staged:
             os.replace(temporary, path)
     except OSError as error:

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.emission`: time to emit Verilog, with equal modules shared and as Amaranth does it by itself.
+
+Amaranth alone elaborates a module per instance; it is measured on a 16x16 array, because 64x64 takes minutes.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from amaranth.back import verilog
+
+from hdl.array import SystolicArray
+from hdl.generate import array_design
+from hdl.presets import preset
+from sysmt.output import table
+
+ROUNDS = 3
+
+
+def measure() -> list[dict[str, Any]]:
+    """Time each way, in turns; the median counts."""
+    plans: list[tuple[str, str, Callable[[], str]]] = [
+        ("sysmt2_64", "shared modules", lambda: array_design(preset("sysmt2_64"), "a").verilog),
+        ("sysmt2_16", "shared modules", lambda: array_design(preset("sysmt2_16"), "a").verilog),
+        ("sysmt2_16", "Amaranth alone", lambda: verilog.convert(SystolicArray(preset("sysmt2_16")), name="a")),
+    ]
+    times: list[list[float]] = [[] for _ in plans]
+    sizes = [0] * len(plans)
+    for turn in range(ROUNDS):
+        for i, (_, _, work) in enumerate(plans):
+            start = perf_counter()
+            sizes[i] = len(work())
+            times[i].append(perf_counter() - start)
+        print(f"emission: turn {turn + 1} of {ROUNDS} done", file=sys.stderr)
+    seconds = [median(t) for t in times]
+    return [
+        {"array": name, "way": way, "seconds": s, "bytes": size, "to 16x16 shared": s / seconds[1]}
+        for (name, way, _), s, size in zip(plans, seconds, sizes, strict=True)
+    ]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(prog="python -m bench.emission", description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    args = parser.parse_args(argv)
+    rows = measure()
+    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

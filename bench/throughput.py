@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.throughput`: multiply-accumulates per cycle of the simulated gates, tiles back to back."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import numpy as np
+
+from hdl.generate import array_design
+from hdl.presets import preset
+from sim.nbsmt import matmul
+from sysmt.output import table
+from tb.rtl import products
+
+SIDE = 128
+"""Rows and columns of the product: 256 tiles of an 8x8 array."""
+
+PLANS = (("os8", 8), ("os8", 64), ("sysmt2_8", 64), ("sysmt4_8", 64))
+
+
+def measure() -> list[dict[str, Any]]:
+    """Simulate one product per plan, check it against the golden model, and count."""
+    random = np.random.default_rng(7)
+    rows: list[dict[str, Any]] = []
+    for name, k in PLANS:
+        config = preset(name)
+        x = random.integers(0, 256, (SIDE, k), np.uint8)
+        w = random.integers(-128, 128, (k, SIDE), np.int8)
+        result = products([(x, w, None)], config, design=array_design(config, name))
+        if not np.array_equal(result.sums[0], matmul(x, w, config.pe).sums):
+            raise AssertionError(f"{name}: gates and golden model differ at K = {k}")
+        one_thread = next((row["cycles"] for row in rows if row["array"] == "os8" and row["K"] == k), result.cycles)
+        rows.append(
+            {
+                "array": name,
+                "K": k,
+                "cycles": result.cycles,
+                "MAC/cycle": x.size * SIDE / result.cycles,
+                "speed-up": one_thread / result.cycles,
+            }
+        )
+        print(f"throughput: {name} K={k} done", file=sys.stderr)
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__.partition("\n")[0])
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    args = parser.parse_args(argv)
+    rows = measure()
+    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
