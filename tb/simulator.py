@@ -96,15 +96,21 @@ def build(
 
 def _build_icarus(design: Design, source: Path, waves: bool) -> None:
     log = source.parent / "build.log"
+    sources, args = [source], list(ICARUS_ARGS)
+    if waves:  # The runner's own dump module is SystemVerilog, which ICARUS_ARGS rules out.
+        dump = source.parent / "dump.v"
+        dump.write_text(
+            f'module dump; initial begin $dumpfile("dump.fst"); $dumpvars(0, {design.name}); end endmodule\n'
+        )
+        sources, args = [source, dump], [*args, "-s", "dump"]
     _quietly(
         log,
         lambda: get_runner("icarus").build(
-            sources=[source],
+            sources=sources,
             hdl_toplevel=design.name,
             build_dir=source.parent,
-            build_args=ICARUS_ARGS,
+            build_args=args,
             timescale=("1ns", "1ps"),
-            waves=waves,
             always=True,
             log_file=log,
         ),
@@ -218,7 +224,7 @@ def run(
             raise SimulationError(f"{failed} of {tests} tests of {module} failed on {design.name}\n{_tail(log)}")
         if waves is not None:
             Path(waves).parent.mkdir(parents=True, exist_ok=True)
-            produced = next(p for p in (place / "dump.vcd", folder / f"{design.name}.fst") if p.exists())
+            produced = place / ("dump.fst" if simulator == "icarus" else "dump.vcd")
             shutil.move(produced, waves)
         if not (place / "results.npz").exists():
             return {}

@@ -69,7 +69,9 @@ def _gates(
     x: np.ndarray, w: np.ndarray, config: ArrayConfig, args: argparse.Namespace
 ) -> tuple[np.ndarray, dict[str, Any]]:
     from tb.rtl import products
+    from tb.simulator import require
 
+    require(args.simulator)
     waves = output_file(args.waves) if args.waves else None
     progress(f"simulating the Verilog under {args.simulator} (the first time it is compiled: about a minute)")
     result = products([(x, w, None)], config.with_fields(counters=True), args.simulator, waves=waves)

@@ -15,7 +15,7 @@ def _list(_: argparse.Namespace) -> Result:
 
 def _show(args: argparse.Namespace) -> Result:
     config = preset(args.preset)
-    facts = {"preset": args.preset} | config.as_dict() | {"k_max": config.pe.k_max}
+    facts = {"preset": args.preset} | config.as_dict() | {"k_max": config.pe.k_max, "latency": config.latency}
     return Result("\n".join(f"{name:10} {value}" for name, value in facts.items()), facts)
 
 

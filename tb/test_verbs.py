@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line: results as JSON, one-line errors with exit code 2, nothing half-written."""
+
+import json
+
+import numpy as np
+import pytest
+
+from hdl.presets import PRESETS
+from sim.nbsmt_reference import matmul
+from sysmt.main import main
+from sysmt.verbs import VERBS
+from tb.simulator import available
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """X.npy and W.npy in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    random = np.random.default_rng(4)
+    np.save("X.npy", random.integers(0, 256, (5, 11), np.uint8))
+    np.save("W.npy", random.integers(-128, 128, (11, 6), np.int8))
+    return tmp_path
+
+
+def run(capsys, *words):
+    """Exit code, and what was printed."""
+    try:
+        code = main(list(words))
+    except SystemExit as stopped:
+        code = stopped.code
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_has_help_with_an_example(verb, capsys):
+    code, out, _ = run(capsys, verb.name, "--help")
+    assert code == 0
+    assert f"sysmt {verb.name}" in out.split("example:")[1]
+
+
+def test_list_and_show(capsys):
+    code, out, _ = run(capsys, "list", "--json")
+    assert code == 0
+    assert [row["preset"] for row in json.loads(out)["presets"]] == list(PRESETS)
+    code, out, _ = run(capsys, "show", "sysmt2_8", "--json")
+    facts = json.loads(out)
+    assert (code, facts["threads"], facts["k_max"], facts["latency"]) == (0, 2, 65793, 24)
+
+
+def test_generate_writes_what_it_says(files, capsys):
+    words = ("generate", "sysmt2_4", "--set", "policy=S+Aw", "--set", "rows=2", "-o", "out", "--json")
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    manifest = json.loads((files / "out" / "sysmt2_4.json").read_text())
+    assert (manifest["config"]["policy"], manifest["config"]["rows"]) == ("S+Aw", 2)
+    assert json.loads(out)["config"] == manifest["config"]
+    before = (files / "out" / "sysmt2_4.v").read_bytes()
+    assert run(capsys, *words)[0] == 0
+    assert (files / "out" / "sysmt2_4.v").read_bytes() == before
+
+
+def golden_facts(files, capsys, *words):
+    code, out, _ = run(capsys, "matmul", "X.npy", "W.npy", "-o", "O.npy", "--json", *words)
+    assert code == 0
+    return json.loads(out), np.load(files / "O.npy")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_matmul_on_the_golden_model(files, capsys, threads):
+    facts, sums = golden_facts(files, capsys, "--threads", str(threads), "--rows", "2", "--cols", "4")
+    config = PRESETS["sysmt2_8"].with_fields(threads=threads)
+    golden = matmul(np.load("X.npy"), np.load("W.npy"), config.pe)
+    assert sums.dtype == np.int32
+    np.testing.assert_array_equal(sums, golden.sums)
+    assert facts["tiles"] == 6
+    assert facts["steps"] == 6 * -(-11 // threads)
+    for name in ("active", "busy", "collisions", "reduced"):
+        assert facts[name] == getattr(golden.counters, name)
+    assert facts["mac_per_cycle"] == pytest.approx(5 * 11 * 6 / facts["cycles"])
+
+
+def test_matmul_on_the_gates_says_the_same(files, capsys):
+    simulator = "icarus" if available("icarus") else "verilator"
+    words = ("--rows", "2", "--cols", "3", "--policy", "S+aW", "--rounding", "truncate")
+    expected, sums = golden_facts(files, capsys, *words)
+    waves = "a.fst" if simulator == "icarus" else "a.vcd"
+    found, on_gates = golden_facts(
+        files, capsys, *words, "--on", "rtl", "--simulator", simulator, "--waves", waves
+    )
+    assert found == expected
+    np.testing.assert_array_equal(on_gates, sums)
+    assert (files / waves).stat().st_size > 1000
+
+
+BAD = [
+    (("show", "os9"), "preset must be one of os4, "),
+    (("generate", "os4", "--set", "rows=0"), "rows must be an integer from 1 to 256, not 0"),
+    (("generate", "os4", "--set", "colour=1"), "setting must be field=value with field one of acc_width, "),
+    (("generate", "os4", "--name", "4"), "name must be letters, digits and _"),
+    (("generate", "os4", "-o", "X.npy"), "output 'X.npy' cannot be written: "),
+    (("matmul", "no.npy", "W.npy"), "X file 'no.npy' cannot be read: No such file or directory"),
+    (("matmul", "text.npy", "W.npy"), "X file 'text.npy' must be an array saved by numpy.save (.npy)"),
+    (("matmul", "many.npz", "W.npy"), "X file 'many.npz' must hold one array (.npy), not an archive"),
+    (("matmul", "nan.npy", "W.npy"), "x must be a uint8 array [M, K], not float64 [2, 11]"),
+    (("matmul", "W.npy", "W.npy"), "x must be a uint8 array [M, K], not int8 [11, 6]"),
+    (("matmul", "X.npy", "X.npy"), "w must be a int8 array [K, N], not uint8 [5, 11]"),
+    (("matmul", "X.npy", "short.npy"), ""),
+    (("matmul", "empty.npy", "none.npy"), ""),
+    (("matmul", "X.npy", "W.npy", "--set", "acc_width=17"), "K = 11 could overflow acc_width = 17: at most 2 fit"),
+    (("matmul", "X.npy", "W.npy", "--on", "fpga"), "--on must be golden or rtl, not 'fpga'"),
+    (("matmul", "X.npy", "W.npy", "--waves", "a.vcd"), "--waves 'a.vcd' needs --on rtl"),
+    (("matmul", "X.npy", "W.npy", "-o", "no/O.npy"), "output folder 'no' must exist: create it first"),
+    (("matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "vcs"), "simulator must be one of verilator, icarus"),
+    (("demo", "--images", "0"), "--images must be from 1 to 500, not 0"),
+    (("frobnicate",), "argument VERB: invalid choice: 'frobnicate'"),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), BAD, ids=lambda v: " ".join(v) if isinstance(v, tuple) else "")
+def test_bad_input_is_one_line_and_leaves_nothing(files, capsys, words, message):
+    (files / "text.npy").write_text("not an array")
+    np.savez("many.npz", a=np.zeros(1))
+    np.save("nan.npy", np.full((2, 11), np.nan))
+    np.save("short.npy", np.zeros((10, 6), np.int8))
+    np.save("empty.npy", np.zeros((5, 0), np.uint8))
+    np.save("none.npy", np.zeros((0, 6), np.int8))
+    before = sorted(p.name for p in files.iterdir())
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1, err
+    assert sorted(p.name for p in files.iterdir()) == before
+
+
+def test_a_missing_simulator_is_named_with_its_package(files, capsys, monkeypatch):
+    monkeypatch.setattr("tb.simulator._search_path", lambda: str(files))
+    code, _, err = run(capsys, "matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "icarus")
+    assert code == 2
+    assert err == "sysmt matmul: error: simulator icarus is missing: sudo apt-get install iverilog\n"
