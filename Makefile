@@ -2,7 +2,7 @@
 # Every target sets up .venv first, when it is missing or pyproject.toml changed.
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint bench fuseconv clean
+.PHONY: help setup run test regress lint bench fuseconv clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -19,6 +19,9 @@ run: .venv/ready ## set up, then watch digits being classified by the generated 
 test: .venv/ready ## set up, lint and run all tests
 	@.venv/bin/ruff check .
 	@$(PY) -m pytest
+
+regress: .venv/ready ## the long tests that `make test` leaves out
+	@$(PY) -m pytest -m regress
 
 lint: .venv/ready ## check style
 	@.venv/bin/ruff check .

@@ -70,6 +70,10 @@ class PEConfig:
         in_range("acc_width", self.acc_width, 17, 32)
         one_of("pipeline", self.pipeline, (0, 1))
         one_of("target", self.target, TARGETS)
+        if self.k_max == 0:
+            raise ConfigError(
+                f"acc_width = {self.acc_width} cannot hold one step of threads = {self.threads}: widen acc_width"
+            )
 
     @property
     def detects_zeros(self) -> bool:
@@ -96,8 +100,8 @@ class PEConfig:
 
     @property
     def k_max(self) -> int:
-        """Longest reduction that cannot overflow the accumulator, whatever the operands."""
-        return 2 ** (self.acc_width - 1) // MAX_PRODUCT
+        """Longest reduction that cannot overflow the accumulator, whatever the operands: whole steps of all threads."""
+        return 2 ** (self.acc_width - 1) // MAX_PRODUCT // self.threads * self.threads
 
     def steps(self, k: int, threads: int | None = None) -> int:
         """Array steps of a reduction of length `k` on `threads` threads: ceil(k / threads)."""

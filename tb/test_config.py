@@ -55,6 +55,18 @@ def test_longest_reduction_is_the_longest_that_fits(acc_width):
         pe.check_k(0)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_the_longest_reduction_is_whole_steps_at_any_throttle(threads):
+    pe = PEConfig(threads=threads)
+    for fewer in (t for t in (1, 2, 4) if t <= threads):
+        assert pe.steps(pe.k_max, fewer) * fewer == pe.k_max
+
+
+def test_an_accumulator_too_narrow_for_one_step_is_refused():
+    with pytest.raises(ConfigError, match=r"^acc_width = 17 cannot hold one step of threads = 4: widen acc_width$"):
+        PEConfig(threads=4, acc_width=17)
+
+
 def test_throttle_allows_fewer_threads_only():
     pe = PEConfig(threads=2)
     assert [pe.throttle(None), pe.throttle(1), pe.throttle(2)] == [2, 1, 2]

@@ -16,6 +16,7 @@ from tb.simulator import SimulationError, available, run
 CORNERS_X = np.array([0, 1, 7, 8, 15, 16, 247, 248, 255], np.uint8)
 CORNERS_W = np.array([-128, -8, 7, 8, 119, 120, 127], np.int8)
 LANES = 2
+SQUEEZING_ONLY_X = slice(10, 11)
 SQUEEZING = slice(10, 15, 4)
 """Of the variants of two threads: S+A and S+W, rounding to nearest."""
 
@@ -88,6 +89,14 @@ def test_every_policy_equals_golden_under_verilator(threads):
 def test_every_policy_equals_golden_as_operators(threads):
     """The fpga target is the same function, written for other tools."""
     compare(threads, "verilator", "fpga", sets=operand_sets(threads, 64)[threads:])
+
+
+@pytest.mark.regress
+def test_all_corners_of_four_threads_crossed(monkeypatch):
+    """All 15.7 million crossings of the corner operands over four threads, policy S+A: `make regress`."""
+    monkeypatch.setitem(globals(), "LANES", 16)
+    x, w = crossed(CORNERS_X, 4), crossed(CORNERS_W, 4)
+    compare(4, "verilator", choose=SQUEEZING_ONLY_X, covers=False, sets=[(part, w, 4) for part in np.split(x, 27)])
 
 
 @pytest.mark.skipif(not available("icarus"), reason="Icarus is not installed: sudo apt-get install iverilog")
