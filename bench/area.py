@@ -10,9 +10,7 @@ The flow, the same for every array:
 4. `stat` sums the cell areas. No wires, no clock tree, no filler.
 """
 
-import argparse
 import gzip
-import json
 import re
 import sys
 import tempfile
@@ -24,9 +22,9 @@ from hdl.emit import Design
 from hdl.errors import UserError
 from hdl.generate import array_design
 from hdl.presets import preset
-from sysmt.output import table
 
 from . import data_folder, yosys
+from .command import run
 
 CLOCK_PS = 10_000
 
@@ -114,16 +112,7 @@ def measure(folder: Path) -> list[dict[str, Any]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the measurements."""
-    parser = argparse.ArgumentParser(prog="python -m bench.area", description=re.split(r"\n", __doc__)[0])
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    try:
-        rows = measure(data_folder())
-    except UserError as error:
-        print(f"area: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps({"clock_ps": CLOCK_PS, "rows": rows}, indent=2) if args.json else table(rows))
-    return 0
+    return run("bench.area", __doc__.partition("\n")[0], lambda: measure(data_folder()), argv)
 
 
 if __name__ == "__main__":

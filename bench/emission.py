@@ -4,8 +4,6 @@
 Amaranth alone elaborates a module per instance; it is measured on a 16x16 array, because 64x64 takes minutes.
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
 from statistics import median
@@ -17,7 +15,8 @@ from amaranth.back import verilog
 from hdl.array import SystolicArray
 from hdl.generate import array_design
 from hdl.presets import preset
-from sysmt.output import table
+
+from .command import run
 
 ROUNDS = 3
 
@@ -46,12 +45,7 @@ def measure() -> list[dict[str, Any]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the measurements."""
-    parser = argparse.ArgumentParser(prog="python -m bench.emission", description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    rows = measure()
-    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
-    return 0
+    return run("bench.emission", __doc__.partition("\n")[0], measure, argv)
 
 
 if __name__ == "__main__":

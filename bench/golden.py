@@ -4,8 +4,6 @@
 The contestants take turns, and the median of each counts: a busy machine then slows all of them alike.
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Callable
 from statistics import median
@@ -16,7 +14,8 @@ import numpy as np
 
 from hdl.config import PEConfig
 from sim.nbsmt import matmul
-from sysmt.output import table
+
+from .command import run
 
 SHAPE = (512, 1152, 256)
 POLICIES = ("S", "S+A", "S+Aw", "A")
@@ -66,12 +65,7 @@ def _time(run: Callable[[], object]) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the measurements."""
-    parser = argparse.ArgumentParser(prog="python -m bench.golden", description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    rows = measure()
-    print(json.dumps({"shape": SHAPE, "rows": rows}, indent=2) if args.json else table(rows))
-    return 0
+    return run("bench.golden", __doc__.partition("\n")[0], measure, argv)
 
 
 if __name__ == "__main__":

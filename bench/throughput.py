@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.throughput`: multiply-accumulates per cycle of the simulated gates, tiles back to back."""
 
-import argparse
-import json
 import sys
 from typing import Any
 
@@ -11,8 +9,9 @@ import numpy as np
 from hdl.generate import array_design
 from hdl.presets import preset
 from sim.nbsmt import matmul
-from sysmt.output import table
 from tb.rtl import products
+
+from .command import run
 
 SIDE = 128
 """Rows and columns of the product: 256 tiles of an 8x8 array."""
@@ -47,12 +46,7 @@ def measure() -> list[dict[str, Any]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the measurements."""
-    parser = argparse.ArgumentParser(prog="python -m bench.throughput", description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    rows = measure()
-    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
-    return 0
+    return run("bench.throughput", __doc__.partition("\n")[0], measure, argv)
 
 
 if __name__ == "__main__":
