@@ -18,7 +18,7 @@ run: .venv/ready ## set up, then watch digits being classified by the generated 
 
 test: .venv/ready ## set up, lint and run all tests
 	@.venv/bin/ruff check .
-	@$(PY) -m pytest
+	@$(PY) -m pytest -n 2 --dist worksteal
 
 regress: .venv/ready ## the long tests that `make test` leaves out
 	@$(PY) -m pytest -m regress
