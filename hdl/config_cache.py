@@ -40,6 +40,44 @@ def power_of_two(name: str, value: Any, low: int, high: int) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TCAMConfig:
+    """A ternary content-addressable memory.
+
+    Parameters
+    ----------
+    entries : int
+        2 to 1024.
+    width : int
+        Bits of the key, 1 to 128.
+    ports : int
+        Searches per cycle, 1 to 4. The version in FPGA memory has one port.
+    latency : 0, 1 or 2
+        Cycles from key to answer. The version in FPGA memory has latency 1.
+    chunk : int
+        Key bits that address one memory of the version in FPGA memory, 3 to 10: it takes `2**chunk` words of
+        `entries` bits per chunk, and as many cycles to write an entry.
+    """
+
+    entries: int = 32
+    width: int = 32
+    ports: int = 1
+    latency: int = 1
+    chunk: int = 5
+
+    def __post_init__(self):
+        in_range("entries", self.entries, 2, 1024)
+        in_range("width", self.width, 1, 128)
+        in_range("ports", self.ports, 1, 4)
+        one_of("latency", self.latency, (0, 1, 2))
+        in_range("chunk", self.chunk, 3, 10)
+
+    @property
+    def index_bits(self) -> int:
+        """Width of the number of an entry."""
+        return (self.entries - 1).bit_length()
+
+
+@dataclass(frozen=True, kw_only=True)
 class NullCacheConfig:
     """The null cache: a TCAM of zero lines (DATE 2020, section III).
 

@@ -312,7 +312,7 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                 elif line == zeroed_line:
                     zeroed_bytes &= ~lanes
                 if way >= 0:
-                    if zero and _zero_line(memory, base, line_bytes, approx, by_word):
+                    if _zero_line(memory, base, line_bytes, approx, by_word):
                         tags[row, way] = -1
                         now = _insert(now, line, policy, counters, orders, values, masks, stamps, state)
                 elif entry >= 0:
