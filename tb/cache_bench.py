@@ -24,9 +24,11 @@ class Core:
         `op`, `addr`, `size`, `data` of a `sim.nullcache.trace.Trace`.
     stall : float
         Chance of a cycle without a request, without room for a response.
+    patient : bool
+        Whether to wait, before every access, until all stores are acknowledged.
     """
 
-    def __init__(self, dut, trace, stall: float = 0.0, seed: int = 0):
+    def __init__(self, dut, trace, stall: float = 0.0, seed: int = 0, patient: bool = False):
         self.dut = dut
         names = ("op", "addr", "size", "data")
         self.todo = deque(zip(*(map(int, trace[name]) for name in names), strict=True))
@@ -34,6 +36,7 @@ class Core:
         self.loads, self.load_errors, self.store_errors = [], [], []
         self.stores = sum(int(op) for op in trace["op"])
         self.stall, self.random = stall, random.Random(seed)
+        self.patient, self.stored = patient, 0
         self.cycle = 0
         self.accepted_first = self.accepted_last = self.free = None
         self.offering = False
@@ -41,7 +44,7 @@ class Core:
         self.shifts = (1, 1 + addr_bits, 5 + addr_bits)
 
     def drive(self) -> None:
-        go = self.random.random() >= self.stall
+        go = self.random.random() >= self.stall and not (self.patient and len(self.store_errors) < self.stored)
         # A request that was offered stays until it is taken.
         self.offering = bool(self.todo) and (self.offering or go)
         if self.offering:
@@ -61,6 +64,7 @@ class Core:
             self.free = self.cycle
         if ready and self.offering:
             op, addr, size, _ = self.todo.popleft()
+            self.stored += op
             if not op:
                 self.wanted.append((addr, size))
             self.accepted_first = self.cycle if self.accepted_first is None else self.accepted_first
@@ -89,6 +93,8 @@ class Core:
 class Memory:
     """AXI4 memory: answers `latency` cycles after the address, with the last beat of a line or with B.
 
+    A store takes effect when it is answered, as late as AXI allows: a read that overtakes it sees the old content.
+
     Parameters
     ----------
     mem : array of uint8
@@ -96,11 +102,24 @@ class Memory:
     stall : float
         Chance, per channel and cycle, of not being ready or not answering yet.
     refuse : container of int
-        Addresses / `line` that are answered with SLVERR; stores there have no effect.
+        Lines that are answered with SLVERR; stores there have no effect.
+    refuse_stores : bool
+        Whether all stores are refused, while reads are served.
     """
 
-    def __init__(self, dut, mem, line: int, latency: int, stall: float = 0.0, seed: int = 0, refuse: Sequence = ()):
+    def __init__(
+        self,
+        dut,
+        mem,
+        line: int,
+        latency: int,
+        stall: float = 0.0,
+        seed: int = 0,
+        refuse: Sequence = (),
+        refuse_stores: bool = False,
+    ):
         self.dut = dut
+        self.refuse_stores = refuse_stores
         padded = np.concatenate([mem, np.zeros(-len(mem) % 4, np.uint8)])
         self.words = {i: int(w) for i, w in enumerate(padded.view("<u4")) if w}
         self.line, self.latency, self.refuse = line, latency, set(refuse)
@@ -129,7 +148,8 @@ class Memory:
         if dut.axi__rvalid.value and dut.axi__rready.value:
             self.beats.popleft()
         if dut.axi__bvalid.value and dut.axi__bready.value:
-            self.answers.popleft()
+            _, _, addr, word, lanes = self.answers.popleft()
+            self.words[addr // 4] = self.words.get(addr // 4, 0) & ~lanes | word & lanes
         if dut.axi__arvalid.value and dut.axi__arready.value:
             addr, count = int(dut.axi__araddr.value), int(dut.axi__arlen.value) + 1
             assert not self.beats, "one burst at a time"
@@ -151,11 +171,9 @@ class Memory:
         self.cycle += 1
 
     def _write(self, addr: int, word: int, strobe: int) -> None:
-        refused = addr // self.line in self.refuse
-        if not refused:
-            lanes = sum(255 << 8 * b for b in range(4) if strobe >> b & 1)
-            self.words[addr // 4] = self.words.get(addr // 4, 0) & ~lanes | word & lanes
-        self.answers.append((self.cycle + self.latency, SLVERR if refused else OKAY))
+        refused = self.refuse_stores or addr // self.line in self.refuse
+        lanes = 0 if refused else sum(255 << 8 * b for b in range(4) if strobe >> b & 1)
+        self.answers.append((self.cycle + self.latency, SLVERR if refused else OKAY, addr, word, lanes))
         self.writes += 1
 
 
@@ -180,4 +198,4 @@ async def play(dut, parts: Sequence, core: Core, limit: int) -> None:
             part.sample()
         if core.done:
             return
-    raise AssertionError(f"not done after {limit} cycles: {len(core.todo)} accesses not taken, {core.wanted} not answered")
+    raise AssertionError(f"not done after {limit} cycles: {len(core.todo)} accesses left, {core.wanted} not answered")

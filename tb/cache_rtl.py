@@ -33,8 +33,10 @@ def simulate_gates(
     config: CacheConfig,
     stall: float = 0.0,
     refuse: Sequence[int] = (),
+    refuse_stores: bool = False,
     simulator: str = "verilator",
     design: Design | None = None,
+    patient: bool = False,
 ) -> Run:
     """Play `trace` on the gates of `config`.
 
@@ -44,8 +46,12 @@ def simulate_gates(
         Chance of a stall per cycle and channel, on both sides; cycles equal those of the model at 0 only.
     refuse : sequence of int
         Lines at which memory answers with an error.
+    refuse_stores : bool
+        Whether memory refuses all stores, and serves reads.
     design : Design, optional
         Other gates than those of `config`.
+    patient : bool
+        Whether the core waits until all stores are acknowledged before every access.
 
     Raises
     ------
@@ -57,7 +63,8 @@ def simulate_gates(
     trace.check_range(config.addr_width)
     given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
     given |= {"stall": np.float64(stall), "line": np.int64(config.line), "latency": np.int64(config.memory_cycles)}
-    given["refuse"] = np.array(list(refuse), np.int64)
+    given |= {"refuse": np.array(list(refuse), np.int64), "patient": np.bool_(patient)}
+    given["refuse_stores"] = np.bool_(refuse_stores)
     got = run(design or cache_design(config), "tb.tb_cache", given, simulator=simulator, testcase="replay")
     return Run(
         got["loads"],

@@ -12,8 +12,8 @@ from sim.nullcache.reference import Reference
 from sim.nullcache.trace import Trace
 
 GEOMETRIES = {
-    "small": CacheConfig(size=64, ways=2, line=8, addr_width=9, write_buffer=2, memory_cycles=5,
-                         null=NullCacheConfig(entries=3)),
+    "small": CacheConfig(size=64, ways=2, line=8, addr_width=8, write_buffer=2, memory_cycles=5,
+                         null=NullCacheConfig(entries=5)),
     "direct": CacheConfig(size=32, ways=1, line=4, addr_width=8, write_buffer=1, memory_cycles=3,
                           null=NullCacheConfig(entries=4, replacement="lru")),
     "drop": CacheConfig(size=128, ways=4, line=16, addr_width=11, write_buffer=3, memory_cycles=9,
@@ -27,15 +27,20 @@ GEOMETRIES = {
 
 
 def random_trace(config: CacheConfig, n: int, seed: int, zeros: float = 0.7, largest: int = 1 << 32) -> Trace:
-    """Accesses over the whole address range, `zeros` of the stored values and lines zero; runs of them, too."""
+    """Accesses over the whole address range, `zeros` of the stored values and lines zero. Some accesses
+    continue a run of words, some return to a line that was just used."""
     rng = np.random.default_rng(seed)
     span = 1 << config.addr_width
     op = (rng.random(n) < 0.5).astype(np.uint8)
     size = rng.choice(np.array([1, 2, 4], np.uint8), n)
     addr = rng.integers(0, span, n)
     runs = rng.random(n) < 0.6
+    returns = rng.random(n) < 0.25
     for i in range(1, n):
-        if runs[i]:
+        if returns[i]:
+            used = addr[i - 1 - rng.integers(0, min(i, 4))]
+            addr[i] = used - used % config.line + rng.integers(0, config.line)
+        elif runs[i]:
             addr[i], size[i], op[i] = (addr[i - 1] & ~3) + 4, 4, op[i - 1]
     addr = (addr % span) & ~(size.astype(np.int64) - 1)
     data = rng.integers(0, largest, n) * (rng.random(n) >= zeros)

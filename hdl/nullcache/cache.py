@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data cache with the null cache beside it."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth.hdl import Array, Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config_cache import WORD_BYTES, CacheConfig
-from .detector import ZeroDetector
+from .detector import ZeroCollector, ZeroDetector
 from .nullcache import NullCache
-from .ports import AXI4, AXI_ERROR, CacheCounters, Request, Response
-from .replacement import touched
-from .tcam import encode, lowest, select
+from .ports import AXI4, AXI_ERROR, AXI_INCR, AXI_WORD, CacheCounters, Request, Response
+from .storage import Storage
 from .writebuffer import WriteBuffer
+
+# Between the cache and its null side: the access hits, an insertion or removal is done; a store makes its line enter
+# or leave; the fetched line is zero; and back: the hit is used, a store is done, a store was refused.
+NULL_SIDE = wiring.Signature(
+    {name: Out(1) for name in ("hit", "done", "enters", "leaves", "fetched_zero", "touch", "note", "forget")}
+)
 
 
 class State(enum.Enum, shape=4):
@@ -87,140 +88,148 @@ class SparseCache(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        ways, words, line_width = config.ways, config.words, 8 * config.line
-        age_bits = max(1, (ways - 1).bit_length())
-        word_bits = (words - 1).bit_length()
-        layout = data.StructLayout(
-            {
-                "valid": ways,
-                "tags": data.ArrayLayout(config.tag_bits, ways),
-                "ages": data.ArrayLayout(age_bits, ways),
-            }
-        )
-
-        # The access being served, and the address that is looked up for it or for a refused store.
-        state = Signal(State, init=State.CLEAR)
-        full = Signal()
-        request = Signal(Request(config.addr_width))
+        m.submodules.storage = storage = Storage(config)
         m.submodules.buffer = buffer = WriteBuffer(config)
+        word_bits = max(1, config.offset_bits - 2)
+
+        # The access that is held, and the line that is looked up: its own, or that of a refused store.
+        state, full = Signal(State, init=State.CLEAR), Signal()
+        request = Signal(Request(config.addr_width))
         purging = Signal()
-        m.d.comb += purging.eq((state == State.FIND_REFUSED) | (state == State.PURGE) | (state == State.PURGE_NULL))
-        line = Signal(config.line_bits)
-        word = request.addr[2 : config.offset_bits]
-        m.d.comb += line.eq(Mux(purging, buffer.failed_line, request.addr[config.offset_bits :]))
-        index, tag = line[: config.set_bits], line[config.set_bits :]
-
-        # Memories: one row of tags, valid bits and ages per set; the lines, per way.
-        accept, again = Signal(), Signal()
-        read_index = Mux(again, index, self.i.payload.addr[config.offset_bits :][: config.set_bits])
-        m.submodules.rows = rows = Memory(shape=layout, depth=config.sets, init=[])
-        row_write = rows.write_port()
-        row_read = rows.read_port(transparent_for=(row_write,))
-        row = row_read.data
-        write_row = Signal(layout)
+        line, word, here = Signal(config.line_bits), Signal(word_bits), Signal(config.words)
         m.d.comb += [
-            row_read.en.eq(accept | again),
-            row_read.addr.eq(read_index),
-            row_write.addr.eq(index),
-            row_write.data.eq(write_row),
-            write_row.eq(row),
+            purging.eq((state == State.FIND_REFUSED) | (state == State.PURGE) | (state == State.PURGE_NULL)),
+            line.eq(Mux(purging, buffer.failed_line, request.addr[config.offset_bits :])),
+            word.eq(request.addr[2 : config.offset_bits]),
+            here.eq(1 << word),
         ]
-        lines, line_writes = [], []
-        write_lanes, write_line, write_ways = Signal(config.line), Signal(line_width), Signal(ways)
-        for w in range(ways):
-            m.submodules[f"lines_{w}"] = memory = Memory(shape=line_width, depth=config.sets, init=[])
-            write = memory.write_port(granularity=8)
-            read = memory.read_port(transparent_for=(write,))
-            m.d.comb += [
-                read.en.eq(accept | again),
-                read.addr.eq(read_index),
-                write.addr.eq(index),
-                write.data.eq(write_line),
-                write.en.eq(write_lanes & write_ways[w].replicate(config.line)),
-            ]
-            lines.append(read.data)
-            line_writes.append(write)
+        lanes = Cat(request.strobe & here[k].replicate(WORD_BYTES) for k in range(config.words))
 
-        # Lookup.
-        hit_ways, hit = Signal(ways), Signal()
-        m.d.comb += hit_ways.eq(Cat(row.valid[w] & (row.tags[w] == tag) for w in range(ways)))
-        m.d.comb += hit.eq(hit_ways.any())
-        hit_line = Signal(data.ArrayLayout(32, words))
-        m.d.comb += hit_line.eq(select(hit_ways, lines))
-        ages = [row.ages[w] for w in range(ways)]
-        stored = Cat(
-            Mux(request.strobe[b], request.data[8 * b : 8 * b + 8], 0) for b in range(WORD_BYTES)
-        )
-        strobe_bits = Cat(request.strobe[b].replicate(8) for b in range(WORD_BYTES))
-        here = Signal(words)
-        m.d.comb += here.eq(1 << word if word_bits else 1)
-
-        # The line being fetched.
-        fetched = Signal(data.ArrayLayout(32, words))
-        beat = Signal(range(words)) if words > 1 else Signal(1)
-        refused = Signal()
-        victim = Signal(ways)
-        oldest = Cat(age == ways - 1 for age in ages) if ways > 1 else 1
-        m.d.comb += victim.eq(Mux(row.valid.all(), oldest, lowest(~row.valid)))
-
-        null_hit, null_done = Signal(), Signal()
-        becomes_zero, fetched_zero = Signal(), Signal()
-        count = self.counters
-        null = None
-        stored_zero = Signal()
-        zeroed_now = Signal()
-        note = Signal()
-        forget = Signal()
-        if config.null is not None:
-            m.submodules.null = null = NullCache(config)
-            m.submodules.detect_stored = detect_stored = ZeroDetector(1, config.null)
-            m.submodules.detect_hit = detect_hit = ZeroDetector(words, config.null)
-            m.submodules.detect_fetched = detect_fetched = ZeroDetector(words, config.null)
-            m.d.comb += [
-                null.line.eq(line),
-                null_hit.eq(null.hit),
-                null.insert.eq(state == State.INSERT),
-                null.remove.eq((state == State.REMOVE) | (state == State.PURGE_NULL)),
-                null_done.eq(null.done),
-                detect_stored.i[0].eq(stored),
-                stored_zero.eq(detect_stored.o),
-                fetched_zero.eq(detect_fetched.o.all()),
-                becomes_zero.eq(detect_hit.o.all()),
-                count.null.eq(null.counters),
-            ]
-            for k in range(words):
-                merged = hit_line[k] & ~strobe_bits | stored
-                m.d.comb += [
-                    detect_fetched.i[k].eq(fetched[k]),
-                    detect_hit.i[k].eq(Mux(here[k], merged, hit_line[k])),
-                ]
-            # One line at a time is followed while stores fill it with zeros.
-            zeroed_line, zeroed_bytes = Signal(config.line_bits), Signal(config.line)
-            lanes = Cat(request.strobe & here[k].replicate(WORD_BYTES) for k in range(words))
-            same = zeroed_line == line
-            zeroed_next = Signal(config.line)
-            m.d.comb += zeroed_next.eq(
-                Mux(stored_zero, Mux(same, zeroed_bytes, 0) | lanes, zeroed_bytes & ~(lanes & same.replicate(config.line)))
-            )
-            m.d.comb += zeroed_now.eq(stored_zero & zeroed_next.all())
-            with m.If(forget):
-                m.d.sync += zeroed_bytes.eq(0)
-            with m.Elif(note):
-                m.d.sync += zeroed_bytes.eq(zeroed_next)
-                with m.If(stored_zero):
-                    m.d.sync += zeroed_line.eq(line)
-
-        # Memory side: writes belong to the buffer.
-        for name in self.axi.signature.members:
-            mine, theirs = getattr(self.axi, name), getattr(buffer.axi, name)
-            if name[0] not in "awb" or name.startswith("ar"):
-                continue
-            m.d.comb += mine.eq(theirs) if self.axi.signature.members[name].flow == Out else theirs.eq(mine)
+        # `free`: nothing is held after this cycle, the next access may come. `again`: the set is read once more.
+        free, accept, again = Signal(), Signal(), Signal()
+        m.d.comb += [self.i.ready.eq(free & ~buffer.failed), accept.eq(self.i.valid & self.i.ready)]
+        with m.If(accept):
+            m.d.sync += request.eq(self.i.payload)
+        with m.If(free):
+            m.d.sync += full.eq(accept)
+        next_line = Mux(again, line, self.i.payload.addr[config.offset_bits :])
         m.d.comb += [
-            self.axi.araddr.eq(line << config.offset_bits),
-            self.axi.arlen.eq(words - 1),
-            self.axi.arsize.eq(2),
-            self.axi.arburst.eq(1),
+            storage.read.eq(accept | again),
+            storage.read_set.eq(next_line[: config.set_bits]),
+            storage.set.eq(line[: config.set_bits]),
+            storage.tag.eq(line[config.set_bits :]),
+            storage.data.eq(request.data.replicate(config.words)),
+        ]
+
+        beat, refused = Signal(range(max(2, config.words))), Signal()
+        fetched = Signal(data.ArrayLayout(8 * WORD_BYTES, config.words))
+        null = self._null_side(m, state, line, lanes, request, storage, fetched)
+        self._memory_side(m, state, line, request, buffer)
+        hit, null_hit = storage.hit, null.hit
+        count = self.counters
+
+        def count_up(name):
+            m.d.sync += [count[n].eq(count[n] + 1) for n in ("accesses", name)]
+
+        with m.Switch(state):
+            with m.Case(State.CLEAR):
+                row = Signal(config.set_bits)
+                m.d.comb += [storage.clear.eq(1), storage.set.eq(row)]
+                m.d.sync += row.eq(row + 1)
+                with m.If(row.all()):
+                    m.d.sync += state.eq(State.LOOKUP)
+            with m.Case(State.LOOKUP):
+                held_back = Signal()
+                with m.If(~full):
+                    m.d.comb += [free.eq(1), held_back.eq(1)]
+                with m.Elif(request.write & buffer.full):
+                    m.d.comb += held_back.eq(1)
+                with m.Elif(request.write):
+                    m.d.comb += [
+                        buffer.push.eq(1),
+                        null.note.eq(1),
+                        storage.store.eq(lanes & hit.replicate(config.line)),
+                        free.eq(~null.enters & ~null.leaves),
+                    ]
+                    with m.If(null.enters):
+                        m.d.comb += storage.drop.eq(1)
+                        m.d.sync += state.eq(State.INSERT)
+                    with m.Elif(null.leaves):
+                        m.d.sync += state.eq(State.REMOVE)
+                    with m.If(~hit & ~null_hit):
+                        count_up("misses")
+                with m.Elif(hit | null_hit):
+                    m.d.comb += [
+                        self.o.valid.eq(1),
+                        self.o.payload.data.eq(storage.line[word]),
+                        free.eq(self.o.ready),
+                    ]
+                with m.Elif(buffer.conflict):
+                    m.d.comb += held_back.eq(1)
+                with m.Else():
+                    count_up("misses")
+                    m.d.sync += [state.eq(State.ADDRESS), beat.eq(0), refused.eq(0)]
+                with m.If(buffer.push | (self.o.valid & self.o.ready)):
+                    with m.If(hit):
+                        count_up("hits")
+                        m.d.comb += storage.use.eq(1)
+                    with m.Elif(null_hit):
+                        count_up("null_hits")
+                        m.d.comb += null.touch.eq(1)
+                with m.If(buffer.failed & held_back):
+                    m.d.sync += state.eq(State.FIND_REFUSED)
+            with m.Case(State.ADDRESS), m.If(self.axi.arready):
+                m.d.sync += state.eq(State.FETCH)
+            with m.Case(State.FETCH), m.If(self.axi.rvalid):
+                m.d.sync += [
+                    fetched[beat].eq(self.axi.rdata),
+                    beat.eq(beat + 1),
+                    refused.eq(refused | self.axi.rresp[AXI_ERROR]),
+                ]
+                with m.If(beat == config.words - 1):
+                    m.d.sync += state.eq(State.FINISH)
+            with m.Case(State.FINISH):
+                m.d.comb += [
+                    self.o.valid.eq(1),
+                    self.o.payload.data.eq(fetched[word]),
+                    self.o.payload.error.eq(refused),
+                    storage.data.eq(fetched),
+                ]
+                with m.If(self.o.ready & null.fetched_zero & ~refused):
+                    m.d.sync += state.eq(State.INSERT)
+                with m.Elif(self.o.ready):
+                    m.d.comb += [free.eq(1), storage.fill.eq(~refused)]
+                    m.d.sync += state.eq(State.LOOKUP)
+            with m.Case(State.INSERT, State.REMOVE), m.If(null.done):
+                m.d.comb += free.eq(1)
+                m.d.sync += state.eq(State.LOOKUP)
+            with m.Case(State.FIND_REFUSED):
+                m.d.comb += [again.eq(1), null.forget.eq(1)]
+                m.d.sync += state.eq(State.PURGE)
+            with m.Case(State.PURGE):
+                m.d.comb += [storage.drop.eq(1), buffer.purged.eq(~null_hit)]
+                with m.If(null_hit):
+                    m.d.sync += state.eq(State.PURGE_NULL)
+            with m.Case(State.PURGE_NULL):
+                m.d.comb += buffer.purged.eq(null.done)
+            with m.Case(State.REPLAY):
+                m.d.comb += again.eq(1)
+                m.d.sync += state.eq(State.LOOKUP)
+        with m.If(buffer.purged):
+            m.d.sync += state.eq(Mux(full, State.REPLAY, State.LOOKUP))
+        return m
+
+    def _memory_side(self, m, state, line, request, buffer) -> None:
+        """Reads are the cache's own, writes those of the buffer."""
+        for name, member in self.axi.signature.members.items():
+            if name[0] in "wb" or name.startswith("aw"):
+                mine, theirs = getattr(self.axi, name), getattr(buffer.axi, name)
+                m.d.comb += mine.eq(theirs) if member.flow == Out else theirs.eq(mine)
+        m.d.comb += [
+            self.axi.araddr.eq(line << self.config.offset_bits),
+            self.axi.arlen.eq(self.config.words - 1),
+            self.axi.arsize.eq(AXI_WORD),
+            self.axi.arburst.eq(AXI_INCR),
             self.axi.arvalid.eq(state == State.ADDRESS),
             self.axi.rready.eq(state == State.FETCH),
             buffer.addr.eq(request.addr[2:]),
@@ -230,130 +239,41 @@ class SparseCache(wiring.Component):
         ]
         wiring.connect(m, wiring.flipped(self.o_stores), buffer.o)
 
-        # `free`: nothing is held after this cycle, the next access may come.
-        free = Signal()
-        m.d.comb += [self.i.ready.eq(free & ~buffer.failed), accept.eq(self.i.valid & self.i.ready)]
-        with m.If(accept):
-            m.d.sync += request.eq(self.i.payload)
-        with m.If(free):
-            m.d.sync += full.eq(accept)
-
-        def count_up(*names):
-            m.d.sync += [count[name].eq(count[name] + 1) for name in ("accesses", *names)]
-
-        def use_way(used):
-            if ways > 1:
-                m.d.comb += [write_row.ages[w].eq(age) for w, age in enumerate(touched(m, ages, used))]
-            m.d.comb += row_write.en.eq(1)
-
-        clearing = Signal(config.set_bits)
-        with m.Switch(state):
-            with m.Case(State.CLEAR):
-                m.d.comb += [row_write.addr.eq(clearing), row_write.en.eq(1), write_row.valid.eq(0)]
-                m.d.comb += [write_row.ages[w].eq(w) for w in range(ways)]
-                m.d.sync += clearing.eq(clearing + 1)
-                with m.If(clearing == config.sets - 1):
-                    m.d.sync += state.eq(State.LOOKUP)
-            with m.Case(State.LOOKUP):
-                held_back = Signal()
-                with m.If(~full):
-                    m.d.comb += [free.eq(1), held_back.eq(1)]
-                with m.Elif(~request.write):
-                    m.d.comb += [
-                        self.o.valid.eq(hit | null_hit),
-                        self.o.payload.data.eq(Array(hit_line)[word] if word_bits else hit_line[0]),
-                    ]
-                    with m.If(hit | null_hit):
-                        with m.If(self.o.ready):
-                            m.d.comb += free.eq(1)
-                    with m.Elif(buffer.conflict):
-                        m.d.comb += held_back.eq(1)
-                    with m.Else():
-                        count_up("misses")
-                        m.d.sync += [state.eq(State.ADDRESS), beat.eq(0), refused.eq(0)]
-                with m.Elif(buffer.full):
-                    m.d.comb += held_back.eq(1)
-                with m.Else():
-                    m.d.comb += [buffer.push.eq(1), note.eq(1), free.eq(1)]
-                    with m.If(hit):
-                        m.d.comb += [
-                            write_ways.eq(hit_ways),
-                            write_line.eq(request.data.replicate(words)),
-                            write_lanes.eq(Cat(request.strobe & here[k].replicate(WORD_BYTES) for k in range(words))),
-                        ]
-                    moves, leaves = Signal(), Signal()
-                    m.d.comb += [
-                        moves.eq(Mux(hit, becomes_zero, ~null_hit & zeroed_now)),
-                        leaves.eq(null_hit & ~stored_zero),
-                    ]
-                    with m.If(moves):
-                        m.d.comb += [free.eq(0), write_row.valid.eq(row.valid & ~hit_ways)]
-                        m.d.sync += state.eq(State.INSERT)
-                    with m.Elif(leaves):
-                        m.d.comb += free.eq(0)
-                        m.d.sync += state.eq(State.REMOVE)
-                    with m.If(~hit & ~null_hit):
-                        count_up("misses")
-                with m.If(buffer.push | (self.o.valid & self.o.ready)):
-                    with m.If(hit):
-                        count_up("hits")
-                        use_way(hit_ways)
-                    with m.Elif(null_hit):
-                        count_up("null_hits")
-                        if null is not None:
-                            m.d.comb += null.touch.eq(1)
-                with m.If(buffer.failed & held_back):
-                    m.d.sync += state.eq(State.FIND_REFUSED)
-            with m.Case(State.ADDRESS), m.If(self.axi.arready):
-                m.d.sync += state.eq(State.FETCH)
-            with m.Case(State.FETCH), m.If(self.axi.rvalid):
-                m.d.sync += [
-                    Array(fetched)[beat].eq(self.axi.rdata),
-                    beat.eq(beat + 1),
-                    refused.eq(refused | self.axi.rresp[AXI_ERROR]),
-                ]
-                with m.If(beat == words - 1):
-                    m.d.sync += state.eq(State.FINISH)
-            with m.Case(State.FINISH):
-                m.d.comb += [
-                    self.o.valid.eq(1),
-                    self.o.payload.data.eq(Array(fetched)[word] if word_bits else fetched[0]),
-                    self.o.payload.error.eq(refused),
-                ]
-                with m.If(self.o.ready):
-                    with m.If(fetched_zero & ~refused):
-                        m.d.sync += state.eq(State.INSERT)
-                    with m.Else():
-                        m.d.comb += free.eq(1)
-                        m.d.sync += state.eq(State.LOOKUP)
-                    with m.If(~fetched_zero & ~refused):
-                        m.d.comb += [
-                            write_row.valid.eq(row.valid | victim),
-                            write_ways.eq(victim),
-                            write_lanes.eq(~0),
-                            write_line.eq(fetched),
-                        ]
-                        for w in range(ways):
-                            with m.If(victim[w]):
-                                m.d.comb += write_row.tags[w].eq(tag)
-                        use_way(victim)
-            with m.Case(State.INSERT, State.REMOVE), m.If(null_done):
-                m.d.comb += free.eq(1)
-                m.d.sync += state.eq(State.LOOKUP)
-            with m.Case(State.FIND_REFUSED):
-                m.d.comb += [again.eq(1), forget.eq(1)]
-                m.d.sync += state.eq(State.PURGE)
-            with m.Case(State.PURGE):
-                m.d.comb += [write_row.valid.eq(row.valid & ~hit_ways), row_write.en.eq(1)]
-                with m.If(null_hit):
-                    m.d.sync += state.eq(State.PURGE_NULL)
-                with m.Else():
-                    m.d.comb += buffer.purged.eq(1)
-                    m.d.sync += state.eq(Mux(full, State.REPLAY, State.LOOKUP))
-            with m.Case(State.PURGE_NULL), m.If(null_done):
-                m.d.comb += buffer.purged.eq(1)
-                m.d.sync += state.eq(Mux(full, State.REPLAY, State.LOOKUP))
-            with m.Case(State.REPLAY):
-                m.d.comb += again.eq(1)
-                m.d.sync += state.eq(State.LOOKUP)
-        return m
+    def _null_side(self, m, state, line, lanes, request, storage, fetched) -> object:
+        """The null cache and its detectors; without one, an interface that never hits and never wants anything."""
+        config = self.config
+        side = NULL_SIDE.create()
+        if config.null is None:
+            return side
+        m.submodules.null = null = NullCache(config)
+        m.submodules.collector = collector = ZeroCollector(config)
+        m.submodules.detect_stored = detect_stored = ZeroDetector(1, config.null)
+        m.submodules.detect_hit = detect_hit = ZeroDetector(config.words, config.null)
+        m.submodules.detect_fetched = detect_fetched = ZeroDetector(config.words, config.null)
+        bits = Cat(strobe.replicate(8) for strobe in request.strobe)
+        stored_zero = detect_stored.o.all()
+        m.d.comb += [
+            detect_stored.i[0].eq(request.data & bits),
+            null.line.eq(line),
+            null.touch.eq(side.touch),
+            null.insert.eq(state == State.INSERT),
+            null.remove.eq((state == State.REMOVE) | (state == State.PURGE_NULL)),
+            self.counters.null.eq(null.counters),
+            collector.note.eq(side.note),
+            collector.forget.eq(side.forget),
+            collector.line.eq(line),
+            collector.lanes.eq(lanes),
+            collector.zero.eq(stored_zero),
+            side.hit.eq(null.hit),
+            side.done.eq(null.done),
+            side.fetched_zero.eq(detect_fetched.o.all()),
+            side.enters.eq(Mux(storage.hit, detect_hit.o.all(), ~null.hit & collector.complete)),
+            side.leaves.eq(null.hit & ~stored_zero),
+        ]
+        for k in range(config.words):
+            mine = Cat(lane.replicate(8) for lane in lanes[WORD_BYTES * k : WORD_BYTES * (k + 1)])
+            m.d.comb += [
+                detect_fetched.i[k].eq(fetched[k]),
+                detect_hit.i[k].eq(storage.line[k] & ~mine | request.data & mine),
+            ]
+        return side

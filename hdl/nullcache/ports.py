@@ -7,6 +7,9 @@ from amaranth.lib.wiring import In, Out
 from ..config_cache import COUNTER_WIDTH, WORD_BYTES, CacheConfig
 from .nullcache import NullCounters
 
+AXI_WORD, AXI_INCR = 2, 1
+"""AxSIZE of 4-byte beats and AxBURST of incrementing addresses."""
+
 AXI_ERROR = 1
 """Bit of a response that tells SLVERR and DECERR from OKAY (AMBA AXI, table of RRESP and BRESP)."""
 

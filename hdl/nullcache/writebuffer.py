@@ -6,7 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config_cache import WORD_BYTES, CacheConfig
-from .ports import AXI4, AXI_ERROR
+from .ports import AXI4, AXI_ERROR, AXI_INCR, AXI_WORD
 
 
 def following(pointer: Signal, depth: int):
@@ -107,8 +107,8 @@ class WriteBuffer(wiring.Component):
         axi = self.axi
         m.d.comb += [
             axi.awaddr.eq(slots[next_sent].addr << 2),
-            axi.awsize.eq(2),
-            axi.awburst.eq(1),
+            axi.awsize.eq(AXI_WORD),
+            axi.awburst.eq(AXI_INCR),
             axi.wdata.eq(slots[next_sent].data),
             axi.wstrb.eq(slots[next_sent].strobe),
             axi.wlast.eq(1),
