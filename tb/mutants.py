@@ -19,6 +19,9 @@ def seeded_bug(module: str, component: str, right: str, wrong: str) -> Iterator[
     mutant.__package__ = original.__package__
     mutant.__file__ = original.__file__
     exec(compile(source.replace(right, wrong), original.__file__, "exec"), mutant.__dict__)
+    # The other classes stay the original ones: an enumeration only compares with itself.
+    classes = {n: c for n, c in vars(original).items() if inspect.isclass(c) and n != component}
+    mutant.__dict__.update(classes)
     kind = getattr(original, component)
     # Not the constructor: its super() belongs to the class it was written in.
     methods = {n: f for n, f in vars(getattr(mutant, component)).items() if inspect.isfunction(f) and n != "__init__"}

@@ -84,6 +84,7 @@ class SparseCache(wiring.Component):
                 "counters": Out(CacheCounters(config)),
             }
         )
+        self.in_both = Signal()
 
     def elaborate(self, platform):
         m = Module()
@@ -126,6 +127,8 @@ class SparseCache(wiring.Component):
         null = self._null_side(m, state, line, lanes, request, storage, fetched)
         self._memory_side(m, state, line, request, buffer)
         hit, null_hit = storage.hit, null.hit
+        # No line is in both: a proof reads this, nothing else does.
+        m.d.comb += self.in_both.eq(full & (state == State.LOOKUP) & hit & null_hit)
         count = self.counters
 
         def count_up(name):

@@ -61,6 +61,8 @@ class NullCache(wiring.Component):
         No longer cover `line`, which is covered. Hold, with `line`, until `done`.
     done : Out(1)
         Last cycle of an insertion or removal.
+    lossy : Out(1)
+        In this cycle zero lines other than `line` are given up: an eviction, a drop, or a split without room.
     counters : Out(NullCounters)
         See there.
 
@@ -80,21 +82,29 @@ class NullCache(wiring.Component):
                 "insert": In(1),
                 "remove": In(1),
                 "done": Out(1),
+                "lossy": Out(1),
                 "counters": Out(NullCounters(config.line_bits)),
             }
         )
+        # State, kept where proofs can speak about it.
+        n, width = config.null.entries, config.line_bits
+        self.tcam = TCAM(TCAMConfig(entries=n, width=width, ports=2, latency=0))
+        self.state = Signal(State)
+        self.orders = [Signal(config.order_bits, name=f"order_{i}") for i in range(n)]
+        self.slot, self.value, self.mask, self.bit = Signal(n), Signal(width), Signal(width), Signal(width)
+        self.mask_order = Signal(config.order_bits)
 
     def elaborate(self, platform):
         m = Module()
         config, null = self.config, self.config.null
         n, width = null.entries, config.line_bits
-        m.submodules.tcam = tcam = TCAM(TCAMConfig(entries=n, width=width, ports=2, latency=0))
+        m.submodules.tcam = tcam = self.tcam
         m.submodules.replacement = replacement = Replacement(config)
-        orders = [Signal(config.order_bits, name=f"order_{i}") for i in range(n)]
+        orders = self.orders
         masks = [tcam.masks[i] for i in range(n)]
         count = self.counters
 
-        state = Signal(State)
+        state = self.state
         covering, free, used = Signal(n), Signal(n), Signal(n)
         order = Signal(config.order_bits)
         m.d.comb += [
@@ -113,8 +123,7 @@ class NullCache(wiring.Component):
                 m.d.sync += orders[i].eq(write_order)
 
         # The newest entry, which the merger works on, and what is left of an entry that is being split.
-        slot, value, mask, bit = Signal(n), Signal(width), Signal(width), Signal(width)
-        mask_order = Signal(config.order_bits)
+        slot, value, mask, bit, mask_order = self.slot, self.value, self.mask, self.bit, self.mask_order
         partner = Signal(n)
         mergeable, survivor = Signal(), Signal(n)
         ages = [replacement.ages[i] for i in range(n)]
@@ -164,7 +173,7 @@ class NullCache(wiring.Component):
                         count.covered_lines.eq(count.covered_lines - lines),
                     ]
                     if null.on_store == "drop":
-                        m.d.comb += self.done.eq(1)
+                        m.d.comb += [self.done.eq(1), self.lossy.eq(order != 0)]
                         m.d.sync += count.lost_lines.eq(count.lost_lines + lines - 1)
                     else:
                         m.d.sync += [mask.eq(select(covering, masks)), mask_order.eq(order)]
@@ -173,7 +182,7 @@ class NullCache(wiring.Component):
                         with m.Else():
                             m.d.sync += [count.splits.eq(count.splits + 1), state.eq(State.SPLIT)]
             with m.Case(State.VICTIM), m.If(replacement.done):
-                m.d.comb += tcam.clear.eq(replacement.victim)
+                m.d.comb += [tcam.clear.eq(replacement.victim), self.lossy.eq(1)]
                 m.d.sync += [
                     count.evictions.eq(count.evictions + 1),
                     count.covered_lines.eq(count.covered_lines - (1 << order)),
@@ -203,7 +212,7 @@ class NullCache(wiring.Component):
                 half = Signal(COUNTER_WIDTH)
                 m.d.comb += [write_order.eq(mask_order - 1), half.eq(1 << write_order)]
                 with m.If(tcam.valid.all()):
-                    m.d.comb += self.done.eq(1)
+                    m.d.comb += [self.done.eq(1), self.lossy.eq(1)]
                     m.d.sync += [count.lost_lines.eq(count.lost_lines + (half << 1) - 1), state.eq(State.IDLE)]
                 with m.Else():
                     m.d.comb += [

@@ -57,8 +57,8 @@ class TCAM(wiring.Component):
         Entries that become invalid; writing wins.
     valid : Out(entries)
         Entries in use.
-    masks : Out(width) per entry
-        Masks of all entries, for those who reason about coverage; leave unconnected otherwise.
+    values, masks : Out(width) per entry
+        Content of all entries, for those who reason about coverage; leave unconnected otherwise.
 
     Latency
     -------
@@ -84,23 +84,23 @@ class TCAM(wiring.Component):
                 "mask": In(width),
                 "clear": In(n),
                 "valid": Out(n),
+                "values": Out(width).array(n),
                 "masks": Out(width).array(n),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        n, width = self.config.entries, self.config.width
-        values = [Signal(width, name=f"value_{i}") for i in range(n)]
+        n = self.config.entries
         for i in range(n):
             with m.If(self.write[i]):
-                m.d.sync += [values[i].eq(self.value), self.masks[i].eq(self.mask)]
+                m.d.sync += [self.values[i].eq(self.value), self.masks[i].eq(self.mask)]
         m.d.sync += self.valid.eq(self.valid & ~self.clear | self.write)
         for port in range(self.config.ports):
             found = Signal(n, name=f"found_{port}")
             for i in range(n):
                 m.d.comb += found[i].eq(
-                    self.valid[i] & (((self.key[port] ^ values[i]) & ~self.masks[i]) == 0)
+                    self.valid[i] & (((self.key[port] ^ self.values[i]) & ~self.masks[i]) == 0)
                 )
             match = found
             if self.config.latency > 0:
