@@ -84,11 +84,12 @@ class NullCacheConfig:
     Parameters
     ----------
     entries : int
-        Ternary entries, 2 to 1024. One entry is a value and a mask of a line address: 64 bits with 32-bit addresses
-        stored whole, so that 128 entries are the paper's 1 KB.
+        Ternary entries, 2 to 1024. One entry is one address: 256 of 32 ternary bits are the paper's 1 KB, counted in
+        ternary cells as the capacity of a TCAM is; 128 would be 1 KB of value and mask bits.
     replacement : "cover" or "lru"
-        Who leaves a full null cache: the entry that covers the fewest lines (the least recently used among equals),
-        or simply the least recently used.
+        Who leaves a full null cache. `lru`: the least recently used entry. `cover`: among the older half (`protected`
+        entries are spared) the one that covers the fewest lines, the least recently used of equals. Without the
+        protection, large entries that nobody needs any more leave the others too little room to be used twice.
     on_store : "split" or "drop"
         What a non-zero store to a covered line does: splits the entry so that only this line is lost (as far as
         entries are free), or drops the entry.
@@ -98,7 +99,7 @@ class NullCacheConfig:
         What `approx` is compared with.
     """
 
-    entries: int = 128
+    entries: int = 256
     replacement: str = "cover"
     on_store: str = "split"
     approx: int = 0
@@ -115,6 +116,11 @@ class NullCacheConfig:
     def age_bits(self) -> int:
         """Width of the rank of an entry in the order of use."""
         return (self.entries - 1).bit_length()
+
+    @property
+    def protected(self) -> int:
+        """How many of the most recently used entries `cover` spares: the largest power of two below `entries`."""
+        return 1 << (self.age_bits - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

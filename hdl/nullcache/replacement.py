@@ -20,8 +20,9 @@ class Replacement(wiring.Component):
     """Ages of all entries, and a bit-serial search for the victim among entries that are all in use.
 
     The search walks over the bits of a sort key, the most significant first, and strikes out every candidate that has
-    the worse bit as long as some other has the better one: `cover` looks at the order (fewest lines first), then both
-    policies at the age (oldest first). One gate a candidate instead of a tree of comparators; an insertion waits.
+    the worse bit as long as some other has the better one: `lru` looks at the bits of the age (oldest first), `cover`
+    between the first and the second of them at the order (fewest lines first). That takes a gate or two a candidate
+    instead of a tree of comparators; an insertion waits.
 
     Parameters
     ----------
@@ -71,10 +72,9 @@ class Replacement(wiring.Component):
         with m.If(self.touch.any()):
             m.d.sync += [age.eq(new) for age, new in zip(ages, touched(m, ages, self.touch), strict=True)]
         # Per step, the bit that makes an entry worth keeping.
-        worth = [Cat(~age[b] for age in ages) for b in reversed(range(null.age_bits))]
-        if null.replacement == "cover":
-            bits = reversed(range(self.config.order_bits))
-            worth = [Cat(self.orders[i][b] for i in range(n)) for b in bits] + worth
+        young = [Cat(~age[b] for age in ages) for b in reversed(range(null.age_bits))]
+        wide = [Cat(self.orders[i][b] for i in range(n)) for b in reversed(range(self.config.order_bits))]
+        worth = [young[0], *wide, *young[1:]] if null.replacement == "cover" else young
         candidates = Signal(n)
         step = Signal(len(worth))
         keep = Signal(n)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The fast model of the sparse cache: bit- and cycle-exact, compiled by numba (see `reference` for the rules).
 
-Order of use is kept as time stamps instead of lists, and the null entries stand in no particular order, so that the
-code shares nothing with the reference but the configuration.
+Order of use is kept as ages and time stamps instead of lists, and the null entries stand in no particular order, so
+that the code shares nothing with the reference but the configuration.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .trace import Trace
 PAGE = 4096
 (ACCESSES, HITS, MISSES, NULL_HITS, INSERTS, MERGES, REMOVALS, SPLITS, EVICTIONS, LOST, COVERED) = range(len(COUNTERS))
 # Scalars of a null cache that is running.
-USED, FREE_AT, CLOCK, LAST = range(4)
+USED, FREE_AT, LAST = range(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +88,9 @@ def simulate(trace: Trace, config: CacheConfig) -> Outcome:
             null is not None and null.on_store == "split",
             null.approx if null else 0,
             null is not None and null.approx_unit == "word",
+            null.protected if null else 0,
         ),
-        (loads, counters, orders, values, masks, np.zeros(size, np.int64), np.zeros(4, np.int64)),
+        (loads, counters, orders, values, masks, np.zeros(size, np.int64), np.zeros(3, np.int64)),
     )
     entries = np.stack([values[:used], masks[:used]], axis=1) if null else np.zeros((0, 2), np.int64)
     return Outcome(
@@ -167,19 +168,32 @@ def _order(mask):
 
 
 @njit(cache=True, inline="always")
-def _add(value, mask, values, masks, stamps, state):
+def _add(value, mask, values, masks, ages, state):
     i = state[USED]
+    for other in range(i):
+        ages[other] += 1
     state[USED] += 1
-    state[CLOCK] += 1
-    values[i], masks[i], stamps[i] = value, mask, state[CLOCK]
+    values[i], masks[i], ages[i] = value, mask, 0
     return i
 
 
 @njit(cache=True, inline="always")
-def _drop(i, values, masks, stamps, state):
+def _drop(i, values, masks, ages, state):
+    age = ages[i]
     state[USED] -= 1
     last = state[USED]
-    values[i], masks[i], stamps[i] = values[last], masks[last], stamps[last]
+    values[i], masks[i], ages[i] = values[last], masks[last], ages[last]
+    for other in range(last):
+        ages[other] -= ages[other] > age
+
+
+@njit(cache=True, inline="always")
+def _touch(i, ages, state):
+    age = ages[i]
+    if age > 0:
+        for other in range(state[USED]):
+            ages[other] += ages[other] < age
+        ages[i] = 0
 
 
 @njit(cache=True)
@@ -196,20 +210,21 @@ def _partner(new, values, masks, state):
 
 
 @njit(cache=True)
-def _insert(now, line, policy, counters, orders, values, masks, stamps, state):
-    bits, victim_cycles, cover = policy[0], policy[1], policy[2]
+def _insert(now, line, policy, counters, orders, values, masks, ages, state):
+    bits, victim_cycles, cover, protected = policy[0], policy[1], policy[2], policy[6]
     now = max(now + 1, state[FREE_AT])
     if state[USED] == len(values):
         now += victim_cycles
-        victim, best, oldest = 0, 1 << 30, np.int64(1) << 62
+        victim, best, oldest = 0, 1 << 30, -1
         for i in range(len(values)):
-            order = _order(masks[i]) if cover else 0
-            if order < best or (order == best and stamps[i] < oldest):
-                victim, best, oldest = i, order, stamps[i]
+            if ages[i] >= protected:
+                order = _order(masks[i]) if cover else 0
+                if order < best or (order == best and ages[i] > oldest):
+                    victim, best, oldest = i, order, ages[i]
         counters[EVICTIONS] += 1
         counters[COVERED] -= np.int64(1) << _order(masks[victim])
-        _drop(victim, values, masks, stamps, state)
-    new = _add(line, 0, values, masks, stamps, state)
+        _drop(victim, values, masks, ages, state)
+    new = _add(line, 0, values, masks, ages, state)
     counters[INSERTS] += 1
     counters[COVERED] += 1
     cycles = bits
@@ -219,8 +234,9 @@ def _insert(now, line, policy, counters, orders, values, masks, stamps, state):
         cycles += _order(differ - 1) + 1
         values[new] &= ~differ
         masks[new] |= differ
-        stamps[new] = max(stamps[new], stamps[other])
-        _drop(other, values, masks, stamps, state)
+        if ages[other] < ages[new]:
+            ages[other], ages[new] = ages[new], ages[other]
+        _drop(other, values, masks, ages, state)
         if new == state[USED]:
             new = other
         counters[MERGES] += 1
@@ -231,11 +247,11 @@ def _insert(now, line, policy, counters, orders, values, masks, stamps, state):
 
 
 @njit(cache=True)
-def _remove(now, entry, line, policy, counters, values, masks, stamps, state):
+def _remove(now, entry, line, policy, counters, values, masks, ages, state):
     now = max(now + 1, state[FREE_AT])
     left = masks[entry]
     order = _order(left)
-    _drop(entry, values, masks, stamps, state)
+    _drop(entry, values, masks, ages, state)
     counters[REMOVALS] += 1
     counters[COVERED] -= np.int64(1) << order
     if not policy[3]:
@@ -251,7 +267,7 @@ def _remove(now, entry, line, policy, counters, values, masks, stamps, state):
         while not left & top:
             top >>= 1
         left ^= top
-        _add((line ^ top) & ~left, left, values, masks, stamps, state)
+        _add((line ^ top) & ~left, left, values, masks, ages, state)
         counters[COVERED] += np.int64(1) << size
     return now
 
@@ -260,7 +276,7 @@ def _remove(now, entry, line, policy, counters, values, masks, stamps, state):
 def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcome):
     sets, ways, line_bytes, depth, miss_cycles, write_cycles = geometry
     approx, by_word = policy[4], policy[5]
-    loads, counters, orders, values, masks, stamps, state = outcome
+    loads, counters, orders, values, masks, ages, state = outcome
     tags = np.full((sets, ways), -1, np.int64)
     used_at = np.zeros((sets, ways), np.int64)
     buffer_line = np.full(depth, -1, np.int64)
@@ -289,8 +305,7 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
             used_at[row, way] = n + 1
         elif entry >= 0:
             counters[NULL_HITS] += 1
-            state[CLOCK] += 1
-            stamps[entry] = state[CLOCK]
+            _touch(entry, ages, state)
         else:
             counters[MISSES] += 1
         if op[n]:
@@ -314,12 +329,12 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                 if way >= 0:
                     if _zero_line(memory, base, line_bytes, approx, by_word):
                         tags[row, way] = -1
-                        now = _insert(now, line, policy, counters, orders, values, masks, stamps, state)
+                        now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
                 elif entry >= 0:
                     if not zero:
-                        now = _remove(now, entry, line, policy, counters, values, masks, stamps, state)
+                        now = _remove(now, entry, line, policy, counters, values, masks, ages, state)
                 elif zero and zeroed_bytes == all_bytes:
-                    now = _insert(now, line, policy, counters, orders, values, masks, stamps, state)
+                    now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
         else:
             value = np.int64(0)
             if entry < 0:
@@ -333,7 +348,7 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                         now = max(now, buffer_free[slot])
                 now += miss_cycles
                 if has_null and _zero_line(memory, base, line_bytes, approx, by_word):
-                    now = _insert(now, line, policy, counters, orders, values, masks, stamps, state)
+                    now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
                 else:
                     oldest = 0
                     for w in range(ways):

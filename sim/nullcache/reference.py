@@ -134,7 +134,7 @@ class Reference:
         self.now = max(self.now + 1, self.merger_free)
         if len(self.entries) == self.config.null.entries:
             self.now += self.config.victim_cycles
-            oldest_first = self.entries[::-1]
+            oldest_first = self.entries[self.config.null.protected :][::-1]
             cover = self.config.null.replacement == "cover"
             victim = min(oldest_first, key=lambda e: e.order) if cover else oldest_first[0]
             self.entries.remove(victim)
