@@ -19,10 +19,9 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-from sim.files import write
 
 from hdl.config_cache import CacheConfig, cache_preset
-from hdl.files import build_root
+from hdl.files import build_root, write_together
 from sim.nullcache.layers import LayerData, layer_trace
 from sim.nullcache.model import simulate
 from sim.nullcache.networks import SYNTHETIC, layers
@@ -110,7 +109,7 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
     axes.legend()
     stream = io.BytesIO()
     figure.savefig(stream, format="svg", metadata={"Date": None})
-    write(path, stream.getvalue())
+    write_together(path.parent, {path.name: stream.getvalue()})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -127,7 +126,6 @@ def main(argv: list[str] | None = None) -> int:
         for name, found in networks():
             rows.append({"network": name, "loops": loops} | compare(found, loops, args.limit, base))
     path = args.picture or build_root() / "nullcache.svg"
-    path.parent.mkdir(parents=True, exist_ok=True)
     picture(rows, path)
     facts = {"networks": rows, "regions": regions(base), "million accesses/s": speed(base, args.limit)}
     if args.json:

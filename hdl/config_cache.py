@@ -76,6 +76,14 @@ class TCAMConfig:
         """Width of the number of an entry."""
         return (self.entries - 1).bit_length()
 
+    def check_memory(self) -> None:
+        """Refuse what the version in FPGA memory cannot do."""
+        if (self.ports, self.latency) != (1, 1):
+            raise ConfigError(
+                "ports and latency of a TCAM in memory must be 1, "
+                f"not ports = {self.ports}, latency = {self.latency}"
+            )
+
 
 @dataclass(frozen=True, kw_only=True)
 class NullCacheConfig:

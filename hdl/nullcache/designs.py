@@ -19,6 +19,8 @@ def cache_design(config: CacheConfig, name: str = "sparse_cache") -> Design:
 
 def tcam_design(config: TCAMConfig, name: str = "tcam", memory: bool = False) -> Design:
     """A TCAM as the module `name`: in flip-flops, or in FPGA memory."""
+    if memory:
+        config.check_memory()
     component = MemoryTCAM(config) if memory else TCAM(config)
     facts = {"kind": "tcam_memory" if memory else "tcam", "config": dataclasses.asdict(config)}
     return emit(component, name, facts)

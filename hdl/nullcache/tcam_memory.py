@@ -10,7 +10,6 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config_cache import TCAMConfig
-from ..errors import ConfigError
 from .tcam import encode, lowest
 
 
@@ -49,11 +48,7 @@ class MemoryTCAM(wiring.Component):
     """
 
     def __init__(self, config: TCAMConfig):
-        if config.ports != 1 or config.latency != 1:
-            raise ConfigError(
-                "ports and latency of a TCAM in memory must be 1, "
-                f"not ports = {config.ports}, latency = {config.latency}"
-            )
+        config.check_memory()
         self.config = config
         super().__init__(
             {

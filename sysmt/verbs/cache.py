@@ -7,10 +7,10 @@ import io
 from pathlib import Path
 
 import numpy as np
-from sim.files import write
 
 from hdl.config_cache import ON_STORE, PRESETS, REPLACEMENTS, CacheConfig, NullCacheConfig, cache_preset
 from hdl.errors import UserError
+from hdl.files import write_together
 from sim.nullcache.trace import Trace
 
 from ..output import Result, Verb, progress
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> Result:
     if args.output is not None:
         stream = io.BytesIO()
         np.save(stream, loads)
-        write(args.output, stream.getvalue())
+        write_together(args.output.parent, {args.output.name: stream.getvalue()})
     facts |= {"on": args.on, "config": config.as_dict()}
     shown = {name: value for name, value in facts.items() if not isinstance(value, (dict, list))}
     return Result("\n".join(f"{name:18} {value}" for name, value in shown.items()), facts)

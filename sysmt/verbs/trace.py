@@ -4,9 +4,8 @@
 import argparse
 from pathlib import Path
 
-from sim.files import write
-
 from hdl.errors import UserError
+from hdl.files import write_together
 from sim.nullcache.layers import LOOPS, end_of, joined, layer_trace
 from sim.nullcache.networks import NETWORKS, layers
 from sim.nullcache.squeezenet import squeezenet
@@ -35,7 +34,7 @@ def _run(args: argparse.Namespace) -> Result:
     if not traces:
         raise UserError(f"layer must be one of {', '.join(names)}, not {args.layer!r}")
     trace = joined(traces)
-    write(args.output, trace.packed())
+    write_together(args.output.parent, {args.output.name: trace.packed()})
     return Result(table(rows), {"network": args.network, "loops": args.loops, "accesses": len(trace), "layers": rows})
 
 
