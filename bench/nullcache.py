@@ -11,7 +11,6 @@ import argparse
 import dataclasses
 import io
 import json
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -29,6 +28,8 @@ from sim.nullcache.squeezenet import squeezenet
 from sim.nullcache.trace import Trace
 from sysmt.output import table
 
+from . import data_folder
+
 PUBLISHED = {"misses": (5, 28), "time": (5, 21)}
 """Percent saved by the null cache, over LeNet, AlexNet, VGG-16 and SqueezeNet (DATE 2020)."""
 
@@ -37,7 +38,7 @@ def networks() -> Iterator[tuple[str, Iterable[LayerData]]]:
     """Name and layers of every network of the comparison that can be had here."""
     for name in SYNTHETIC:
         yield name, layers(name)
-    data = Path(os.environ.get("SYSMT_DATA", Path(__file__).resolve().parents[2] / "shared")) / "data"
+    data = data_folder() / "data"
     weights = data / "squeezenet_deep_compression" / "compressed_SqueezeNet.net"
     if weights.exists():
         yield "squeezenet", squeezenet(weights, data / "images" / "parrot.jpg")
