@@ -91,16 +91,20 @@ class TCAM(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        n = self.config.entries
+        n, width = self.config.entries, self.config.width
+        # No reset: what they hold means nothing until the entry is valid, and 2 * width flip-flops stay small.
+        values = [Signal(width, name=f"value_{i}", reset_less=True) for i in range(n)]
+        masks = [Signal(width, name=f"mask_{i}", reset_less=True) for i in range(n)]
         for i in range(n):
             with m.If(self.write[i]):
-                m.d.sync += [self.values[i].eq(self.value), self.masks[i].eq(self.mask)]
+                m.d.sync += [values[i].eq(self.value), masks[i].eq(self.mask)]
+            m.d.comb += [self.values[i].eq(values[i]), self.masks[i].eq(masks[i])]
         m.d.sync += self.valid.eq(self.valid & ~self.clear | self.write)
         for port in range(self.config.ports):
             found = Signal(n, name=f"found_{port}")
             for i in range(n):
                 m.d.comb += found[i].eq(
-                    self.valid[i] & (((self.key[port] ^ self.values[i]) & ~self.masks[i]) == 0)
+                    self.valid[i] & (((self.key[port] ^ values[i]) & ~masks[i]) == 0)
                 )
             match = found
             if self.config.latency > 0:
