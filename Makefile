@@ -2,7 +2,7 @@
 # Every target sets up .venv first, when it is missing or pyproject.toml changed.
 PY := .venv/bin/python
 
-.PHONY: help setup run test regress lint bench fuseconv clean
+.PHONY: help setup run test regress lint bench fuseconv nullcache clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -31,6 +31,9 @@ fuseconv: .venv/ready ## FuSeConv's speed-ups beside the published ones, with pi
 
 bench: .venv/ready ## measure every figure the project claims (a few minutes)
 	@$(PY) -m bench
+
+nullcache: .venv/ready ## SparseCache: misses and time per network, table and picture
+	@$(PY) -m bench.nullcache
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf build

@@ -4,9 +4,16 @@
 import argparse
 import sys
 
-from . import area, emission, golden, throughput
+from . import area, emission, golden, nullcache, tcam, throughput
 
-MEASUREMENTS = {"throughput": throughput, "area": area, "emission": emission, "golden": golden}
+MEASUREMENTS = {
+    "throughput": throughput,
+    "area": area,
+    "emission": emission,
+    "golden": golden,
+    "nullcache": nullcache,
+    "tcam": tcam,
+}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -122,8 +122,9 @@ def _build_verilator(design: Design, source: Path, waves: bool, visible: Mapping
     folder = source.parent
     control = ["`verilator_config"]
     control += [f'public_flat_rw -module "{m}" -var "{name}"' for m, names in visible.items() for name in names]
-    # One function for all instances of a shared module, not a copy for each.
-    control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name]
+    # One function for all instances of a shared module, not a copy for each. Unshared ones have escaped names, which
+    # this file cannot say.
+    control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
     (folder / "control.vlt").write_text("\n".join(control) + "\n")
     library = f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator"
     commands = [

@@ -4,7 +4,7 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import cycles, demo, fuseconv, generate, matmul, networks, presets
+from . import cache, cycles, demo, fuseconv, generate, matmul, networks, presets, trace
 
 VERBS = (
     presets.LIST,
@@ -15,4 +15,6 @@ VERBS = (
     cycles.CYCLES,
     networks.NETWORKS_VERB,
     fuseconv.FUSECONV,
+    trace.TRACE,
+    cache.CACHE,
 )

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The cache and the TCAMs as designs: Verilog with a manifest."""
+
+import dataclasses
+from typing import Any
+
+from ..config_cache import COUNTERS, CacheConfig, TCAMConfig
+from ..emit import Design, emit
+from .cache import SparseCache
+from .ports import CacheCounters
+from .tcam import TCAM
+from .tcam_memory import MemoryTCAM
+
+
+def cache_design(config: CacheConfig, name: str = "sparse_cache") -> Design:
+    """A sparse cache, or a plain one without `config.null`, as the module `name`."""
+    return emit(SparseCache(config), name, {"kind": "sparse_cache", "config": config.as_dict()})
+
+
+def tcam_design(config: TCAMConfig, name: str = "tcam", memory: bool = False) -> Design:
+    """A TCAM as the module `name`: in flip-flops, or in FPGA memory."""
+    if memory:
+        config.check_memory()
+    component = MemoryTCAM(config) if memory else TCAM(config)
+    facts = {"kind": "tcam_memory" if memory else "tcam", "config": dataclasses.asdict(config)}
+    return emit(component, name, facts)
+
+
+def read_counters(config: CacheConfig, bits: int) -> dict[str, Any]:
+    """The counters in the port `counters`, named as the model names them, and `merges_by_order` when there are any."""
+    values = CacheCounters(config).from_bits(bits)
+    counters = dict.fromkeys(COUNTERS, 0)
+    for name in ("accesses", "hits", "misses", "null_hits"):
+        counters[name] = int(values[name])
+    orders = [0] * (config.line_bits + 1)
+    if config.null is not None:
+        null = values["null"]
+        orders = [int(null["merges"][n]) for n in range(config.line_bits + 1)]
+        for name in ("inserts", "removals", "splits", "evictions", "lost_lines", "covered_lines"):
+            counters[name] = int(null[name])
+        counters["merges"] = sum(orders)
+    return counters | {"merges_by_order": orders}

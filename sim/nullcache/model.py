@@ -1,0 +1,363 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The fast model of the sparse cache: bit- and cycle-exact, compiled by numba (see `reference` for the rules).
+
+Order of use is kept as ages and time stamps instead of lists, and the null entries stand in no particular order, so
+that the code shares nothing with the reference but the configuration.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from hdl.config_cache import COUNTERS, CacheConfig
+
+from .trace import Trace
+
+PAGE = 4096
+(ACCESSES, HITS, MISSES, NULL_HITS, INSERTS, MERGES, REMOVALS, SPLITS, EVICTIONS, LOST, COVERED) = range(len(COUNTERS))
+# Scalars of a null cache that is running.
+USED, FREE_AT, LAST = range(3)
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a cache did with a trace.
+
+    Parameters
+    ----------
+    loads : array of uint32
+        Loaded values, in order.
+    cycles : int
+        Cycles from the first lookup to the end of the last access, both streams and the memory always ready.
+    counters : dict of str to int
+        `hdl.config_cache.COUNTERS`.
+    merges_by_order : tuple of int
+        Merges that made an entry of 2**n lines, at index n.
+    entries : array [E, 2] of int64
+        Value and mask of the null entries at the end, sorted.
+    """
+
+    loads: np.ndarray
+    cycles: int
+    counters: dict[str, int]
+    merges_by_order: tuple[int, ...]
+    entries: np.ndarray
+
+    @property
+    def miss_rate(self) -> float:
+        """Misses per access; 0 for an empty trace."""
+        return self.counters["misses"] / max(1, self.counters["accesses"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts, for a report."""
+        facts = self.counters | {"miss_rate": self.miss_rate, "cycles": self.cycles}
+        return facts | {"merges_by_order": list(self.merges_by_order), "null_entries_used": len(self.entries)}
+
+
+def simulate(trace: Trace, config: CacheConfig) -> Outcome:
+    """Play a trace through a cache whose memory answers after `config.memory_cycles`.
+
+    Raises
+    ------
+    UserError
+        The trace leaves the address range of the configuration.
+    """
+    trace.check_range(config.addr_width)
+    where, memory = _compact(trace)
+    null = config.null
+    loads = np.zeros(int((trace.op == 0).sum()), np.uint32)
+    counters = np.zeros(len(COUNTERS), np.int64)
+    orders = np.zeros(config.line_bits + 1, np.int64)
+    size = null.entries if null else 1
+    values, masks = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    cycles, used = _run(
+        trace.op.astype(np.uint8),
+        trace.addr,
+        where,
+        trace.size.astype(np.uint8),
+        trace.data,
+        memory,
+        (config.sets, config.ways, config.line, config.write_buffer, config.miss_cycles, config.write_cycles),
+        null is not None,
+        (
+            config.line_bits,
+            config.victim_cycles,
+            null is not None and null.replacement == "cover",
+            null is not None and null.on_store == "split",
+            null.approx if null else 0,
+            null is not None and null.approx_unit == "word",
+            null.protected if null else 0,
+        ),
+        (loads, counters, orders, values, masks, np.zeros(size, np.int64), np.zeros(3, np.int64)),
+    )
+    entries = np.stack([values[:used], masks[:used]], axis=1) if null else np.zeros((0, 2), np.int64)
+    return Outcome(
+        loads,
+        int(cycles),
+        dict(zip(COUNTERS, map(int, counters), strict=True)),
+        tuple(map(int, orders)),
+        entries[np.lexsort(entries.T[::-1])],
+    )
+
+
+def _compact(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
+    """Keep only pages that are touched: position of every access in them, and their initial content."""
+    touched = np.zeros((1 << 32) // PAGE, bool)
+    touched[trace.addr // PAGE] = True
+    pages = np.flatnonzero(touched)
+    place = np.zeros(len(touched), np.int64)
+    place[pages] = np.arange(len(pages)) * PAGE
+    memory = np.zeros(len(pages) * PAGE, np.uint8)
+    for i, page in enumerate(pages):
+        part = trace.mem[page * PAGE : (page + 1) * PAGE]
+        memory[i * PAGE : i * PAGE + len(part)] = part
+    return place[trace.addr // PAGE] + trace.addr % PAGE, memory
+
+
+@njit(cache=True, inline="always")
+def _zero_word(word, approx, by_word):
+    if approx == 0:
+        return word == 0
+    if by_word:
+        return word <= approx or (1 << 32) - word <= approx
+    for at in range(0, 32, 8):
+        byte = word >> at & 255
+        if byte > approx and 256 - byte > approx:
+            return False
+    return True
+
+
+@njit(cache=True, inline="always")
+def _zero_line(memory, base, line, approx, by_word):
+    for at in range(base, base + line, 4):
+        word = (
+            np.int64(memory[at])
+            | np.int64(memory[at + 1]) << 8
+            | np.int64(memory[at + 2]) << 16
+            | np.int64(memory[at + 3]) << 24
+        )
+        if not _zero_word(word, approx, by_word):
+            return False
+    return True
+
+
+@njit(cache=True, inline="always")
+def _find(line, values, masks, state):
+    """Index of the entry that covers `line`, or -1. Entries are disjoint: the last one found is tried first."""
+    used = state[USED]
+    last = state[LAST]
+    if last < used and (line ^ values[last]) & ~masks[last] == 0:
+        return last
+    for i in range(used):
+        if (line ^ values[i]) & ~masks[i] == 0:
+            state[LAST] = i
+            return i
+    return -1
+
+
+@njit(cache=True)
+def _order(mask):
+    order = 0
+    left = np.int64(mask)
+    while left:
+        left &= left - 1
+        order += 1
+    return order
+
+
+@njit(cache=True, inline="always")
+def _add(value, mask, values, masks, ages, state):
+    i = state[USED]
+    for other in range(i):
+        ages[other] += 1
+    state[USED] += 1
+    values[i], masks[i], ages[i] = value, mask, 0
+    return i
+
+
+@njit(cache=True, inline="always")
+def _drop(i, values, masks, ages, state):
+    age = ages[i]
+    state[USED] -= 1
+    last = state[USED]
+    values[i], masks[i], ages[i] = values[last], masks[last], ages[last]
+    for other in range(last):
+        ages[other] -= ages[other] > age
+
+
+@njit(cache=True, inline="always")
+def _touch(i, ages, state):
+    age = ages[i]
+    if age > 0:
+        for other in range(state[USED]):
+            ages[other] += ages[other] < age
+        ages[i] = 0
+
+
+@njit(cache=True)
+def _partner(new, values, masks, state):
+    """The entry that differs from `new` in one bit only, the lowest bit there is; the gates try bit after bit."""
+    found = -1
+    lowest = np.int64(1) << 40
+    for i in range(state[USED]):
+        differ = values[i] ^ values[new]
+        if masks[i] == masks[new] and differ != 0 and differ & (differ - 1) == 0 and differ < lowest:
+            found = i
+            lowest = differ
+    return found
+
+
+@njit(cache=True)
+def _insert(now, line, policy, counters, orders, values, masks, ages, state):
+    bits, victim_cycles, cover, protected = policy[0], policy[1], policy[2], policy[6]
+    now = max(now + 1, state[FREE_AT])
+    if state[USED] == len(values):
+        now += victim_cycles
+        victim, best, oldest = 0, 1 << 30, -1
+        for i in range(len(values)):
+            if ages[i] >= protected:
+                order = _order(masks[i]) if cover else 0
+                if order < best or (order == best and ages[i] > oldest):
+                    victim, best, oldest = i, order, ages[i]
+        counters[EVICTIONS] += 1
+        counters[COVERED] -= np.int64(1) << _order(masks[victim])
+        _drop(victim, values, masks, ages, state)
+    new = _add(line, 0, values, masks, ages, state)
+    counters[INSERTS] += 1
+    counters[COVERED] += 1
+    cycles = bits
+    other = _partner(new, values, masks, state)
+    while other >= 0:
+        differ = values[new] ^ values[other]
+        cycles += _order(differ - 1) + 1
+        values[new] &= ~differ
+        masks[new] |= differ
+        if ages[other] < ages[new]:
+            ages[other], ages[new] = ages[new], ages[other]
+        _drop(other, values, masks, ages, state)
+        if new == state[USED]:
+            new = other
+        counters[MERGES] += 1
+        orders[_order(masks[new])] += 1
+        other = _partner(new, values, masks, state)
+    state[FREE_AT] = now + 1 + cycles
+    return now
+
+
+@njit(cache=True)
+def _remove(now, entry, line, policy, counters, values, masks, ages, state):
+    now = max(now + 1, state[FREE_AT])
+    left = masks[entry]
+    order = _order(left)
+    _drop(entry, values, masks, ages, state)
+    counters[REMOVALS] += 1
+    counters[COVERED] -= np.int64(1) << order
+    if not policy[3]:
+        counters[LOST] += (np.int64(1) << order) - 1
+        return now
+    counters[SPLITS] += order > 0
+    for size in range(order - 1, -1, -1):
+        now += 1
+        if state[USED] == len(values):
+            counters[LOST] += (np.int64(2) << size) - 1
+            return now
+        top = np.int64(1) << (policy[0] - 1)
+        while not left & top:
+            top >>= 1
+        left ^= top
+        _add((line ^ top) & ~left, left, values, masks, ages, state)
+        counters[COVERED] += np.int64(1) << size
+    return now
+
+
+@njit(cache=True)
+def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcome):
+    sets, ways, line_bytes, depth, miss_cycles, write_cycles = geometry
+    approx, by_word = policy[4], policy[5]
+    loads, counters, orders, values, masks, ages, state = outcome
+    tags = np.full((sets, ways), -1, np.int64)
+    used_at = np.zeros((sets, ways), np.int64)
+    buffer_line = np.full(depth, -1, np.int64)
+    buffer_free = np.zeros(depth, np.int64)
+    zeroed_line = np.int64(0)
+    zeroed_bytes = np.uint64(0)
+    all_bytes = ~np.uint64(0) >> np.uint64(64 - line_bytes)
+    stores = 0
+    loaded = 0
+    now = np.int64(0)
+    for n in range(len(op)):
+        at, bytes_ = where[n], size[n]
+        line = np.int64(addr[n]) // line_bytes
+        base = at - at % line_bytes
+        row = line % sets
+        way = -1
+        for w in range(ways):
+            if tags[row, w] == line:
+                way = w
+                break
+        entry = np.int64(-1)
+        if way < 0 and has_null:
+            entry = _find(line, values, masks, state)
+        if way >= 0:
+            counters[HITS] += 1
+            used_at[row, way] = n + 1
+        elif entry >= 0:
+            counters[NULL_HITS] += 1
+            _touch(entry, ages, state)
+        else:
+            counters[MISSES] += 1
+        if op[n]:
+            slot = stores % depth
+            stores += 1
+            now = max(now, buffer_free[slot])
+            buffer_line[slot], buffer_free[slot] = line, now + write_cycles
+            value = np.int64(data[n])
+            for i in range(bytes_):
+                memory[at + i] = value >> 8 * i & 255
+            if has_null:
+                word = (value & (np.int64(1) << 8 * bytes_) - 1) << 8 * (at % 4)
+                zero = _zero_word(word, approx, by_word)
+                lanes = np.uint64((1 << bytes_) - 1) << np.uint64(at % line_bytes)
+                if zero:
+                    if line != zeroed_line:
+                        zeroed_line, zeroed_bytes = line, np.uint64(0)
+                    zeroed_bytes |= lanes
+                elif line == zeroed_line:
+                    zeroed_bytes &= ~lanes
+                if way >= 0:
+                    if _zero_line(memory, base, line_bytes, approx, by_word):
+                        tags[row, way] = -1
+                        now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
+                elif entry >= 0:
+                    if not zero:
+                        now = _remove(now, entry, line, policy, counters, values, masks, ages, state)
+                elif zero and zeroed_bytes == all_bytes:
+                    now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
+        else:
+            value = np.int64(0)
+            if entry < 0:
+                for i in range(bytes_):
+                    value |= np.int64(memory[at + i]) << 8 * i
+            loads[loaded] = value
+            loaded += 1
+            if way < 0 and entry < 0:
+                for slot in range(depth):
+                    if buffer_line[slot] == line:
+                        now = max(now, buffer_free[slot])
+                now += miss_cycles
+                if has_null and _zero_line(memory, base, line_bytes, approx, by_word):
+                    now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
+                else:
+                    oldest = 0
+                    for w in range(ways):
+                        if tags[row, w] < 0:
+                            oldest = w
+                            break
+                        if used_at[row, w] < used_at[row, oldest]:
+                            oldest = w
+                    tags[row, oldest], used_at[row, oldest] = line, n + 1
+        now += 1
+    counters[ACCESSES] = len(op)
+    return now, state[USED]

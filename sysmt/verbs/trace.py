@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt trace`: the memory accesses of a network's layers."""
+
+import argparse
+from pathlib import Path
+
+from hdl.errors import UserError
+from hdl.files import write_together
+from sim.nullcache.layers import LOOPS, end_of, joined, layer_trace
+from sim.nullcache.networks import NETWORKS, layers
+from sim.nullcache.squeezenet import squeezenet
+
+from ..output import Result, Verb, table
+
+
+def _layers(args: argparse.Namespace):
+    if args.network != "squeezenet":
+        return layers(args.network, args.activations, args.seed)
+    if args.weights is None or args.image is None:
+        raise UserError("network squeezenet must be given --weights compressed_SqueezeNet.net and --image PICTURE")
+    return squeezenet(args.weights, args.image)
+
+
+def _run(args: argparse.Namespace) -> Result:
+    traces, rows, names = [], [], []
+    for layer in _layers(args):
+        names.append(layer.name)
+        if args.layer is not None and layer.name != args.layer:
+            continue
+        base = {"base": end_of(traces[-1])} if traces else {}
+        traces.append(layer_trace(layer, args.loops, args.limit, **base))
+        facts = {"zero inputs": float((layer.x == 0).mean()), "zero weights": float((layer.w == 0).mean())}
+        rows.append({"layer": layer.name, "accesses": len(traces[-1])} | facts)
+    if not traces:
+        raise UserError(f"layer must be one of {', '.join(names)}, not {args.layer!r}")
+    trace = joined(traces)
+    write_together(args.output.parent, {args.output.name: trace.packed()})
+    return Result(table(rows), {"network": args.network, "loops": args.loops, "accesses": len(trace), "layers": rows})
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("network", nargs="?", default="digits", help=f"{', '.join(NETWORKS)} or squeezenet")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="TRACE.npz", help="file to write")
+    parser.add_argument("--layer", help="only this layer")
+    parser.add_argument("--loops", choices=LOOPS, default="im2col", help="how a convolution runs")
+    parser.add_argument("--limit", type=int, default=1_000_000, help="accesses wanted per layer")
+    parser.add_argument("--activations", type=float, default=0.4, help="non-zero share, synthetic networks")
+    parser.add_argument("--seed", type=int, default=1, help="of weights and image, synthetic networks; or which digit")
+    parser.add_argument("--weights", type=Path, help="compressed_SqueezeNet.net")
+    parser.add_argument("--image", type=Path, help="photograph for squeezenet")
+
+
+TRACE = Verb("trace", "Write the memory accesses of a network.", "sysmt trace digits -o digits.npz", _arguments, _run)

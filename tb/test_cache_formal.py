@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proofs about the null cache, of any length, and about the whole cache, of bounded length; seeded bugs fail both."""
+
+import pytest
+
+from hdl.config_cache import CacheConfig, NullCacheConfig
+from tb.formal import check
+from tb.formal_cache import NullCacheHarness, SparseCacheHarness
+from tb.mutants import seeded_bug
+
+DEPTH = 12
+"""Cycles of a bounded run: four clear the sets, the others serve up to three accesses."""
+
+
+def config(entries: int, on_store: str = "split", replacement: str = "cover") -> CacheConfig:
+    null = NullCacheConfig(entries=entries, on_store=on_store, replacement=replacement)
+    return CacheConfig(size=16, ways=1, line=4, addr_width=5, write_buffer=1, null=null)
+
+
+@pytest.mark.parametrize(("on_store", "replacement"), [("split", "cover"), ("drop", "lru")])
+def test_null_cache_claims_what_it_was_given_and_nothing_else(on_store, replacement):
+    harness = NullCacheHarness(config(3, on_store, replacement))
+    assert check(harness, 2) is None
+    assert check(NullCacheHarness(config(3, on_store, replacement)), 1, induction=True) is None
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("(select(partner, masks) == mask) & ", ""),
+        ("tcam.value.eq((self.line ^ top) & ~rest)", "tcam.value.eq(self.line & ~rest)"),
+        ("tcam.clear.eq(slot | partner)", "tcam.clear.eq(slot)"),
+        ("with m.If(self.insert & tcam.valid.all())", "with m.If(self.insert & 0)"),
+    ],
+)
+def test_seeded_bugs_of_the_null_cache_are_found(right, wrong):
+    with seeded_bug("hdl.nullcache.nullcache", "NullCache", right, wrong):
+        assert check(NullCacheHarness(config(3)), 1, induction=True) is not None
+
+
+def test_loads_return_what_was_stored():
+    assert check(SparseCacheHarness(config(2)), DEPTH) is None
+
+
+@pytest.mark.parametrize(
+    ("module", "component", "right", "wrong"),
+    [
+        ("cache", "SparseCache", "side.leaves.eq(null.hit & ~stored_zero)", "side.leaves.eq(0)"),
+        ("cache", "SparseCache", "m.Elif(buffer.conflict)", "m.Elif(buffer.conflict & 0)"),
+        ("storage", "Storage", "new.valid.eq(row.valid & ~hit)", "new.valid.eq(row.valid)"),
+        ("detector", "ZeroCollector", "zeroed.eq(collected)", "zeroed.eq(~0)"),
+    ],
+)
+def test_seeded_bugs_of_the_cache_are_found(module, component, right, wrong):
+    with seeded_bug(f"hdl.nullcache.{module}", component, right, wrong):
+        assert check(SparseCacheHarness(config(2)), DEPTH) is not None

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The gates of the sparse cache against the model: values, counters and cycles, with stalls, errors and seeded bugs."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from hdl.config_cache import CacheConfig, NullCacheConfig
+from hdl.nullcache.designs import cache_design, read_counters
+from sim.nullcache.model import simulate
+from tb.cache_rtl import simulate_gates
+from tb.mutants import seeded_bug
+from tb.simulator import SimulationError, available, run
+from tb.test_cache_model import GEOMETRIES, byte_memory, random_trace
+
+# Icarus builds at once, which counts for many small designs; Verilator takes its place where it is missing.
+QUICK = "icarus" if available("icarus") else "verilator"
+
+
+def agree(trace, config, **how):
+    """Run both; everything but the cycles must be equal. Returns the two outcomes."""
+    model, gates = simulate(trace, config), simulate_gates(trace, config, **how)
+    np.testing.assert_array_equal(gates.loads, model.loads)
+    orders = gates.counters.pop("merges_by_order")
+    assert gates.counters == model.counters
+    assert orders == list(model.merges_by_order)
+    assert not gates.load_errors.any()
+    assert not gates.store_errors.any()
+    assert gates.writes == int((trace.op == 1).sum())
+    assert gates.reads * config.words <= model.counters["misses"] * config.words
+    final = np.zeros(1 << 12, np.uint8)
+    final[: len(trace.mem)] = trace.mem
+    for addr, size, value in zip(*(a[trace.op == 1] for a in (trace.addr, trace.size, trace.data)), strict=True):
+        final[addr : addr + size] = np.frombuffer(value.tobytes()[:size], np.uint8)
+    words = final.view("<u4")
+    assert gates.memory == {int(i): int(words[i]) for i in np.flatnonzero(words)}
+    return model, gates
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_gates_equal_the_model_in_values_counters_and_cycles(name):
+    config = GEOMETRIES[name]
+    trace = random_trace(config, 1500, 11, zeros=0.8, largest=(1 << 32, 8)[name in ("bytes", "words")])
+    model, gates = agree(trace, config, simulator=QUICK)
+    assert gates.cycles == model.cycles
+    if config.null is not None:
+        assert min(model.counters[n] for n in ("merges", "evictions", "removals", "null_hits")) > 0
+
+
+def test_verilator_agrees_too():
+    # All 32 address bits, as the command line builds it.
+    config = dataclasses.replace(GEOMETRIES["small"], addr_width=32)
+    trace = random_trace(GEOMETRIES["small"], 6000, 12, zeros=0.9)
+    model, gates = agree(trace, config, simulator="verilator")
+    assert gates.cycles == model.cycles
+    assert model.counters["splits"] > 0
+    assert model.counters["lost_lines"] > 0
+    assert sum(model.merges_by_order[2:]) > 0
+
+
+@pytest.mark.parametrize("name", ["small", "drop"])
+def test_stalls_on_both_sides_change_cycles_and_nothing_else(name):
+    config = GEOMETRIES[name]
+    model, gates = agree(random_trace(config, 1200, 13), config, stall=0.35, simulator=QUICK)
+    assert gates.cycles > model.cycles
+
+
+def test_axi_ram_of_cocotbext_with_random_pauses():
+    config = GEOMETRIES["small"]
+    trace = random_trace(config, 800, 14)
+    given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
+    given |= {"stall": np.float64(0.3), "addr_width": np.int64(config.addr_width)}
+    got = run(cache_design(config), "tb.tb_cache", given, simulator=QUICK, testcase="axi_ram")
+    np.testing.assert_array_equal(got["loads"], byte_memory(trace))
+    counters = read_counters(config, int.from_bytes(got["counters"].tobytes(), "little"))
+    model = simulate(trace, config)
+    assert counters == model.counters | {"merges_by_order": list(model.merges_by_order)}
+    assert not got["errors"].any()
+
+
+def test_memory_errors_reach_their_access_and_leave_no_trace():
+    config = GEOMETRIES["small"]
+    trace = random_trace(config, 1500, 15, zeros=0.8)
+    refused = [3, 4, 5, 17, 30, 31]
+    gates = simulate_gates(trace, config, refuse=refused, patient=True, simulator=QUICK)
+    lines = trace.addr // config.line
+    bad = np.isin(lines, refused)
+    stores = trace.op == 1
+    np.testing.assert_array_equal(gates.store_errors, bad[stores])
+    np.testing.assert_array_equal(gates.load_errors, bad[~stores])
+    # What memory refused did not happen; everything else is as if nothing had.
+    kept = stores & bad
+    happened = byte_memory(
+        type(trace)(*(getattr(trace, n)[~kept] for n in ("op", "addr", "size", "data")), trace.mem)
+    )
+    good = ~bad[~stores]
+    np.testing.assert_array_equal(gates.loads[good], happened[good])
+
+
+def test_refused_store_is_purged_from_both_caches():
+    """Memory that only refuses stores: what was cached before must be read again, and show memory's content."""
+    config = GEOMETRIES["small"]
+    line = 6 * config.line
+    mem = np.zeros(256, np.uint8)
+    mem[line : line + config.line] = 7
+    program = [
+        *((0, line + 4, 0), (1, line, 9), (0, line, 0)),  # in the data cache, changed, refused
+        *((1, line, 0), (1, line + 4, 0), (0, line, 0), (0, line + 4, 0)),  # becomes zero, refused
+        *((0, 0, 0), (1, 0, 5), (0, 0, 0)),  # covered, refused
+    ]
+    op, addr, value = (np.array(column) for column in zip(*program, strict=True))
+    trace = random_trace(config, len(op), 1)
+    trace = type(trace)(op, addr.astype(np.uint32), np.full(len(op), 4), value.astype(np.uint32), mem)
+    gates = simulate_gates(trace, config, refuse_stores=True, patient=True, simulator=QUICK)
+    assert gates.store_errors.tolist() == [1, 1, 1, 1]
+    assert not gates.load_errors.any()
+    assert gates.loads.tolist() == [0x07070707, 0x07070707, 0x07070707, 0x07070707, 0, 0]
+
+
+BUGS = {
+    "merges whatever the masks": (
+        "nullcache", "NullCache", "(select(partner, masks) == mask) & ", "",
+    ),
+    "split keeps the stored line": (
+        "nullcache", "NullCache", "tcam.value.eq((self.line ^ top) & ~rest)", "tcam.value.eq(self.line & ~rest)",
+    ),
+    "store leaves the claim": (
+        "cache", "SparseCache", "side.leaves.eq(null.hit & ~stored_zero)", "side.leaves.eq(0)",
+    ),
+    "collector forgets a store": (
+        "detector", "ZeroCollector", "zeroed.eq(zeroed & ~self.lanes)", "zeroed.eq(zeroed)",
+    ),
+    "merger takes the older place": (
+        "nullcache", "NullCache", "younger = select(partner, ages) < select(slot, ages)",
+        "younger = select(partner, ages) > select(slot, ages)",
+    ),
+    "miss overtakes a store": (
+        "cache", "SparseCache", "m.Elif(buffer.conflict)", "m.Elif(buffer.conflict & 0)",
+    ),
+    "line in both": (
+        "storage", "Storage", "new.valid.eq(row.valid & ~hit)", "new.valid.eq(row.valid)",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_seeded_bugs_are_found(bug):
+    config = CacheConfig(
+        size=64,
+        ways=2,
+        line=8,
+        addr_width=9,
+        write_buffer=2,
+        memory_cycles=9,
+        null=NullCacheConfig(entries=4, replacement="lru"),
+    )
+    module, component, right, wrong = BUGS[bug]
+    with seeded_bug(f"hdl.nullcache.{module}", component, right, wrong):
+        design = cache_design(config)
+    with pytest.raises((AssertionError, SimulationError)):
+        agree(random_trace(config, 1500, 16, zeros=0.8), config, simulator=QUICK, design=design)
