@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bands on threads: every band once, the matrix library left as it was, failures not swallowed."""
 
+from threading import get_ident
+
 import pytest
 from threadpoolctl import ThreadpoolController
 
@@ -38,3 +40,19 @@ def test_a_failure_is_raised_and_the_library_restored():
     with pytest.raises(ArithmeticError, match=r"^band 6$"):
         for_each(task, BANDS)
     assert library_threads() == before
+
+
+def test_bands_within_a_band_run_in_it_one_after_the_other():
+    order = []
+
+    def inner(band):
+        order.append((get_ident(), band.start))
+
+    def outer(band):
+        assert workers() == 1
+        for_each(inner, [slice(band.start, 0), slice(band.start + 1, 0)])
+
+    for_each(outer, BANDS)
+    assert sorted(start for _, start in order) == [b.start + i for b in BANDS for i in (0, 1)]
+    for band in BANDS:
+        assert len({thread for thread, start in order if start in (band.start, band.start + 1)}) == 1

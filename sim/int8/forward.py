@@ -63,6 +63,7 @@ class Seen:
 
 
 Observer = Callable[[Seen], None]
+Correction = Callable[[int, np.ndarray], np.ndarray]
 TensorObserver = Callable[[Step, np.ndarray], None]
 
 
@@ -88,7 +89,11 @@ class Runner:
         object.__setattr__(self, "weights", ordered)
 
     def __call__(
-        self, inputs: np.ndarray, observe: Observer | None = None, tensors: TensorObserver | None = None
+        self,
+        inputs: np.ndarray,
+        observe: Observer | None = None,
+        tensors: TensorObserver | None = None,
+        correct: Correction | None = None,
     ) -> np.ndarray:
         """Run a batch.
 
@@ -100,6 +105,8 @@ class Runner:
             Called for every layer of the array.
         tensors : function of a step and its output, optional
             Called for every step.
+        correct : function of a layer's index and its sums, optional
+            Gives the correction of the layer's biases in place of the plan's.
 
         Returns
         -------
@@ -111,7 +118,7 @@ class Runner:
         for step in self.network.steps:
             values = [held[i] for i in step.inputs]
             if isinstance(step.operation, Linear):
-                held[step.output] = self._layer(step.operation, index, values[0], observe)
+                held[step.output] = self._layer(step.operation, index, values[0], observe, correct)
                 index += 1
             else:
                 held[step.output] = step.operation(*values)
@@ -121,7 +128,9 @@ class Runner:
                 held.pop(dead, None)
         return held[self.network.output_index]
 
-    def _layer(self, layer: Linear, index: int, x: np.ndarray, observe: Observer | None) -> np.ndarray:
+    def _layer(
+        self, layer: Linear, index: int, x: np.ndarray, observe: Observer | None, correct: Correction | None
+    ) -> np.ndarray:
         plan, w = self.plan[index], self.weights[index]
         lowered = layer.lower(x)
         if layer.depthwise:
@@ -132,4 +141,4 @@ class Runner:
             product = self.engine.product(lowered, w, plan.threads)
         if observe is not None:
             observe(Seen(layer=layer, index=index, x=lowered, w=w, product=product))
-        return layer.finish(product.sums, plan.correction)
+        return layer.finish(product.sums, correct(index, product.sums) if correct else plan.correction)

@@ -61,6 +61,11 @@ class Linear:
         return self.kind == "DEPTHWISE_CONV_2D"
 
     @property
+    def operands(self) -> int:
+        """Activations that one row of the product, or of all channels' products, takes."""
+        return self.weights.size if self.depthwise else self.weights.shape[0]
+
+    @property
     def macs(self) -> int:
         """Multiplications for one input."""
         return self.rows * self.weights.size

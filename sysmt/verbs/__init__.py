@@ -4,6 +4,6 @@
 `run` returns a `sysmt.output.Result`; it prints nothing itself but progress, on standard error.
 """
 
-from . import presets
+from . import infer, presets
 
-VERBS = (presets.LIST, presets.SHOW)
+VERBS = (presets.LIST, presets.SHOW, infer.INFER)
