@@ -2,7 +2,7 @@
 # Every target sets up .venv first, when it is missing or pyproject.toml changed.
 PY := .venv/bin/python
 
-.PHONY: help setup run test lint bench clean
+.PHONY: help setup run test lint bench accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -19,6 +19,9 @@ test: .venv/ready ## set up, lint and run all tests
 
 lint: .venv/ready ## check style
 	@.venv/bin/ruff check .
+
+accuracy: .venv/ready ## run all policies over the digits network, and the int8 models when they are here
+	@$(PY) -m bench.accuracy
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf build
