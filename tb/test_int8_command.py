@@ -126,3 +126,23 @@ def test_pictures(files, capsys, tmp_path):
     picture.draw_policies("small", [row, row | {"threads": 4, "top1": 0.5}], tmp_path / "policies.png")
     for name in ("layers.png", "policies.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_accuracy_takes_the_models_that_are_there(files, tmp_path, capsys, monkeypatch):
+    root = tmp_path / "data"
+    (root / "models").mkdir(parents=True)
+    (root / "models" / "small.tflite").write_bytes(small_content())
+    for name in ("in.npz", "calib.npz"):
+        (root / name).write_bytes((files / name).read_bytes())
+    listed = [("small", "small.tflite", "in.npz", "calib.npz"), ("halved", "small.tflite", "in.npz", None)]
+    monkeypatch.setattr(accuracy, "MODELS", listed)
+    monkeypatch.setattr(accuracy, "POLICIES", ("S+A", "A"))
+    monkeypatch.setenv("SYSMT_DATA", str(tmp_path))
+    assert accuracy.main(["--limit", "10", "--to", str(tmp_path)]) == 0
+    assert "* reordered and recalibrated" in capsys.readouterr().out
+    found = {name: rows for name, rows, _ in accuracy.models(root, 10)}
+    assert [(row["threads"], row["policy"]) for row in found["small"]] == [
+        (t, p) for t in (2, 4) for p in ("S+A", "S+A*", "A")
+    ]
+    for name in ("small", "small_layers", "halved"):
+        assert (tmp_path / f"{name}.png").exists()
