@@ -2,7 +2,7 @@
 # Every target sets up .venv first, when it is missing or pyproject.toml changed.
 PY := .venv/bin/python
 
-.PHONY: help setup run test regress lint bench fuseconv nullcache clean
+.PHONY: help setup run test regress lint bench fuseconv nullcache accuracy clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -34,6 +34,9 @@ bench: .venv/ready ## measure every figure the project claims (a few minutes)
 
 nullcache: .venv/ready ## SparseCache: misses and time per network, table and picture
 	@$(PY) -m bench.nullcache
+
+accuracy: .venv/ready ## run all policies over the digits network, and the int8 models when they are here
+	@$(PY) -m bench.accuracy
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf build

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.emission`: time to emit Verilog, with equal modules shared and as Amaranth does it by itself.
 
-Amaranth alone elaborates a module per instance; it is measured on a 16x16 array, because 64x64 takes minutes.
+Amaranth alone elaborates a module per instance; it is measured on an 8x8 array, because larger ones take minutes.
 """
 
 import sys
@@ -25,8 +25,8 @@ def measure() -> list[dict[str, Any]]:
     """Time each way, in turns; the median counts."""
     plans: list[tuple[str, str, Callable[[], str]]] = [
         ("sysmt2_64", "shared modules", lambda: array_design(preset("sysmt2_64"), "a").verilog),
-        ("sysmt2_16", "shared modules", lambda: array_design(preset("sysmt2_16"), "a").verilog),
-        ("sysmt2_16", "Amaranth alone", lambda: verilog.convert(SystolicArray(preset("sysmt2_16")), name="a")),
+        ("sysmt2_8", "shared modules", lambda: array_design(preset("sysmt2_8"), "a").verilog),
+        ("sysmt2_8", "Amaranth alone", lambda: verilog.convert(SystolicArray(preset("sysmt2_8")), name="a")),
     ]
     times: list[list[float]] = [[] for _ in plans]
     sizes = [0] * len(plans)
@@ -38,7 +38,7 @@ def measure() -> list[dict[str, Any]]:
         print(f"emission: turn {turn + 1} of {ROUNDS} done", file=sys.stderr)
     seconds = [median(t) for t in times]
     return [
-        {"array": name, "way": way, "seconds": s, "bytes": size, "to 16x16 shared": s / seconds[1]}
+        {"array": name, "way": way, "seconds": s, "bytes": size, "to 8x8 shared": s / seconds[1]}
         for (name, way, _), s, size in zip(plans, seconds, sizes, strict=True)
     ]
 

@@ -8,12 +8,15 @@ other in a loop: with another program on the machine that costs several times th
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from threading import Lock
+from threading import Lock, local
 
 from threadpoolctl import ThreadpoolController
 
 _LIMIT = Lock()
 """The library's thread count belongs to the whole process: one at a time may change it and change it back."""
+
+_HERE = local()
+"""Whether this thread is one of ours already: a band does not split its work once more."""
 
 
 @lru_cache(maxsize=1)
@@ -24,8 +27,11 @@ def _library() -> tuple[ThreadpoolController, int]:
 
 
 def workers() -> int:
-    """Number of threads: what the matrix library would take (so OPENBLAS_NUM_THREADS and the like hold here too)."""
-    return _library()[1]
+    """Number of threads: what the matrix library would take (so OPENBLAS_NUM_THREADS and the like hold here too).
+
+    Within a band of `for_each` it is 1.
+    """
+    return 1 if getattr(_HERE, "inside", False) else _library()[1]
 
 
 def for_each(task: Callable[[slice], None], bands: list[slice]) -> None:
@@ -33,9 +39,14 @@ def for_each(task: Callable[[slice], None], bands: list[slice]) -> None:
 
     The tasks must write to separate places.
     """
-    if len(bands) == 1:
-        task(bands[0])
+    if len(bands) == 1 or getattr(_HERE, "inside", False):
+        for band in bands:
+            task(band)
         return
     controller, count = _library()
-    with _LIMIT, controller.limit(limits=1), ThreadPoolExecutor(count) as pool:
+    with _LIMIT, controller.limit(limits=1), ThreadPoolExecutor(count, initializer=_enter) as pool:
         list(pool.map(task, bands))
+
+
+def _enter() -> None:
+    _HERE.inside = True

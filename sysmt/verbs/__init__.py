@@ -4,7 +4,7 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import cache, cycles, demo, fuseconv, generate, matmul, networks, presets, trace
+from . import cache, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, trace
 
 VERBS = (
     presets.LIST,
@@ -12,6 +12,7 @@ VERBS = (
     generate.GENERATE,
     matmul.MATMUL,
     demo.DEMO,
+    infer.INFER,
     cycles.CYCLES,
     networks.NETWORKS_VERB,
     fuseconv.FUSECONV,

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a network on a batch of inputs, every layer as its plan says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..nbsmt import Product
+from .engines import Engine
+from .linear import Linear
+from .network import Network, Step
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LayerPlan:
+    """How one layer runs.
+
+    Parameters
+    ----------
+    threads : int
+    order : int64 [K] or None
+        The static permutation of K: place p of the reduction takes operand `order[p]` (MICRO 2020, section 4.2).
+    correction : int64 [N] or None
+        Added to the integer biases (recalibration).
+    """
+
+    threads: int = 1
+    order: np.ndarray | None = None
+    correction: np.ndarray | None = None
+
+
+Plan = tuple[LayerPlan, ...]
+"""One entry per layer of the array, in the order of `Network.layers`."""
+
+
+def exact_plan(network: Network) -> Plan:
+    """Every layer on one thread."""
+    return tuple(LayerPlan() for _ in network.layers)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Seen:
+    """What an observer is shown of a layer.
+
+    Parameters
+    ----------
+    layer : Linear
+    index : int
+        Its place in `Network.layers`.
+    x : uint8
+        The lowered operand, reordered as the array sees it.
+    w : int8 [K, N]
+        The weights, reordered alike.
+    product : Product
+    """
+
+    layer: Linear
+    index: int
+    x: np.ndarray
+    w: np.ndarray
+    product: Product
+
+
+Observer = Callable[[Seen], None]
+Correction = Callable[[int, np.ndarray], np.ndarray]
+TensorObserver = Callable[[Step, np.ndarray], None]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Runner:
+    """A network, the engine of its products and the plan of its layers, ready for any number of batches.
+
+    Parameters
+    ----------
+    network : Network
+    engine : Engine
+    plan : Plan
+    """
+
+    network: Network
+    engine: Engine
+    plan: Plan
+    weights: tuple[np.ndarray, ...] = field(init=False)
+
+    def __post_init__(self):
+        pairs = zip(self.network.layers, self.plan, strict=True)
+        ordered = tuple(layer.weights if plan.order is None else layer.weights[plan.order] for layer, plan in pairs)
+        object.__setattr__(self, "weights", ordered)
+
+    def __call__(
+        self,
+        inputs: np.ndarray,
+        observe: Observer | None = None,
+        tensors: TensorObserver | None = None,
+        correct: Correction | None = None,
+    ) -> np.ndarray:
+        """Run a batch.
+
+        Parameters
+        ----------
+        inputs : array [B, ...]
+            In the type and shape of the network's input.
+        observe : function of Seen, optional
+            Called for every layer of the array.
+        tensors : function of a step and its output, optional
+            Called for every step.
+        correct : function of a layer's index and its sums, optional
+            Gives the correction of the layer's biases in place of the plan's.
+
+        Returns
+        -------
+        array [B, ...]
+            The network's output.
+        """
+        held = {self.network.input_index: inputs} | self.network.constants
+        index = 0
+        for step in self.network.steps:
+            values = [held[i] for i in step.inputs]
+            if isinstance(step.operation, Linear):
+                held[step.output] = self._layer(step.operation, index, values[0], observe, correct)
+                index += 1
+            else:
+                held[step.output] = step.operation(*values)
+            if tensors is not None:
+                tensors(step, held[step.output])
+            for dead in step.last_use:
+                held.pop(dead, None)
+        return held[self.network.output_index]
+
+    def _layer(
+        self, layer: Linear, index: int, x: np.ndarray, observe: Observer | None, correct: Correction | None
+    ) -> np.ndarray:
+        plan, w = self.plan[index], self.weights[index]
+        lowered = layer.lower(x)
+        if layer.depthwise:
+            product = self.engine.depthwise(lowered, w)
+        else:
+            if plan.order is not None:
+                lowered = lowered.take(plan.order, axis=1)
+            product = self.engine.product(lowered, w, plan.threads)
+        if observe is not None:
+            observe(Seen(layer=layer, index=index, x=lowered, w=w, product=product))
+        return layer.finish(product.sums, correct(index, product.sums) if correct else plan.correction)

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A model over a set of inputs on one array: the plan, the run, and the report that `sysmt infer` prints."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from hdl.config import ArrayConfig
+
+from .batches import run
+from .engines import Engine, Golden
+from .forward import Plan, Runner, exact_plan
+from .inputs import Inputs
+from .layers import Census, covered, deviations, rows
+from .network import Network
+from .paired import paired_loss
+from .planning import Planner, Say, Wishes
+
+ERROR_INPUTS = 32
+"""Inputs that the relative error of the layers is measured on."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What one run found: the raw outputs [B, ...], the plan, and the report as plain numbers."""
+
+    outputs: np.ndarray
+    plan: Plan
+    report: dict[str, Any]
+
+
+def infer(
+    network: Network,
+    inputs: Inputs,
+    config: ArrayConfig,
+    wishes: Wishes,
+    calibration: Inputs | None = None,
+    engine: Engine | None = None,
+    say: Say = lambda text: None,
+) -> Outcome:
+    """Run a network on an array and compare it with its exact self.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : Inputs
+    config : ArrayConfig
+    wishes : Wishes
+    calibration : Inputs, optional
+        Needed for a budget, an order and recalibration.
+    engine : Engine, optional
+        What computes the products of the run; the golden model by default. Plans are always made with the golden model.
+    say : function of str
+        Is told the progress.
+
+    Returns
+    -------
+    Outcome
+        Its report: `top1`, `top1_exact` (None without labels), `agree`, `loss` with its 95 % interval, `changed`,
+        `cycles`, `cycles_exact` and `speedup` of one input, `speedup_covered` over the layers NB-SMT may take,
+        `inputs_per_second`, `layers`.
+    """
+    golden = Golden(config.pe)
+    planner = Planner(
+        network=network, engine=golden, config=config, wishes=wishes, calibration=calibration, say=say
+    )
+    plan = planner.plan()
+    exact = run(
+        Runner(network=network, engine=golden, plan=exact_plan(network)), inputs.values, progress=_tell(say, "exact")
+    )
+    census = Census(network)
+    runner = Runner(network=network, engine=engine or golden, plan=plan)
+    start = perf_counter()
+    outputs = run(runner, inputs.values, census, _tell(say, "threads"))
+    spent = perf_counter() - start
+    errors = deviations(network, golden, plan, inputs.values[:ERROR_INPUTS])
+    layers = rows(network, plan, config, census, errors)
+    report = _answers(exact, outputs, inputs.labels) | _cycles(layers, covered(network))
+    report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / spent, "layers": layers}
+    return Outcome(outputs=outputs, plan=plan, report=report)
+
+
+def _answers(exact: np.ndarray, outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
+    before, after = (values.reshape(len(values), -1).argmax(axis=1) for values in (exact, outputs))
+    found = {
+        "top1": None,
+        "top1_exact": None,
+        "agree": float(np.mean(before == after)),
+        "loss": None,
+        "changed": np.flatnonzero(before != after).tolist(),
+    }
+    if labels is not None:
+        loss = paired_loss(before == labels, after == labels)
+        found |= {"top1": float(np.mean(after == labels)), "top1_exact": float(np.mean(before == labels))}
+        found["loss"] = asdict(loss)
+    return found
+
+
+def _cycles(layers: list[dict[str, Any]], free: tuple[bool, ...]) -> dict[str, Any]:
+    cycles, exact = (sum(row[name] for row in layers) for name in ("cycles", "cycles_exact"))
+    some = [row for row, may in zip(layers, free, strict=True) if may]
+    taken = sum(row["cycles"] for row in some)
+    return {
+        "cycles": cycles,
+        "cycles_exact": exact,
+        "speedup": exact / cycles if cycles else 1.0,
+        "speedup_covered": sum(row["cycles_exact"] for row in some) / taken if taken else 1.0,
+    }
+
+
+def _tell(say: Say, name: str) -> Callable[[int, int], None]:
+    """Progress in tenths."""
+    told = [0]
+
+    def tell(done: int, total: int) -> None:
+        tenth = 10 * done // total
+        if tenth > told[0]:
+            told[0] = tenth
+            say(f"{name}: {done} of {total} inputs")
+
+    return tell

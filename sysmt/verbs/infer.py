@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt infer`: an int8 .tflite model on the array, with accuracy, cycles and a reason for every lost image."""
+
+import argparse
+import io
+from pathlib import Path
+
+import numpy as np
+
+from hdl.config import POLICIES, THREADS, ArrayConfig
+from hdl.files import write_together
+from sim.int8.engines import Engine
+from sim.int8.infer import infer
+from sim.int8.inputs import load
+from sim.int8.network import build
+from sim.int8.planning import Wishes
+from sim.int8.tflite_reader import read
+
+from ..output import Result, Verb, progress, table
+
+COLUMNS = ("layer", "shape", "threads", "sparsity", "fits", "collisions", "reduced", "relative_error", "cycles",
+           "utilisation")
+
+
+def _infer(args: argparse.Namespace) -> Result:
+    network = build(read(args.model))
+    inputs = load(args.inputs, network, args.limit)
+    calibration = load(args.calibrate, network) if args.calibrate else None
+    config = ArrayConfig().with_fields(threads=args.threads, policy=args.policy, rows=args.size, cols=args.size)
+    wishes = Wishes(
+        threads=args.threads,
+        budget=None if args.budget is None else args.budget / 100,
+        reorder=args.reorder,
+        recalibrate=args.recalibrate,
+    )
+    outcome = infer(network, inputs, config, wishes, calibration, _engine(args.on, config), progress)
+    if args.output:
+        content = io.BytesIO()
+        np.save(content, outcome.outputs)
+        write_together(args.output.parent, {args.output.name: content.getvalue()})
+    return Result(_text(outcome.report), outcome.report)
+
+
+def _engine(name: str, config: ArrayConfig) -> Engine | None:
+    if name == "golden":
+        return None
+    from tb.gates import Gates  # only here: the simulator takes a second to load
+
+    return Gates(config)
+
+
+def _text(report: dict) -> str:
+    rows = []
+    for row in report["layers"]:
+        short = row | {"layer": row["layer"].split(";")[0][-28:], "shape": "x".join(map(str, row["shape"]))}
+        rows.append({name: short[name] for name in COLUMNS})
+    lines = [table(rows), ""]
+    if report["loss"] is not None:
+        loss = report["loss"]
+        lines.append(
+            f"top-1 {100 * report['top1']:.2f} %, exact {100 * report['top1_exact']:.2f} %: loss "
+            f"{100 * loss['loss']:.2f} points (95 % interval {100 * loss['low']:.2f} to {100 * loss['high']:.2f})"
+        )
+    lines.append(f"{len(report['changed'])} of {report['inputs']} answers changed: {report['changed'][:20]}")
+    lines.append(
+        f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
+        f"({report['speedup_covered']:.2f}x on the layers that may run threaded)"
+    )
+    return "\n".join([*lines, f"{report['inputs_per_second']:.0f} inputs per second"])
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL.tflite", type=Path)
+    parser.add_argument("inputs", metavar="INPUTS.npz", type=Path, help="images or features, and optionally labels")
+    parser.add_argument("--threads", type=int, choices=THREADS, default=2, help="threads of the array (default 2)")
+    parser.add_argument("--policy", choices=POLICIES, default="S+A", help="default S+A")
+    parser.add_argument("--size", type=int, default=16, help="rows and columns of the array (default 16)")
+    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
+    parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
+    parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
+    parser.add_argument("--recalibrate", action="store_true", help="correct the integer biases")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
+    parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
+    parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
+
+
+INFER = Verb(
+    "infer",
+    "Run an int8 .tflite model on the array.",
+    "sysmt infer MODEL.tflite INPUTS.npz --threads 2 --reorder --recalibrate --calibrate CALIB.npz",
+    _arguments,
+    _infer,
+)

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt infer` and `make accuracy`: the contract of options, JSON and files, and one line for every mistake."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bench import accuracy
+from sim.int8 import picture
+from sim.int8.tflite_reader import parse, read
+from sysmt.main import main
+
+from .int8_networks import small_content, small_images
+from .reference import reference
+from .shared import shared
+
+KEYS = {"top1", "top1_exact", "agree", "cycles", "cycles_exact", "speedup", "layers"}
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(small_content())
+    images = small_images(70)
+    output = parse(small_content()).output
+    raw = reference(small_content(), (images ^ 128).view(np.int8), [output])[output]
+    labels = raw.argmax(axis=1)
+    np.savez(tmp_path / "in.npz", images=images[:40], labels=labels[:40])
+    np.savez(tmp_path / "calib.npz", images=images[40:], labels=labels[40:])
+    np.save(tmp_path / "expected.npy", raw[:40])
+    return tmp_path
+
+
+def infer(folder, capsys, *options, inputs="in.npz"):
+    code = main(["infer", str(folder / "m.tflite"), str(folder / inputs), *map(str, options)])
+    return code, capsys.readouterr()
+
+
+def test_json_and_raw_outputs(files, capsys):
+    code, said = infer(files, capsys, "--threads", 1, "--json", "-o", files / "out.npy")
+    found = json.loads(said.out)
+    assert code == 0
+    assert set(found) >= KEYS
+    assert (found["top1"], found["top1_exact"], found["agree"], found["speedup"]) == (1, 1, 1, 1)
+    assert len(found["layers"]) == 5
+    assert "threads: 40 of 40 inputs" in said.err
+    np.testing.assert_array_equal(np.load(files / "out.npy"), np.load(files / "expected.npy"))
+
+
+def test_threads_are_faster_and_the_table_says_so(files, capsys):
+    options = ["--threads", 2, "--reorder", "--recalibrate", "--budget", 50, "--calibrate", files / "calib.npz"]
+    code, said = infer(files, capsys, *options, "--json", "--limit", 16, "--size", 4)
+    found = json.loads(said.out)
+    assert code == 0
+    assert found["inputs"] == 16
+    assert found["cycles"] < found["cycles_exact"]
+    assert found["speedup"] == found["cycles_exact"] / found["cycles"] < found["speedup_covered"]
+    assert [row["threads"] for row in found["layers"]] == [1, 2, 1, 2, 1]
+    code, said = infer(files, capsys, *options, "--limit", 16, "--size", 4)
+    assert code == 0
+    assert "95 % interval" in said.out
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"images": np.zeros((3, 5, 6, 3), np.uint8)}, r"images must have the shape \(inputs, \*\(6, 6, 3\)\) of"),
+        ({"images": np.zeros((3, 6, 6, 3), np.float32)}, r"images must be uint8 and the model's zero point -128, "),
+        ({"features": np.zeros((3, 6, 6, 3), np.uint8)}, r"features of shape \(3, 6, 6, 3\) must be int8 as "),
+        ({"images": np.zeros((0, 6, 6, 3), np.uint8)}, r"images must hold at least one input, not \(0, 6, 6, 3\); "),
+        ({"labels": np.zeros(3, int)}, r"inputs must hold either images or features, not "),
+        ({"images": np.zeros((2, 6, 6, 3), np.uint8), "labels": np.array([0, 5])}, r"labels must be within 0..4, "),
+        ({"images": np.zeros((2, 6, 6, 3), np.uint8), "labels": np.zeros(3, int)}, r"labels must be integers of shape"),
+    ],
+)
+def test_bad_inputs_are_one_line(files, capsys, arrays, message):
+    np.savez(files / "bad.npz", **arrays)
+    code, said = infer(files, capsys, "-o", files / "out.npy", inputs="bad.npz")
+    assert code == 2
+    assert said.err.count("\n") == 1
+    assert re.match(message, said.err.removeprefix("sysmt infer: error: "))
+    assert not (files / "out.npy").exists()
+
+
+def test_other_mistakes_are_one_line(files, capsys):
+    (files / "text.npz").write_text("no archive")
+    for options, inputs, words in (
+        (["--reorder"], "in.npz", "reorder must come with calibration inputs; add --calibrate"),
+        (["--budget", 200, "--calibrate", files / "calib.npz"], "in.npz", "budget must be from 0 to below 100 percent"),
+        (["--limit", 0], "in.npz", "limit must be at least 1, not 0"),
+        (["--size", 0], "in.npz", "rows must be an integer from 1 to 256, not 0"),
+        ([], "text.npz", "inputs must be a readable .npz file, not"),
+        ([], "absent.npz", "(No such file or directory)"),
+    ):
+        code, said = infer(files, capsys, *options, inputs=inputs)
+        assert code == 2
+        assert words in said.err
+        assert said.err.count("\n") == 1
+
+
+def test_public_models_have_the_interpreters_answers(tmp_path, capsys):
+    model, inputs = shared("data", "models", "dscnn_kws_int8.tflite"), shared("data", "kws", "even500.npz")
+    assert main(["infer", str(model), str(inputs), "--limit", "60", "--json", "-o", str(tmp_path / "o.npy"),
+                 "--threads", "1"]) == 0
+    features = np.load(inputs)["features"][:60]
+    output = read(model).output
+    expected = reference(model.read_bytes(), features, [output])[output]
+    np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), expected)
+    assert json.loads(capsys.readouterr().out)["agree"] == 1
+
+
+def test_accuracy_needs_the_digits_only(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("SYSMT_DATA", str(tmp_path / "absent"))
+    assert accuracy.main(["--limit", "20", "--to", str(tmp_path), "--json"]) == 0
+    said = capsys.readouterr()
+    assert set(json.loads(said.out)) == {"digits"}
+    assert "resnet8: resnet8_cifar10_int8.tflite and its inputs are not below" in said.err
+    assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_pictures(files, capsys, tmp_path):
+    found = json.loads(infer(files, capsys, "--json")[1].out)
+    picture.draw_layers("small", found["layers"], tmp_path / "layers.png")
+    row = {"threads": 2, "policy": "S+A"} | {key: found[key] for key in ("top1", "top1_exact", "speedup")}
+    picture.draw_policies("small", [row, row | {"threads": 4, "top1": 0.5}], tmp_path / "policies.png")
+    for name in ("layers.png", "policies.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_accuracy_takes_the_models_that_are_there(files, tmp_path, capsys, monkeypatch):
+    root = tmp_path / "data"
+    (root / "models").mkdir(parents=True)
+    (root / "models" / "small.tflite").write_bytes(small_content())
+    for name in ("in.npz", "calib.npz"):
+        (root / name).write_bytes((files / name).read_bytes())
+    listed = [("small", "small.tflite", "in.npz", "calib.npz"), ("halved", "small.tflite", "in.npz", None)]
+    monkeypatch.setattr(accuracy, "MODELS", listed)
+    monkeypatch.setattr(accuracy, "POLICIES", ("S+A", "A"))
+    monkeypatch.setenv("SYSMT_DATA", str(tmp_path))
+    assert accuracy.main(["--limit", "10", "--to", str(tmp_path)]) == 0
+    assert "* reordered and recalibrated" in capsys.readouterr().out
+    found = {name: rows for name, rows, _ in accuracy.models(root, 10)}
+    assert [(row["threads"], row["policy"]) for row in found["small"]] == [
+        (t, p) for t in (2, 4) for p in ("S+A", "S+A*", "A")
+    ]
+    for name in ("small", "small_layers", "halved"):
+        assert (tmp_path / f"{name}.png").exists()

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds small .tflite models with the schema's own builder, so that tests need no model files."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import flatbuffers
+import numpy as np
+import tflite
+
+TYPES = {"int8": tflite.TensorType.INT8, "uint8": tflite.TensorType.UINT8, "int32": tflite.TensorType.INT32,
+         "float32": tflite.TensorType.FLOAT32}
+CODES = {name: code for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")}
+TABLES = {
+    "CONV_2D": "Conv2DOptions", "DEPTHWISE_CONV_2D": "DepthwiseConv2DOptions",
+    "FULLY_CONNECTED": "FullyConnectedOptions", "AVERAGE_POOL_2D": "Pool2DOptions", "MAX_POOL_2D": "Pool2DOptions",
+    "ADD": "AddOptions", "CONCATENATION": "ConcatenationOptions", "MEAN": "ReducerOptions",
+    "SOFTMAX": "SoftmaxOptions", "RESHAPE": "ReshapeOptions", "LEAKY_RELU": "LeakyReluOptions", "PAD": "PadOptions",
+    "QUANTIZE": "QuantizeOptions", "DEQUANTIZE": "DequantizeOptions",
+}
+
+
+@dataclass
+class Model:
+    """A model under construction; tensors are named by their index."""
+
+    tensors: list[dict[str, Any]] = field(default_factory=list)
+    operators: list[tuple[str, list[int], list[int], dict[str, Any]]] = field(default_factory=list)
+
+    def tensor(self, shape, dtype="int8", scale=(), zero=0, axis=0, data=None) -> int:
+        """Add a tensor. `scale`: one number, or one per channel."""
+        scale = np.atleast_1d(np.asarray(scale, np.float32))
+        self.tensors.append({"shape": shape, "dtype": dtype, "scale": scale, "zero": zero, "axis": axis, "data": data})
+        return len(self.tensors) - 1
+
+    def constant(self, data, scale=(), axis=0) -> int:
+        """Add a constant."""
+        return self.tensor(data.shape, str(data.dtype), scale, 0, axis, data)
+
+    def node(self, kind, inputs, output, **options) -> int:
+        """Add an operator; the options go by the schema's names. Returns the output."""
+        self.operators.append((kind, list(inputs), [output], options))
+        return output
+
+    def content(self, inputs, outputs, codes=None) -> bytes:
+        """The file."""
+        b = flatbuffers.Builder(1024)
+        kinds = sorted({kind for kind, *_ in self.operators})
+        buffers = [np.zeros(0, np.uint8)]
+        tensors = [self._tensor(b, i, t, buffers) for i, t in enumerate(self.tensors)]
+        operators = [self._operator(b, kinds, *operator) for operator in self.operators]
+        subgraph_parts = [
+            _offsets(b, tflite.SubGraphStartTensorsVector, tensors),
+            _offsets(b, tflite.SubGraphStartOperatorsVector, operators),
+            b.CreateNumpyVector(np.array(inputs, np.int32)),
+            b.CreateNumpyVector(np.array(outputs, np.int32)),
+        ]
+        tflite.SubGraphStart(b)
+        tflite.SubGraphAddTensors(b, subgraph_parts[0])
+        tflite.SubGraphAddOperators(b, subgraph_parts[1])
+        tflite.SubGraphAddInputs(b, subgraph_parts[2])
+        tflite.SubGraphAddOutputs(b, subgraph_parts[3])
+        subgraph = tflite.SubGraphEnd(b)
+        stored = [_buffer(b, data) for data in buffers]
+        names = [_code(b, (codes or CODES)[kind]) for kind in kinds]
+        parts = [
+            _offsets(b, tflite.ModelStartOperatorCodesVector, names),
+            _offsets(b, tflite.ModelStartSubgraphsVector, [subgraph]),
+            _offsets(b, tflite.ModelStartBuffersVector, stored),
+        ]
+        tflite.ModelStart(b)
+        tflite.ModelAddVersion(b, 3)
+        tflite.ModelAddOperatorCodes(b, parts[0])
+        tflite.ModelAddSubgraphs(b, parts[1])
+        tflite.ModelAddBuffers(b, parts[2])
+        b.Finish(tflite.ModelEnd(b), b"TFL3")
+        return bytes(b.Output())
+
+    def _tensor(self, b, index, t, buffers):
+        name, shape = b.CreateString(f"t{index}"), b.CreateNumpyVector(np.array(t["shape"], np.int32))
+        quantization = None
+        if len(t["scale"]):
+            scale = b.CreateNumpyVector(t["scale"])
+            zero = b.CreateNumpyVector(np.full(len(t["scale"]), t["zero"], np.int64))
+            tflite.QuantizationParametersStart(b)
+            tflite.QuantizationParametersAddScale(b, scale)
+            tflite.QuantizationParametersAddZeroPoint(b, zero)
+            tflite.QuantizationParametersAddQuantizedDimension(b, t["axis"])
+            quantization = tflite.QuantizationParametersEnd(b)
+        if t["data"] is not None:
+            buffers.append(np.ascontiguousarray(t["data"]).reshape(-1).view(np.uint8))
+        tflite.TensorStart(b)
+        tflite.TensorAddShape(b, shape)
+        tflite.TensorAddType(b, TYPES[t["dtype"]])
+        tflite.TensorAddBuffer(b, 0 if t["data"] is None else len(buffers) - 1)
+        tflite.TensorAddName(b, name)
+        if quantization is not None:
+            tflite.TensorAddQuantization(b, quantization)
+        return tflite.TensorEnd(b)
+
+    def _operator(self, b, kinds, kind, inputs, outputs, options):
+        table = None
+        if kind in TABLES:
+            name = TABLES[kind]
+            getattr(tflite, f"{name}Start")(b)
+            for option, value in options.items():
+                getattr(tflite, f"{name}Add{option}")(b, value)
+            table = getattr(tflite, f"{name}End")(b)
+        ends = b.CreateNumpyVector(np.array(inputs, np.int32)), b.CreateNumpyVector(np.array(outputs, np.int32))
+        tflite.OperatorStart(b)
+        tflite.OperatorAddOpcodeIndex(b, kinds.index(kind))
+        tflite.OperatorAddInputs(b, ends[0])
+        tflite.OperatorAddOutputs(b, ends[1])
+        if table is not None:
+            tflite.OperatorAddBuiltinOptionsType(b, getattr(tflite.BuiltinOptions, TABLES[kind]))
+            tflite.OperatorAddBuiltinOptions(b, table)
+        return tflite.OperatorEnd(b)
+
+
+def _offsets(b, start, values):
+    start(b, len(values))
+    for value in reversed(values):
+        b.PrependUOffsetTRelative(value)
+    return b.EndVector()
+
+
+def _buffer(b, data):
+    vector = b.CreateNumpyVector(data) if len(data) else None
+    tflite.BufferStart(b)
+    if vector is not None:
+        tflite.BufferAddData(b, vector)
+    return tflite.BufferEnd(b)
+
+
+def _code(b, code):
+    tflite.OperatorCodeStart(b)
+    tflite.OperatorCodeAddDeprecatedBuiltinCode(b, min(code, 127))
+    tflite.OperatorCodeAddBuiltinCode(b, code)
+    tflite.OperatorCodeAddVersion(b, 1)
+    return tflite.OperatorCodeEnd(b)
