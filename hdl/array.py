@@ -54,11 +54,13 @@ class SystolicArray(wiring.Component):
     Limits
     ------
     `o.ready` acts on `i_x.ready` and `i_w.ready` in the same cycle. With `fuse`, a 1-D convolution that has begun
-    freezes the array until its operands come, results of the tile before included: they must not be waited for. Sums of an overflowing length are refused by
+    freezes the array until its operands come, results of the tile before included: they must not be waited for.
+    Sums of an overflowing length are refused by
     `i_tile`, not saturated.
 
     Source: SySMT (MICRO 2020, section 4); with `fuse`, the row broadcast of FuSeConv (DATE 2021), whose taps reach all
-    columns in the same cycle while activations take one cycle per column, so that no PE needs another register; drain and skew are ours.
+    columns in the same cycle while activations take one cycle per column, so that no PE needs another
+    register; drain and skew are ours.
     """
 
     def __init__(self, config: ArrayConfig):
@@ -112,6 +114,9 @@ class SystolicArray(wiring.Component):
         first: Value = sequencer.first
         fuse: Value = sequencer.tile.fuse if config.fuse else Const(0, 0)
         w = self.i_w.payload.w if config.fuse else self.i_w.payload
+        listens: Value = sequencer.step & fuse & self.i_w.payload.tap if config.fuse else Const(0, 0)
+        # Place p takes its tap from the weight that waits p cycles anyway: the skew serves rows and columns.
+        skewed_w = [delay(m, w[p], p, enable, f"skew_w_{p}") for p in range(config.w_lanes)] if config.fuse else []
         skewed_x, control, taps = [], [], []
         for place in range(config.rows):
             row = config.rows - 1 - place
@@ -122,16 +127,17 @@ class SystolicArray(wiring.Component):
             skewed_x.append(delay(m, x.word_select(row, len(x) // config.rows), place, enable, f"skew_x_{row}"))
             control += [first, sequencer.shift[place], mode, fuse]
             if config.fuse:
-                # Zero unless this step has a tap: columns whose tile has not ended yet still listen to the wire.
-                tap = Mux(sequencer.step & sequencer.tile.fuse & self.i_w.payload.tap, w[row].as_value(), 0)
-                taps.append(delay(m, tap, place, enable, f"skew_tap_{row}"))
+                if place:
+                    listens = delay(m, listens, 1, enable, f"skew_tap_{row}", reset_less=False)
+                # Zero unless the step has a tap: columns whose tile has not ended yet still listen to the wire.
+                taps.append(Mux(listens, Value.cast(skewed_w[place]), 0))
         passing_x, passing_control = Cat(skewed_x), Cat(control)
         sums = []
         for c in range(config.cols):
             column = shared(m, f"column_{c}", Column, config, platform)
             m.d.comb += [
                 column.enable.eq(enable),
-                column.i_w.eq(delay(m, w[c], c, enable, f"skew_w_{c}")),
+                column.i_w.eq(skewed_w[c] if config.fuse else delay(m, w[c], c, enable, f"skew_w_{c}")),
                 column.i_x.eq(passing_x),
                 column.i_control.eq(passing_control),
             ]

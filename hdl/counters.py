@@ -181,7 +181,8 @@ class EventCounters(wiring.Component):
         """The same counts for tiles of 1-D convolution, where a row meets its own tap only."""
         rows = self.config.rows
         x_facts = self._facts(m, self.x, rows, several, quad, {x for x, _ in pairs}, False, "line_fact")
-        w_facts = self._facts(m, self.w, rows, several, quad, {w for _, w in pairs}, True, "line_fact")
+        lanes = [self.w.word_select(rows - 1 - row, len(self.x) // rows) for row in range(rows)]
+        w_facts = self._facts(m, Cat(lanes), rows, several, quad, {w for _, w in pairs}, True, "line_fact")
         return LineCounts(m, self.config, self.step, self.begins, self.tile, real, x_facts, w_facts, pairs)
 
     def _runs(self, thread: int) -> Value | int:

@@ -48,8 +48,8 @@ def w_step(config: ArrayConfig) -> data.Layout:
     """One step of weights on `i_w`: [cols][threads], signed(8).
 
     With `ArrayConfig.fuse` a structure: `w` [max(rows, cols)][threads], and `tap`, one bit that is read in tiles of
-    1-D convolution. High: this step has a tap, w[r] for row r. Low: the row fills, and w is ignored. A tile of `cols`
-    outputs fills for `cols` - 1 steps before its first tap.
+    1-D convolution. High: this step has a tap, w[rows - 1 - r] for row r. Low: the row fills, and w is ignored.
+    A tile of `cols` outputs fills for `cols` - 1 steps before its first tap.
     """
     lanes = data.ArrayLayout(weights(config.pe), config.w_lanes)
     return data.StructLayout({"w": lanes, "tap": 1}) if config.fuse else lanes

@@ -4,13 +4,14 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import cycles, demo, fuseconv, generate, matmul, networks, presets
+from . import conv1d, cycles, demo, fuseconv, generate, matmul, networks, presets
 
 VERBS = (
     presets.LIST,
     presets.SHOW,
     generate.GENERATE,
     matmul.MATMUL,
+    conv1d.CONV1D,
     demo.DEMO,
     cycles.CYCLES,
     networks.NETWORKS_VERB,
