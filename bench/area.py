@@ -17,7 +17,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hdl.config import ArrayConfig
 from hdl.emit import Design
 from hdl.errors import UserError
 from hdl.generate import array_design
@@ -81,32 +80,37 @@ def cells(folder: Path) -> tuple[Path, Path]:
 
 
 def measure(folder: Path) -> list[dict[str, Any]]:
-    """Area of the arrays that the project compares, in square micrometres, and what the comparison says."""
+    """Area of the arrays that the project compares; `ratio` is to the first array of the same group."""
     library, adders = cells(folder)
-    plans: list[tuple[str, ArrayConfig]] = [
-        ("os8", preset("os8")),
-        ("os8", preset("os8").with_fields(drain="in_place")),
-        ("os16", preset("os16")),
-        ("sysmt2_16", preset("sysmt2_16")),
-        ("sysmt4_16", preset("sysmt4_16")),
+    plain = {"counters": False}
+    plans: list[tuple[str, dict[str, Any], str]] = [
+        ("os8", {}, ""),
+        ("os8", {"drain": "in_place"}, ""),
+        ("os16", {}, "os16"),
+        ("sysmt2_16", {}, "os16"),
+        ("sysmt4_16", {}, "os16"),
+        ("os32", {}, "os32"),
+        ("os32", {"fuse": True}, "os32"),
+        ("os32", plain, "os32 plain"),
+        ("os32", plain | {"fuse": True}, "os32 plain"),
     ]
     rows = []
-    one_thread = None
-    for name, config in plans:
+    bases: dict[str, float] = {}
+    for name, fields, base in plans:
+        config = preset(name).with_fields(**fields)
         area = synthesise(array_design(config, name), library, adders)
-        if name == "os16":
-            one_thread = area[name]
+        changes = ", ".join(f"{field}={value}" for field, value in fields.items())
         rows.append(
             {
                 "array": name,
-                "drain": config.drain,
+                "with": changes or "-",
                 "um2": round(area[name]),
                 "PE um2": round(area[f"{name}_pe"]),
-                "counters um2": round(area[f"{name}_counters"]),
-                "to one thread": area[name] / one_thread if one_thread else 1.0,
+                "counters um2": round(area.get(f"{name}_counters", 0)),
+                "ratio": area[name] / bases.setdefault(base or changes, area[name]),
             }
         )
-        print(f"area: {name} done", file=sys.stderr)
+        print(f"area: {name} {changes} done", file=sys.stderr)
     return rows
 
 

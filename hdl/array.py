@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The systolic array: columns of PEs between skew and drain, with streams on all sides."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -53,10 +53,14 @@ class SystolicArray(wiring.Component):
 
     Limits
     ------
-    `o.ready` acts on `i_x.ready` and `i_w.ready` in the same cycle. Sums of an overflowing length are refused by
+    `o.ready` acts on `i_x.ready` and `i_w.ready` in the same cycle. With `fuse`, a 1-D convolution that has begun
+    freezes the array until its operands come, results of the tile before included: they must not be waited for.
+    Sums of an overflowing length are refused by
     `i_tile`, not saturated.
 
-    Source: SySMT (MICRO 2020, section 4); drain and skew are ours.
+    Source: SySMT (MICRO 2020, section 4); with `fuse`, the row broadcast of FuSeConv (DATE 2021), whose taps reach all
+    columns in the same cycle while activations take one cycle per column, so that no PE needs another
+    register; drain and skew are ours.
     """
 
     def __init__(self, config: ArrayConfig):
@@ -75,8 +79,10 @@ class SystolicArray(wiring.Component):
         enable = Signal()
         sequencer = shared(m, "sequencer", Sequencer, self.config, platform)
         wiring.connect(m, wiring.flipped(self.i_tile), sequencer.i_tile)
+        frozen = sequencer.holds if self.config.fuse else None
+        moves = ~self.o.valid | self.o.ready
         m.d.comb += [
-            enable.eq(~self.o.valid | self.o.ready),
+            enable.eq(moves if frozen is None else moves & ~frozen),
             sequencer.enable.eq(enable),
             sequencer.operands.eq(self.i_x.valid & self.i_w.valid),
             self.i_x.ready.eq(sequencer.step),
@@ -85,7 +91,7 @@ class SystolicArray(wiring.Component):
         ]
         x = self._running(m, sequencer)
         sums, leaves = self._grid(m, sequencer, enable, x, platform)
-        self._results(m, sums, leaves, enable)
+        self._results(m, sums, leaves, enable, frozen)
         if self.config.counters:
             self._count(m, sequencer, enable, x, platform)
         return m
@@ -106,35 +112,51 @@ class SystolicArray(wiring.Component):
         config = self.config
         mode = Cat(sequencer.tile.threads != 0, sequencer.tile.threads == 2)[: config.pe.mode_width]
         first: Value = sequencer.first
-        skewed_x, control = [], []
+        fuse: Value = sequencer.tile.fuse if config.fuse else Const(0, 0)
+        w = self.i_w.payload.w if config.fuse else self.i_w.payload
+        listens: Value = sequencer.step & fuse & self.i_w.payload.tap if config.fuse else Const(0, 0)
+        # Place p takes its tap from the weight that waits p cycles anyway: the skew serves rows and columns.
+        skewed_w = [delay(m, w[p], p, enable, f"skew_w_{p}") for p in range(config.w_lanes)] if config.fuse else []
+        skewed_x, control, taps = [], [], []
         for place in range(config.rows):
             row = config.rows - 1 - place
             if place:
                 first = delay(m, first, 1, enable, f"skew_first_{row}", reset_less=False)
                 mode = delay(m, mode, 1, enable, f"skew_mode_{row}")
+                fuse = delay(m, fuse, 1, enable, f"skew_fuse_{row}")
             skewed_x.append(delay(m, x.word_select(row, len(x) // config.rows), place, enable, f"skew_x_{row}"))
-            control += [first, sequencer.shift[place], mode]
+            control += [first, sequencer.shift[place], mode, fuse]
+            if config.fuse:
+                if place:
+                    listens = delay(m, listens, 1, enable, f"skew_tap_{row}", reset_less=False)
+                # Zero unless the step has a tap: columns whose tile has not ended yet still listen to the wire.
+                taps.append(Mux(listens, Value.cast(skewed_w[place]), 0))
         passing_x, passing_control = Cat(skewed_x), Cat(control)
         sums = []
         for c in range(config.cols):
             column = shared(m, f"column_{c}", Column, config, platform)
             m.d.comb += [
                 column.enable.eq(enable),
-                column.i_w.eq(delay(m, self.i_w.payload[c], c, enable, f"skew_w_{c}")),
+                column.i_w.eq(skewed_w[c] if config.fuse else delay(m, w[c], c, enable, f"skew_w_{c}")),
                 column.i_x.eq(passing_x),
                 column.i_control.eq(passing_control),
             ]
+            if config.fuse:
+                m.d.comb += column.i_row.eq(Cat(taps))
             passing_x, passing_control = column.o_x, column.o_control
             sums.append(column.o_sum)
-        at_exit = data.View(Control(config.pe), passing_control[-Control(config.pe).size :])
+        at_exit = data.View(Control(config), passing_control[-Control(config).size :])
         return sums, at_exit.shift
 
-    def _results(self, m: Module, sums: list[Value], leaves: Value, enable: Signal) -> None:
-        """Align the columns; `leaves` says when the sum of the last one is a result."""
+    def _results(
+        self, m: Module, sums: list[Value], leaves: Value, enable: Signal, frozen: Value | None
+    ) -> None:
+        """Align the columns; `leaves` says when the sum of the last one is a result; while `frozen` none is."""
         config = self.config
+        leaves = delay(m, leaves, config.pe.pipeline, enable, "leaves", reset_less=False)
         left = Signal(range(config.rows), init=config.rows - 1)
         m.d.comb += [
-            self.o.valid.eq(delay(m, leaves, config.pe.pipeline, enable, "leaves", reset_less=False)),
+            self.o.valid.eq(leaves if frozen is None else leaves & ~frozen),
             self.o.payload.last.eq(left == 0),
         ]
         for c, total in enumerate(sums):
@@ -149,9 +171,11 @@ class SystolicArray(wiring.Component):
             counters.step.eq(sequencer.step),
             counters.tile.eq(sequencer.tile),
             counters.x.eq(x),
-            counters.w.eq(self.i_w.payload),
+            counters.w.eq(self.i_w.payload.w if self.config.fuse else self.i_w.payload),
             counters.stall_operands.eq(sequencer.waits_operands),
             counters.stall_drain.eq(sequencer.waits_drain),
-            counters.stall_output.eq(~enable),
+            counters.stall_output.eq(~enable & ~sequencer.holds if self.config.fuse else ~enable),
             self.counters.eq(counters.counters),
         ]
+        if self.config.fuse:
+            m.d.comb += [counters.begins.eq(sequencer.begins), counters.tap.eq(self.i_w.payload.tap)]

@@ -28,6 +28,8 @@ class Column(wiring.Component):
     o_sum : Out(signed(acc_width))
     i_x, o_x : In, Out(rows * threads * 8)
     i_control, o_control : In, Out(rows * Control)
+    i_row : In(rows * threads * 8)
+        With `fuse`: the tap of every row, the same vector for all columns.
 
     Latency
     -------
@@ -37,7 +39,7 @@ class Column(wiring.Component):
     def __init__(self, config: ArrayConfig):
         self.config = config
         x = config.rows * config.pe.threads * X_WIDTH
-        control = config.rows * Control(config.pe).size
+        control = config.rows * Control(config).size
         super().__init__(
             {
                 "enable": In(1),
@@ -48,6 +50,7 @@ class Column(wiring.Component):
                 "i_control": In(control),
                 "o_control": Out(control),
             }
+            | ({"i_row": In(x)} if config.fuse else {})
         )
 
     @staticmethod
@@ -68,6 +71,8 @@ class Column(wiring.Component):
                 pe.i_w.eq(w),
                 pe.i_sum.eq(total),
             ]
+            if self.config.fuse:
+                m.d.comb += pe.i_row.eq(self.i_row.word_select(p, len(self.i_row) // rows))
             w, total = pe.o_w, pe.o_sum
             x.append(pe.o_x)
             control.append(pe.o_control)

@@ -141,6 +141,9 @@ class ArrayConfig:
         steps + rows cycles.
     counters : bool
         Performance counters beside the array.
+    fuse : bool
+        The row-broadcast dataflow of FuSeConv (DATE 2021) beside the matrix product, chosen per tile: one weight wire
+        per row and a 2:1 choice in front of every weight register.
     """
 
     rows: int = 8
@@ -148,6 +151,7 @@ class ArrayConfig:
     pe: PEConfig = field(default_factory=PEConfig)
     drain: str = "overlap"
     counters: bool = True
+    fuse: bool = False
 
     def __post_init__(self):
         in_range("rows", self.rows, 1, 256)
@@ -156,6 +160,7 @@ class ArrayConfig:
             raise ConfigError(f"pe must be a PEConfig, not {self.pe!r}")
         one_of("drain", self.drain, DRAINS)
         one_of("counters", self.counters, (False, True))
+        one_of("fuse", self.fuse, (False, True))
 
     @property
     def latency(self) -> int:
@@ -169,6 +174,25 @@ class ArrayConfig:
     def tile_cycles(self, steps: int) -> int:
         """Cycles from the first step of a tile to the first step of the next, operands and sink always ready."""
         return max(steps, self.rows) if self.drain == "overlap" else steps + self.rows
+
+    @property
+    def w_lanes(self) -> int:
+        """Weights of one step: one per column; with `fuse` as many as a tap for every row needs, too."""
+        return max(self.rows, self.cols) if self.fuse else self.cols
+
+    def fuse_steps(self, width: int, taps: int, stride: int = 1, threads: int | None = None) -> int:
+        """Array steps of a 1-D convolution tile that is `width` outputs wide.
+
+        Every thread has ceil(taps / threads) taps. With a stride the inputs of each residue run through the row on
+        their own, and each of these phases fills `width - 1` PEs before its first tap.
+        """
+        steps = self.pe.steps(taps, threads)
+        return min(stride, steps) * (width - 1) + steps
+
+    @property
+    def max_steps(self) -> int:
+        """Most steps of a tile: with `fuse`, a filter of `k_max` taps whose every tap is a phase of its own."""
+        return self.pe.k_max * (self.cols if self.fuse else 1)
 
     def as_dict(self) -> dict[str, Any]:
         """The fields, the nested ones flattened: what the manifest holds and `with_fields` takes back."""

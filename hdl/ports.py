@@ -20,16 +20,22 @@ class Tile(data.StructLayout):
     rows, cols : unsigned
         Outputs that count, 1 to the size of the array; the rest of the tile is padding, which the counters leave
         out.
+    fuse : unsigned(1)
+        With `ArrayConfig.fuse` only. Every row is a 1-D convolution of its own: its weight goes to the whole row at
+        once and its activations shift along it (FuSeConv, DATE 2021).
+    taps : unsigned
+        With `ArrayConfig.fuse` only. Of the steps of a 1-D convolution, those with a tap: 1 to `k_max` // threads.
     """
 
     def __init__(self, config: ArrayConfig):
         super().__init__(
             {
-                "steps": range(config.pe.k_max + 1),
+                "steps": range(config.max_steps + 1),
                 "threads": 2,
                 "rows": range(config.rows + 1),
                 "cols": range(config.cols + 1),
             }
+            | ({"fuse": 1, "taps": range(config.pe.k_max + 1)} if config.fuse else {})
         )
 
 
@@ -38,9 +44,15 @@ def x_step(config: ArrayConfig) -> data.ArrayLayout:
     return data.ArrayLayout(activations(config.pe), config.rows)
 
 
-def w_step(config: ArrayConfig) -> data.ArrayLayout:
-    """One step of weights on `i_w`: [cols][threads], signed(8)."""
-    return data.ArrayLayout(weights(config.pe), config.cols)
+def w_step(config: ArrayConfig) -> data.Layout:
+    """One step of weights on `i_w`: [cols][threads], signed(8).
+
+    With `ArrayConfig.fuse` a structure: `w` [max(rows, cols)][threads], and `tap`, one bit that is read in tiles of
+    1-D convolution. High: this step has a tap, w[rows - 1 - r] for row r. Low: the row fills, and w is ignored.
+    A tile of `cols` outputs fills for `cols` - 1 steps before its first tap.
+    """
+    lanes = data.ArrayLayout(weights(config.pe), config.w_lanes)
+    return data.StructLayout({"w": lanes, "tap": 1}) if config.fuse else lanes
 
 
 class ResultRow(data.StructLayout):

@@ -6,9 +6,13 @@ sends beside a step reaches row p, column c exactly p + c cycles later.
 
     overlap   first ....... rows cycles ....... shift x rows      (the next `first` may coincide with the first shift)
     in_place  last step ... rows cycles ....... shift x rows      (the next `first` follows the first shift)
+
+With `fuse`, the tap of a 1-D convolution reaches a whole row at once, but `first` still takes one cycle per column:
+column c is exposed to taps of the next such tile until c cycles after the sums were handed over. A tile of the same
+width or wider fills its row for that long anyway; a narrower one waits for the difference.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -45,6 +49,11 @@ class Sequencer(wiring.Component):
     waits_operands, waits_drain : Out(1)
         Why no step is taken.
     refused : Out(1)
+    begins : Out(1)
+        With `fuse`: the step, if one is taken, is the first of its tile.
+    holds : Out(1)
+        With `fuse`: a 1-D convolution has begun and waits for operands. The array must freeze: a step of zeros would
+        move the activations on, past the taps they belong to.
     """
 
     def __init__(self, config: ArrayConfig):
@@ -62,6 +71,7 @@ class Sequencer(wiring.Component):
                 "waits_drain": Out(1),
                 "refused": Out(1),
             }
+            | ({"begins": Out(1), "holds": Out(1)} if config.fuse else {})
         )
 
     @staticmethod
@@ -84,10 +94,21 @@ class Sequencer(wiring.Component):
         due, busy = Signal(), Signal()
         needs_first = ~begun & ~clean if overlap else ~begun
         blocked = needs_first & busy
+        if self.config.fuse:
+            exposed = Signal(range(self.config.cols))
+            blocked = blocked | (~begun & self.tile.fuse & (exposed >= self.tile.cols))
+            m.d.comb += [
+                self.begins.eq(~begun),
+                self.holds.eq(running & begun & self.tile.fuse & ~self.operands),
+            ]
+            self._cover(m, exposed, finishing, self.first if overlap else ~busy)
+        waits = self.enable & running & ~blocked & ~self.operands
+        if self.config.fuse:
+            waits = waits | self.holds
         m.d.comb += [
             self.step.eq(self.enable & running & self.operands & ~blocked),
             self.waits_drain.eq(self.enable & running & blocked),
-            self.waits_operands.eq(self.enable & running & ~blocked & ~self.operands),
+            self.waits_operands.eq(waits),
         ]
         if overlap:
             flush = Signal()
@@ -116,14 +137,19 @@ class Sequencer(wiring.Component):
             for i, threads in enumerate(t for t in THREADS if t <= self.config.pe.threads):
                 with m.Case(i):
                     m.d.comb += [limits.eq(self.config.pe.k_max // threads), known.eq(1)]
+        length = order.steps
+        if self.config.fuse:
+            length = Signal.like(order.steps)
+            m.d.comb += length.eq(Mux(order.fuse, order.taps, order.steps))
         fine = Cat(
             known,
-            order.steps != 0,
-            order.steps <= limits,
+            length != 0,
+            length <= limits,
             order.rows != 0,
             order.rows <= self.config.rows,
             order.cols != 0,
             order.cols <= self.config.cols,
+            *([~order.fuse | (order.taps <= order.steps)] if self.config.fuse else []),
         ).all()
         m.d.comb += self.i_tile.ready.eq((~running | finishing) & ~self.refused)
         with m.If(self.step):
@@ -135,6 +161,14 @@ class Sequencer(wiring.Component):
                 m.d.sync += [running.eq(1), begun.eq(0), left.eq(order.steps), self.tile.eq(order)]
             with m.Else():
                 m.d.sync += self.refused.eq(1)
+
+    def _cover(self, m: Module, exposed: Signal, finishing: Signal, handed_over: Value) -> None:
+        """Count the columns of the last 1-D convolution that its taps' successors could still reach."""
+        held = Signal()
+        with m.If(finishing & self.tile.fuse):
+            m.d.sync += [held.eq(1), exposed.eq(self.tile.cols - 1)]
+        with m.Elif(self.enable & (~held | handed_over)):
+            m.d.sync += [held.eq(0), exposed.eq(Mux(exposed == 0, 0, exposed - 1))]
 
     def _time_drain(self, m: Module, due: Signal, busy: Signal) -> None:
         """`rows` cycles after `due`, shift: row p for p + 1 cycles. `busy`: too early for the next `due` or `first`."""

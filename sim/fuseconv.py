@@ -54,20 +54,12 @@ def conv1d(
         Wrong shape or type; a filter longer than the padded image; an impossible stride or padding; a filter
         so long that an int32 sum could overflow.
     """
-    _check_image(x)
-    _check_filter("w", w, x.shape[2])
-    one_of("axis", axis, AXES)
-    _check_pair("stride", stride, 1)
-    _check_pair("padding", padding, 0)
-    in_range("fill", fill, 0, 255)
+    check_conv1d(x, w, axis=axis, stride=stride, padding=padding, fill=fill)
     if axis == "col":
         return conv1d(
             x.swapaxes(0, 1), w, axis="row", stride=stride[::-1], padding=padding, fill=fill
         ).swapaxes(0, 1)
     taps, length = len(w), x.shape[1] + sum(padding)
-    PEConfig().check_k(taps)
-    if taps > length:
-        raise UserError(f"kernel must fit into the padded image: {taps} taps, {length} pixels along them")
     lines = np.pad(x[:: stride[0]], ((0, 0), padding, (0, 0)), constant_values=fill).astype(np.int32)
     pixels = (length - taps) // stride[1] + 1
     sums = np.zeros((lines.shape[0], pixels, x.shape[2]), np.int32)
@@ -133,6 +125,22 @@ def fuse(
             "K - 1 in all suits any K"
         )
     return np.concatenate(parts, axis=2)
+
+
+def check_conv1d(
+    x: np.ndarray, w: np.ndarray, *, axis: str, stride: tuple[int, int], padding: tuple[int, int], fill: int
+) -> None:
+    """Refuse what `conv1d` cannot compute (`UserError`, one line)."""
+    _check_image(x)
+    _check_filter("w", w, x.shape[2])
+    one_of("axis", axis, AXES)
+    _check_pair("stride", stride, 1)
+    _check_pair("padding", padding, 0)
+    in_range("fill", fill, 0, 255)
+    taps, length = len(w), x.shape[AXES.index(axis) ^ 1] + sum(padding)
+    PEConfig().check_k(taps)
+    if taps > length:
+        raise UserError(f"kernel must fit into the padded image: {taps} taps, {length} pixels along them")
 
 
 def _check_image(x: np.ndarray) -> None:

@@ -44,8 +44,8 @@ def x_steps(x: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.
 
 
 def w_steps(w: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.ndarray:
-    """The weights of every step of `tile`: int8 [K, N] to int8 [steps, cols of the array, threads of the array]."""
-    return _steps(w[:, tile.n : tile.n + tile.cols].T, config.cols, config.pe.threads, threads)
+    """The weights of every step of `tile`: int8 [K, N] to int8 [steps, w_lanes, threads of the array]."""
+    return _steps(w[:, tile.n : tile.n + tile.cols].T, config.w_lanes, config.pe.threads, threads)
 
 
 def _steps(operands: np.ndarray, lanes: int, all_threads: int, threads: int) -> np.ndarray:

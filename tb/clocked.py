@@ -60,6 +60,7 @@ class Sink:
         self._is_ready = False
         self._waiting: int | None = None
         self.received: list[int] = []
+        self.stalled = 0
 
     def drive(self) -> None:
         """Clock low."""
@@ -76,6 +77,8 @@ class Sink:
         self._waiting = None if self._is_ready else payload
         if self._is_ready:
             self.received.append(payload)
+        else:
+            self.stalled += 1
         return self._is_ready
 
 

@@ -4,7 +4,7 @@
 import numpy as np
 
 from hdl.config import ArrayConfig
-from hdl.ports import ResultRow, Tile
+from hdl.ports import ResultRow, Tile, w_step
 
 
 def pack_steps(steps: np.ndarray) -> list[int]:
@@ -12,9 +12,18 @@ def pack_steps(steps: np.ndarray) -> list[int]:
     return [int.from_bytes(step.tobytes(), "little") for step in np.ascontiguousarray(steps)]
 
 
-def pack_tile(config: ArrayConfig, steps: int, threads: int, rows: int, cols: int) -> int:
-    """The order for one tile; `threads` as a number."""
-    fields = {"steps": steps, "threads": threads.bit_length() - 1, "rows": rows, "cols": cols}
+def pack_weights(config: ArrayConfig, steps: np.ndarray, taps: np.ndarray) -> list[int]:
+    """Weights as `pack_steps`; with `fuse` the bit `tap` above them, `taps` bool [steps]."""
+    packed = pack_steps(steps)
+    if not config.fuse:
+        return packed
+    place = w_step(config)["tap"].offset
+    return [bits | int(tap) << place for bits, tap in zip(packed, taps, strict=True)]
+
+
+def pack_tile(config: ArrayConfig, steps: int, threads: int, rows: int, cols: int, **fuse: int) -> int:
+    """The order for one tile; `threads` as a number; `fuse` and `taps` where the array has them."""
+    fields = {"steps": steps, "threads": threads.bit_length() - 1, "rows": rows, "cols": cols} | fuse
     return Tile(config).const(fields).as_bits()
 
 

@@ -10,7 +10,7 @@ from cocotb.handle import HierarchyObject
 from hdl.config import ArrayConfig
 from hdl.ports import COUNTER_WIDTH, Counters
 from tb.clocked import Clock, Sink, Source
-from tb.packing import pack_steps, unpack_rows
+from tb.packing import pack_steps, pack_weights, unpack_rows
 from tb.vectors import load, save
 
 QUIET = 8
@@ -31,7 +31,7 @@ async def tiles(dut: HierarchyObject) -> None:
     orders = Source(dut, "i_tile", [int(bits) for bits in vectors["orders"]])
     share = [float(s) for s in vectors["stalls"]]
     x = Source(dut, "i_x", pack_steps(vectors["x"]), _pauses(share[0], 1))
-    w = Source(dut, "i_w", pack_steps(vectors["w"]), _pauses(share[1], 2))
+    w = Source(dut, "i_w", pack_weights(config, vectors["w"], vectors["taps"]), _pauses(share[1], 2))
     o = Sink(dut, "o", _pauses(share[2], 3))
     clock = Clock(dut, orders, x, w, o)
     await clock.reset()
@@ -58,5 +58,7 @@ async def tiles(dut: HierarchyObject) -> None:
         bits = int(dut.counters.value)
         names = Counters.NAMES
         results |= {n: np.array(bits >> i * COUNTER_WIDTH & (1 << COUNTER_WIDTH) - 1) for i, n in enumerate(names)}
+        stalls = int(results["stalls_output"])
+        assert stalls == o.stalled, f"{stalls} stalls of the sink were counted, not {o.stalled}"
     results["refused"] = np.array(int(dut.refused.value))
     save(**results)

@@ -38,6 +38,8 @@ class ProcessingElement(wiring.Component):
     i_control, o_control : Control
     i_w, o_w : weights
     i_sum, o_sum : signed(acc_width)
+    i_row : weights
+        With `fuse`: the tap of the whole row, which `i_control.fuse` puts in the place of `i_w`.
 
     Latency
     -------
@@ -47,7 +49,7 @@ class ProcessingElement(wiring.Component):
 
     def __init__(self, config: ArrayConfig):
         self.config = config
-        x, w, control = activations(config.pe), weights(config.pe), Control(config.pe)
+        x, w, control = activations(config.pe), weights(config.pe), Control(config)
         sums = signed(config.pe.acc_width)
         super().__init__(
             {
@@ -61,6 +63,7 @@ class ProcessingElement(wiring.Component):
                 "i_sum": In(sums),
                 "o_sum": Out(sums),
             }
+            | ({"i_row": In(w)} if config.fuse else {})
         )
 
     @staticmethod
@@ -73,8 +76,9 @@ class ProcessingElement(wiring.Component):
         x = Signal.like(self.i_x, reset_less=True)
         w = Signal.like(self.i_w, reset_less=True)
         control = Signal.like(self.i_control)
+        i_w = Mux(self.i_control.fuse, self.i_row.as_value(), self.i_w.as_value()) if self.config.fuse else self.i_w
         with m.If(self.enable):
-            m.d.sync += [x.eq(self.i_x), w.eq(self.i_w), control.eq(self.i_control)]
+            m.d.sync += [x.eq(self.i_x), w.eq(i_w), control.eq(self.i_control)]
         m.d.comb += [self.o_x.eq(x), self.o_w.eq(w), self.o_control.eq(control)]
 
         multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)

@@ -3,9 +3,10 @@
 
 A tile is rows x cols outputs. Tiles follow each other without a bubble, so that only the last one shows its latency:
 
-    total = cycles of all tiles but the last + steps of the last + latency
+    total = steps of the first tile + cycles of all others + latency
 
-with `ArrayConfig.tile_cycles` and `ArrayConfig.latency`.
+The first hands its sums over as soon as it has them; every other also waits until the drain of the one before it has
+left room, with `ArrayConfig.tile_cycles` and `ArrayConfig.latency`.
 """
 
 from hdl.config import ArrayConfig
@@ -48,12 +49,14 @@ def matmul_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | No
     return (tiles - 1) * config.tile_cycles(steps) + steps + config.latency
 
 
-def fuse_cycles(lines: int, pixels: int, taps: int, config: ArrayConfig, *, stride: int = 1) -> int:
+def fuse_cycles(
+    lines: int, pixels: int, taps: int, config: ArrayConfig, threads: int | None = None, *, stride: int = 1
+) -> int:
     """Cycles of `lines` separate 1-D convolutions in the row-broadcast dataflow (FuSeConv, DATE 2021).
 
     Every row holds one line of the output with its own filter and its own image line; the tap goes to the whole row at
-    once and the inputs shift along it, one per cycle. A tile of `w` neighbouring outputs needs the
-    stride * (w - 1) + taps inputs between the first and the last, so it takes that many steps.
+    once and the inputs shift along it, one per cycle: `ArrayConfig.fuse_steps` steps a tile. The narrow tiles at the
+    end of the lines run first, because a tile waits for the columns that it is narrower than the one before.
 
     Parameters
     ----------
@@ -64,7 +67,9 @@ def fuse_cycles(lines: int, pixels: int, taps: int, config: ArrayConfig, *, stri
     taps, stride : int
         Filter length, and stride along the line.
     config : ArrayConfig
-        The array. Fuse tiles use one thread.
+        The array.
+    threads : int, optional
+        Threads that share the taps; all by default.
 
     Returns
     -------
@@ -76,8 +81,8 @@ def fuse_cycles(lines: int, pixels: int, taps: int, config: ArrayConfig, *, stri
             raise UserError(f"{name} must be at least 1, not {value}")
     config.pe.check_k(taps)
     full, rest = divmod(pixels, config.cols)
-    widths = [config.cols] * full + [rest] * (rest > 0)
-    steps = [stride * (width - 1) + taps for width in widths]
+    widths = [rest] * (rest > 0) + [config.cols] * full
+    steps = [config.fuse_steps(width, taps, stride, threads) for width in widths]
     strips = ceil_div(lines, config.rows)
     all_tiles = strips * sum(config.tile_cycles(s) for s in steps)
-    return all_tiles - config.tile_cycles(steps[-1]) + steps[-1] + config.latency
+    return all_tiles - config.tile_cycles(steps[0]) + steps[0] + config.latency

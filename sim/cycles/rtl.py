@@ -14,12 +14,13 @@ def layer_cycles(layer: Layer, config: ArrayConfig, threads: int | None = None) 
     overlap.
     """
     if layer.kind in ("fuse_row", "fuse_col"):
-        return _fuse(layer, config)
+        return _fuse(layer, config, threads)
     p = layer.products
     return matmul_cycles(p.m, p.k, p.n, config, threads, count=p.count)
 
 
-def _fuse(layer: Layer, config: ArrayConfig) -> int:
+def _fuse(layer: Layer, config: ArrayConfig, threads: int | None) -> int:
     along = layer.kind == "fuse_row"
     lines = layer.batch * layer.outputs * layer.out_size[not along]
-    return fuse_cycles(lines, layer.out_size[along], layer.kernel[along], config, stride=layer.stride[along])
+    pixels, taps = layer.out_size[along], layer.kernel[along]
+    return fuse_cycles(lines, pixels, taps, config, threads, stride=layer.stride[along])
