@@ -100,7 +100,7 @@ def products(
     expected_last = np.tile(np.arange(config.rows) == config.rows - 1, len(places))
     if not np.array_equal(results["last"], expected_last):
         raise AssertionError("`last` was not on the last row of every tile, and only there")
-    not_counters = {"sums", "last", "cycles", "begun", "refused"}
+    not_counters = {"sums", "last", "cycles", "refused"}
     counters = {name: int(value) for name, value in results.items() if name not in not_counters}
     return Run(sums, int(results["cycles"]), counters, bool(results["refused"]))
 

@@ -38,7 +38,7 @@ async def tiles(dut: HierarchyObject) -> None:
 
     rows = int(vectors["rows"])
     limit = 1000 + 40 * (len(vectors["x"]) + 4 * rows + 4 * config.cols)
-    first, last, begun = None, None, None
+    first, last = None, None
     quiet = 0
     while quiet < QUIET and clock.cycle < limit:
         moved = await clock.tick()
@@ -47,13 +47,12 @@ async def tiles(dut: HierarchyObject) -> None:
             first = clock.cycle
         if moved[3]:
             last = clock.cycle
-            begun = clock.cycle if begun is None else begun
         quiet = quiet + 1 if len(o.received) >= rows else 0
     assert len(o.received) == rows, f"{len(o.received)} rows came out, not {rows}"
     assert all(source.done for source in (orders, x, w)), "operands were left over"
 
     sums, ends = unpack_rows(config, o.received)
-    results = {"sums": sums, "last": ends, "cycles": np.array(last - first + 1), "begun": np.array(begun - first + 1)}
+    results = {"sums": sums, "last": ends, "cycles": np.array(last - first + 1)}
     if config.counters:
         bits = int(dut.counters.value)
         names = Counters.NAMES
