@@ -13,17 +13,10 @@ from typing import Any
 from .config import ArrayConfig, PEConfig, in_range, one_of
 from .errors import ConfigError
 from .presets import preset
+from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Command
 
-PROTOCOL_VERSION = 1
-HEADER_BYTES = 5
-"""Type, sequence number (2), length of the payload (2)."""
-CRC_BYTES = 4
-WRITE_BYTES = 5
-"""What a write says before its data: run (2), memory, address (2)."""
 MAX_BAUD_ERROR = 0.02
 """Ten bits drift by a fifth of a bit: a receiver that samples in the middle still has half of its margin."""
-REQUANTIZE_WORD = 72
-"""Bits of one output channel in the table: bias (32), multiplier (32), shift (8)."""
 
 
 def power_of_two(name: str, value: Any, low: int, high: int) -> None:
@@ -109,7 +102,7 @@ class AccelConfig:
     @property
     def frame_data(self) -> int:
         """Bytes of data that one frame carries in either direction."""
-        return self.slot - HEADER_BYTES - WRITE_BYTES - CRC_BYTES
+        return self.slot - HEADER.size - ARGUMENTS[Command.WRITE].size - CRC.size
 
     @property
     def x_bytes(self) -> int:
@@ -124,7 +117,7 @@ class AccelConfig:
     @property
     def table_bytes(self) -> int:
         """Bytes of one output channel in the table of the requantiser."""
-        return REQUANTIZE_WORD // 8 if self.requantize else 0
+        return CHANNEL.size if self.requantize else 0
 
     @property
     def word_bytes(self) -> int:
@@ -139,7 +132,7 @@ class AccelConfig:
     @property
     def memories(self) -> dict[str, tuple[int, int]]:
         """Width and depth of every memory."""
-        table = {"table": (REQUANTIZE_WORD, 2 * self.channels)} if self.requantize else {}
+        table = {"table": (8 * CHANNEL.size, 2 * self.channels)} if self.requantize else {}
         return {
             "x": (8 * self.x_bytes, 2 * self.depth),
             "w": (8 * self.w_bytes, 2 * self.depth),
@@ -161,7 +154,7 @@ class AccelConfig:
     @property
     def fingerprint(self) -> int:
         """64 bits that two different configurations do not share."""
-        text = json.dumps({"protocol": PROTOCOL_VERSION, **self.as_dict()}, sort_keys=True)
+        text = json.dumps({"protocol": VERSION, **self.as_dict()}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
     def as_dict(self) -> dict[str, Any]:

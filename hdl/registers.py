@@ -2,8 +2,9 @@
 """What the accelerator's registers are called and how its identity is written in them. Plain Python, for both sides."""
 
 from .config import DRAINS, POLICIES, ROUNDINGS, TARGETS, ArrayConfig, PEConfig
-from .config_accel import PROTOCOL_VERSION, AccelConfig
+from .config_accel import AccelConfig
 from .errors import ConfigError
+from .protocol import VERSION
 
 MAGIC = int.from_bytes(b"SyMT", "little")
 
@@ -24,14 +25,14 @@ COUNTERS = ("steps", "active", "busy", "collisions", "reduced", "stalls_operands
 REGISTERS = (
     *IDENTITY,
     "runs",
-    "flags",
+    "status",
     "errors",
+    "overflows",
     "steps",
     "span",
     "cycles",
     *(f"array_{name}_{part}" for name in COUNTERS for part in ("low", "high")),
 )
-FLAGS = ("busy", "refused", "overflow")
 
 
 def _pack(*fields: tuple[int, int]) -> int:
@@ -69,7 +70,7 @@ def identity(config: AccelConfig, version: str) -> dict[str, int]:
     )
     words = (
         MAGIC,
-        PROTOCOL_VERSION,
+        VERSION,
         _pack(*((int(part), 8) for part in reversed((version.split(".") + ["0", "0"])[:3]))),
         config.fingerprint & 0xFFFFFFFF,
         config.fingerprint >> 32,

@@ -6,11 +6,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config import THREADS
-from ..config_accel import HEADER_BYTES, AccelConfig
+from ..config_accel import AccelConfig
+from ..protocol import HEADER, RESPONSE, Command, Status, Target
 from .link import Packet
-from .ports import ARGUMENTS, RUN_WIDTH, Command, ReadArguments, RunArguments, Status, Target
+from .ports import ARGUMENTS, RUN_WIDTH, ReadArguments, RunArguments
 
-RESPONSE = 0x80
+HEADER_BYTES = HEADER.size
 REGISTER_BYTES = 4
 
 
@@ -83,7 +84,7 @@ class Commands(wiring.Component):
         run = Signal(RUN_WIDTH)
         with m.Switch(kind):
             for command in (Command.WRITE, Command.RUN, Command.READ):
-                with m.Case(command.value):
+                with m.Case(command):
                     m.d.comb += run.eq(given[command].run)
         ahead, unfinished, behind = (Signal(RUN_WIDTH, name=n) for n in ("ahead", "unfinished", "behind"))
         m.d.comb += [
@@ -95,11 +96,10 @@ class Commands(wiring.Component):
             self.half.eq(writes.run[0]),
         ]
         repeated = (ahead == 0) | ahead[-1]
-        target = writes.as_value()[RUN_WIDTH : RUN_WIDTH + 8]
         self._address = writes.address
         self._word_bytes = Signal(range(self.config.word_bytes + 1))
         self._bytes_left = Signal(range(self.config.word_bytes))
-        with m.Switch(target):
+        with m.Switch(writes.target):
             for i, size in enumerate((self.config.x_bytes, self.config.w_bytes, self.config.table_bytes)):
                 with m.Case(i):
                     m.d.comb += self._word_bytes.eq(size)
@@ -108,7 +108,7 @@ class Commands(wiring.Component):
         m.d.sync += written.eq(0)
         with m.If(written):
             m.d.sync += self.address.eq(self.address + 1)
-        with m.Switch(target):
+        with m.Switch(writes.target):
             for i in range(len(Target)):
                 with m.Case(i):
                     m.d.comb += self.write[i].eq(written)
@@ -128,7 +128,7 @@ class Commands(wiring.Component):
                     # The type arrived first and sits one byte up in the register that this byte completes.
                     with m.Elif(left == 0), m.Switch(head[8:16]):
                         for command, shape in ARGUMENTS.items():
-                            with m.Case(command.value):
+                            with m.Case(command):
                                 m.d.sync += left.eq(data.Layout.cast(shape).size // 8 - 1)
                                 m.next = "arguments"
             with m.State("arguments"):
@@ -137,19 +137,19 @@ class Commands(wiring.Component):
                     m.d.sync += [arguments.eq(Cat(arguments[8:], byte)), left.eq(left - 1)]
                     with m.If(left == 0):
                         m.next = "drain"
-                        with m.If((kind == Command.WRITE.value) != last):
+                        with m.If((kind == Command.WRITE) != last):
                             m.next = "check"
-                    with m.If(last & ((left != 0) | (kind == Command.WRITE.value))):
+                    with m.If(last & ((left != 0) | (kind == Command.WRITE))):
                         m.next = "answer"
             with m.State("check"):
                 m.d.sync += status.eq(Status.OK)
                 m.next = "answer"
                 with m.Switch(kind):
-                    with m.Case(Command.WRITE.value):
+                    with m.Case(Command.WRITE):
                         self._check_write(m, ahead, repeated, unfinished, status)
-                    with m.Case(Command.RUN.value):
+                    with m.Case(Command.RUN):
                         self._check_run(m, runs, ahead, repeated, status)
-                    with m.Case(Command.READ.value):
+                    with m.Case(Command.READ):
                         with m.If(behind[-1]):
                             m.d.sync += status.eq(Status.REFUSED)
                         with m.Elif(behind > 1):
@@ -229,11 +229,11 @@ class Commands(wiring.Component):
         with m.State("answer"):
             m.d.sync += [size.eq(0), sent.eq(0), place.eq(0)]
             with m.If(good), m.Switch(kind):
-                with m.Case(Command.SYNC.value):
+                with m.Case(Command.SYNC):
                     m.d.sync += size.eq(len(nonce.as_value()) // 8)
-                with m.Case(Command.REGISTERS.value):
+                with m.Case(Command.REGISTERS):
                     m.d.sync += size.eq(registers.count * REGISTER_BYTES)
-                with m.Case(Command.READ.value):
+                with m.Case(Command.READ):
                     m.d.sync += size.eq(self.size)
                     m.d.comb += self.start.eq(1)
             m.next = "response"
@@ -254,9 +254,9 @@ class Commands(wiring.Component):
             m.d.comb += self.number.eq(registers.first + sent[2:])
             m.d.comb += [self.o.valid.eq(1), self.o.payload.data.eq(body), self.o.payload.last.eq(sent == size - 1)]
             with m.Switch(kind):
-                with m.Case(Command.SYNC.value):
+                with m.Case(Command.SYNC):
                     m.d.comb += body.eq(nonce.as_value().word_select(sent[:2], 8))
-                with m.Case(Command.REGISTERS.value):
+                with m.Case(Command.REGISTERS):
                     m.d.comb += body.eq(self.value.word_select(sent[:2], 8))
                 with m.Default():
                     m.d.comb += [

@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames on a byte stream, whatever carries the bytes. `boards.protocol` is the other side, and describes the protocol.
+"""Frames on a byte stream, whatever carries the bytes; `hdl.protocol` describes them.
 
-    END  type  seq(2)  length(2)  payload  crc32(4)  END          END = 0xC0
-
-Bytes of a frame that look like END or ESC are sent as two (SLIP, RFC 1055): the encoder needs no look-ahead, and every
-END is the end of a frame, so that a receiver that has lost its place has it back at the next one.
+Of the framings that keep a delimiter unique this one (SLIP) needs no look-ahead, so no memory on the way out.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal
@@ -13,9 +10,9 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..config_accel import CRC_BYTES, HEADER_BYTES
+from ..protocol import CRC, END, ESC, ESC_END, ESC_ESC, HEADER
 
-END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
+HEADER_BYTES, CRC_BYTES = HEADER.size, CRC.size
 
 
 class Packet(data.Struct):

@@ -1,38 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the parts of the accelerator tell each other, and the layouts of the link's commands."""
+"""What the parts of the accelerator tell each other, and the arguments of `hdl.protocol` as layouts."""
 
 from amaranth.hdl import signed
-from amaranth.lib import data, enum
+from amaranth.lib import data
+
+from ..protocol import NONCE_BYTES, Command
 
 RUN_WIDTH = 16
 """Bits of a run's number. Runs are numbered without gaps and wrap; the lowest bit says which halves a run uses."""
-
-
-class Command(enum.Enum, shape=8):
-    """Type of a request; its response has the highest bit set."""
-
-    SYNC = 1
-    REGISTERS = 2
-    WRITE = 3
-    RUN = 4
-    READ = 5
-
-
-class Status(enum.Enum, shape=8):
-    """First byte of a response's payload."""
-
-    OK = 0
-    MALFORMED = 1
-    REFUSED = 2
-    STALE = 3
-
-
-class Target(enum.Enum, shape=8):
-    """Memory of a write."""
-
-    X = 0
-    W = 1
-    TABLE = 2
 
 
 class RegistersArguments(data.Struct):
@@ -46,7 +21,7 @@ class WriteArguments(data.Struct):
     """Words from `address` on, of the half that `run` will use; the words follow."""
 
     run: RUN_WIDTH
-    target: Target
+    target: 8
     address: 16
 
 
@@ -88,7 +63,7 @@ class ReadArguments(data.Struct):
 
 
 ARGUMENTS = {
-    Command.SYNC: data.ArrayLayout(8, 4),
+    Command.SYNC: data.ArrayLayout(8, NONCE_BYTES),
     Command.REGISTERS: RegistersArguments,
     Command.WRITE: WriteArguments,
     Command.RUN: RunArguments,

@@ -29,7 +29,7 @@ class ResultReader(wiring.Component):
         How many bytes will come.
     o : Out(stream of 8 bits)
     overflow : Out(1)
-        A requantised value since reset was outside of 32 bits; sticky.
+        High for one cycle: the byte just taken is of a value beyond 32 bits, and means nothing.
     o_row, i_row : streams to and from the result memory
     o_channel, i_channel : streams to and from the table; with `config.requantize`
     """
@@ -125,4 +125,5 @@ class ResultReader(wiring.Component):
         with m.If(unit.i.valid & unit.i.ready):
             m.d.sync += given.eq(1)
         with m.If(done & self._go):
-            m.d.sync += [asked.eq(0), given.eq(0), self.overflow.eq(self.overflow | unit.overflow)]
+            m.d.comb += self.overflow.eq(unit.overflow)
+            m.d.sync += [asked.eq(0), given.eq(0)]

@@ -26,10 +26,10 @@ class Registers(wiring.Component):
     value : Out(32)
         Zero where there is no register. Combinational.
     issued, finished : In(16)
-    flags : In(3)
-        Busy, a tile was refused, a requantised value overflowed.
-    dropped, bad_bytes : In(1)
-        High for one cycle each: counted here, 16 bits each, wrapping.
+    busy, refused : In(1)
+        A run is unfinished; the array refused a tile.
+    dropped, bad_bytes, overflow : In(1)
+        High for one cycle each for a frame, a byte, a requantised value beyond 32 bits: counted here, wrapping.
     figures : In(Figures)
     counters : In(Counters)
         When `config.array.counters`.
@@ -43,9 +43,11 @@ class Registers(wiring.Component):
                 "value": Out(32),
                 "issued": In(RUN_WIDTH),
                 "finished": In(RUN_WIDTH),
-                "flags": In(3),
+                "busy": In(1),
+                "refused": In(1),
                 "dropped": In(1),
                 "bad_bytes": In(1),
+                "overflow": In(1),
                 "figures": In(Figures),
             }
             | ({"counters": In(Counters())} if config.array.counters else {})
@@ -53,12 +55,17 @@ class Registers(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        frames, received = Signal(16), Signal(16)
-        m.d.sync += [frames.eq(frames + self.dropped), received.eq(received + self.bad_bytes)]
+        frames, received, overflows = Signal(16), Signal(16), Signal(16)
+        m.d.sync += [
+            frames.eq(frames + self.dropped),
+            received.eq(received + self.bad_bytes),
+            overflows.eq(overflows + self.overflow),
+        ]
         words: dict[str, Value] = {name: C(word, 32) for name, word in identity(self.config, version("sysmt")).items()}
         words["runs"] = Cat(self.issued, self.finished)
-        words["flags"] = self.flags
+        words["status"] = Cat(self.busy, self.refused)
         words["errors"] = Cat(frames, received)
+        words["overflows"] = overflows
         words |= {name: self.figures[name] for name in ("steps", "span", "cycles")}
         if self.config.array.counters:
             for name in Counters.NAMES:

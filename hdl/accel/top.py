@@ -8,18 +8,18 @@ from amaranth.lib.wiring import In, Out, connect
 from ..array import SystolicArray
 from ..config_accel import AccelConfig
 from ..emit import shared
+from ..protocol import Target
 from .buffers import Buffer
 from .commands import Commands
 from .controller import Controller
 from .link import FrameReceiver, FrameTransmitter
-from .ports import Target
 from .reader import ResultReader
 from .registers import Registers
 from .uart import UARTReceiver, UARTTransmitter
 
 
 class Accelerator(wiring.Component):
-    """An array that a host uses over a byte stream, whatever carries it. `boards.protocol` describes the link.
+    """An array that a host uses over a byte stream, whatever carries it. `hdl.protocol` describes the link.
 
         i -> FrameReceiver -> Commands -> x, w, table -> Controller -> array -> results -> ResultReader -> Commands
                                                                                   -> FrameTransmitter -> o
@@ -109,7 +109,7 @@ class Accelerator(wiring.Component):
         for target, memory in written:
             places = (memory.depth // 2 - 1).bit_length()
             m.d.comb += [
-                memory.write.eq(commands.write[target.value]),
+                memory.write.eq(commands.write[target]),
                 memory.address.eq(commands.address[:places] | (commands.half << places)),
                 memory.data.eq(commands.word[-memory.width :]),
             ]
@@ -122,14 +122,14 @@ class Accelerator(wiring.Component):
             registers.number.eq(commands.number),
             registers.issued.eq(controller.issued),
             registers.finished.eq(controller.finished),
-            registers.flags[0].eq(self.busy),
-            registers.flags[1].eq(array.refused),
+            registers.busy.eq(self.busy),
+            registers.refused.eq(array.refused),
             registers.dropped.eq(receiver.dropped),
             registers.bad_bytes.eq(self.bad_byte),
             registers.figures.eq(controller.figures),
         ]
         if self.config.requantize:
-            m.d.comb += registers.flags[2].eq(reader.overflow)
+            m.d.comb += registers.overflow.eq(reader.overflow)
         if self.config.array.counters:
             m.d.comb += registers.counters.eq(array.counters)
         with m.If(receiver.dropped | self.bad_byte | array.refused):
