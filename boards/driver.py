@@ -177,7 +177,7 @@ class Board:
         words = self.registers()
         name = self.transport.name
         if words["magic"] != MAGIC:
-            raise LinkError(f"board on {name!r} is none of sysmt (magic {words['magic']:#x}): flash a bitstream of sysmt")
+            raise LinkError(f"board on {name!r} is not sysmt's (magic {words['magic']:#x}): flash a bitstream of sysmt")
         self.generator = version_of(words)
         ours = version("sysmt")
         if words["protocol"] != VERSION or self.generator != ours:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requests and responses over a transport that may lose or damage bytes: sequence numbers, credit, time-outs, retries."""
+"""Requests and responses over a transport that may lose or damage bytes: numbers, credit, time-outs, retries."""
 
 import os
 import time
@@ -47,8 +47,6 @@ class Link:
     -------
     sent, repeated : int
         Frames sent, and those of them that were sent before.
-    dropped : int
-        Frames from the board that were damaged.
     """
 
     def __init__(self, transport: Transport, credit: int = 1, timeout: float = 0.5):
@@ -60,6 +58,7 @@ class Link:
 
     @property
     def dropped(self) -> int:
+        """Runs of bytes from the board that were no frame."""
         return self._decoder.dropped
 
     def synchronise(self) -> None:

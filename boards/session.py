@@ -20,8 +20,8 @@ _RUNS = REGISTERS.index("runs")
 class Session:
     """Runs of a plan on a connected board.
 
-    While run i computes, the results of run i - 1 come back and the operands of run i + 1 go out, both at a time when the
-    transport has two directions. Operands that a half of a memory holds already are not sent again.
+    While run i computes, the results of run i - 1 come back and the operands of run i + 1 go out, both at a time when
+    the transport has two directions. Operands that a half of a memory holds already are not sent again.
 
     Parameters
     ----------
