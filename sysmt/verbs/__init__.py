@@ -4,13 +4,14 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, trace
+from . import board, cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, trace
 
 VERBS = (
     presets.LIST,
     presets.SHOW,
     generate.GENERATE,
     matmul.MATMUL,
+    board.BOARD,
     conv1d.CONV1D,
     demo.DEMO,
     infer.INFER,
