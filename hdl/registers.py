@@ -52,7 +52,7 @@ def _unpack(word: int, *widths: int) -> list[int]:
     return values
 
 
-_ELEMENT = (4, 1, 6, 1, 1, 1, 1, 3)
+_ELEMENT = (4, 1, 6, 2, 1, 1, 1, 1, 3)
 
 
 def identity(config: AccelConfig, version: str) -> dict[str, int]:
@@ -64,6 +64,7 @@ def identity(config: AccelConfig, version: str) -> dict[str, int]:
         pe.acc_width,
         pe.pipeline,
         TARGETS.index(pe.target),
+        pe.dsp,
         DRAINS.index(array.drain),
         array.counters,
         pe.threads,
@@ -86,7 +87,7 @@ def identity(config: AccelConfig, version: str) -> dict[str, int]:
 
 def config_of(words: dict[str, int]) -> AccelConfig:
     """The configuration that identity words describe; refused when they contradict the fingerprint beside them."""
-    policy, rounding, acc_width, pipeline, target, drain, counters, threads = _unpack(words["element"], *_ELEMENT)
+    policy, rounding, acc_width, pipeline, target, dsp, drain, counters, threads = _unpack(words["element"], *_ELEMENT)
     rows, cols = _unpack(words["geometry"], 16, 16)
     slot, slots = _unpack(words["frames"], 16, 16)
     divisor, channels, requantize = _unpack(words["link"], 16, 8, 1)
@@ -98,6 +99,7 @@ def config_of(words: dict[str, int]) -> AccelConfig:
             acc_width=acc_width,
             pipeline=pipeline,
             target=TARGETS[target],
+            dsp=bool(dsp),
         )
         config = AccelConfig(
             array=ArrayConfig(rows=rows, cols=cols, pe=pe, drain=DRAINS[drain], counters=bool(counters)),

@@ -137,6 +137,7 @@ def add_rows(digit: Value, operand: Value) -> Value:
     if Value.cast(digit).shape().signed:
         rows[-1] = (rows[-1][0], -rows[-1][1])
     while len(rows) > 1:
-        pairs = [(low[0], low[1] + (high[1] << (high[0] - low[0]))) for low, high in zip(rows[::2], rows[1::2])]
-        rows = pairs + rows[len(pairs) * 2 :]
+        pairs = zip(rows[0:-1:2], rows[1::2], strict=True)
+        alone = rows[len(rows) & ~1 :]
+        rows = [(place, low + (high << (above - place))) for (place, low), (above, high) in pairs] + alone
     return rows[0][1]

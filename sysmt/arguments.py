@@ -3,6 +3,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,12 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def with_settings(config: ArrayConfig, args: argparse.Namespace) -> ArrayConfig:
     """`config` with the `--set` fields of the command line."""
-    return config.with_fields(**dict(parse_field(text) for text in args.settings))
+    return config.with_fields(**settings(args))
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The `--set` fields of the command line."""
+    return dict(parse_field(text) for text in args.settings)
 
 
 def add_array(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The multipliers of target `fpga`: the same digits, multiplied on carry chains or in DSP blocks, with registers between.
+"""The multipliers of target `fpga`: the same digits, multiplied on carry chains or in DSP blocks, registers between.
 
-A LUT and its flip-flop come as a pair in an FPGA, so a register costs little, and wires are slow: the paths are cut where
-they are longest.
+A LUT and its flip-flop come as a pair in an FPGA, so a register costs little, and wires are slow: the paths are cut
+where they are longest.
 
     x, w -> choice of digits -[operands]-> digit x operand -[products]-> shift and sum -> the PE's own register
                                pipeline >= 2               pipeline = 3                    pipeline >= 1
@@ -43,7 +43,8 @@ class _Fpga(Multiplier):
                 heavy = delay(m, flag, sum(self._stages), self.enable, f"heavy_{i}_{j}")
                 product = Mux(heavy, Cat(Const(0, 4), product).as_signed(), product)
             total = product if i == 0 else total + product
-        m.d.comb += self.product.eq(total)
+        # With registers behind, the accumulator's clock enable keeps a product from being added twice.
+        m.d.comb += self.product.eq(total if self.config.pipeline else Mux(self.enable, total, 0))
 
 
 class FpgaConventional(_Fpga):

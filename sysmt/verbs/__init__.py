@@ -4,7 +4,21 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import board, cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, trace
+from . import (
+    bitstreams,
+    board,
+    cache,
+    conv1d,
+    cycles,
+    demo,
+    fuseconv,
+    generate,
+    infer,
+    matmul,
+    networks,
+    presets,
+    trace,
+)
 
 VERBS = (
     presets.LIST,
@@ -12,6 +26,9 @@ VERBS = (
     generate.GENERATE,
     matmul.MATMUL,
     board.BOARD,
+    bitstreams.BOARDS_VERB,
+    bitstreams.BUILD,
+    bitstreams.FLASH,
     conv1d.CONV1D,
     demo.DEMO,
     infer.INFER,
