@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from amaranth.build.run import BuildPlan
+
 from hdl.config_accel import AccelConfig
 from hdl.emit import Design
 from hdl.errors import UserError
@@ -43,6 +45,12 @@ class Bitstream:
         )
 
 
+def plan(board: BoardDefinition, design: Design, dsp: bool) -> BuildPlan:
+    """The files of all steps to a bitstream: sources, constraints, scripts."""
+    options = [board.part.synthesis, *(["-dsp"] if dsp and board.part.family == "ice40" else [])]
+    return board.platform().prepare(Wrapper(board, design), name=TOP, synth_opts=" ".join(options), verbose=True)
+
+
 class Flow:
     """The steps to a bitstream, in a folder that vanishes; several seeds share one synthesis.
 
@@ -71,23 +79,10 @@ class Flow:
     def prepare(self) -> Design:
         """Emit the accelerator and write the files of all steps; returns the design. Every tool must be at hand."""
         self.design = accel_design(self.config, ACCELERATOR)
-        platform = self.board.platform()
-        plan = platform.prepare(
-            Wrapper(self.board, self.design),
-            name=TOP,
-            synth_opts=self._synthesis_options(),
-            verbose=True,
-        )
-        plan.extract(str(self._place))
+        plan(self.board, self.design, self.config.array.pe.dsp).extract(str(self._place))
         self._steps = tools.steps((self._place / f"build_{TOP}.sh").read_text())
         self.tools = tools.versions([tool for tool, _ in self._steps])
         return self.design
-
-    def _synthesis_options(self) -> str:
-        options = self.board.part.synthesis.split()
-        if self.board.part.family == "ice40" and self.config.array.pe.dsp:
-            options.append("-dsp")
-        return " ".join(options)
 
     def synthesise(self) -> dict[str, int]:
         """Synthesise, and refuse a netlist that is larger than the part. Returns what it needs of each resource."""

@@ -13,7 +13,7 @@ RESET_CYCLES = 4096
 
 
 class Wrapper(Elaboratable):
-    """Connects the Verilog of `design` to the pins of `board`, unchanged: the gates that are simulated are on the board.
+    """Connects the Verilog of `design`, unchanged, to the pins of `board`: what is simulated is on the board.
 
     `rx` is what the board's bridge sends, `tx` what it receives. LED 0 is lit while the accelerator is busy, LED 1
     after an error, where the board has them.
