@@ -25,8 +25,9 @@ RATE = 1e-3
 def busy(board: Board) -> tuple[float, bool]:
     """Share of cycles in which the array takes a step, first to last one of a product in both halves.
 
-    The product has more operands than one half holds, so it is two runs. Both are resident before they start: what is
-    measured is the stream from block RAM, not the link. The orders wait behind a long answer, so that they come at once.
+    The product has more operands than one half holds, so it is two runs. Both are resident before they start: what
+    is measured is the stream from block RAM, not the link. The orders wait behind a long answer, so that they come
+    at once.
     """
     config = board.config
     array, random = config.array, np.random.default_rng(0)
@@ -85,7 +86,7 @@ def measure(name: str, frames: int) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Measure and print. Returns 1 when a result was wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.board", description=__doc__.partition("\n")[0], epilog="example: python -m bench.board os4"
+        prog="python -m bench.board", description=__doc__, epilog="example: python -m bench.board os4"
     )
     parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"arrays (default {' '.join(PRESETS)})")
     parser.add_argument("--frames", type=int, default=FRAMES, help=f"frames over the faulty link (default {FRAMES})")
