@@ -119,7 +119,9 @@ class Board:
 
     def figures(self) -> dict[str, int]:
         """Counters since the board was reset: of the controller, and of the array as `array_...` when it has them."""
-        words = self.registers()
+        return self._figures(self.registers())
+
+    def _figures(self, words: dict[str, int]) -> dict[str, int]:
         counted = {name: words[name] for name in ("steps", "span", "cycles")}
         if self.config.array.counters:
             for name in COUNTERS:
@@ -145,7 +147,7 @@ class Board:
         gates = requantize is not None and plan.whole and self.config.requantize
         out = np.zeros((x.shape[0], w.shape[1]), np.int64)
         sent, repeated, reconnections = self.link.sent, self.link.repeated, self.reconnections
-        before = self._snapshot()
+        before = self.registers()
         left = list(plan.runs)
         while left:
             session = Session(self.link, self.config, plan, threads, requantize if gates else None)
@@ -154,20 +156,20 @@ class Board:
                 break
             except TransportError as error:
                 self._reconnect(error, f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are kept")
-        after = self._snapshot()
+        after = self.registers()
         if requantize is not None and not gates:
             out = requantize(out)
         if gates and after["overflows"] != before["overflows"]:
             raise UserError("sum + bias must be within 32 bits, and is not in some channel; rescale the layer")
         figures = {}
         if reconnections == self.reconnections:
-            figures = {n: (after[n] - before[n]) % (1 << (48 if n[:6] == "array_" else 32)) for n in after}
-            del figures["overflows"]
+            old = self._figures(before)
+            figures = {
+                name: (value - old[name]) % (1 << (48 if name.startswith("array_") else 32))
+                for name, value in self._figures(after).items()
+            }
         again = self.reconnections - reconnections
         return Product(out, figures, self.link.sent - sent, self.link.repeated - repeated, again)
-
-    def _snapshot(self) -> dict[str, int]:
-        return self.figures() | {"overflows": self.registers()["overflows"]}
 
     def _connect(self) -> None:
         """Open the port and find out what is behind it."""

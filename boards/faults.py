@@ -23,7 +23,7 @@ class FaultyTransport(Transport):
     ----------
     inner : Transport
     rate : float
-        Share of bytes that something happens to: a bit is flipped, it is dropped, comes twice, or another one before it.
+        Share of bytes that something happens to: a bit flips, it is lost, comes twice, or another one before it.
     seed : int
 
     Members
@@ -42,6 +42,9 @@ class FaultyTransport(Transport):
 
     def close(self) -> None:
         self._inner.close()
+
+    def now(self) -> float:
+        return self._inner.now()
 
     def write(self, data: bytes) -> None:
         self._inner.write(self._damage(data))

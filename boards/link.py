@@ -2,7 +2,6 @@
 """Requests and responses over a transport that may lose or damage bytes: numbers, credit, time-outs, retries."""
 
 import os
-import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -45,6 +44,8 @@ class Link:
 
     Members
     -------
+    tries : int
+        How often a request is sent before the board counts as gone.
     sent, repeated : int
         Frames sent, and those of them that were sent before.
     """
@@ -53,6 +54,7 @@ class Link:
         self.transport, self.credit, self.timeout = transport, credit, timeout
         self._decoder = Decoder()
         self._waiting: OrderedDict[int, Request] = OrderedDict()
+        self.tries = TRIES
         self._sequence = int.from_bytes(os.urandom(2), "little")
         self.sent = self.repeated = 0
 
@@ -66,13 +68,13 @@ class Link:
         self._waiting.clear()
         nonce = os.urandom(NONCE_BYTES)
         request = Request(self._frame(Command.SYNC, nonce))
-        begun = time.monotonic()
+        begun = self.transport.now()
         garbage = 0
-        while time.monotonic() < begun + BOUND:
+        while self.transport.now() < begun + BOUND:
             self._send(request)
-            until = min(time.monotonic() + self.timeout, begun + BOUND)
-            while time.monotonic() < until:
-                data = self.transport.read(max(until - time.monotonic(), 0.0))
+            until = min(self.transport.now() + self.timeout, begun + BOUND)
+            while self.transport.now() < until:
+                data = self.transport.read(max(until - self.transport.now(), 0.0))
                 garbage += len(data)
                 for frame in self._decoder.feed(data):
                     if frame == Frame(Command.SYNC | RESPONSE, request.frame.sequence, bytes([Status.OK]) + nonce):
@@ -115,22 +117,22 @@ class Link:
         self.sent += 1
         self.repeated += request.tries > 0
         request.tries += 1
-        if request.tries > TRIES:
+        if request.tries > self.tries:
             raise TransportError(
-                f"board on {self.transport.name!r} does not answer any more ({TRIES} tries): is the cable unplugged?"
+                f"board on {self.transport.name!r} does not answer ({self.tries} tries): is the cable unplugged?"
             )
         self.transport.write(encode(request.frame))
-        request.deadline = time.monotonic() + self.timeout
+        request.deadline = self.transport.now() + self.timeout
 
     def _pump(self, block: bool = True) -> None:
         """Take what has come; send again what must be lost. Blocks until the next deadline at most."""
         wait = 0.0
         if block and self._waiting:
-            wait = max(min(r.deadline for r in self._waiting.values()) - time.monotonic(), 0.0)
+            wait = max(min(r.deadline for r in self._waiting.values()) - self.transport.now(), 0.0)
         lost: list[Request] = []
         for frame in self._decoder.feed(self.transport.read(wait)):
             lost += self._take(frame)
-        now = time.monotonic()
+        now = self.transport.now()
         lost += [r for r in self._waiting.values() if r.deadline <= now and r not in lost]
         for request in lost:
             if request.answer is None:

@@ -11,7 +11,7 @@ from hdl.protocol import ARGUMENTS, CHANNEL, DOUBLE, REQUANTIZE, Command, Target
 from hdl.registers import REGISTERS
 from sim.requantize import Requantize
 
-from .link import Link, LinkError
+from .link import Link, LinkError, Request
 from .plan import Plan, Run
 
 _RUNS = REGISTERS.index("runs")
@@ -48,8 +48,7 @@ class Session:
         total = len(self._plan.runs)
         previous: tuple[int, Run] | None = None
         for run in [*left, None]:
-            number = self._next
-            self._next = (number + 1) & 0xFFFF
+            number = self._number()
             writes, reads = [], []
             for write, read in zip_longest(
                 self._writes(number, run) if run else (), self._reads(*previous) if previous else ()
@@ -62,7 +61,7 @@ class Session:
             rows = b"".join(self._link.wait(*reads))
             # The board may write over the results of the run before the last one only now.
             if run is not None:
-                order = self._link.submit(Command.RUN, self._order(number, run))
+                order = self.order(number, run)
             if previous is not None:
                 self._keep(previous[1], rows, out)
                 left.remove(previous[1])
@@ -71,11 +70,26 @@ class Session:
                 self._link.wait(order)
                 previous = number, run
 
-    def _order(self, number: int, run: Run) -> bytes:
+    def load(self, run: Run) -> int:
+        """Write the operands of a run and nothing more. Returns its number."""
+        number = self._number()
+        self._link.wait(*[self._link.submit(*write) for write in self._writes(number, run)])
+        return number
+
+    def order(self, number: int, run: Run) -> Request:
+        """Order a run whose operands are loaded."""
         threads = self._threads.bit_length() - 1
-        return ARGUMENTS[Command.RUN].pack(
-            number, run.steps, run.m_tiles, run.n_tiles, run.rows, run.cols, threads
-        )
+        sizes = (run.steps, run.m_tiles, run.n_tiles, run.rows, run.cols)
+        return self._link.submit(Command.RUN, ARGUMENTS[Command.RUN].pack(number, *sizes, threads))
+
+    def fetch(self, number: int, run: Run, out: np.ndarray) -> None:
+        """Read the results of a run into the outputs they belong to."""
+        reads = [self._link.submit(*read) for read in self._reads(number, run)]
+        self._keep(run, b"".join(self._link.wait(*reads)), out)
+
+    def _number(self) -> int:
+        number, self._next = self._next, (self._next + 1) & 0xFFFF
+        return number
 
     def _writes(self, number: int, run: Run) -> Iterator[tuple[Command, bytes]]:
         """What the half of this run does not hold yet, in frames."""

@@ -5,6 +5,7 @@ import abc
 import errno
 import os
 import termios
+import time
 
 import serial
 
@@ -44,6 +45,10 @@ class Transport(abc.ABC):
     @abc.abstractmethod
     def read(self, timeout: float) -> bytes:
         """What has come, after at most `timeout` seconds; empty when nothing came. Raises TransportError."""
+
+    def now(self) -> float:
+        """Seconds, for time-outs; a simulated transport has its own."""
+        return time.monotonic()
 
 
 class SerialTransport(Transport):

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import tty
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,11 @@ def build(design: Design) -> Path:
     return folder / "board"
 
 
+@lru_cache(maxsize=8)
+def _design(config: AccelConfig) -> Design:
+    return accel_design(config, "board")
+
+
 class VirtualBoard:
     """A running simulated board.
 
@@ -60,7 +66,7 @@ class VirtualBoard:
     """
 
     def __init__(self, config: AccelConfig, design: Design | None = None):
-        program = build(design or accel_design(config, "board"))
+        program = build(design or _design(config))
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
         self.port = os.ttyname(self._slave)

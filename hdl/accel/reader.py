@@ -62,7 +62,7 @@ class ResultReader(wiring.Component):
         total = Signal(signed(32))
         done = Signal()
         m.d.comb += [
-            self.size.eq(order.rows * Mux(requantized, cols, SUM_BYTES * cols)),
+            self.size.eq((order.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)),
             self.o_row.payload.eq(Cat(row[: (config.result_rows - 1).bit_length()], order.run[0])),
             total.eq(self.i_row.payload.word_select(col, acc_width).as_signed()),
         ]

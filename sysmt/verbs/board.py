@@ -87,7 +87,7 @@ def _serve(name: str) -> Result:
 BOARD = Verb(
     "board",
     "Say what is on a board, or simulate one behind a pseudo-terminal.",
-    "sysmt board --virtual sysmt2_8        # prints a device, say /dev/pts/7\n  sysmt board info --port /dev/pts/7 --json",
+    "sysmt board --virtual sysmt2_8 (prints a port)\n  sysmt board info --port /dev/pts/7 --json",
     _arguments,
     _run,
 )
