@@ -2,7 +2,7 @@
 # Every target sets up .venv first, when it is missing or pyproject.toml changed.
 PY := .venv/bin/python
 
-.PHONY: help setup run test regress lint bench fuseconv nullcache accuracy clean
+.PHONY: help setup run test regress lint bench fuseconv nullcache accuracy bitstream flash clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -37,6 +37,23 @@ nullcache: .venv/ready ## SparseCache: misses and time per network, table and pi
 
 accuracy: .venv/ready ## run all policies over the digits network, and the int8 models when they are here
 	@$(PY) -m bench.accuracy
+
+# The place and route tools of all families take 450 MB, so only those who build bitstreams get them.
+.venv/boards: .venv/ready
+	@echo "make: installing the place and route tools into .venv (a minute)" >&2
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[boards]'
+	@touch $@
+
+PRESET_OF = $(if $(PRESET),--preset $(PRESET)) $(if $(SEED),--seed $(SEED))
+
+bitstream: .venv/boards ## build the bitstream of BOARD=... (PRESET=..., SEED=...) into build/boards
+	@.venv/bin/sysmt $(if $(BOARD),build $(BOARD) $(PRESET_OF) -o build/boards,boards)
+
+flash: .venv/boards ## load the bitstream of BOARD=... onto the board; built first when it is not there
+	@$(if $(BOARD),,echo "make: BOARD must be given: make flash BOARD=ulx3s; \`sysmt boards\` lists them" >&2; exit 2)
+	@test -n "$$(ls build/boards/$(BOARD).bit build/boards/$(BOARD).bin build/boards/$(BOARD).fs 2>/dev/null)" || \
+	  .venv/bin/sysmt build $(BOARD) $(PRESET_OF) -o build/boards
+	@.venv/bin/sysmt flash $(BOARD) -o build/boards
 
 clean: ## remove what was built (keeps .venv)
 	rm -rf build

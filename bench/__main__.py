@@ -4,7 +4,7 @@
 import argparse
 import sys
 
-from . import area, emission, golden, nullcache, tcam, throughput
+from . import area, board, emission, golden, nullcache, tcam, throughput
 
 MEASUREMENTS = {
     "throughput": throughput,
@@ -13,6 +13,7 @@ MEASUREMENTS = {
     "golden": golden,
     "nullcache": nullcache,
     "tcam": tcam,
+    "board": board,
 }
 
 

@@ -16,6 +16,7 @@ ROUNDINGS = ("nearest", "truncate")
 DRAINS = ("overlap", "in_place")
 THREADS = (1, 2, 4)
 TARGETS = ("asic", "fpga")
+PIPELINES = (0, 1, 2, 3)
 
 X_WIDTH = 8
 W_WIDTH = 8
@@ -49,11 +50,14 @@ class PEConfig:
         How the 4 bits are made.
     acc_width : int
         Bits of the partial sum, 17 to 32.
-    pipeline : 0 or 1
-        Register stages between multiplier and accumulator.
+    pipeline : 0 to 3
+        Register stages between operands and accumulator. 1: after the sum of the products. 2, with target `fpga`: in
+        front of the multiplications, too (one thread without `dsp`: behind them). 3: on both sides of them.
     target : "asic" or "fpga"
         How the same function is written: `asic` as adders and selections for the smallest area in standard cells,
         `fpga` as operators from which tools infer carry chains, DSP blocks and clock enables.
+    dsp : bool
+        With target `fpga`: multiply in DSP blocks, instead of on carry chains.
     """
 
     threads: int = 1
@@ -62,14 +66,19 @@ class PEConfig:
     acc_width: int = 32
     pipeline: int = 0
     target: str = "asic"
+    dsp: bool = False
 
     def __post_init__(self):
         one_of("threads", self.threads, THREADS)
         one_of("policy", self.policy, POLICIES)
         one_of("rounding", self.rounding, ROUNDINGS)
         in_range("acc_width", self.acc_width, 17, 32)
-        one_of("pipeline", self.pipeline, (0, 1))
+        one_of("pipeline", self.pipeline, PIPELINES)
         one_of("target", self.target, TARGETS)
+        one_of("dsp", self.dsp, (False, True))
+        if self.target == "asic" and (self.pipeline > 1 or self.dsp):
+            name, value = ("dsp", self.dsp) if self.dsp else ("pipeline", self.pipeline)
+            raise ConfigError(f"{name} = {value} needs target = fpga, not target = asic")
         if self.k_max == 0:
             raise ConfigError(
                 f"acc_width = {self.acc_width} cannot hold one step of threads = {self.threads}: widen acc_width"

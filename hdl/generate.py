@@ -3,8 +3,10 @@
 
 import re
 
+from .accel.top import UARTAccelerator
 from .array import SystolicArray
 from .config import ArrayConfig
+from .config_accel import AccelConfig
 from .emit import Design, emit
 from .errors import ConfigError
 from .ports import COUNTER_WIDTH, Counters
@@ -19,6 +21,18 @@ def array_design(config: ArrayConfig, name: str) -> Design:
         "counters": {"width": COUNTER_WIDTH, "names": list(Counters.NAMES)} if config.counters else None,
     }
     return emit(SystolicArray(config), name, facts)
+
+
+def accel_design(config: AccelConfig, name: str) -> Design:
+    """Verilog and manifest of the accelerator `config`; its ports are `clk`, `rst`, `rx`, `tx`, `busy` and `error`."""
+    facts = {
+        "kind": "accelerator",
+        "config": config.as_dict(),
+        "fingerprint": f"{config.fingerprint:016x}",
+        "memory_bits": config.memory_bits,
+        "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
+    }
+    return emit(UARTAccelerator(config), name, facts)
 
 
 def check_name(name: str) -> str:

@@ -6,7 +6,7 @@ import difflib
 from .config import ArrayConfig, PEConfig
 from .errors import ConfigError
 
-SIZES = (4, 8, 16, 32, 64)
+SIZES = (2, 4, 8, 16, 32, 64)
 
 
 def _family(prefix: str, threads: int) -> dict[str, ArrayConfig]:

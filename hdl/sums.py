@@ -10,7 +10,7 @@ Smallest in standard cells. Target `fpga` writes `+` and `*`, for carry chains a
 import heapq
 from itertools import count
 
-from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 
 ARRIVAL_CARRY = 2
 ARRIVAL_SUM = 3
@@ -125,3 +125,19 @@ def multiply(module: Module, a: Value, b: Value, width: int, target: str, name: 
         matrix.add_product(_named(module, a, f"{name}_a"), _named(module, b, f"{name}_b"))
         module.d.comb += product.eq(matrix.reduce())
     return product
+
+
+def add_rows(digit: Value, operand: Value) -> Value:
+    """`digit * operand` for carry chains: a row of the operand per bit of the digit, summed as a balanced tree.
+
+    Written without `*`, so that no tool makes a DSP block of it.
+    """
+    operand = Value.cast(operand)
+    rows = [(i, Mux(bit, operand, 0)) for i, bit in enumerate(digit)]
+    if Value.cast(digit).shape().signed:
+        rows[-1] = (rows[-1][0], -rows[-1][1])
+    while len(rows) > 1:
+        pairs = zip(rows[0:-1:2], rows[1::2], strict=True)
+        alone = rows[len(rows) & ~1 :]
+        rows = [(place, low + (high << (above - place))) for (place, low), (above, high) in pairs] + alone
+    return rows[0][1]

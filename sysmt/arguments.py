@@ -3,12 +3,15 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hdl.config import ArrayConfig, parse_field
 from hdl.errors import UserError
 from hdl.presets import preset
+
+DEFAULT_PRESET = "sysmt2_8"
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -25,12 +28,17 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 
 def with_settings(config: ArrayConfig, args: argparse.Namespace) -> ArrayConfig:
     """`config` with the `--set` fields of the command line."""
-    return config.with_fields(**dict(parse_field(text) for text in args.settings))
+    return config.with_fields(**settings(args))
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The `--set` fields of the command line."""
+    return dict(parse_field(text) for text in args.settings)
 
 
 def add_array(parser: argparse.ArgumentParser) -> None:
     """The options that choose an array: a preset, and fields that replace parts of it."""
-    parser.add_argument("--preset", default="sysmt2_8", metavar="P", help="start from this preset (default sysmt2_8)")
+    parser.add_argument("--preset", metavar="P", help=f"start from this preset (default {DEFAULT_PRESET})")
     for field in ("rows", "cols", "threads"):
         parser.add_argument(f"--{field}", type=int, metavar="N", help=f"{field} of the array")
     for field in ("policy", "rounding"):
@@ -42,7 +50,13 @@ def array(args: argparse.Namespace) -> ArrayConfig:
     """The array that the options of `add_array` describe."""
     names = ("rows", "cols", "threads", "policy", "rounding")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return with_settings(preset(args.preset).with_fields(**given), args)
+    return with_settings(preset(args.preset or DEFAULT_PRESET).with_fields(**given), args)
+
+
+def names_array(args: argparse.Namespace) -> bool:
+    """Whether any option of `add_array` was given."""
+    names = ("preset", "rows", "cols", "threads", "policy", "rounding")
+    return bool(args.settings) or any(getattr(args, name) is not None for name in names)
 
 
 def read_matrix(path: str, name: str) -> np.ndarray:

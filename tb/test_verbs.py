@@ -135,7 +135,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(files, capsys, words, message)
 
 
 def test_a_missing_simulator_is_named_with_its_package(files, capsys, monkeypatch):
-    monkeypatch.setattr("tb.simulator._search_path", lambda: str(files))
+    monkeypatch.setattr("hdl.verilator._search_path", lambda: str(files))
     code, _, err = run(capsys, "matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "icarus")
     assert code == 2
     assert err == "sysmt matmul: error: simulator icarus is missing: sudo apt-get install iverilog\n"

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import ArrayConfig
 from ..emit import shared
+from ..skew import delay
 from ..sums import add
 from . import multiplier_kind
 from .ports import Control, activations, weights
@@ -83,17 +84,20 @@ class ProcessingElement(wiring.Component):
 
         multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
         m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(w), multiplier.mode.eq(control.mode)]
-        if pe.pipeline:
-            product = Signal.like(multiplier.product, reset_less=True)
-            first, shift = Signal(), Signal()
+        product = multiplier.product
+        if pe.target == "fpga":
+            m.d.comb += multiplier.enable.eq(self.enable)
+        elif pe.pipeline:
             m.d.comb += multiplier.enable.eq(1)
-            with m.If(self.enable):
-                m.d.sync += [product.eq(multiplier.product), first.eq(control.first), shift.eq(control.shift)]
-            addend = Mux(self.enable, product, 0)
         else:
             m.d.comb += multiplier.enable.eq(self.enable)
-            addend, first, shift = multiplier.product, control.first, control.shift
-        self._accumulate(m, addend, first & self.enable, shift & self.enable)
+        if pe.pipeline:
+            product = delay(m, product, 1, self.enable, "product").as_signed()
+        if pe.pipeline and pe.target == "asic":
+            product = Mux(self.enable, product, 0)
+        first = delay(m, control.first, pe.pipeline, self.enable, "first", reset_less=False)
+        shift = delay(m, control.shift, pe.pipeline, self.enable, "shift", reset_less=False)
+        self._accumulate(m, product, first & self.enable, shift & self.enable)
         return m
 
     def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value) -> None:
@@ -110,7 +114,13 @@ class ProcessingElement(wiring.Component):
             drain = total
             base = Mux(begin, 0, Mux(move, self.i_sum, total))
         m.d.comb += self.o_sum.eq(drain)
-        m.d.sync += total.eq(add(m, [base.as_signed(), addend.as_signed()], pe.acc_width, pe.target, "acc"))
+        added = add(m, [base.as_signed(), addend.as_signed()], pe.acc_width, pe.target, "acc")
+        if pe.target == "fpga":
+            # A clock enable costs nothing in an FPGA; in cells it is cheaper to add zero.
+            with m.If(self.enable):
+                m.d.sync += total.eq(added)
+        else:
+            m.d.sync += total.eq(added)
 
     def _choose(self, m: Module, register: Signal, a: Value, take_a: Signal, b: Value, take_b: Signal) -> None:
         """Load `a`, load `b`, or hold: as one and-or per bit, smaller in cells, or as a clock enable."""

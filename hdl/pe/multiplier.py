@@ -11,7 +11,7 @@ from .ports import activations, weights
 
 
 class Multiplier(wiring.Component):
-    """Combinational: the operands of one step in, the sum of their products out.
+    """The operands of one step in, the sum of their products out: in the same cycle, but for `PEConfig.pipeline` > 1.
 
     A kind of PE is a kind of multiplier: it derives from this class and is chosen by `hdl.pe.multiplier_kind`.
 
@@ -26,7 +26,7 @@ class Multiplier(wiring.Component):
     mode : In(`PEConfig.mode_width`)
         Threads that run, see `Control.mode`.
     enable : In(1)
-        Low: the product is zero, whatever the operands.
+        Low: the product is zero, whatever the operands; with target `fpga` and `pipeline` the registers inside hold.
     product : Out(signed(`PEConfig.product_width`))
         Sum over the threads, exact or reduced as the policy says.
     """

@@ -43,8 +43,14 @@ class _NbSmt(Multiplier):
     def _times(self, m: Module, a: Value, b: Value, name: str) -> Value:
         return multiply(m, a, b, len(a) + len(b), self.config.target, name)
 
-    def _sum(self, m: Module, terms: list[Value]) -> None:
-        m.d.comb += self.product.eq(add(m, terms, self.config.product_width, self.config.target, "sum"))
+    def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
+        """The sum of the products, each times 16 for every one of its digits that is heavy."""
+        weighed = []
+        for product, flags in terms:
+            for heavy in flags:
+                product = weigh(product, heavy)
+            weighed.append(product)
+        m.d.comb += self.product.eq(add(m, weighed, self.config.product_width, self.config.target, "sum"))
 
 
 class NbSmt2(_NbSmt):
@@ -60,7 +66,7 @@ class NbSmt2(_NbSmt):
         self._sum(m, [self._lane(m, t, use[t], both, threads[t], threads[1 - t]) for t in range(2)])
         return m
 
-    def _lane(self, m: Module, lane: int, own: Signal, both: Signal, mine: tuple, other: tuple) -> Value:
+    def _lane(self, m: Module, lane: int, own: Signal, both: Signal, mine: tuple, other: tuple) -> tuple:
         """The lane of thread `lane`: that thread's high or only digit, or the low digit of the other thread."""
         narrow, wide = mine
         digit, heavy = self._squeeze(m, narrow, both, f"lane_{lane}")
@@ -72,7 +78,7 @@ class NbSmt2(_NbSmt):
             wide = Mux(swap, narrow, wide)
         digit = Mux(self.enable, Mux(own, digit, low_nibble(other[0])), 0)
         product = self._times(m, digit, Mux(own, wide, other[1]), f"m{lane}")
-        return weigh(product, own & heavy)
+        return product, [own & heavy]
 
 
 class NbSmt4(_NbSmt):
@@ -136,6 +142,6 @@ class NbSmt4(_NbSmt):
             m, Mux(enable, Mux(quad, help_narrow, digit), 0), Mux(quad, help_wide, wide_low), f"{name}_low"
         )
         return [
-            weigh(weigh(high, heavy), wide_heavy),
-            weigh(weigh(low, Mux(quad, help_heavy, heavy)), quad & help_wide_heavy),
+            (high, [heavy, wide_heavy]),
+            (low, [Mux(quad, help_heavy, heavy), quad & help_wide_heavy]),
         ]

@@ -4,13 +4,31 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, trace
+from . import (
+    bitstreams,
+    board,
+    cache,
+    conv1d,
+    cycles,
+    demo,
+    fuseconv,
+    generate,
+    infer,
+    matmul,
+    networks,
+    presets,
+    trace,
+)
 
 VERBS = (
     presets.LIST,
     presets.SHOW,
     generate.GENERATE,
     matmul.MATMUL,
+    board.BOARD,
+    bitstreams.BOARDS_VERB,
+    bitstreams.BUILD,
+    bitstreams.FLASH,
     conv1d.CONV1D,
     demo.DEMO,
     infer.INFER,

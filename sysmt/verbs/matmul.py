@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt matmul`: a matrix product on the golden model or on the simulated Verilog."""
+"""`sysmt matmul`: a matrix product on the golden model, on the simulated Verilog, or on a board."""
 
 import argparse
 import io
+import os
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,12 @@ from sim.cycles.array import matmul_cycles
 from sim.nbsmt import check_operands, matmul
 from sim.tiling import tiles
 
-from ..arguments import add_array, array, output_file, read_matrix
+from ..arguments import add_array, array, names_array, output_file, read_matrix
 from ..output import Result, Verb, progress
+from .board import add_port
+
+PATIENCE = 30.0
+"""Seconds that a product waits for an unplugged cable to come back."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,22 +28,33 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("w", metavar="W.npy", help="weights, int8 [K, N]")
     parser.add_argument("-o", "--output", metavar="O.npy", help="where to write the product, int32 [M, N]")
     add_array(parser)
-    parser.add_argument("--on", default="golden", metavar="golden|rtl", help="the numpy model, or the gates, simulated")
+    parser.add_argument(
+        "--on",
+        default="golden",
+        metavar="golden|rtl|PORT",
+        help="the numpy model; the gates, simulated; or the board behind a serial port, with its own array",
+    )
+    add_port(parser)
     parser.add_argument("--simulator", default="verilator", metavar="verilator|icarus", help="with --on rtl")
     parser.add_argument("--waves", metavar="FILE", help="with --on rtl: leave the waveform (.vcd, or .fst of Icarus)")
 
 
 def _run(args: argparse.Namespace) -> Result:
-    if args.on not in ("golden", "rtl"):
-        raise UserError(f"--on must be golden or rtl, not {args.on!r}")
+    on_board = os.sep in args.on
+    if args.on not in ("golden", "rtl") and not on_board:
+        raise UserError(f"--on must be golden, rtl or the path of a serial port, not {args.on!r}")
     if args.waves and args.on != "rtl":
         raise UserError(f"--waves {args.waves!r} needs --on rtl: the golden model has no signals")
     config = array(args)
     x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
     check_operands(x, w, config.pe)
     target = output_file(args.output) if args.output else None
-    sums, facts = _golden(x, w, config) if args.on == "golden" else _gates(x, w, config, args)
-    facts["mac_per_cycle"] = x.shape[0] * x.shape[1] * w.shape[1] / facts["cycles"]
+    if on_board:
+        sums, facts = _board(x, w, config, args)
+    else:
+        sums, facts = _golden(x, w, config) if args.on == "golden" else _gates(x, w, config, args)
+    if "cycles" in facts:
+        facts["mac_per_cycle"] = x.shape[0] * x.shape[1] * w.shape[1] / facts["cycles"]
     if target is not None:
         content = io.BytesIO()
         np.save(content, sums.astype(np.int32))
@@ -78,6 +94,23 @@ def _gates(
     names = ("steps", "active", "busy", "collisions", "reduced")
     facts = _shape(x, w, config) | {"cycles": result.cycles} | {n: result.counters[n] for n in names}
     return result.sums[0], facts
+
+
+
+def _board(
+    x: np.ndarray, w: np.ndarray, config: ArrayConfig, args: argparse.Namespace
+) -> tuple[np.ndarray, dict[str, Any]]:
+    from boards.driver import Board
+    from boards.transport import SerialTransport
+
+    expect = config if names_array(args) else None
+    with Board(SerialTransport(args.on, args.baud), expect, patience=PATIENCE, progress=progress) as board:
+        product = board.matmul(x, w)
+        array_config = board.config.array
+    counted = {n.removeprefix("array_"): v for n, v in product.figures.items() if n != "span"}
+    names = ("cycles", "steps", "active", "busy", "collisions", "reduced")
+    facts = _shape(x, w, array_config) | {n: counted[n] for n in names if n in counted}
+    return product.values, facts | {"frames": product.frames, "repeated": product.repeated}
 
 
 MATMUL = Verb(

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The virtual board: how busy its array is, how fast it is simulated, and what damage on the link does."""
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from boards.driver import Board
+from boards.faults import trial
+from boards.plan import Plan
+from boards.session import Session
+from boards.transport import SerialTransport
+from boards.virtual.board import DIVISOR, VirtualBoard
+from hdl.config_accel import accel_preset
+from hdl.protocol import Command
+from sim.nbsmt import matmul
+from sysmt.output import progress, table
+
+PRESETS = ("os4", "sysmt2_8")
+FRAMES = 1000
+RATE = 1e-3
+
+
+def busy(board: Board) -> tuple[float, bool]:
+    """Share of cycles in which the array takes a step, first to last one of a product in both halves.
+
+    The product has more operands than one half holds, so it is two runs. Both are resident before they start: what
+    is measured is the stream from block RAM, not the link. The orders wait behind a long answer, so that they come
+    at once.
+    """
+    config = board.config
+    array, random = config.array, np.random.default_rng(0)
+    steps = config.depth // 4
+    k = steps * array.pe.threads
+    m = array.rows * 2
+    n = 2 * array.cols * min(config.depth // steps, config.result_rows // array.rows // 2)
+    x = random.integers(0, 256, (m, k), dtype=np.uint8)
+    w = random.integers(-128, 128, (k, n), dtype=np.int8)
+    plan = Plan(x, w, config, array.pe.threads)
+    first, second = plan.runs
+    session, link = Session(board.link, config, plan, array.pe.threads, None), board.link
+    before = board.figures()
+    numbers = [session.load(run) for run in (first, second)]
+    blocker = link.submit(Command.REGISTERS, bytes([0, config.frame_data // 4]))
+    orders = [session.order(number, run) for number, run in zip(numbers, plan.runs, strict=True)]
+    link.wait(blocker, *orders)
+    out = np.zeros((m, n), np.int64)
+    for number, run in zip(numbers, plan.runs, strict=True):
+        session.fetch(number, run, out)
+    after = board.figures()
+    right = np.array_equal(out, matmul(x, w, array.pe).sums)
+    return (after["steps"] - before["steps"]) / (after["span"] - before["span"]), right
+
+
+def measure(name: str, frames: int) -> dict[str, Any]:
+    """All figures of the board around the array preset `name`."""
+    config = accel_preset(name, divisor=DIVISOR)
+    progress(f"compiling and starting the board around {name}")
+    with VirtualBoard(config) as virtual:
+        with Board(SerialTransport(virtual.port), timeout=2.0) as board:
+            share, right = busy(board)
+            progress(f"64x256x64 on {name}")
+            random = np.random.default_rng(1)
+            x = random.integers(0, 256, (64, 256), dtype=np.uint8)
+            w = random.integers(-128, 128, (256, 64), dtype=np.int8)
+            product = board.matmul(x, w)
+            equal = right and np.array_equal(product.values, matmul(x, w, config.array.pe).sums)
+        found = trial(SerialTransport(virtual.port), frames, RATE, timeout=0.5, progress=progress)
+    figures = virtual.figures
+    return {
+        "board": name,
+        "busy %": round(100 * share, 1),
+        "equal": equal,
+        "cycles/s": round(figures["cycles"] / figures["seconds"]),
+        "frames": found.frames,
+        "sent again": found.repeated,
+        "bytes damaged": found.faults,
+        "products right": found.right,
+        "reported": found.reported,
+        "wrong": found.wrong,
+        "slowest s": round(found.slowest, 1),
+    }
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print. Returns 1 when a result was wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.board", description=__doc__, epilog="example: python -m bench.board os4"
+    )
+    parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"arrays (default {' '.join(PRESETS)})")
+    parser.add_argument("--frames", type=int, default=FRAMES, help=f"frames over the faulty link (default {FRAMES})")
+    args = parser.parse_args(argv)
+    rows = [measure(name, args.frames) for name in args.presets or PRESETS]
+    print(table(rows))
+    return int(any(row["wrong"] or not row["equal"] for row in rows))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

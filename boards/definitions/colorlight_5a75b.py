@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Colorlight 5A-75B (revision 7.0) with an ECP5-25F: 25 MHz crystal; its UART is on J19, for a bridge and a JTAG
+cable of your own."""
+
+from amaranth_boards.colorlight_5a75b_r7_0 import Colorlight_5A75B_R70Platform
+
+from ..flow.board import BoardDefinition
+from ..flow.parts import ECP5_25F
+from ..flow.pll import ecp5_pll
+
+BOARD = BoardDefinition(
+    name="colorlight_5a75b",
+    title="Colorlight 5A-75B",
+    platform=Colorlight_5A75B_R70Platform,
+    part=ECP5_25F,
+    clock_hz=50e6,
+    pll=ecp5_pll,
+    baud=1_000_000,
+    preset="sysmt2_4",
+    fields={"pipeline": 3},
+    loader=("--cable", "ft232RL"),
+)

@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LambdaConcept ECPIX-5 with an ECP5-85F (5G, speed grade 8): 100 MHz oscillator, FT2232H bridge of up to 12 Mbaud."""
+
+from amaranth_boards.ecpix5 import ECPIX585Platform
+
+from ..flow.board import BoardDefinition
+from ..flow.parts import ECP5_85F
+from ..flow.pll import ecp5_pll
+
+BOARD = BoardDefinition(
+    name="ecpix5",
+    title="ECPIX-5 85F",
+    platform=ECPIX585Platform,
+    part=ECP5_85F,
+    clock_hz=75e6,
+    pll=ecp5_pll,
+    baud=3_000_000,
+    preset="sysmt2_8",
+    fields={"pipeline": 3},
+    loader=("--board", "ecpix5"),
+)

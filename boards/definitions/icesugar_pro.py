@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""MuseLab iCESugar-Pro with an ECP5-25F: 25 MHz crystal, iCELink bridge of up to 1 Mbaud."""
+
+from amaranth_boards.icesugar_pro import ICESugarProPlatform
+
+from ..flow.board import BoardDefinition
+from ..flow.parts import ECP5_25F
+from ..flow.pll import ecp5_pll
+
+BOARD = BoardDefinition(
+    name="icesugar_pro",
+    title="iCESugar-Pro",
+    platform=ICESugarProPlatform,
+    part=ECP5_25F,
+    clock_hz=50e6,
+    pll=ecp5_pll,
+    baud=1_000_000,
+    preset="sysmt2_4",
+    fields={"pipeline": 3},
+    loader=("--cable", "cmsisdap"),
+)

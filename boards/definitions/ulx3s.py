@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Radiona ULX3S with an ECP5-85F: 25 MHz crystal, FT231X bridge of up to 3 Mbaud."""
+
+from amaranth_boards.ulx3s import ULX3S_85F_Platform
+
+from ..flow.board import BoardDefinition
+from ..flow.parts import ECP5_85F
+from ..flow.pll import ecp5_pll
+
+BOARD = BoardDefinition(
+    name="ulx3s",
+    title="ULX3S 85F",
+    platform=ULX3S_85F_Platform,
+    part=ECP5_85F,
+    clock_hz=62.5e6,
+    pll=ecp5_pll,
+    baud=2_500_000,
+    preset="sysmt2_8",
+    fields={"pipeline": 3},
+    loader=("--board", "ulx3s"),
+)

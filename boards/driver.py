@@ -1,0 +1,230 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The host's side of a board: one class, whether the board is real or simulated."""
+
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+
+import numpy as np
+
+from hdl.config import ArrayConfig
+from hdl.config_accel import AccelConfig
+from hdl.errors import UserError
+from hdl.protocol import VERSION, Command
+from hdl.registers import COUNTERS, MAGIC, REGISTERS, config_of, version_of
+from sim.nbsmt import check_operands
+from sim.requantize import Requantize
+
+from .link import Link, LinkError
+from .plan import Plan
+from .session import Session
+from .transport import Transport, TransportError
+
+SAME = ("rows", "cols", "threads", "policy", "rounding", "acc_width")
+"""What two arrays must share to compute the same product in the same steps."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product of a board.
+
+    Members
+    -------
+    values : int64 [M, N]
+        Sums, or requantised values.
+    figures : dict of name to int
+        Counters of the board for this product: `cycles` (first step to last row, of all runs), `steps`, `span`, and
+        those of the array when it has them. Empty after a reconnection, where they no longer belong to one product.
+    frames, repeated, reconnections : int
+        What the link did.
+    """
+
+    values: np.ndarray
+    figures: dict[str, int]
+    frames: int
+    repeated: int
+    reconnections: int
+
+
+class Board:
+    """A board, identified and ready.
+
+    Parameters
+    ----------
+    transport : Transport
+        Opened here.
+    expect : ArrayConfig, optional
+        An array that the one on the board must equal in everything that a result depends on.
+    timeout : float
+        Seconds after which an answer is taken for lost.
+    patience : float
+        Seconds to wait for an unplugged cable to come back. 0: it is an error at once.
+    progress : callable, optional
+        Told in words what goes on.
+
+    Members
+    -------
+    config : AccelConfig
+        What is on the board.
+    generator : str
+        Version of sysmt that made it.
+
+    Raises
+    ------
+    TransportError
+        There is no way to the port, or it is gone.
+    LinkError
+        What answers is no board, or not one for this driver.
+    UserError
+        The board has another array than expected.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        expect: ArrayConfig | None = None,
+        timeout: float = 0.5,
+        patience: float = 0.0,
+        progress: Callable[[str], None] | None = None,
+    ):
+        self.transport, self.timeout, self.patience = transport, timeout, patience
+        self._progress = progress or (lambda text: None)
+        self.config: AccelConfig | None = None
+        self.reconnections = 0
+        self._connect()
+        if expect is not None:
+            self._compare(expect)
+
+    def close(self) -> None:
+        """Let go of the port."""
+        self.transport.close()
+
+    def __enter__(self) -> "Board":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def registers(self) -> dict[str, int]:
+        """All registers by name."""
+        per_frame = (self.config.frame_data if self.config else 64) // 4
+        words: list[int] = []
+        while len(words) < len(REGISTERS):
+            count = min(per_frame, len(REGISTERS) - len(words))
+            answer = self.link.ask(Command.REGISTERS, bytes([len(words), count]))
+            words += struct.unpack(f"<{count}I", answer)
+        return dict(zip(REGISTERS, words, strict=True))
+
+    def figures(self) -> dict[str, int]:
+        """Counters since the board was reset: of the controller, and of the array as `array_...` when it has them."""
+        return self._figures(self.registers())
+
+    def _figures(self, words: dict[str, int]) -> dict[str, int]:
+        counted = {name: words[name] for name in ("steps", "span", "cycles")}
+        if self.config.array.counters:
+            for name in COUNTERS:
+                counted[f"array_{name}"] = words[f"array_{name}_low"] | words[f"array_{name}_high"] << 32
+        return counted
+
+    def matmul(
+        self, x: np.ndarray, w: np.ndarray, threads: int | None = None, requantize: Requantize | None = None
+    ) -> Product:
+        """Multiply matrices of any size.
+
+        Parameters
+        ----------
+        x, w : uint8 [M, K], int8 [K, N]
+        threads : int, optional
+            Threads to run on; all when None.
+        requantize : Requantize, optional
+            To 8 bits per output channel: by the board when it can and no sum is cut into parts, else by the host.
+        """
+        check_operands(x, w, self.config.array.pe)
+        threads = self.config.array.pe.throttle(threads)
+        plan = Plan(x, w, self.config, threads)
+        gates = requantize is not None and plan.whole and self.config.requantize
+        out = np.zeros((x.shape[0], w.shape[1]), np.int64)
+        sent, repeated, reconnections = self.link.sent, self.link.repeated, self.reconnections
+        before = self.registers()
+        left = list(plan.runs)
+        while left:
+            session = Session(self.link, self.config, plan, threads, requantize if gates else None)
+            try:
+                session.work(left, out, lambda done: self._progress(f"{done} of {len(plan.runs)} runs"))
+                break
+            except TransportError as error:
+                self._reconnect(error, f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are kept")
+        after = self.registers()
+        if requantize is not None and not gates:
+            out = requantize(out)
+        if gates and after["overflows"] != before["overflows"]:
+            raise UserError("sum + bias must be within 32 bits, and is not in some channel; rescale the layer")
+        figures = {}
+        if reconnections == self.reconnections:
+            old = self._figures(before)
+            figures = {
+                name: (value - old[name]) % (1 << (48 if name.startswith("array_") else 32))
+                for name, value in self._figures(after).items()
+            }
+        again = self.reconnections - reconnections
+        return Product(out, figures, self.link.sent - sent, self.link.repeated - repeated, again)
+
+    def _connect(self) -> None:
+        """Open the port and find out what is behind it."""
+        self.transport.open()
+        self.link = Link(self.transport, timeout=self.timeout)
+        self.link.synchronise()
+        words = self.registers()
+        name = self.transport.name
+        if words["magic"] != MAGIC:
+            raise LinkError(f"board on {name!r} is not sysmt's (magic {words['magic']:#x}): flash a bitstream of sysmt")
+        self.generator = version_of(words)
+        ours = version("sysmt")
+        if words["protocol"] != VERSION or self.generator != ours:
+            relation = "older" if _numbers(self.generator) < _numbers(ours) else "newer"
+            raise LinkError(
+                f"bitstream on {name!r} is {relation} than this driver (sysmt {self.generator}, protocol "
+                f"{words['protocol']}; driver {ours}, protocol {VERSION}): build and flash it again"
+            )
+        config = config_of(words)
+        if self.config is not None and config != self.config:
+            raise LinkError(f"board on {name!r} is another one than before the reconnection: start again")
+        self.config = config
+        self.link.credit = config.slots
+
+    def _compare(self, expect: ArrayConfig) -> None:
+        wanted, found = expect.as_dict(), self.config.array.as_dict()
+        differ = [n for n in SAME if wanted[n] != found[n]]
+        if differ:
+            told = ", ".join(f"{n} = {found[n]} instead of {wanted[n]}" for n in differ)
+            raise UserError(
+                f"board on {self.transport.name!r} has {told}: leave out the options of the array to take it as it is, "
+                "or flash another bitstream"
+            )
+
+    def _reconnect(self, error: TransportError, kept: str) -> None:
+        """Wait for the cable. Raises `error` when it does not come back in time."""
+        if not self.patience:
+            raise error
+        self._progress(f"{error}; waiting {self.patience:g} s for it, {kept}")
+        self.transport.close()
+        until = time.monotonic() + self.patience
+        totals = self.link.sent, self.link.repeated
+        while True:
+            try:
+                self._connect()
+                break
+            except TransportError:
+                if time.monotonic() > until:
+                    raise error from None
+                time.sleep(0.2)
+        self.link.sent += totals[0]
+        self.link.repeated += totals[1]
+        self.reconnections += 1
+        self._progress("connected again")
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(".") if part.isdigit()]

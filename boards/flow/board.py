@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a board is, to the flow."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from amaranth.build import Platform
+from amaranth.hdl import Module, Signal, Value
+
+from hdl.config_accel import AccelConfig, accel_config, divisor_of
+from hdl.presets import preset
+
+from .parts import Part
+
+PLL = Callable[[Module, Value, float, float], tuple[Signal, Signal]]
+SUFFIXES = {"ecp5": ".bit", "ice40": ".bin", "gowin": ".fs"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoardDefinition:
+    """One board.
+
+    Parameters
+    ----------
+    name, title : str
+        What the command line calls it, and what its makers do.
+    platform : type of Platform
+        From amaranth-boards: pins, part, default clock. It needs a `uart`; LEDs 0 and 1 show `busy` and `error`.
+    part : Part
+    clock_hz : float
+        Clock of the accelerator.
+    pll : callable, optional
+        Makes that clock from the board's own; None where it is the board's own.
+    baud : int
+        Rate of the link: what the board's bridge takes and the clock divides into.
+    preset : str
+        The array built by default.
+    fields, buffers : dict
+        What suits the part: fields of the array (`dsp`: whether DSP blocks beat LUTs here), and of `AccelConfig`.
+    loader : tuple of str
+        What openFPGALoader calls the board or its cable; empty where it cannot load the board, whose bridge then
+        shows a drive that takes a copy of the bitstream.
+    """
+
+    name: str
+    title: str
+    platform: type[Platform]
+    part: Part
+    clock_hz: float
+    baud: int
+    preset: str
+    loader: tuple[str, ...] = ()
+    pll: PLL | None = None
+    fields: dict[str, Any] = field(default_factory=dict)
+    buffers: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def suffix(self) -> str:
+        """Ending of the name of its bitstream."""
+        return SUFFIXES[self.part.family]
+
+    def accelerator(self, name: str | None = None, **changes: Any) -> AccelConfig:
+        """The accelerator around the array preset `name` on this board; `changes` replace fields of the array."""
+        array = preset(name or self.preset).with_fields(**{"target": "fpga", **self.fields, **changes})
+        return accel_config(array, divisor=divisor_of(self.clock_hz, self.baud), **self.buffers)

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an accelerator needs of a part, before it is synthesised: exact for memories, a fit for LUTs."""
+
+from math import ceil
+from typing import Any
+
+from hdl.config_accel import AccelConfig
+from hdl.errors import ConfigError, UserError
+from hdl.presets import PRESETS
+
+from .board import BoardDefinition
+
+FITTED: dict[str, dict[str, float]] = {
+    "ecp5": {"base": 2600, "requantize": 1500, "counters": 700, "pe": 105, "thread": 75, "edge": 16},
+    "ice40": {"base": 2000, "requantize": 1200, "counters": 700, "pe": 120, "thread": 75, "edge": 16},
+    "gowin": {"base": 2300, "requantize": 1200, "counters": 700, "pe": 120, "thread": 75, "edge": 16},
+}
+"""LUTs of: everything but the array; a requantiser; counters; a PE, and each of its threads; an edge, per thread.
+`python -m bench.boards --model` prints the estimate beside the synthesis of every board."""
+
+DOUBT = 1.3
+"""An estimate may be so far off: only what is certainly too large is refused by it."""
+
+
+def luts(board: BoardDefinition, config: AccelConfig) -> int:
+    """LUTs that synthesis is likely to need."""
+    fitted, array = FITTED[board.part.family], config.array
+    threads = array.pe.threads
+    return round(
+        fitted["base"]
+        + fitted["requantize"] * config.requantize
+        + fitted["counters"] * array.counters
+        + (fitted["pe"] + fitted["thread"] * threads) * array.rows * array.cols
+        + fitted["edge"] * threads * (array.rows + array.cols)
+    )
+
+
+def rams(board: BoardDefinition, config: AccelConfig) -> int:
+    """Blocks of RAM: every memory is as many blocks wide as its word takes ports of the widest kind."""
+    bits, widest = board.part.ram_bits, {"ecp5": 36, "ice40": 16, "gowin": 32}[board.part.family]
+    total = 0
+    for width, depth in config.memories.values():
+        total += max(ceil(width / widest), ceil(width * depth / bits))
+    return total
+
+
+def check(board: BoardDefinition, config: AccelConfig) -> None:
+    """Refuse, before anything is run, what cannot fit."""
+    what = f"{config.array.rows}x{config.array.cols}x{config.array.pe.threads}"
+    refuse_larger(board, {"RAM": rams(board, config), "LUT": luts(board, config) / DOUBT}, what)
+
+
+def refuse_larger(board: BoardDefinition, used: dict[str, float], what: str) -> None:
+    """Refuse a design that needs more of anything than the part has, and name what fits."""
+    for resource, there in board.part.capacity.items():
+        if used.get(resource, 0) > there:
+            raise UserError(
+                f"array {what} needs about {round(used[resource])} {resource}s of the {there} of {board.part.name} on "
+                f"{board.name}: what fits is {', '.join(fitting(board)) or 'nothing'}"
+            )
+
+
+def describe(board: BoardDefinition) -> dict[str, Any]:
+    """One row of the list of boards."""
+    config = board.accelerator()
+    return {
+        "board": board.name,
+        "title": board.title,
+        "part": board.part.name,
+        "clock_mhz": board.clock_hz / 1e6,
+        "baud": board.baud,
+        "preset": board.preset,
+        "peak_gmac_per_s": round(peak(board, config) / 1e9, 3),
+        "fits": fitting(board),
+    }
+
+
+def peak(board: BoardDefinition, config: AccelConfig) -> float:
+    """Products a second when no PE ever waits."""
+    return config.array.rows * config.array.cols * config.array.pe.threads * board.clock_hz
+
+
+def fitting(board: BoardDefinition) -> list[str]:
+    """The presets that are expected to fit."""
+    names = []
+    for name in PRESETS:
+        try:
+            config = board.accelerator(name)
+        except ConfigError:
+            continue
+        if luts(board, config) <= board.part.luts and rams(board, config) <= board.part.rams:
+            names.append(name)
+    return names

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The top of a bitstream: clock, reset and pins around the emitted accelerator."""
+
+from amaranth.build import Platform, ResourceError
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+
+from hdl.emit import Design
+
+from .board import BoardDefinition
+
+RESET_CYCLES = 4096
+"""Clocks in reset after configuration: longer than block RAM of an iCE40 takes to wake up."""
+
+
+class Wrapper(Elaboratable):
+    """Connects the Verilog of `design`, unchanged, to the pins of `board`: what is simulated is on the board.
+
+    `rx` is what the board's bridge sends, `tx` what it receives. LED 0 is lit while the accelerator is busy, LED 1
+    after an error, where the board has them.
+
+    Parameters
+    ----------
+    board : BoardDefinition
+    design : Design
+        With ports clk, rst, rx, tx, busy, error.
+    """
+
+    def __init__(self, board: BoardDefinition, design: Design):
+        self._board = board
+        self._design = design
+
+    def elaborate(self, platform: Platform) -> Module:
+        m = Module()
+        if self._board.pll is not None:
+            self._make_clock(m, platform)
+        uart = platform.request("uart", 0)
+        busy, error = Signal(), Signal()
+        platform.add_file(f"{self._design.name}.v", self._design.verilog)
+        m.submodules.accelerator = Instance(
+            self._design.name,
+            i_clk=ClockSignal(),
+            i_rst=ResetSignal(),
+            i_rx=uart.rx.i,
+            o_tx=uart.tx.o,
+            o_busy=busy,
+            o_error=error,
+        )
+        for number, light in enumerate((busy, error)):
+            try:
+                led = platform.request("led", number)
+            except ResourceError:
+                continue
+            m.d.comb += led.o.eq(light)
+        return m
+
+    def _make_clock(self, m: Module, platform: Platform) -> None:
+        """The domain `sync` from the PLL, in reset until it is locked and for a while after."""
+        pin = platform.request(platform.default_clk, 0)
+        m.domains.sync = ClockDomain()
+        m.domains.raw = ClockDomain(reset_less=True)
+        clock, locked = self._board.pll(m, pin.i, platform.default_clk_frequency, self._board.clock_hz)
+        left = Signal(range(RESET_CYCLES), init=RESET_CYCLES - 1)
+        ready = Signal()
+        m.d.comb += [ClockSignal("raw").eq(clock), ClockSignal().eq(clock), ResetSignal().eq(~ready)]
+        with m.If(~locked):
+            m.d.raw += [left.eq(left.init), ready.eq(0)]
+        with m.Elif(left == 0):
+            m.d.raw += ready.eq(1)
+        with m.Else():
+            m.d.raw += left.eq(left - 1)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds and serves the simulated board: what CI plugs the driver into, pins included."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tty
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from hdl.config_accel import AccelConfig
+from hdl.emit import Design
+from hdl.errors import UserError
+from hdl.generate import accel_design
+from hdl.verilator import compile_here, executable, require, room
+
+DIVISOR = 4
+"""Clocks per bit of the virtual link: as fast as the UART goes, so that little is simulated for each byte."""
+VERILATOR_ARGS = ["-O3", "-fno-table", "--x-assign", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
+MAKE_ARGS = ["-j2", "OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
+# A board is simulated for millions of cycles: worth more of the compiler's time than a testbench.
+MAIN = Path(__file__).with_name("main.cpp")
+
+
+def build(design: Design) -> Path:
+    """Compile the board, or find it compiled. Returns the executable."""
+    require("verilator")
+    main = MAIN.read_text()
+    content = [design.verilog, "board", str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, main]
+    with room(f"{design.name}-board", content) as (folder, missing):
+        if missing:
+            (folder / f"{design.name}.v").write_text(design.verilog)
+            (folder / "main.cpp").write_text(main)
+            control = ["`verilator_config"]
+            control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
+            (folder / "control.vlt").write_text("\n".join(control) + "\n")
+            verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
+            verilate += ["-o", "board", *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
+            compile_here(folder, [verilate, ["make", "-f", "Vtop.mk", *MAKE_ARGS]])
+    return folder / "board"
+
+
+@lru_cache(maxsize=8)
+def _design(config: AccelConfig) -> Design:
+    return accel_design(config, "board")
+
+
+class VirtualBoard:
+    """A running simulated board.
+
+    Parameters
+    ----------
+    config : AccelConfig
+    design : Design, optional
+        Another netlist with the same pins, say one with a seeded bug.
+
+    Members
+    -------
+    port : str
+        The pseudo-terminal: what a driver opens.
+    figures : dict
+        After `close`: simulated cycles, seconds they took, bytes in and out.
+    """
+
+    def __init__(self, config: AccelConfig, design: Design | None = None):
+        program = build(design or _design(config))
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        self.port = os.ttyname(self._slave)
+        self.figures: dict[str, Any] = {}
+        idle = 1000 + 4 * config.slot * config.slots
+        self._process = subprocess.Popen(
+            [str(program), str(self._master), str(config.divisor), str(idle)],
+            pass_fds=[self._master],
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        os.close(self._master)
+
+    def wait(self) -> None:
+        """Serve until the simulation ends by itself."""
+        if self._process.wait() != 0:
+            raise UserError(f"simulated board on {self.port} failed: {self._process.stderr.read().decode()!r}")
+
+    def close(self) -> None:
+        """Stop the simulation: for the driver, the cable is pulled."""
+        if self._slave is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGTERM)
+        _, errors = self._process.communicate()
+        os.close(self._slave)
+        self._slave = None
+        with contextlib.suppress(ValueError, IndexError):
+            self.figures = json.loads(errors.decode().splitlines()[-1])
+
+    def __enter__(self) -> "VirtualBoard":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tile buffers in block RAM."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+
+class Buffer(wiring.Component):
+    """A memory that is written at addresses and read as a stream: addresses in, words out, in order.
+
+    One write and one read port on one clock, a synchronous read, no reset of the content: what Yosys maps to block RAM
+    on ECP5, iCE40 and Gowin. Reading a word in the cycle it is written gives the old one.
+
+    Parameters
+    ----------
+    width, depth : int
+        Bits of a word, and words.
+    register : bool
+        A register behind the memory: its clock-to-output time is long on FPGAs.
+
+    Members
+    -------
+    write, address, data : In(1), In(clog2(depth)), In(width)
+    i : In(stream of clog2(depth) bits)
+    o : Out(stream of width bits)
+    resident : Out(1)
+        A word is between `i` and `o`.
+
+    Latency
+    -------
+    1 cycle, 2 with `register`; a word per cycle. `o.ready` acts on `i.ready` in the same cycle.
+    """
+
+    def __init__(self, width: int, depth: int, register: bool = False):
+        self.width, self.depth, self.register = width, depth, register
+        super().__init__(
+            {
+                "write": In(1),
+                "address": In(range(depth)),
+                "data": In(width),
+                "i": In(stream.Signature(range(depth))),
+                "o": Out(stream.Signature(width)),
+                "resident": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        held = Signal()
+        takes = Signal()
+        m.d.comb += [
+            write.en.eq(self.write),
+            write.addr.eq(self.address),
+            write.data.eq(self.data),
+            read.addr.eq(self.i.payload),
+            self.i.ready.eq(~held | takes),
+            read.en.eq(self.i.ready),
+            self.resident.eq(held),
+        ]
+        with m.If(self.i.ready):
+            m.d.sync += held.eq(self.i.valid)
+        if self.register:
+            m.d.comb += takes.eq(~self.o.valid | self.o.ready)
+            with m.If(takes):
+                m.d.sync += [self.o.valid.eq(held), self.o.payload.eq(read.data)]
+        else:
+            m.d.comb += [takes.eq(self.o.ready), self.o.valid.eq(held), self.o.payload.eq(read.data)]
+        return m

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The commands of the host: one request in, one response out, in order."""
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config import THREADS
+from ..config_accel import AccelConfig
+from ..protocol import HEADER, RESPONSE, Command, Status, Target
+from .link import Packet
+from .ports import ARGUMENTS, RUN_WIDTH, ReadArguments, RunArguments
+
+HEADER_BYTES = HEADER.size
+REGISTER_BYTES = 4
+
+
+class Commands(wiring.Component):
+    """Does what good frames say, and answers each with a status.
+
+    A run is named by its number, never "the next one", so that a request that comes twice does nothing twice:
+
+    - a write or a run whose number was issued already is answered and not done again;
+    - a write goes to the next run or the one after it, and waits until its half is free;
+    - a run is the next one, and waits until there is room for it;
+    - a read waits for its run, and is `STALE` when another run may have written over the results.
+
+    Every wait ends by itself: it is for a run whose operands are all resident.
+
+    Parameters
+    ----------
+    config : AccelConfig
+
+    Members
+    -------
+    i, o : In(stream of Packet), Out(stream of Packet)
+        Requests and responses.
+    issued, finished : In(16)
+    o_run : Out(stream of RunArguments)
+    word, address, half : Out(bits of the widest word), Out(16), Out(1)
+        What is written, and where; a memory takes the highest bits of `word`.
+    write : Out(3)
+        High for one cycle: one bit per memory (`Target`).
+    number, value : Out(8), In(32)
+        A register.
+    read, start, size, i_bytes : Out(ReadArguments), Out(1), In(16), In(stream of 8 bits)
+        The reader of results.
+    """
+
+    def __init__(self, config: AccelConfig):
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(Packet)),
+                "o": Out(stream.Signature(Packet)),
+                "issued": In(RUN_WIDTH),
+                "finished": In(RUN_WIDTH),
+                "o_run": Out(stream.Signature(RunArguments)),
+                "word": Out(8 * config.word_bytes),
+                "address": Out(16),
+                "half": Out(1),
+                "write": Out(len(Target)),
+                "number": Out(8),
+                "value": In(32),
+                "read": Out(ReadArguments),
+                "start": Out(1),
+                "size": In(16),
+                "i_bytes": In(stream.Signature(8)),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        head = Signal(8 * HEADER_BYTES)
+        kind = head[:8]
+        longest = max(data.Layout.cast(shape).size for shape in ARGUMENTS.values())
+        arguments = Signal(longest)
+        left = Signal(range(max(longest // 8, HEADER_BYTES) + 1))
+        status = Signal(Status)
+        given = {c: data.View(s, arguments[-data.Layout.cast(s).size :]) for c, s in ARGUMENTS.items()}
+        byte, last = self.i.payload.data, self.i.payload.last
+
+        writes, runs, reads = given[Command.WRITE], given[Command.RUN], given[Command.READ]
+        run = Signal(RUN_WIDTH)
+        with m.Switch(kind):
+            for command in (Command.WRITE, Command.RUN, Command.READ):
+                with m.Case(command):
+                    m.d.comb += run.eq(given[command].run)
+        ahead, unfinished, behind = (Signal(RUN_WIDTH, name=n) for n in ("ahead", "unfinished", "behind"))
+        m.d.comb += [
+            ahead.eq(run - self.issued),
+            behind.eq(self.issued - run),
+            unfinished.eq(self.issued - self.finished),
+            self.o_run.payload.eq(runs),
+            self.read.eq(reads),
+            self.half.eq(writes.run[0]),
+        ]
+        repeated = (ahead == 0) | ahead[-1]
+        self._address = writes.address
+        self._word_bytes = Signal(range(self.config.word_bytes + 1))
+        self._bytes_left = Signal(range(self.config.word_bytes))
+        with m.Switch(writes.target):
+            for i, size in enumerate((self.config.x_bytes, self.config.w_bytes, self.config.table_bytes)):
+                with m.Case(i):
+                    m.d.comb += self._word_bytes.eq(size)
+
+        self._written = written = Signal()
+        m.d.sync += written.eq(0)
+        with m.If(written):
+            m.d.sync += self.address.eq(self.address + 1)
+        with m.Switch(writes.target):
+            for i in range(len(Target)):
+                with m.Case(i):
+                    m.d.comb += self.write[i].eq(written)
+        with m.FSM(name="state"):
+            with m.State("idle"):
+                m.d.sync += left.eq(HEADER_BYTES - 1)
+                with m.If(self.i.valid):
+                    m.next = "head"
+            with m.State("head"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += [head.eq(Cat(head[8:], byte)), left.eq(left - 1), status.eq(Status.MALFORMED)]
+                    with m.If(left == 0):
+                        m.next = "drain"
+                    with m.If(last):
+                        m.next = "answer"
+                    # The type arrived first and sits one byte up in the register that this byte completes.
+                    with m.Elif(left == 0), m.Switch(head[8:16]):
+                        for command, shape in ARGUMENTS.items():
+                            with m.Case(command):
+                                m.d.sync += left.eq(data.Layout.cast(shape).size // 8 - 1)
+                                m.next = "arguments"
+            with m.State("arguments"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += [arguments.eq(Cat(arguments[8:], byte)), left.eq(left - 1)]
+                    with m.If(left == 0):
+                        m.next = "drain"
+                        with m.If((kind == Command.WRITE) != last):
+                            m.next = "check"
+                    with m.If(last & ((left != 0) | (kind == Command.WRITE))):
+                        m.next = "answer"
+            with m.State("check"):
+                m.d.sync += status.eq(Status.OK)
+                m.next = "answer"
+                with m.Switch(kind):
+                    with m.Case(Command.WRITE):
+                        self._check_write(m, ahead, repeated, unfinished, status)
+                    with m.Case(Command.RUN):
+                        self._check_run(m, runs, ahead, repeated, status)
+                    with m.Case(Command.READ):
+                        with m.If(behind[-1]):
+                            m.d.sync += status.eq(Status.REFUSED)
+                        with m.Elif(behind > 1):
+                            m.d.sync += status.eq(Status.STALE)
+                        with m.Elif(behind < unfinished):
+                            m.next = "check"
+            self._take_data(m, status)
+            with m.State("drain"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid & last):
+                    m.next = "answer"
+            self._answer(m, head, status, given)
+        return m
+
+    def _check_write(
+        self, m: Module, ahead: Signal, repeated: Value, unfinished: Signal, status: Signal
+    ) -> None:
+        m.d.sync += [self.address.eq(self._address), self._bytes_left.eq(self._word_bytes - 1)]
+        with m.If(repeated):
+            m.next = "drain"
+        with m.Elif((ahead > 2) | (self._word_bytes == 0)):
+            m.d.sync += status.eq(Status.REFUSED)
+            m.next = "drain"
+        with m.Elif(ahead + unfinished <= 2):
+            m.next = "data"
+        with m.Else():
+            m.next = "check"
+
+    def _check_run(self, m: Module, runs: data.View, ahead: Signal, repeated: Value, status: Signal) -> None:
+        """What the array would refuse for good is refused here."""
+        pe = self.config.array.pe
+        short = Signal()
+        with m.Switch(runs.threads):
+            for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
+                with m.Case(i):
+                    m.d.comb += short.eq(runs.steps <= min(self.config.depth, pe.k_max // threads))
+        counts = (runs.steps, runs.m_tiles, runs.n_tiles, runs.rows, runs.cols)
+        fine = Cat(
+            short,
+            *(count != 0 for count in counts),
+            runs.rows <= self.config.array.rows,
+            runs.cols <= self.config.array.cols,
+        ).all()
+        with m.If(~repeated):
+            with m.If((ahead != 1) | ~fine):
+                m.d.sync += status.eq(Status.REFUSED)
+            with m.Else():
+                m.d.comb += self.o_run.valid.eq(1)
+                with m.If(~self.o_run.ready):
+                    m.next = "check"
+
+    def _take_data(self, m: Module, status: Signal) -> None:
+        """Whole words into their memory; a part of a word at the end is malformed."""
+        with m.State("data"):
+            m.d.comb += self.i.ready.eq(1)
+            with m.If(self.i.valid):
+                m.d.sync += [
+                    self.word.eq(Cat(self.word[8:], self.i.payload.data)),
+                    self._bytes_left.eq(self._bytes_left - 1),
+                ]
+                with m.If(self._bytes_left == 0):
+                    m.d.sync += [self._written.eq(1), self._bytes_left.eq(self._word_bytes - 1)]
+                with m.If(self.i.payload.last):
+                    m.next = "answer"
+                    with m.If(self._bytes_left != 0):
+                        m.d.sync += status.eq(Status.MALFORMED)
+
+    def _answer(self, m: Module, head: Signal, status: Signal, given: dict[Command, data.View]) -> None:
+        """Header and status, then what was asked for."""
+        kind = head[:8]
+        registers, nonce = given[Command.REGISTERS], given[Command.SYNC]
+        size, sent = Signal(16), Signal(16)
+        place = Signal(range(HEADER_BYTES + 1))
+        good = status == Status.OK
+        body = Signal(8)
+        length = size + 1
+        with m.State("answer"):
+            m.d.sync += [size.eq(0), sent.eq(0), place.eq(0)]
+            with m.If(good), m.Switch(kind):
+                with m.Case(Command.SYNC):
+                    m.d.sync += size.eq(len(nonce.as_value()) // 8)
+                with m.Case(Command.REGISTERS):
+                    m.d.sync += size.eq(registers.count * REGISTER_BYTES)
+                with m.Case(Command.READ):
+                    m.d.sync += size.eq(self.size)
+                    m.d.comb += self.start.eq(1)
+            m.next = "response"
+        with m.State("response"):
+            m.d.comb += self.o.valid.eq(1)
+            with m.Switch(place):
+                for i, byte in enumerate((kind | RESPONSE, head[8:16], head[16:24], length[:8], length[8:16], status)):
+                    with m.Case(i):
+                        m.d.comb += self.o.payload.data.eq(byte)
+            m.d.comb += self.o.payload.last.eq((place == HEADER_BYTES) & (size == 0))
+            with m.If(self.o.ready):
+                m.d.sync += place.eq(place + 1)
+                with m.If(place == HEADER_BYTES):
+                    m.next = "idle"
+                    with m.If(size != 0):
+                        m.next = "body"
+        with m.State("body"):
+            m.d.comb += self.number.eq(registers.first + sent[2:])
+            m.d.comb += [self.o.valid.eq(1), self.o.payload.data.eq(body), self.o.payload.last.eq(sent == size - 1)]
+            with m.Switch(kind):
+                with m.Case(Command.SYNC):
+                    m.d.comb += body.eq(nonce.as_value().word_select(sent[:2], 8))
+                with m.Case(Command.REGISTERS):
+                    m.d.comb += body.eq(self.value.word_select(sent[:2], 8))
+                with m.Default():
+                    m.d.comb += [
+                        body.eq(self.i_bytes.payload),
+                        self.o.valid.eq(self.i_bytes.valid),
+                        self.i_bytes.ready.eq(self.o.ready),
+                    ]
+            with m.If(self.o.valid & self.o.ready):
+                m.d.sync += sent.eq(sent + 1)
+                with m.If(self.o.payload.last):
+                    m.next = "idle"

