@@ -21,8 +21,9 @@ from hdl.emit import Design
 from hdl.errors import UserError
 from hdl.generate import array_design
 from hdl.presets import preset
+from sim.silicon import yosys
 
-from . import data_folder, yosys
+from . import data_folder
 from .command import run
 
 CLOCK_PS = 10_000
