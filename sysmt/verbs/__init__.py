@@ -4,7 +4,7 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, trace
+from . import cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, synth, trace
 
 VERBS = (
     presets.LIST,
@@ -19,4 +19,5 @@ VERBS = (
     fuseconv.FUSECONV,
     trace.TRACE,
     cache.CACHE,
+    synth.SYNTH,
 )
