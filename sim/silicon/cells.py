@@ -122,9 +122,9 @@ class Cell:
             return False
 
     def table(self, pin: str) -> int:
-        """Truth table of an output, or of the next state with pin ""."""
+        """Truth table of an output; of the next state, with pin "", whose last input is the state itself."""
         expression = self.pins[pin].function if pin else self.next_state
         try:
-            return truth_table(expression, self.inputs)
+            return truth_table(expression, self.inputs if pin else [*self.inputs, self.state[0]])
         except LogicError as error:
             raise UserError(f"cell {self.name} cannot be simulated: {error}") from error

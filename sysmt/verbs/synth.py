@@ -4,7 +4,11 @@
 import argparse
 
 from hdl.presets import preset
-from sim.silicon.synthesis import CLOCK_MHZ, Synthesis, Verilog, synthesise
+from sim.silicon.consumption import Consumption, measure
+from sim.silicon.energy import PARTS
+from sim.silicon.simulate import DELAYS
+from sim.silicon.synthesis import CLOCK_MHZ, Synthesis, Verilog, library_of, map_to, synthesise
+from sim.silicon.workloads import WORKLOADS, jobs
 
 from ..arguments import add_settings, with_settings
 from ..output import Result, Verb, progress, table
@@ -24,6 +28,19 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--hierarchy", action="store_true", help="list the modules; equal ones are one")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="placements on an FPGA (default 5; 0: none)")
     parser.add_argument("--clock-gates", action="store_true", help="turn enables into clock gates of the library")
+    parser.add_argument(
+        "--energy",
+        nargs="?",
+        const="digits",
+        metavar="WORKLOAD",
+        help=f"energy per MAC in cells, on {', '.join(WORKLOADS)} (default digits; resnet8 needs SYSMT_DATA)",
+    )
+    parser.add_argument(
+        "--delays",
+        choices=DELAYS,
+        default="zero",
+        help="how toggles are counted: zero leaves glitches out, unit counts them all (slower; default zero)",
+    )
     add_settings(parser)
 
 
@@ -31,16 +48,25 @@ def _run(args: argparse.Namespace) -> Result:
     from hdl.generate import array_design
 
     config = with_settings(preset(args.preset), args)
-    design = Verilog.of_array(array_design(config, args.preset).verilog, args.preset)
+    emitted = array_design(config, args.preset)
+    design = Verilog.of_array(emitted.verilog, args.preset)
     clock = CLOCK_MHZ if args.clock is None else args.clock
     found = synthesise(design, args.target, clock, args.seeds, args.clock_gates, progress)
     facts = {"preset": args.preset, "config": config.as_dict()} | found.as_dict()
     if not args.hierarchy:
         facts.pop("modules")
+    energy = None
+    if args.energy is not None:
+        library = library_of(args.target)
+        mapped = map_to(design, library, clock, args.clock_gates)
+        loads = jobs(args.energy)
+        energy = measure(mapped, emitted.manifest["ports"], config, args.energy, loads, args.delays, clock, progress)
+        facts["energy"] = energy.as_dict()
     missed = found.shortfall if args.clock is not None else None
     if missed:
         progress(missed)
-    return Result(_text(args, found), facts | {"shortfall": missed}, code=int(missed is not None))
+    text = _text(args, found) + (_energy_text(energy) if energy else "")
+    return Result(text, facts | {"shortfall": missed}, code=int(missed is not None))
 
 
 def _text(args: argparse.Namespace, found: Synthesis) -> str:
@@ -66,6 +92,18 @@ def _text(args: argparse.Namespace, found: Synthesis) -> str:
     if args.hierarchy and found.modules:
         lines += ["", table([row | {"area": round(row["area"])} for row in found.modules])]
     return "\n".join(lines)
+
+
+def _energy_text(found: Consumption) -> str:
+    rows = [
+        {"layer": layer.layer, "MAC/cycle": layer.macs_per_cycle, "fJ/MAC": layer.femtojoules}
+        | {part: layer.parts[part] for part in PARTS}
+        for layer in found.layers
+    ]
+    whole = found.femtojoules
+    blocks = [{"block": b, "fJ/MAC": value, "%": 100 * value / whole} for b, value in found.mean("blocks").items()]
+    head = f"energy     {whole:.1f} fJ per MAC on {found.workload} ({found.assumptions})"
+    return f"\n\n{head}\n\n{table(rows)}\n\n{table(blocks)}"
 
 
 SYNTH = Verb(
