@@ -22,6 +22,9 @@ from .slews import EDGES, loads, slews
 ASSUMPTIONS = "no wires, no clock tree, ideal slews at ports and clock"
 PARTS = ("switching", "internal", "clock", "leakage")
 
+Weigh = Callable[[Cell, str, Power], float]
+"""Weight of one table of an output pin."""
+
 
 @dataclass(frozen=True)
 class Activity:
@@ -63,8 +66,16 @@ class Model:
         self.load = loads(flat)
         self.slew = slews(flat, self.load)
 
-    def energy(self, activity: Activity) -> Energy:
-        """Sum what happened."""
+    def energy(self, activity: Activity, weigh: Weigh | None = None) -> Energy:
+        """Sum what happened.
+
+        Parameters
+        ----------
+        activity : Activity
+        weigh : callable, optional
+            Gives every table of an output its weight, in place of the share of its input's toggles: other tools have
+            other rules.
+        """
         flat, library = self.flat, self.flat.library
         per_cell = {part: np.zeros(len(flat.kind)) for part in PARTS}
         half = 0.5 * library.farads * library.voltage**2
@@ -76,7 +87,8 @@ class Model:
                 made = np.where(nets == NONE, 0, toggles(pin))
                 load = np.where(nets == NONE, 0.0, self.load[nets])
                 per_cell["switching"][cells] += made * half * load
-                per_cell["internal"][cells] += made * library.joules * self._output(cell, cells, pin, load, toggles)
+                each = self._output(cell, cells, pin, load, toggles, weigh)
+                per_cell["internal"][cells] += made * library.joules * each
             for pin in cell.inputs:
                 edges = toggles(pin) * library.joules
                 part = "clock" if pin == cell.clock else "internal"
@@ -111,6 +123,7 @@ class Model:
         pin: str,
         load: np.ndarray,
         toggles: Callable[[str], np.ndarray],
+        weigh: Weigh | None,
     ) -> np.ndarray:
         """Internal energy of one transition of an output."""
         powers = cell.pins[pin].powers
@@ -121,6 +134,8 @@ class Model:
             related = power.related if power.related in cell.inputs else ""
             energies.append(self._mean(power, cell, cells, related, load))
             weights.append(toggles(related) if related else np.ones(len(cells)))
+        if weigh is not None:
+            return sum(weigh(cell, pin, power) * each for power, each in zip(powers, energies, strict=True))
         weight = np.array(weights, float)
         weight[:, weight.sum(axis=0) == 0] = 1.0
         return (np.array(energies) * weight).sum(axis=0) / weight.sum(axis=0)

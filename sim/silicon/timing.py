@@ -72,11 +72,12 @@ def version() -> str:
     return f"OpenSTA {subprocess.run(['sta', '-version'], capture_output=True, text=True).stdout.strip()}"
 
 
-def run(script: str, files: dict[str, bytes]) -> str:
-    """What OpenSTA prints while it runs `script` in a folder that holds `files`."""
+def run(script: str, library: Library, netlist: str) -> str:
+    """What OpenSTA prints while it runs `script` on a netlist; without the wires that a library may assume."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name, content in files.items():
-            (Path(scratch) / name).write_bytes(content)
+        cells = re.sub(rb"default_wire_load\s*:[^;]*;", b"", library.source)
+        (Path(scratch) / "cells.lib").write_bytes(cells)
+        (Path(scratch) / "netlist.v").write_text(netlist)
         (Path(scratch) / "run.tcl").write_text(script)
         done = subprocess.run(
             ["sta", "-no_init", "-no_splash", "-exit", "run.tcl"], cwd=scratch, capture_output=True, text=True
@@ -118,10 +119,10 @@ def measure(mapped: Mapped, library: Library, period_ps: float) -> Timing:
     script += "report_checks -path_delay max -format summary -group_count 1000000 -unique_paths_to_endpoint\n"
     tool = version()
     text = structural.verilog(mapped.netlist)
-    facts = {"netlist": digest(text), "library": digest(library.source), "script": script, "tool": tool}
+    facts = {"netlist": digest(text), "library": digest(library.source), "script": script, "tool": [tool, "no wires"]}
 
     def work() -> dict:
-        output = run(script, {"cells.lib": library.source, "netlist.v": text.encode()})
+        output = run(script, library, text)
         slowest: dict[str, Slowest] = {}
         for match in _LINE.finditer(output):
             period = period_ps - float(match.group(3)) * library.seconds * 1e12

@@ -84,8 +84,8 @@ def _resnet8(folder: Path) -> list[Job]:
         k, n = seen.w.shape
         known = largest.get(n)
         if taken[seen.index] and (known is None or known.w.size * len(known.x) < seen.w.size * len(seen.x)):
-            largest[n] = Job(seen.layer.name or f"{k}x{n}", seen.x.copy(), seen.w.copy())
+            largest[n] = Job(f"conv {k}x{n}", seen.x.copy(), seen.w.copy())
 
     runner = Runner(network=network, engine=Golden(PEConfig()), plan=exact_plan(network))
-    runner(inputs.load(images, network)[:IMAGES], observe)
+    runner(inputs.load(images, network, IMAGES).values, observe)
     return [largest[n] for n in sorted(largest)]
