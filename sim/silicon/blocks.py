@@ -3,7 +3,7 @@
 
 Registers belong to a block by the name of what they hold, in the PE and around it. A gate of the PE belongs to
 `multiplier` when what it computes depends on operands and not on the sum, to `accumulator` when it depends on the sum
-and feeds it, to `drain` when it feeds nothing but drain registers, and to `control` otherwise. Shared logic has no
+and feeds it, to `drain` or `registers` when it feeds nothing but those, and to `control` otherwise. Shared logic has no
 better owner than the structure shows: where a multiplier and the adder of the sum are merged, all that hangs on the
 old sum counts as accumulator.
 """
@@ -131,14 +131,17 @@ def _element(
     operands = [p for p in registers("registers") if not _carries_control(module, p, outputs)]
     after_operands, after_sum = spread(operands, True), spread(registers("accumulator"), True)
     before_sum, before_drain = spread(registers("accumulator"), False), spread(registers("drain"), False)
+    before_others = spread(registers("registers"), False)
     for gate in gates:
         name = gate.name
         if name in before_sum and name in after_sum:
             found[name] = "accumulator"
         elif name in after_operands and name in before_sum:
             found[name] = "multiplier"
-        elif name in before_drain and name not in before_sum:
+        elif name in before_drain and name not in before_sum | before_others:
             found[name] = "drain"
+        elif name in before_others and name not in before_sum | before_drain:
+            found[name] = "registers"
         else:
             found[name] = "control"
     return found

@@ -39,6 +39,11 @@ class Module:
     names: dict[int, tuple[str, int]]
 
     @cached_property
+    def by_name(self) -> dict[str, Instance]:
+        """The parts by their names."""
+        return {part.name: part for part in self.parts}
+
+    @cached_property
     def kinds(self) -> Counter:
         """How often each kind of part is used."""
         return Counter(part.kind for part in self.parts)

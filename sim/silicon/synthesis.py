@@ -42,6 +42,7 @@ class Synthesis:
     blocks : area per block, in the unit of `area` or `nand2`
     paths : the slowest path that ends in each module, as `sim.silicon.timing.Slowest`
     tool, library, timing_tool : what they were measured with
+    timing_assumptions : what the timing leaves out
     modules : per module its copies, and cells, flip-flops and area of one copy
     """
 
@@ -59,6 +60,7 @@ class Synthesis:
     fmax_mhz: float | None = None
     fmax_seeds: tuple[float, ...] = ()
     timing_tool: str | None = None
+    timing_assumptions: str | None = None
     blocks: dict[str, float] | None = None
     paths: tuple[dict[str, Any], ...] = ()
     modules: tuple[dict[str, Any], ...] = ()
@@ -128,12 +130,15 @@ def synthesise(
         period_ps=times.period_ps,
         fmax_mhz=1e6 / times.period_ps,
         timing_tool=times.tool,
+        timing_assumptions=timing.ASSUMPTIONS,
         paths=tuple(vars(path) for path in times.paths),
     )
 
 
 def library_of(target: str) -> liberty.Library:
     """The library of a target that names a liberty file; anything else is refused."""
+    if target == GENERIC or target in fpga.FAMILIES:
+        raise UserError(f"energy needs a liberty file as target (.lib or .lib.gz), not {target!r}")
     if not target.endswith((".lib", ".lib.gz")):
         known = ", ".join((GENERIC, *fpga.FAMILIES))
         raise UserError(f"target must be {known} or a liberty file (.lib or .lib.gz), not {target!r}")
@@ -174,4 +179,5 @@ def _on_fpga(design: Verilog, target: str, clock_mhz: float, seeds: int, say: Ca
         fmax_mhz=speed["fmax_mhz"],
         fmax_seeds=tuple(speed["fmax_seeds"]),
         timing_tool=speed["tool"],
+        timing_assumptions="placed and routed between registers, median of seeds",
     )

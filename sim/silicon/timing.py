@@ -142,7 +142,7 @@ def _where(netlist: Netlist, library: Library, path: str) -> tuple[str, str]:
     """The module in which a hierarchical name lies, and the name with the register's own in place of the cell's."""
     module, names = netlist.modules[netlist.top], []
     for name in path.split("/"):
-        part = next((p for p in module.parts if p.name == name), None)
+        part = module.by_name.get(name)
         if part is None:
             names.append(name)
             break

@@ -4,7 +4,7 @@
 Nothing is printed here but progress, on standard error.
 """
 
-from . import cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, synth, trace
+from . import cache, conv1d, cycles, demo, fuseconv, generate, infer, matmul, networks, presets, report, synth, trace
 
 VERBS = (
     presets.LIST,
@@ -20,4 +20,5 @@ VERBS = (
     trace.TRACE,
     cache.CACHE,
     synth.SYNTH,
+    report.REPORT,
 )
