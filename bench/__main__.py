@@ -1,35 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench`: every measurement, one after the other; one that lacks its data says so and the others go on."""
+"""`python -m bench`: every measurement, beside the last recorded run; one that lacks its data says so, others go on.
+
+`--record` writes the figures of this run into `bench/record.json`.
+"""
 
 import argparse
+import contextlib
+import io
+import json
 import sys
+from typing import Any
 
-from . import area, board, emission, golden, nullcache, tcam, throughput
+from sysmt.output import table
+
+from . import accuracy, area, boards, emission, frequency, golden, link, merging, nullcache, record, silicon, tcam, throughput
 
 MEASUREMENTS = {
     "throughput": throughput,
     "area": area,
+    "silicon": silicon,
+    "merging": merging,
     "emission": emission,
     "golden": golden,
     "nullcache": nullcache,
     "tcam": tcam,
-    "board": board,
+    "link": link,
+    "frequency": frequency,
+    "boards": boards,
+    "accuracy": accuracy,
 }
+SLOW = {"frequency", "boards", "accuracy"}
+"""Left out unless named: they take longer than all the others."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run all measurements, or those named. Returns the worst of their exit codes."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__.partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(MEASUREMENTS)} (default: all)")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__.partition("\n")[0],
+        epilog="example: python -m bench area silicon --record",
+    )
+    default = ", ".join(name for name in MEASUREMENTS if name not in SLOW)
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"which of {', '.join(MEASUREMENTS)} (default: {default})"
+    )
+    parser.add_argument("--record", action="store_true", help="keep the figures of this run to compare the next with")
     args = parser.parse_args(argv)
     unknown = set(args.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"NAME must be one of {', '.join(MEASUREMENTS)}, not {', '.join(sorted(unknown))}")
-    worst = 0
-    for name in args.names or MEASUREMENTS:
+    worst, found, recorded = 0, {}, record.load()
+    for name in args.names or [name for name in MEASUREMENTS if name not in SLOW]:
         print(f"\n{name}: {MEASUREMENTS[name].__doc__.partition(': ')[2].splitlines()[0]}", flush=True)
-        worst = max(worst, MEASUREMENTS[name].main([]))
+        code, facts = _run(name)
+        worst = max(worst, code)
+        if facts is None:
+            print("left out: see the line above", flush=True)
+            continue
+        _show(facts)
+        now = record.figures(name, facts)
+        if now:
+            found[name] = now
+            print(f"\n{table(record.compared(name, now, recorded.get(name, {})))}", flush=True)
+    if args.record and found:
+        record.save(found)
+        print(f"\nrecorded: {', '.join(found)}", file=sys.stderr)
     return worst
+
+
+def _run(name: str) -> tuple[int, Any]:
+    """Exit code and facts of one measurement; no facts when it could not be made."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        try:
+            code = MEASUREMENTS[name].main(["--json"])
+        except ValueError as error:  # a UserError: one line
+            print(f"bench.{name}: {error}", file=sys.stderr)
+            return 2, None
+    return code, json.loads(text.getvalue()) if code == 0 else None
+
+
+def _show(facts: Any, title: str = "") -> None:
+    """Print what JSON holds: a table per list of rows, a line per value."""
+    if isinstance(facts, list) and facts and all(isinstance(row, dict) for row in facts):
+        print(f"\n{title}".rstrip())
+        print(table(facts))
+    elif isinstance(facts, dict):
+        for key, value in facts.items():
+            _show(value, "" if key == "rows" else f"{title} {key}".strip())
+    else:
+        print(f"{title}: {facts}")
 
 
 if __name__ == "__main__":

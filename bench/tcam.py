@@ -29,9 +29,10 @@ from hdl.emit import Design, emit
 from hdl.errors import UserError
 from hdl.nullcache import TCAM, MemoryTCAM, NullCache
 from hdl.nullcache.designs import tcam_design
+from sim.silicon import yosys
 from sysmt.output import table
 
-from . import data_folder, yosys
+from . import data_folder
 from .area import CLOCK_PS, cells
 
 SAMPLED = (16, 32)

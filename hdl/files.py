@@ -19,6 +19,11 @@ def build_root() -> Path:
     return Path.home() / ".cache" / "sysmt"
 
 
+def data_folder() -> Path:
+    """Where reference data lies: SYSMT_DATA, else the folder `shared` beside the checkout. It need not exist."""
+    return Path(os.environ.get("SYSMT_DATA", Path(__file__).resolve().parents[2] / "shared"))
+
+
 def write_together(directory: Path, texts: dict[str, str | bytes]) -> list[Path]:
     """Write `texts` (file name -> content) into `directory`: first beside their place, then all moved into it."""
     directory = Path(directory)

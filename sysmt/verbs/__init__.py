@@ -17,6 +17,8 @@ from . import (
     matmul,
     networks,
     presets,
+    report,
+    synth,
     trace,
 )
 
@@ -37,4 +39,6 @@ VERBS = (
     fuseconv.FUSECONV,
     trace.TRACE,
     cache.CACHE,
+    synth.SYNTH,
+    report.REPORT,
 )

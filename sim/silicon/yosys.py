@@ -3,8 +3,23 @@
 
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as package_version
 
 from hdl.errors import UserError
+
+
+def package(name: str) -> str:
+    """Name and version of an installed package."""
+    return f"{name} {package_version(name)}"
+
+
+def version() -> str:
+    """Name and version of Yosys, as reports state it; refused when it is not installed."""
+    try:
+        return package("pyosys")
+    except PackageNotFoundError as error:
+        raise UserError("pyosys is missing: pip install 'sysmt[silicon]'") from error
 
 
 def run(commands: list[str]) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The virtual board: how busy its array is, how fast it is simulated, and what damage on the link does."""
+"""`python -m bench.link`: the virtual board: how busy its array is, how fast it is simulated, and what damage on the link does."""
 
 import argparse
+import json
 from typing import Any
 
 import numpy as np
@@ -86,13 +87,14 @@ def measure(name: str, frames: int) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Measure and print. Returns 1 when a result was wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.board", description=__doc__, epilog="example: python -m bench.board os4"
+        prog="python -m bench.link", description=__doc__, epilog="example: python -m bench.link os4 --json"
     )
     parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"arrays (default {' '.join(PRESETS)})")
     parser.add_argument("--frames", type=int, default=FRAMES, help=f"frames over the faulty link (default {FRAMES})")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
     rows = [measure(name, args.frames) for name in args.presets or PRESETS]
-    print(table(rows))
+    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
     return int(any(row["wrong"] or not row["equal"] for row in rows))
 
 

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trees of buffers on nets that would drive too many pins.
+
+Mapping sees one module at a time and sizes nothing for the load, so an enable that reaches every register of an array
+would take hundreds of nanoseconds. A net with more than `LIMIT` sinks gets a tree of buffers, `LIMIT` sinks each; an
+input of a module with more than `PORT_LIMIT` sinks gets its own tree inside, and presents one pin to the outside.
+Clocks are left alone: they are ideal.
+"""
+
+from collections import defaultdict
+
+import numpy as np
+
+from .liberty import Cell, Library
+from .netlist import Instance, Module, Netlist
+
+LIMIT = 12
+PORT_LIMIT = 3
+
+Sink = tuple[int, str, int]
+"""Part, pin and place of a bit in it."""
+
+
+def buffered(netlist: Netlist, library: Library) -> Netlist:
+    """The same design with trees of buffers."""
+    buffer = best_buffer(library)
+    if buffer is None:
+        return netlist
+    modules: dict[str, Module] = {}
+    presented: dict[tuple[str, str, int], int] = {}
+    clocks: set[tuple[str, str, int]] = set()
+    for name in reversed(netlist.copies):
+        modules[name] = _module(netlist.modules[name], library, buffer, presented, clocks)
+    return Netlist(netlist.top, modules)
+
+
+def best_buffer(library: Library) -> Cell | None:
+    """The buffer with the least product of area and delay when it drives `LIMIT` NAND inputs; None where none is."""
+    nand = library.smallest_nand
+    slew = np.array(0.1)
+    load = np.array(LIMIT * nand.pins[nand.inputs[0]].capacitance)
+
+    def cost(cell: Cell) -> float:
+        arcs = cell.pins[cell.outputs[0]].arcs
+        delays = [float(table(slew, load)) for arc in arcs for table in arc.delays.values()]
+        return cell.area * max(delays, default=1.0)
+
+    return min((cell for cell in library.cells if cell.is_buffer), key=cost, default=None)
+
+
+def _module(
+    module: Module,
+    library: Library,
+    buffer: Cell,
+    presented: dict[tuple[str, str, int], int],
+    clocks: set[tuple[str, str, int]],
+) -> Module:
+    """One module; fills in how many sinks its input ports present to the outside, and which of them are clocks."""
+    parts = [Instance(p.name, p.kind, {pin: list(bits) for pin, bits in p.pins.items()}) for p in module.parts]
+    sinks, clock_nets = _sinks(module, library, presented, clocks)
+    entering = {bit for way, bits in module.ports.values() if way == "input" for bit in bits}
+    fresh = max([bit for bit in sinks if isinstance(bit, int)] + list(module.names), default=1)
+    pin_in, pin_out = buffer.inputs[0], buffer.outputs[0]
+    for net, found in list(sinks.items()):
+        if net in clock_nets or not isinstance(net, int):
+            continue
+        level, total = found, sum(weight for _, weight in found)
+        limit = PORT_LIMIT if net in entering else LIMIT
+        while total > limit:
+            following = []
+            for group in _grouped(level):
+                fresh += 1
+                for part, pin, place in group:
+                    parts[part].pins[pin][place] = fresh
+                parts.append(Instance(f"fan{fresh}", buffer.name, {pin_in: [net], pin_out: [fresh]}))
+                following.append(((len(parts) - 1, pin_in, 0), 1))
+            level, total = following, len(following)
+            limit = 1 if net in entering else LIMIT
+        sinks[net] = level
+    for port, (way, bits) in module.ports.items():
+        if way == "input":
+            for place, bit in enumerate(bits):
+                presented[module.name, port, place] = sum(weight for _, weight in sinks.get(bit, []))
+                if bit in clock_nets:
+                    clocks.add((module.name, port, place))
+    return Module(module.name, module.ports, parts, module.names)
+
+
+def _sinks(
+    module: Module,
+    library: Library,
+    presented: dict[tuple[str, str, int], int],
+    clocks: set[tuple[str, str, int]],
+) -> tuple[dict[int | str, list[tuple[Sink, int]]], set[int | str]]:
+    """Sinks of every net with their weights, and the nets that are clocks."""
+    sinks: dict[int | str, list[tuple[Sink, int]]] = defaultdict(list)
+    clock_nets = set()
+    for index, part in enumerate(module.parts):
+        known = part.kind in library.names
+        cell = library.cell(part.kind) if known else None
+        for pin, bits in part.pins.items():
+            if known and pin not in cell.inputs:
+                continue
+            for place, bit in enumerate(bits):
+                weight = 1 if known else presented.get((part.kind, pin, place), 0)
+                if weight:
+                    sinks[bit].append(((index, pin, place), weight))
+                if (known and pin == cell.clock) or (part.kind, pin, place) in clocks:
+                    clock_nets.add(bit)
+    return sinks, clock_nets
+
+
+def _grouped(level: list[tuple[Sink, int]]) -> list[list[Sink]]:
+    """Neighbours in groups of at most `LIMIT` sinks, of about the same weight each."""
+    total = sum(weight for _, weight in level)
+    target = total / -(-total // LIMIT)
+    groups: list[list[Sink]] = []
+    filled = 0.0
+    for sink, weight in level:
+        if not groups or filled + weight > max(target, weight):
+            groups.append([])
+            filled = 0.0
+        groups[-1].append(sink)
+        filled += weight
+    return groups

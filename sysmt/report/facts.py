@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Gathers what a report shows: per array its configuration, silicon, energy and cycles."""
+
+import dataclasses
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hdl.config import ArrayConfig
+from hdl.files import data_folder
+from hdl.generate import array_design
+from hdl.presets import preset
+from sim.cycles import evaluate
+from sim.networks import NETWORKS, network, total_macs
+from sim.silicon import consumption, workloads
+from sim.silicon.fpga import FAMILIES
+from sim.silicon.synthesis import GENERIC, Verilog, library_of, map_to, synthesise
+
+from .compare import compare
+
+DEFAULT_PRESETS = ("os16", "sysmt2_16", "sysmt4_16")
+OPEN_PRESET = "os8"
+"""The array that the open ones are compared with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Wishes:
+    """What to measure and how.
+
+    Members
+    -------
+    target : str
+        As for `sysmt synth`.
+    clock_mhz : float
+    workload : str, or "" for no energy
+    delays : "zero" or "unit"
+    seeds : int
+        Placements on an FPGA.
+    clock_gates : bool
+    settings : fields that replace those of every preset
+    """
+
+    target: str
+    clock_mhz: float = 100.0
+    workload: str = ""
+    delays: str = "zero"
+    seeds: int = 0
+    clock_gates: bool = False
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+    @property
+    def on_cells(self) -> bool:
+        """Whether the target is a cell library."""
+        return self.target != GENERIC and self.target not in FAMILIES
+
+
+def default_target() -> str:
+    """The sky130 library where the reference data are at hand, else generic gates."""
+    path = data_folder() / "data" / "liberty" / "sky130hd" / "sky130hd_tt.lib.gz"
+    return str(path) if path.exists() else GENERIC
+
+
+def default_workload(target: str) -> str:
+    """ResNet-8 where it is at hand, else the digits; nothing on a target without energies."""
+    if not Wishes(target).on_cells:
+        return ""
+    return "resnet8" if workloads.available("resnet8") else "digits"
+
+
+def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    """Measure everything; what was measured before is found again.
+
+    Returns
+    -------
+    dict
+        Plain values, as JSON holds them. No path and no date of the host is among them.
+    """
+    arrays = [_array(name, preset(name).with_fields(**wishes.settings), wishes, say) for name in presets]
+    reference = None
+    if wishes.on_cells and not wishes.settings:
+        known = next((array for array in arrays if array["name"] == OPEN_PRESET), None)
+        unpowered = dataclasses.replace(wishes, workload="")
+        reference = known or _array(OPEN_PRESET, preset(OPEN_PRESET), unpowered, say)
+    return {
+        "generator": f"sysmt {version('sysmt')}",
+        "target": _target_name(wishes),
+        "clock_mhz": wishes.clock_mhz,
+        "settings": wishes.settings,
+        "energy_assumptions": next((a["energy"]["assumptions"] for a in arrays if a["energy"]), None),
+        "arrays": arrays,
+        "comparison": compare(arrays),
+        "reference": reference,
+    }
+
+
+def _target_name(wishes: Wishes) -> str:
+    return Path(wishes.target).name if wishes.on_cells else wishes.target
+
+
+def _array(name: str, config: ArrayConfig, wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
+    emitted = array_design(config, name)
+    design = Verilog.of_array(emitted.verilog, name)
+    silicon = synthesise(design, wishes.target, wishes.clock_mhz, wishes.seeds, wishes.clock_gates, say)
+    energy = None
+    if wishes.workload:
+        mapped = map_to(design, library_of(wishes.target), wishes.clock_mhz, wishes.clock_gates)
+        energy = consumption.measure(
+            mapped,
+            emitted.manifest["ports"],
+            config,
+            wishes.workload,
+            workloads.jobs(wishes.workload),
+            wishes.delays,
+            wishes.clock_mhz,
+            say,
+        ).as_dict()
+    return {
+        "name": name,
+        "config": config.as_dict(),
+        "pes": config.rows * config.cols,
+        "peak": config.rows * config.cols * config.pe.threads,
+        "k_max": config.pe.k_max,
+        "latency": config.latency,
+        "silicon": silicon.as_dict() | {"target": _target_name(wishes), "shortfall": silicon.shortfall},
+        "energy": energy,
+        "networks": [_network(kind, config) for kind in NETWORKS],
+        "commands": _commands(name, wishes),
+    }
+
+
+def _network(name: str, config: ArrayConfig) -> dict[str, Any]:
+    layers = network(name, "baseline")
+    cycles = evaluate(layers, config, method="rtl").total
+    macs = total_macs(layers)
+    return {"network": name, "macs": macs, "cycles": cycles, "macs_per_cycle": macs / cycles}
+
+
+def _commands(name: str, wishes: Wishes) -> dict[str, str]:
+    """What prints each number again."""
+    synth = f"sysmt synth {name} --target {_target_name(wishes)} --clock {wishes.clock_mhz:g}"
+    synth += "".join(f" --set {field}={_text(value)}" for field, value in wishes.settings.items())
+    synth += " --clock-gates" if wishes.clock_gates else ""
+    found = {"silicon": f"{synth} --seeds {wishes.seeds}" if wishes.target in FAMILIES else synth}
+    if wishes.workload:
+        found["energy"] = f"{synth} --energy {wishes.workload} --delays {wishes.delays}"
+    config = preset(name).with_fields(**wishes.settings)
+    size = f"--array {config.rows}x{config.cols} --threads {config.pe.threads}"
+    return found | {"cycles": f"sysmt cycles --network {NETWORKS[0]} {size}"}
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report as Markdown: the same tables as the page, and the one that README shows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from .published import OPEN_ARRAYS
+from .tables import arrays_table, blocks_table, comparison_table, networks_table, open_table
+
+
+def markdown(facts: dict[str, Any]) -> str:
+    """The whole report."""
+    parts = [
+        "# Silicon report",
+        f"{facts['generator']}; target {facts['target']}, mapped for {facts['clock_mhz']:g} MHz.",
+        "## Arrays",
+        _table(*arrays_table(facts)),
+        *_section("## Against one thread", *comparison_table(facts)),
+        *_section("## Area by block", *blocks_table([a for a in facts["arrays"] if a["silicon"]["blocks"]])),
+        "## Cycles on networks",
+        _table(*networks_table(facts)),
+        *(_section("## Open 8x8 one-thread arrays", *open_table(facts, OPEN_ARRAYS)) if facts["reference"] else ()),
+        "## Assumptions",
+        "\n".join(f"- {line}" for line in assumptions(facts)),
+        "## Commands",
+        "```sh\n" + "\n".join(dict.fromkeys(c for a in facts["arrays"] for c in a["commands"].values())) + "\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def readme(facts: dict[str, Any]) -> str:
+    """The tables that README shows."""
+    parts = [_table(*arrays_table(facts))]
+    if facts["comparison"]:
+        parts.append(_table(*comparison_table(facts)))
+    return "\n\n".join([*parts, " ".join(f"{line[0].upper()}{line[1:]}." for line in assumptions(facts))])
+
+
+def assumptions(facts: dict[str, Any]) -> list[str]:
+    """What every figure leaves out."""
+    silicon = facts["arrays"][0]["silicon"]
+    found = [f"area: cells only, no wires, no clock tree, no filler; {silicon['tool']}"]
+    if silicon["timing_tool"]:
+        found.append(f"clock: {silicon['timing_assumptions']}; {silicon['timing_tool']}")
+    if facts["energy_assumptions"]:
+        found.append(f"energy: per useful MAC, zeros included, tiles back to back; {facts['energy_assumptions']}")
+    return [*found, "cycles: operands and sink always ready, layers one after the other"]
+
+
+def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [title, _table(head, rows)] if rows else []
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Energy: the cell simulator against the golden model, toggles against hand counts, sums against OpenSTA's."""
+
+import re
+
+import numpy as np
+import pytest
+
+from hdl.config import ArrayConfig
+from hdl.errors import UserError
+from hdl.generate import array_design
+from sim.silicon import energy, flat, liberty, mapping, netlist, streams, timing
+from sim.silicon.cells import Cell, Power
+from sim.silicon.netlist import Instance, Module, Netlist
+from sim.silicon.simulate import LANES, Simulation
+from sim.silicon.structural import verilog
+from sim.silicon.workloads import jobs
+from tb.shared import shared
+from tb.tiny_library import CAPACITANCE, CLOCK_INTERNAL, INPUT_INTERNAL, INTERNAL, tiny_library
+
+pytest.importorskip("pyosys", reason="pyosys is not installed: pip install 'sysmt[silicon]'")
+ONES = np.uint64(2**64 - 1)
+VOLTS = 2.0
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    """The tiny library."""
+    path = tmp_path_factory.mktemp("library") / "tiny.lib"
+    path.write_text(tiny_library())
+    return liberty.read(path)
+
+
+def hand_made(library: liberty.Library) -> flat.Flat:
+    """y = XOR(a, NOT a), which glitches when gates take time, and q = a a cycle later."""
+    parts = [
+        Instance("inv", "INV", {"A": [3], "Y": [4]}),
+        Instance("xor", "XOR2", {"A": [3], "B": [4], "Y": [5]}),
+        Instance("ff", "DFF", {"CK": [2], "D": [3], "Q": [6]}),
+    ]
+    ports = {"clk": ("input", [2]), "a": ("input", [3]), "y": ("output", [5]), "q": ("output", [6])}
+    return flat.flatten(Netlist("top", {"top": Module("top", ports, parts, {})}), library)
+
+
+@pytest.mark.parametrize(("delays", "glitches"), [("zero", 0), ("unit", 2)])
+def test_toggles_are_counted(library, delays, glitches):
+    simulation = Simulation(hand_made(library), delays)
+    simulation.counting = True
+    lanes = np.array([0b1011], np.uint64)
+    for word in (lanes, np.zeros(1, np.uint64)):
+        simulation.cycle({"a": word})
+        assert simulation.port("y")[0] == ONES
+    nets = {name: int(bits[0]) for name, (_, bits) in simulation.flat.ports.items()}
+    assert simulation.toggles[nets["a"]] == 2 * 3
+    assert simulation.toggles[nets["q"]] == 3, "a rising edge takes the a that was there before it"
+    assert simulation.toggles[nets["y"]] == glitches * 2 * 3
+    assert simulation.clocked.sum() == 2 * LANES
+
+
+def test_energy_of_a_hand_made_circuit(library):
+    """Every term by hand: the tables of the tiny library are constant."""
+    flat_ = hand_made(library)
+    toggles = np.zeros(flat_.nets)
+    a, y, q = (int(flat_.ports[name][1][0]) for name in ("a", "y", "q"))
+    toggles[[a, y, q]] = 10, 4, 6
+    is_register = np.array([cell.is_register for cell in flat_.kinds])[flat_.kind]
+    found = energy.Model(flat_).energy(energy.Activity(toggles, 7.0 * is_register, 1e-6))
+    half = 0.5 * VOLTS**2
+    assert found.parts["switching"] == pytest.approx(0.0), "what toggles drives no pin, or is a port"
+    assert found.parts["internal"] == pytest.approx(1e-12 * ((4 + 6) * INTERNAL + 10 * INPUT_INTERNAL))
+    assert found.parts["clock"] == pytest.approx(1e-12 * 14 * (CLOCK_INTERNAL + half * CAPACITANCE))
+    assert found.parts["leakage"] == pytest.approx((1 + 1 + 2) * 1e-9 * 1e-6)
+    assert sum(found.blocks.values()) == pytest.approx(found.total)
+
+
+@pytest.mark.parametrize("delays", ["zero", "unit"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_mapped_array_computes_what_the_model_does(library, threads, delays):
+    config = ArrayConfig(rows=2, cols=2, counters=False).with_fields(threads=threads)
+    design = array_design(config, "cells")
+    mapped = mapping.to_cells(design.verilog, "cells", library, 10_000, ["cells_multiplier"])
+    job = jobs("random:0.5")[0]
+    short = streams.Job("short", job.x[:8, :24], job.w[:24, :8])
+    simulation = Simulation(flat.flatten(mapped.netlist, library), delays)
+    count = streams.run(simulation, design.manifest["ports"], config, short)
+    assert count == streams.Count(24 // threads, LANES * 2 * 2 * 24)
+    assert simulation.toggles.sum() > count.macs
+    assert len(np.unique(simulation.clocked[simulation.clocked > 0])) == 1, "without clock gates all are clocked alike"
+
+
+def test_a_wrong_netlist_is_found(library):
+    """One gate of the PE is another one: the sums differ."""
+    config = ArrayConfig(rows=2, cols=2, counters=False)
+    design = array_design(config, "cells")
+    mapped = mapping.to_cells(design.verilog, "cells", library, 10_000, ["cells_multiplier"])
+    pe = mapped.netlist.modules["cells_pe"]
+    victim = max(i for i, part in enumerate(pe.parts) if part.kind == "NAND2")
+    parts = [p if i != victim else Instance(p.name, "NOR2", p.pins) for i, p in enumerate(pe.parts)]
+    broken = Module(pe.name, pe.ports, parts, pe.names)
+    wrong = netlist.Netlist("cells", mapped.netlist.modules | {pe.name: broken})
+    job = jobs("random:0.2")[0]
+    with pytest.raises(AssertionError, match="differ|gave"):
+        streams.run(Simulation(flat.flatten(wrong, library)), design.manifest["ports"], config, job)
+
+
+@pytest.mark.parametrize("name", ["random:2", "random:x", "vgg"])
+def test_unknown_workloads_are_refused(name):
+    with pytest.raises(UserError, match=r"^workload must be one of resnet8, digits, random:SPARSITY \(0 to 1\), not "):
+        jobs(name)
+
+
+def _duty(text: str, pin: str) -> float:
+    """How OpenSTA 2.0.17 weighs the table of an input, all nets being high half of the time: by the other operand of
+    the outermost operation when the input is one of its two operands, else by a half; found by experiment."""
+    text = text.strip()
+    while text.startswith("(") and _closing(text) == len(text) - 1:
+        text = text[1:-1].strip()
+    plain = re.sub(r"[()!'\s]", "", text)
+    if plain == pin:
+        return 1.0
+    depth = 0
+    for operator in "|&":
+        for place in range(len(text) - 1, -1, -1):
+            depth += (text[place] == ")") - (text[place] == "(")
+            if depth == 0 and text[place] == operator:
+                sides = text[:place], text[place + 1 :]
+                for own, other in (sides, sides[::-1]):
+                    if re.sub(r"[()!'\s]", "", own) == pin:
+                        share = _high(other)
+                        return 1.0 - share if operator == "|" else share
+                return 0.5
+    return 0.5
+
+
+def _closing(text: str) -> int:
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth == 0:
+            return place
+    return -1
+
+
+def _high(text: str) -> float:
+    from sim.silicon.logic import truth_table
+
+    names = sorted(set(re.findall(r"[A-Za-z_]\w*", text)))
+    return truth_table(text, names).bit_count() / (1 << len(names))
+
+
+def test_the_sum_agrees_with_opensta_for_the_same_activity():
+    """OpenSTA 2.0.17 adds both edges' tables for one transition of a clock or output, and weighs tables by duties."""
+    if not timing.available():
+        pytest.skip(f"opensta is not installed: {timing.PACKAGE}")
+    if timing.version() != "OpenSTA 2.0.17":
+        pytest.skip(f"the rules of report_power are known for OpenSTA 2.0.17, this is {timing.version()}")
+    cells = liberty.read(shared("data", "liberty") / "sky130hd" / "sky130hd_tt.lib.gz")
+    config = ArrayConfig(rows=2, cols=3, counters=False)
+    mapped = mapping.to_cells(array_design(config, "tiny").verilog, "tiny", cells, 10_000, ["tiny_multiplier"])
+    script = timing.linked("tiny", 10_000, cells) + "set_power_activity -global -activity 0.1 -duty 0.5\n"
+    output = timing.run(script + "report_power -digits 8\n", cells, verilog(mapped.netlist))
+    theirs = [float(word) for word in re.search(r"^Total +(.*?) +100", output, re.MULTILINE).group(1).split()]
+
+    flat_ = flat.flatten(mapped.netlist, cells)
+    registers = np.array([bool(cell.clock) for cell in flat_.kinds])[flat_.kind]
+
+    def weigh(cell: Cell, pin: str, power: Power) -> float:
+        return 2.0 if power.related == cell.clock else 2.0 * _duty(cell.pins[pin].function, power.related)
+
+    activity = energy.Activity(np.full(flat_.nets, 0.1), registers.astype(float), 10e-9)
+    ours = energy.Model(flat_).energy(activity, weigh)
+    pins = [flat_.kinds[kind].pins[flat_.kinds[kind].clock].capacitance for kind in flat_.kind[registers]]
+    charging = sum(pins) * cells.farads * cells.voltage**2
+    internal = ours.parts["internal"] + 2 * (ours.parts["clock"] - charging)
+    # Theirs takes the larger of a pin's capacitances of both edges.
+    assert ours.parts["switching"] / 10e-9 == pytest.approx(theirs[1], rel=0.05)
+    assert ours.parts["leakage"] / 10e-9 == pytest.approx(theirs[2], rel=0.01)
+    assert internal / 10e-9 == pytest.approx(theirs[0], rel=0.02)
