@@ -13,7 +13,21 @@ from typing import Any
 
 from sysmt.output import table
 
-from . import accuracy, area, boards, emission, frequency, golden, link, merging, nullcache, record, silicon, tcam, throughput
+from . import (
+    accuracy,
+    area,
+    boards,
+    emission,
+    frequency,
+    golden,
+    link,
+    merging,
+    nullcache,
+    record,
+    silicon,
+    tcam,
+    throughput,
+)
 
 MEASUREMENTS = {
     "throughput": throughput,

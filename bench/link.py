@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench.link`: the virtual board: how busy its array is, how fast it is simulated, and what damage on the link does."""
+"""`python -m bench.link`: the virtual board: busy array, cycles simulated per second, damage on the link."""
 
 import argparse
 import json

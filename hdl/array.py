@@ -12,7 +12,7 @@ from .emit import shared
 from .pe.ports import Control
 from .ports import Counters, ResultRow, Tile, w_step, x_step
 from .sequencer import Sequencer
-from .skew import delay
+from .skew import delay, follow
 
 
 class SystolicArray(wiring.Component):
@@ -91,7 +91,7 @@ class SystolicArray(wiring.Component):
         ]
         x = self._running(m, sequencer)
         sums, leaves = self._grid(m, sequencer, enable, x, platform)
-        self._results(m, sums, leaves, enable, frozen)
+        self._results(m, sums, leaves, enable, frozen, platform)
         if self.config.counters:
             self._count(m, sequencer, enable, x, platform)
         return m
@@ -116,19 +116,20 @@ class SystolicArray(wiring.Component):
         w = self.i_w.payload.w if config.fuse else self.i_w.payload
         listens: Value = sequencer.step & fuse & self.i_w.payload.tap if config.fuse else Const(0, 0)
         # Place p takes its tap from the weight that waits p cycles anyway: the skew serves rows and columns.
-        skewed_w = [delay(m, w[p], p, enable, f"skew_w_{p}") for p in range(config.w_lanes)] if config.fuse else []
+        skewed_w = [delay(m, w[p], p, enable, "skew", f"w_{p}", platform) for p in range(config.w_lanes)]
         skewed_x, control, taps = [], [], []
         for place in range(config.rows):
             row = config.rows - 1 - place
             if place:
-                first = delay(m, first, 1, enable, f"skew_first_{row}", reset_less=False)
-                mode = delay(m, mode, 1, enable, f"skew_mode_{row}")
-                fuse = delay(m, fuse, 1, enable, f"skew_fuse_{row}")
-            skewed_x.append(delay(m, x.word_select(row, len(x) // config.rows), place, enable, f"skew_x_{row}"))
+                first = follow(m, first, enable, f"skew_first_{row}")
+                mode = follow(m, mode, enable, f"skew_mode_{row}", reset_less=True)
+                fuse = follow(m, fuse, enable, f"skew_fuse_{row}", reset_less=True)
+            lane = x.word_select(row, len(x) // config.rows)
+            skewed_x.append(delay(m, lane, place, enable, "skew", f"x_{row}", platform))
             control += [first, sequencer.shift[place], mode, fuse]
             if config.fuse:
                 if place:
-                    listens = delay(m, listens, 1, enable, f"skew_tap_{row}", reset_less=False)
+                    listens = follow(m, listens, enable, f"skew_tap_{row}")
                 # Zero unless the step has a tap: columns whose tile has not ended yet still listen to the wire.
                 taps.append(Mux(listens, Value.cast(skewed_w[place]), 0))
         passing_x, passing_control = Cat(skewed_x), Cat(control)
@@ -137,7 +138,7 @@ class SystolicArray(wiring.Component):
             column = shared(m, f"column_{c}", Column, config, platform)
             m.d.comb += [
                 column.enable.eq(enable),
-                column.i_w.eq(skewed_w[c] if config.fuse else delay(m, w[c], c, enable, f"skew_w_{c}")),
+                column.i_w.eq(skewed_w[c]),
                 column.i_x.eq(passing_x),
                 column.i_control.eq(passing_control),
             ]
@@ -149,18 +150,18 @@ class SystolicArray(wiring.Component):
         return sums, at_exit.shift
 
     def _results(
-        self, m: Module, sums: list[Value], leaves: Value, enable: Signal, frozen: Value | None
+        self, m: Module, sums: list[Value], leaves: Value, enable: Signal, frozen: Value | None, platform: object
     ) -> None:
         """Align the columns; `leaves` says when the sum of the last one is a result; while `frozen` none is."""
         config = self.config
-        leaves = delay(m, leaves, config.pe.pipeline, enable, "leaves", reset_less=False)
+        leaves = follow(m, leaves, enable, "leaves", cycles=config.pe.pipeline)
         left = Signal(range(config.rows), init=config.rows - 1)
         m.d.comb += [
             self.o.valid.eq(leaves if frozen is None else leaves & ~frozen),
             self.o.payload.last.eq(left == 0),
         ]
         for c, total in enumerate(sums):
-            aligned = delay(m, total, config.cols - 1 - c, enable, f"align_{c}")
+            aligned = delay(m, total, config.cols - 1 - c, enable, "align", str(c), platform)
             m.d.comb += self.o.payload.sums[c].eq(aligned)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += left.eq(Mux(left == 0, config.rows - 1, left - 1))

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Performance counters of the array, computed at its edges from the polynomials of `hdl.events`."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import ArrayConfig
 from .emit import shared
 from .events import Monomial, events
+from .forms import Combination, extent, forms
 from .lines import LineCounts
 from .numeric import fits
 from .population import Population, PopulationConfig
 from .ports import COUNTER_WIDTH, Counters, Tile, w_step, x_step
+from .sums import add_products
 
 
 class EventCounters(wiring.Component):
@@ -39,7 +41,8 @@ class EventCounters(wiring.Component):
     A step is counted `LATENCY` cycles after it enters.
     """
 
-    LATENCY = 4
+    LATENCY = 3
+
     def __init__(self, config: ArrayConfig):
         self.config = config
         super().__init__(
@@ -63,82 +66,100 @@ class EventCounters(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config, tile = self.config, self.tile
-        several, quad = tile.threads != 0, tile.threads == 2
-        real_rows = self._within(m, tile.rows, config.rows, "rows")
-        real_cols = self._within(m, tile.cols, config.cols, "cols")
-        edges = [
-            (self.x, real_rows, str.islower, "x"),
-            (self.w, real_cols, str.isupper, "w"),
-        ]
-        polynomials = events(config.pe)
-        parts = [
-            {_part(monomial, keep) for p in polynomials.values() for monomial in p.terms}
-            for _, _, keep, _ in edges
-        ]
-        counts = [
-            self._edge_counts(m, platform, operands, real, several, quad, wanted, name)
-            for (operands, real, _, name), wanted in zip(edges, parts, strict=True)
-        ]
-        pairs = sorted({_split(m_) for p in polynomials.values() for m_ in p.terms}, key=_key)
-        along = self._lines(m, several, quad, real_rows, pairs) if config.fuse else None
-        products = {}
-        for i, (x_part, w_part) in enumerate(pairs):
-            factor = counts[0][x_part] * counts[1][w_part]
-            if along is not None:
-                factor = along.choose(factor, (x_part, w_part))
-            products[x_part, w_part] = Signal.like(factor, name=f"product_{i}", reset_less=True)
-            m.d.sync += products[x_part, w_part].eq(factor)
-
-        counted = [Signal(name=f"step_{i}") for i in range(3)]
-        m.d.sync += [late.eq(early) for early, late in zip([self.step, *counted], counted, strict=False)]
-        happens = counted[2]
+        # Without a step, and in reset, no row counts: then all that follows is zero, and no register needs an enable.
+        happens = self.step & ~ResetSignal()
         if config.fuse:
-            tapped = [Signal(name=f"tapped_{i}") for i in range(3)]
-            m.d.sync += [
-                late.eq(early)
-                for early, late in zip([self.step & (~tile.fuse | self.tap), *tapped], tapped, strict=False)
+            happens = happens & (~tile.fuse | self.tap)
+        real_rows = self._first(tile.rows, config.rows) & happens.replicate(config.rows)
+        real_cols = self._first(tile.cols, config.cols)
+        polynomials = events(config.pe)
+        found = forms(polynomials)
+        pairs = [pair for form in found for pair in form.pairs]
+        x_parts, w_parts = (sorted(set(side), key=sorted) for side in zip(*pairs, strict=True))
+        x_facts = self._facts(m, self.x, config.rows, x_parts, "x")
+        w_facts = self._facts(m, self.w, config.w_lanes, w_parts, "w")
+        along = None
+        if config.fuse:
+            real_cols = real_cols & (~tile.fuse).replicate(config.cols)
+            along = LineCounts(m, self, real_rows, x_facts, w_facts, x_parts, w_parts)
+        x_counts = self._counts(m, platform, x_facts, real_rows, x_parts, "x")
+        w_counts = self._counts(m, platform, w_facts, real_cols, w_parts, "w")
+        most = range(config.pe.threads * config.rows * config.cols + 1)
+        totals = []
+        for i, form in enumerate(found):
+            terms = [
+                (
+                    self._combine(m, x_counts, term.x, config.rows, f"x_{i}_{j}"),
+                    self._combine(m, w_counts, term.w, config.cols, f"w_{i}_{j}"),
+                    term.scale,
+                )
+                for j, term in enumerate(form.terms)
             ]
-            happens = tapped[2]
+            if along is not None:
+                terms += along.terms(form)
+            total = Signal(most, name=f"form_{i}")
+            m.d.sync += total.eq(add_products(m, terms, len(total), config.pe.target, f"form_{i}_sum"))
+            totals.append(total)
         for name, polynomial in polynomials.items():
             if polynomial.terms:
-                terms = sorted(polynomial.terms.items(), key=lambda t: _key(_split(t[0])))
-                happened = sum((c * products[_split(m_)] for m_, c in terms), start=0)
-                self._count(m, name, happens, happened)
-        self._count(m, "steps", counted[2], 1)
+                terms = [
+                    (total, None, form.weights[name])
+                    for total, form in zip(totals, found, strict=True)
+                    if name in form.weights
+                ]
+                self._count(m, name, add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned())
+        stepped = [Signal(name=f"step_{i}") for i in range(2)]
+        m.d.sync += [stepped[0].eq(self.step), stepped[1].eq(stepped[0])]
+        self._count(m, "steps", stepped[1])
         for name in ("operands", "drain", "output"):
-            self._count(m, f"stalls_{name}", getattr(self, f"stall_{name}"), 1)
+            self._count(m, f"stalls_{name}", getattr(self, f"stall_{name}"))
         return m
 
-    def _count(self, m: Module, name: str, on: Value, amount: Value | int) -> None:
+    def _count(self, m: Module, name: str, amount: Value) -> None:
         counter = self.counters[name]
-        with m.If(on):
-            m.d.sync += counter.eq((counter + amount)[:COUNTER_WIDTH])
+        m.d.sync += counter.eq((counter + amount)[:COUNTER_WIDTH])
 
-    def _within(self, m: Module, extent: Value, size: int, name: str) -> Signal:
+    @staticmethod
+    def _first(extent: Value, size: int) -> Value:
         """One bit per row or column: it is one of the first `extent`."""
-        real = Signal(size, name=f"real_{name}", reset_less=True)
-        m.d.sync += real.eq(Cat(extent > i for i in range(size)))
-        return real
+        return Cat(extent > i for i in range(size))
 
-    def _edge_counts(
+    def _facts(
+        self, m: Module, operands: Value, lanes: int, parts: list[Monomial], name: str
+    ) -> dict[str, Signal]:
+        """Every fact in `parts`, about the first `lanes` operands: one bit per lane."""
+        several, quad = self.tile.threads != 0, self.tile.threads == 2
+        facts = {}
+        for f in sorted({f for part in parts for f in part}):
+            thread = int(f[1:])
+            lane = [operands.word_select(i * self.config.pe.threads + thread, 8) for i in range(lanes)]
+            fit = [fits(v.as_signed() if name == "w" else v) for v in lane]
+            bits = {
+                "n": [v.any() for v in lane],
+                "s": [v.any() & small for v, small in zip(lane, fit, strict=True)],
+                "p": [~small & several & ~quad for small in fit],
+                "q": [~small & quad for small in fit],
+                "r": [self._runs(thread) & several] * lanes,
+            }
+            facts[f] = Signal(lanes, name=f"fact_{f}")
+            m.d.comb += facts[f].eq(Cat(bits[f[0].lower()]))
+        return facts
+
+    def _counts(
         self,
         m: Module,
         platform: object,
-        operands: Value,
-        real: Signal,
-        several: Value,
-        quad: Value,
-        wanted: set[Monomial],
+        facts: dict[str, Signal],
+        real: Value,
+        parts: list[Monomial],
         name: str,
     ) -> dict[Monomial, Signal]:
-        """For every wanted set of facts, in how many rows (or columns) all of them hold."""
-        held = self._facts(m, operands, len(real), several, quad, wanted, name == "w", "fact")
+        """For every set of facts, in how many real rows (or columns) all of them hold; registered."""
         counts = {}
-        for i, part in enumerate(sorted(wanted, key=sorted)):
+        for i, part in enumerate(parts):
             all_hold = real
             for f in sorted(part):
-                all_hold = all_hold & held[f]
-            counts[part] = Signal(range(len(real) + 1), name=f"count_{name}_{i}", reset_less=True)
+                all_hold = all_hold & facts[f]
             population = shared(
                 m,
                 f"population_{name}_{i}",
@@ -147,57 +168,22 @@ class EventCounters(wiring.Component):
                 platform,
             )
             m.d.comb += population.bits.eq(all_hold)
+            counts[part] = Signal(range(len(real) + 1), name=f"count_{name}_{i}", reset_less=True)
             m.d.sync += counts[part].eq(population.count)
         return counts
 
-    def _facts(
-        self,
-        m: Module,
-        operands: Value,
-        lanes: int,
-        several: Value,
-        quad: Value,
-        wanted: set[Monomial],
-        upper: bool,
-        name: str,
-    ) -> dict[str, Signal]:
-        """Every wanted fact about the first `lanes` operands, registered: one bit per lane."""
-        facts: dict[str, list[Value]] = {}
-        for t in range(self.config.pe.threads):
-            lane = [operands.word_select(i * self.config.pe.threads + t, 8) for i in range(lanes)]
-            big = [~fits(v.as_signed() if upper else v) for v in lane]
-            gates = {"b": several, "p": several & ~quad, "q": quad, "r": self._runs(t) & several}
-            values = {"n": [v.any() for v in lane]}
-            values |= {f: [b & on for b in big] if f != "r" else [on] * len(lane) for f, on in gates.items()}
-            for letter, bits in values.items():
-                facts[(letter.upper() if upper else letter) + str(t)] = bits
-        held = {}
-        for f in sorted({f for part in wanted for f in part}):
-            held[f] = Signal(lanes, name=f"{name}_{f}", reset_less=True)
-            m.d.sync += held[f].eq(Cat(facts[f]))
-        return held
-
-    def _lines(self, m: Module, several: Value, quad: Value, real: Signal, pairs: list) -> LineCounts:
-        """The same counts for tiles of 1-D convolution, where a row meets its own tap only."""
-        rows = self.config.rows
-        x_facts = self._facts(m, self.x, rows, several, quad, {x for x, _ in pairs}, False, "line_fact")
-        lanes = [self.w.word_select(rows - 1 - row, len(self.x) // rows) for row in range(rows)]
-        w_facts = self._facts(m, Cat(lanes), rows, several, quad, {w for _, w in pairs}, True, "line_fact")
-        return LineCounts(m, self.config, self.step, self.begins, self.tile, real, x_facts, w_facts, pairs)
+    def _combine(
+        self, m: Module, counts: dict[Monomial, Signal], combination: Combination, lanes: int, name: str
+    ) -> Value:
+        """A weighted sum of counts, as wide as its values need."""
+        if combination[0][1] == len(combination) == 1:
+            return counts[combination[0][0]]
+        low, high = extent(combination)
+        value = Signal(range(low * lanes, high * lanes + 1), name=name)
+        terms = [(counts[part], None, weight) for part, weight in combination]
+        m.d.comb += value.eq(add_products(m, terms, len(value), self.config.pe.target, f"{name}_sum"))
+        return value
 
     def _runs(self, thread: int) -> Value | int:
         """Whether the tile runs on this thread."""
         return Mux(self.tile.threads == 2, 1, Mux(self.tile.threads == 1, thread < 2, thread < 1))
-
-
-def _part(monomial: Monomial, keep) -> Monomial:
-    return frozenset(f for f in monomial if keep(f[0]))
-
-
-def _split(monomial: Monomial) -> tuple[Monomial, Monomial]:
-    return _part(monomial, str.islower), _part(monomial, str.isupper)
-
-
-def _key(pair: tuple[Monomial, Monomial]) -> tuple[list[str], list[str]]:
-    """An order that does not depend on the hash of strings: the Verilog must not."""
-    return sorted(pair[0]), sorted(pair[1])

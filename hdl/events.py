@@ -8,14 +8,17 @@ gate inside a PE.
 
 Facts about an activation of thread t (and alike about a weight, in capitals):
 
-    n<t>  it is not zero                      p<t>  it does not fit 4 bits, and exactly two threads run
-    q<t>  it does not fit, more than two run  b<t>  it does not fit, at least two run
+    n<t>  it is not zero                      s<t>  it is small: not zero, and fits 4 bits
+    p<t>  it does not fit, exactly two run    q<t>  it does not fit, more than two threads run
     r<t>  thread t is one of at least two that run (activations only)
 """
 
 from .config import PEConfig
 
 Monomial = frozenset[str]
+
+IMPLIED = {"s": "n", "p": "n", "q": "n", "S": "N", "P": "N", "Q": "N"}
+"""What is small is not zero, and what does not fit is not zero."""
 
 
 class Polynomial:
@@ -42,9 +45,8 @@ class Polynomial:
 
 
 def _simplest(monomial: Monomial) -> Monomial:
-    """An operand that does not fit is not zero: drop what follows."""
-    implied = {{"b": "n", "p": "n", "q": "n", "B": "N", "P": "N", "Q": "N"}.get(f[0], "-") + f[1:] for f in monomial}
-    return frozenset(monomial - implied)
+    """Drop the facts that follow from others."""
+    return frozenset(monomial - {IMPLIED[f[0]] + f[1:] for f in monomial if f[0] in IMPLIED})
 
 
 def constant(value: int) -> Polynomial:
@@ -81,21 +83,18 @@ def events(config: PEConfig) -> dict[str, Polynomial]:
         return counted | {"reduced": constant(0)}
     if config.policy == "min":
         return counted | {"reduced": total([fact(f"r{t}") for t in threads])}
+    width = config.width_policy
     if not config.detects_zeros:
-        pair = [_reduced_pair(config.width_policy, "p", t) for t in threads[:2]]
-        quad = [_reduced_quad("q", t) for t in threads] if config.threads == 4 else []
+        pair = [_reduced(width, fact(f"p{t}"), fact(f"P{t}")) for t in threads[:2]]
+        quad = [_either(fact(f"q{t}"), fact(f"Q{t}")) for t in threads] if config.threads == 4 else []
         return counted | {"reduced": total(pair + quad)}
     reduced = constant(0)
     for t in threads:
-        several = active[t] - active[t] * _none(active, {t})
-        if config.threads == 2:
-            reduced += several * _reduced_pair(config.width_policy, "b", t)
-        else:
-            others = [s for s in threads if s != t]
-            two = total([active[t] * active[s] * _none(active, {s, t}) for s in others])
-            reduced += two * _reduced_pair(config.width_policy, "b", t)
-            more = several - two
-            reduced += more * (_reduced_quad("b", t) if config.width_policy else constant(1))
+        big = [constant(1) - fact(f"{small}{t}") for small in "sS"]
+        others = [s for s in threads if s != t]
+        two = total([active[t] * active[s] * _none(active, {s, t}) for s in others])
+        more = active[t] - active[t] * _none(active, {t}) - two
+        reduced += two * _reduced(width, *big) + more * (_either(*big) if width else constant(1))
     return counted | {"reduced": reduced}
 
 
@@ -104,14 +103,11 @@ def _none(active: list[Polynomial], without: set[int]) -> Polynomial:
     return product([constant(1) - a for t, a in enumerate(active) if t not in without])
 
 
-def _reduced_pair(width_policy: str, big: str, t: int) -> Polynomial:
-    """Thread t has one 4b x 8b lane: is an operand of it reduced?"""
-    x, w = fact(f"{big}{t}"), fact(f"{big.upper()}{t}")
+def _reduced(width_policy: str, x: Polynomial, w: Polynomial) -> Polynomial:
+    """A thread has one 4b x 8b lane, `x` and `w` say what does not fit: is an operand of it reduced?"""
     return {"": constant(1), "A": x, "W": w, "Aw": x * w, "aW": x * w}[width_policy]
 
 
-def _reduced_quad(big: str, t: int) -> Polynomial:
-    """Thread t has one 4b x 4b multiplier: is an operand of it reduced?"""
-    x, w = fact(f"{big}{t}"), fact(f"{big.upper()}{t}")
+def _either(x: Polynomial, w: Polynomial) -> Polynomial:
+    """A thread has one 4b x 4b multiplier: is an operand of it reduced?"""
     return x + w - x * w
-

@@ -6,88 +6,80 @@ So per row and set of facts about activations, a count of that sliding window is
 the last output goes out), and a tap adds the counts of the rows whose weight has the facts that go with it.
 """
 
+from typing import TYPE_CHECKING
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-from .config import ArrayConfig
 from .events import Monomial
+from .forms import Form
+
+if TYPE_CHECKING:
+    from .counters import EventCounters
 
 
 class LineCounts:
-    """Window counts of every row, and what they add up to for every pair of sets of facts.
+    """Window counts of every row, and the taps that meet them.
 
-    Adds its registers to `m`, in step with those of `hdl.counters`: facts are registered one cycle after the step,
-    window counts two cycles after it.
+    Adds its registers to `m`, the module of `counters`; like the counts there they follow the step by one cycle.
 
     Parameters
     ----------
-    step, begins, tile
-        Of the step itself, with `hdl.sequencer.Sequencer`.
-    real : Signal(rows)
-        Rows that count, registered.
-    x_facts, w_facts : dict of str to Signal(rows)
-        Facts about the activation that enters a row, and about the tap of a row, registered.
-    pairs : list of (Monomial, Monomial)
-        Facts about activations, and facts about weights, that are asked for.
+    counters : EventCounters
+        Gives step, begins and tile.
+    real : Value
+        Rows that count, in a step with a tap.
+    x_facts, w_facts : dict of str to Signal
+        Facts about the activation that enters a row, and about every weight lane.
+    x_parts, w_parts : lists of Monomial
+        The sets of facts that are asked for.
     """
 
     def __init__(
         self,
         m: Module,
-        config: ArrayConfig,
-        step: Value,
-        begins: Value,
-        tile: Value,
-        real: Signal,
+        counters: "EventCounters",
+        real: Value,
         x_facts: dict[str, Signal],
         w_facts: dict[str, Signal],
-        pairs: list[tuple[Monomial, Monomial]],
+        x_parts: list[Monomial],
+        w_parts: list[Monomial],
     ):
-        self._config = config
-        moved, begun = Signal(name="line_moved"), Signal(name="line_begins")
-        cols = Signal.like(tile.cols, name="line_cols")
-        fuse = Signal(name="line_fuse")
-        self._fuse, self._cols = Signal(name="line_mode"), Signal.like(tile.cols, name="line_width")
-        m.d.sync += [moved.eq(step), begun.eq(begins), cols.eq(tile.cols), fuse.eq(tile.fuse)]
-        m.d.sync += [self._fuse.eq(fuse), self._cols.eq(cols)]
-
-        left = {name: self._leaving(m, fact, moved, begun, cols, name) for name, fact in x_facts.items()}
-        self._windows = {}
-        for i, part in enumerate(sorted({x for x, _ in pairs if x}, key=sorted)):
-            self._windows[part] = self._count(m, x_facts, left, part, moved, begun, i)
+        self._counters, self._config = counters, counters.config
+        rows, tile = self._config.rows, counters.tile
+        self._width = Signal.like(tile.cols, name="line_width")
+        m.d.sync += self._width.eq(tile.cols)
+        left = {name: self._leaving(m, fact, name) for name, fact in x_facts.items()}
+        self._windows = {p: self._count(m, x_facts, left, p, i) for i, p in enumerate(x_parts) if p}
         self._taps = {}
-        for i, part in enumerate(sorted({w for _, w in pairs}, key=sorted)):
-            has = real
+        taps = real & tile.fuse.replicate(rows)
+        for i, part in enumerate(w_parts):
+            has = taps
             for name in sorted(part):
-                has = has & w_facts[name]
-            self._taps[part] = Signal(config.rows, name=f"line_taps_{i}", reset_less=True)
+                has = has & w_facts[name][:rows][::-1]
+            self._taps[part] = Signal(rows, name=f"line_taps_{i}", reset_less=True)
             m.d.sync += self._taps[part].eq(has)
 
-    def choose(self, product: Value, pair: tuple[Monomial, Monomial]) -> Value:
-        """`product` in a matrix product; in a 1-D convolution how often the facts of `pair` met in this step."""
-        x, w = pair
-        windows = self._windows.get(x, [self._cols] * self._config.rows)
-        met = sum(Mux(self._taps[w][row], window, 0) for row, window in enumerate(windows))
-        return Mux(self._fuse, met, product)
+    def terms(self, form: Form) -> list[tuple[Value, Value, int]]:
+        """What a step of a 1-D convolution adds to `form`, as products; all zero in a matrix product."""
+        windows = {p: self._windows.get(p, [self._width] * self._config.rows) for p, _ in form.pairs}
+        return [
+            (windows[x][row], self._taps[w][row], scale)
+            for (x, w), scale in form.pairs.items()
+            for row in range(self._config.rows)
+        ]
 
-    def _leaving(self, m: Module, fact: Signal, moved: Signal, begun: Signal, cols: Signal, name: str) -> Signal:
+    def _leaving(self, m: Module, fact: Signal, name: str) -> Signal:
         """Whether the fact holds of the activations that move past the last output in this step: one bit per row."""
-        rows = self._config.rows
+        rows, tile = self._config.rows, self._counters.tile
         line = Signal(rows * self._config.cols, name=f"line_{name}", reset_less=True)
-        with m.If(moved):
-            m.d.sync += line.eq(Cat(fact, Mux(begun, 0, line))[: len(line)])
+        with m.If(self._counters.step):
+            m.d.sync += line.eq(Cat(fact, Mux(self._counters.begins, 0, line))[: len(line)])
         last = Signal(rows, name=f"line_last_{name}")
-        m.d.comb += last.eq(line.word_select((cols - 1)[: len(cols)], rows))
+        m.d.comb += last.eq(line.word_select((tile.cols - 1)[: len(tile.cols)], rows))
         return last
 
     def _count(
-        self,
-        m: Module,
-        facts: dict[str, Signal],
-        left: dict[str, Signal],
-        part: Monomial,
-        moved: Signal,
-        begun: Signal,
-        index: int,
+        self, m: Module, facts: dict[str, Signal], left: dict[str, Signal], part: Monomial, index: int
     ) -> list[Signal]:
         """Per row, how many activations in its window have all facts of `part`."""
         rows = self._config.rows
@@ -96,8 +88,8 @@ class LineCounts:
         windows = []
         for row in range(rows):
             window = Signal(range(self._config.cols + 1), name=f"window_{index}_{row}", reset_less=True)
-            with m.If(moved):
-                kept = Mux(begun, 0, window - leaves[row])
+            with m.If(self._counters.step):
+                kept = Mux(self._counters.begins, 0, window - leaves[row])
                 m.d.sync += window.eq((kept + enters[row])[: len(window)])
             windows.append(window)
         return windows

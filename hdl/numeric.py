@@ -45,8 +45,8 @@ def squeeze(
     heavy = Signal(name=f"{name}_heavy")
     high = operand[4:8]
     top = Const(7 if is_signed else 15, 4)
-    up = on & operand[3] & (high != top) if rounding == "nearest" else Const(0, 1)
-    rounded = increment(high, up)
+    up = operand[3] & (high != top) if rounding == "nearest" else Const(0, 1)
+    rounded = increment(high, up & on)
     if check_width:
         module.d.comb += [heavy.eq(~(on & fits(operand))), digit.eq(Mux(heavy, rounded, operand[0:4]))]
     else:

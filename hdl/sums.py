@@ -10,7 +10,7 @@ Smallest in standard cells. Target `fpga` writes `+` and `*`, for carry chains a
 import heapq
 from itertools import count
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 ARRIVAL_CARRY = 2
 ARRIVAL_SUM = 3
@@ -37,21 +37,31 @@ class BitMatrix:
         self._order = count()
         self._columns: list[list[tuple[int, int, Value]]] = [[] for _ in range(width + 1)]
 
-    def add(self, value: Value, shift: int = 0, arrival: int = 0) -> None:
+    def add(self, value: Value, shift: int = 0, negate: bool = False) -> None:
         """Add `value << shift`; a signed value is extended to the full width at no cost but its sign bit."""
         value = Value.cast(value)
         for i, bit in enumerate(value):
             negative = value.shape().signed and i == len(value) - 1
-            self._weighted(bit, i + shift, negative, arrival)
+            self._weighted(bit, i + shift, negative != negate, 0)
 
-    def add_product(self, a: Value, b: Value) -> None:
-        """Add `a * b`, each signed or unsigned, as one bit per pair of their bits."""
+    def add_product(self, a: Value, b: Value, shift: int = 0, negate: bool = False) -> None:
+        """Add `a * b << shift`, each signed or unsigned, as one bit per pair of their bits."""
         a, b = Value.cast(a), Value.cast(b)
         for i, a_bit in enumerate(a):
             a_sign = a.shape().signed and i == len(a) - 1
             for j, b_bit in enumerate(b):
                 b_sign = b.shape().signed and j == len(b) - 1
-                self._weighted(a_bit & b_bit, i + j, a_sign != b_sign, 1)
+                self._weighted(a_bit & b_bit, i + j + shift, (a_sign != b_sign) != negate, 1)
+
+    def add_shifted(self, value: Value, choices: list[tuple[Value, int]]) -> None:
+        """Add `value << shift` of the choice that is on, or nothing; value is signed, and at most one choice is on."""
+        places: dict[int, list[Value]] = {}
+        for on, shift in choices:
+            for i, bit in enumerate(value[:-1]):
+                places.setdefault(i + shift, []).append(bit & on)
+            self._weighted(value[-1] & on, len(value) - 1 + shift, True, ARRIVAL_SUM)
+        for place, bits in places.items():
+            self._weighted(Cat(bits).any(), place, False, ARRIVAL_SUM)
 
     def _weighted(self, bit: Value, position: int, negative: bool, arrival: int) -> None:
         if negative:  # -b * 2**p == (~b) * 2**p - 2**p
@@ -141,3 +151,21 @@ def add_rows(digit: Value, operand: Value) -> Value:
         alone = rows[len(rows) & ~1 :]
         rows = [(place, low + (high << (above - place))) for (place, low), (above, high) in pairs] + alone
     return rows[0][1]
+
+
+def add_products(
+    module: Module, terms: list[tuple[Value, Value | None, int]], width: int, target: str, name: str
+) -> Value:
+    """The sum of `a * b * scale` (of `a * scale` where b is None) over all terms, modulo `2**width`."""
+    if target == "fpga":
+        return sum(((a if b is None else a * b) * scale for a, b, scale in terms), start=Const(0))[:width]
+    matrix = BitMatrix(module, width, name)
+    for i, (a, b, scale) in enumerate(terms):
+        a = _named(module, a, f"{name}_a_{i}")
+        for shift in range(abs(scale).bit_length()):
+            if abs(scale) >> shift & 1:
+                if b is None:
+                    matrix.add(a, shift, scale < 0)
+                else:
+                    matrix.add_product(a, b, shift, scale < 0)
+    return matrix.reduce()

@@ -136,15 +136,16 @@ def test_without_counters_there_is_no_counter_port():
 
 
 def unskewed_weights(monkeypatch):
-    monkeypatch.setattr("hdl.array.delay", partial(_delay_all_but, "skew_w"))
+    monkeypatch.setattr("hdl.array.delay", partial(_delay_all_but, "skew", "w"))
 
 
 def unaligned_columns(monkeypatch):
-    monkeypatch.setattr("hdl.array.delay", partial(_delay_all_but, "align"))
+    monkeypatch.setattr("hdl.array.delay", partial(_delay_all_but, "align", ""))
 
 
-def _delay_all_but(spared, m, value, cycles, enable, name, reset_less=True):
-    return delay(m, value, 0 if name.startswith(spared) else cycles, enable, name, reset_less)
+def _delay_all_but(spared, start, m, value, cycles, enable, kind, name, platform):
+    spares = kind == spared and name.startswith(start)
+    return delay(m, value, 0 if spares else cycles, enable, kind, name, platform)
 
 
 def drain_too_early(monkeypatch):

@@ -36,10 +36,16 @@ def test_the_same_configuration_gives_the_same_bytes():
 
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_modules_do_not_grow_with_the_array(threads):
-    """A PE is one module, instantiated `rows` times in the one column, which is instantiated `cols` times."""
+    """A PE is one module, instantiated `rows` times in the one column, which is instantiated `cols` times.
+
+    Delay lines of operands and sums are made of lines of 1, 2, 4, ... registers: 1 in the small array, 1 to 8 in the
+    large one.
+    """
     small = array_design(ArrayConfig().with_fields(rows=2, cols=2, threads=threads), "a")
     large = array_design(ArrayConfig().with_fields(rows=12, cols=12, threads=threads), "a")
-    assert len(small.modules) == len(large.modules)
+    kinds = [{re.sub(r"_\d.*", "", module) for module in array.modules} for array in (small, large)]
+    assert kinds[0] == kinds[1]
+    assert len(large.modules) == len(small.modules) + 3 * 2
     assert len(re.findall(r"^  a_pe \S+ \($", large.verilog, re.MULTILINE)) == 12
     assert len(re.findall(r"^  a_column \S+ \($", large.verilog, re.MULTILINE)) == 12
 

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from ..config import ArrayConfig
 from ..emit import shared
-from ..skew import delay
+from ..skew import follow
 from ..sums import add
 from . import multiplier_kind
 from .ports import Control, activations, weights
@@ -92,11 +92,11 @@ class ProcessingElement(wiring.Component):
         else:
             m.d.comb += multiplier.enable.eq(self.enable)
         if pe.pipeline:
-            product = delay(m, product, 1, self.enable, "product").as_signed()
+            product = follow(m, product, self.enable, "product", reset_less=True).as_signed()
         if pe.pipeline and pe.target == "asic":
             product = Mux(self.enable, product, 0)
-        first = delay(m, control.first, pe.pipeline, self.enable, "first", reset_less=False)
-        shift = delay(m, control.shift, pe.pipeline, self.enable, "shift", reset_less=False)
+        first = follow(m, control.first, self.enable, "first", cycles=pe.pipeline)
+        shift = follow(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
         self._accumulate(m, product, first & self.enable, shift & self.enable)
         return m
 

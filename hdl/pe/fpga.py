@@ -11,7 +11,7 @@ where they are longest.
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from ..numeric import high_nibble, low_nibble
-from ..skew import delay
+from ..skew import follow
 from ..sums import add_rows
 from .multiplier import Multiplier
 from .nbsmt import NbSmt2, NbSmt4
@@ -25,22 +25,25 @@ class _Fpga(Multiplier):
         """Registers in front of the multiplications, and behind them."""
         return int(self.config.pipeline >= 2), int(self.config.pipeline == 3)
 
+    def _late(self, m: Module, value: Value, cycles: int, name: str) -> Value:
+        return follow(m, value, self.enable, name, reset_less=True, cycles=cycles)
+
     def _times(self, m: Module, a: Value, b: Value, name: str) -> Value:
         """The product of a digit and an operand."""
         before, behind = self._stages
         held = []
         for operand, side in ((a, "a"), (b, "b")):
-            late = delay(m, operand, before, self.enable, f"{name}_{side}")
+            late = self._late(m, operand, before, f"{name}_{side}")
             held.append(late.as_signed() if Value.cast(operand).shape().signed else late)
         product = held[0] * held[1] if self.config.dsp else add_rows(*held)
-        return delay(m, product, behind, self.enable, f"{name}_product").as_signed()
+        return self._late(m, product, behind, f"{name}_product").as_signed()
 
     def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
         """The sum of the products, each times 16 for every one of its digits that is heavy."""
         total: Value = Const(0, 1)
         for i, (product, flags) in enumerate(terms):
             for j, flag in enumerate(flags):
-                heavy = delay(m, flag, sum(self._stages), self.enable, f"heavy_{i}_{j}")
+                heavy = self._late(m, flag, sum(self._stages), f"heavy_{i}_{j}")
                 product = Mux(heavy, Cat(Const(0, 4), product).as_signed(), product)
             total = product if i == 0 else total + product
         # With registers behind, the accumulator's clock enable keeps a product from being added twice.

@@ -10,10 +10,10 @@ or four colliding threads take one of them each.
     lane =  digit(narrow) * wide  << (4 if the digit is heavy)
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from ..numeric import fits, high_nibble, low_nibble, squeeze, weigh
-from ..sums import add, multiply
+from ..sums import BitMatrix, add, multiply
 from .multiplier import Multiplier
 
 
@@ -99,29 +99,49 @@ class NbSmt4(_NbSmt):
             last = [d | quad, c, b]
         else:
             m.d.comb += [several.eq(self.mode[0]), quad.eq(self.mode[1])]
-            first, last = [1, 0, 0], [quad, 0, several]
+            first, last = [Const(1, 1), Const(0, 1), Const(0, 1)], [quad, Const(0, 1), several]
         front = [self._pick(first, [v[t] for t in (0, 1, 2, 3)]) for v in (self.x, self.w)]
         back = [self._pick(last, [v[t] for t in (3, 2, 1, 0)]) for v in (self.x, self.w)]
         terms = [
-            *self._lane(m, "front", 1, several, quad, front, 1),
-            *self._lane(m, "back", several, several, quad, back, 2),
+            *self._lane(m, "front", several, quad, front, 1),
+            *self._lane(m, "back", several, quad, back, 2),
         ]
         self._sum(m, terms)
         return m
 
+    def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
+        """As for all; a product is weighed and stopped in one choice, where two in a row would be twice the cells."""
+        matrix = BitMatrix(m, self.config.product_width, "sum")
+        for i, (product, (heavy, other)) in enumerate(terms):
+            light, one, both = (Signal(name=f"{name}_{i}") for name in ("light", "one", "both"))
+            m.d.comb += [
+                light.eq(self.enable & ~heavy & ~other),
+                one.eq(self.enable & (heavy ^ other)),
+                both.eq(self.enable & heavy & other),
+            ]
+            matrix.add_shifted(product, [(light, 0), (one, 4), (both, 8)])
+        m.d.comb += self.product.eq(matrix.reduce())
+
     @staticmethod
     def _pick(choose: list[Value], values: list[Value]) -> Value:
-        """The first of four values whose choice is set, else the last."""
-        a, b, c, d = values
-        return Mux(choose[0], a, Mux(choose[1], b, Mux(choose[2], c, d)))
+        """The first of four values whose choice is set, else the last: one and-or per bit."""
+        a, b, c = choose
+        picked = Const(0, 0)
+        for on, value in zip([a, ~a & b, ~a & ~b & c, ~(a | b | c)], values, strict=True):
+            picked = picked | Mux(on, value.as_unsigned(), 0)
+        return picked
 
-    def _lane(self, m: Module, name: str, own: Value, several: Signal, quad: Signal, thread: list, helper: int):
+    def _lane(self, m: Module, name: str, several: Signal, quad: Signal, thread: list, helper: int):
         """One lane: 4b x 8b for the thread it was given; with `quad` 4b x 4b for it, and 4b x 4b for `helper`."""
         x = Signal.like(self.x[0], name=f"{name}_x")
         w = Signal.like(self.w[0], name=f"{name}_w")
         m.d.comb += [x.eq(thread[0]), w.eq(thread[1])]
         narrow, wide = self._roles(x, w)
-        digit, heavy = self._squeeze(m, narrow, several, f"{name}_narrow")
+        if name == "front":
+            digit, heavy = self._squeeze(m, narrow, several, f"{name}_narrow")
+        else:
+            squeezed, heavy = self._squeeze(m, narrow, Const(1, 1), f"{name}_narrow")
+            digit, heavy = Mux(several, squeezed, low_nibble(narrow)), several & heavy
         wide_high, wide_heavy = self._squeeze(m, wide, quad, f"{name}_wide")
         wide_low = low_nibble(wide)
         swapped = self._swapped(narrow, wide)
@@ -131,17 +151,10 @@ class NbSmt4(_NbSmt):
             digit, heavy = Mux(swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4], digit), heavy & ~swap
             wide_high = Mux(swap, high_nibble(narrow), wide_high)
             wide_low = Mux(swap, low_nibble(narrow), wide_low)
-        if name == "back":
-            digit, heavy = Mux(own, digit, low_nibble(narrow)), own & heavy
-        on_x, on_w = self.x[helper], self.w[helper]
-        help_narrow, help_heavy = self._squeeze(m, self._roles(on_x, on_w)[0], quad, f"help_{name}_narrow")
-        help_wide, help_wide_heavy = self._squeeze(m, self._roles(on_x, on_w)[1], quad, f"help_{name}_wide")
-        enable = self.enable
-        high = self._times(m, Mux(enable, digit, 0), wide_high, f"{name}_high")
-        low = self._times(
-            m, Mux(enable, Mux(quad, help_narrow, digit), 0), Mux(quad, help_wide, wide_low), f"{name}_low"
-        )
-        return [
-            (high, [heavy, wide_heavy]),
-            (low, [Mux(quad, help_heavy, heavy), quad & help_wide_heavy]),
-        ]
+        help_narrow, help_wide = self._roles(self.x[helper], self.w[helper])
+        # The helper is looked at with `quad` only.
+        help_narrow, help_heavy = self._squeeze(m, help_narrow, Const(1, 1), f"help_{name}_narrow")
+        help_wide, help_wide_heavy = self._squeeze(m, help_wide, Const(1, 1), f"help_{name}_wide")
+        high = self._times(m, digit, wide_high, f"{name}_high")
+        low = self._times(m, Mux(quad, help_narrow, digit), Mux(quad, help_wide, wide_low), f"{name}_low")
+        return [(high, [heavy, wide_heavy]), (low, [Mux(quad, help_heavy, heavy), quad & help_wide_heavy])]
