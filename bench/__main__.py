@@ -4,13 +4,14 @@
 import argparse
 import sys
 
-from . import area, emission, golden, nullcache, tcam, throughput
+from . import area, emission, golden, networks, nullcache, tcam, throughput
 
 MEASUREMENTS = {
     "throughput": throughput,
     "area": area,
     "emission": emission,
     "golden": golden,
+    "networks": networks,
     "nullcache": nullcache,
     "tcam": tcam,
 }

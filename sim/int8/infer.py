@@ -11,6 +11,7 @@ import numpy as np
 from hdl.config import ArrayConfig
 
 from .batches import run
+from .blame import reasons
 from .engines import Engine, Golden
 from .forward import Plan, Runner, exact_plan
 from .inputs import Inputs
@@ -59,26 +60,30 @@ def infer(
     Returns
     -------
     Outcome
-        Its report: `top1`, `top1_exact` (None without labels), `agree`, `loss` with its 95 % interval, `changed`,
-        `cycles`, `cycles_exact` and `speedup` of one input, `speedup_covered` over the layers NB-SMT may take,
-        `inputs_per_second`, `layers`.
+        Its report: `top1`, `top1_exact` (None without labels), `agree`, `loss` with its 95 % interval, `changed` and
+        the `reasons` for it, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_covered` over the layers
+        NB-SMT may take, `inputs_per_second`, `layers`.
     """
-    golden = Golden(config.pe)
+    golden, quick = Golden(config.pe), Golden(config.pe, counting=False)
     planner = Planner(
-        network=network, engine=golden, config=config, wishes=wishes, calibration=calibration, say=say
+        network=network, engine=quick, config=config, wishes=wishes, calibration=calibration, say=say
     )
     plan = planner.plan()
     exact = run(
-        Runner(network=network, engine=golden, plan=exact_plan(network)), inputs.values, progress=_tell(say, "exact")
+        Runner(network=network, engine=quick, plan=exact_plan(network)), inputs.values, progress=_tell(say, "exact")
     )
     census = Census(network)
     runner = Runner(network=network, engine=engine or golden, plan=plan)
     start = perf_counter()
     outputs = run(runner, inputs.values, census, _tell(say, "threads"))
     spent = perf_counter() - start
-    errors = deviations(network, golden, plan, inputs.values[:ERROR_INPUTS])
-    layers = rows(network, plan, config, census, errors)
+    errors = deviations(network, quick, plan, inputs.values[:ERROR_INPUTS])
+    layers = rows(network, plan, config, census, errors, planner.held_out(plan))
     report = _answers(exact, outputs, inputs.labels) | _cycles(layers, covered(network))
+    say("looking for the layers behind changed answers")
+    changed = np.array(report["changed"], int)
+    answers = exact.reshape(len(exact), -1).argmax(axis=1)
+    report["reasons"] = reasons(network, quick, plan, inputs.values, answers, changed)
     report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / spent, "layers": layers}
     return Outcome(outputs=outputs, plan=plan, report=report)
 
