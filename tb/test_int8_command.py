@@ -137,12 +137,19 @@ def test_accuracy_takes_the_models_that_are_there(files, tmp_path, capsys, monke
     listed = [("small", "small.tflite", "in.npz", "calib.npz"), ("halved", "small.tflite", "in.npz", None)]
     monkeypatch.setattr(accuracy, "MODELS", listed)
     monkeypatch.setattr(accuracy, "POLICIES", ("S+A", "A"))
+    monkeypatch.setattr(accuracy, "BUDGET_POLICY", "S+A")
     monkeypatch.setenv("SYSMT_DATA", str(tmp_path))
     assert accuracy.main(["--limit", "10", "--to", str(tmp_path)]) == 0
     assert "* reordered and recalibrated" in capsys.readouterr().out
-    found = {name: rows for name, rows, _ in accuracy.models(root, 10)}
-    assert [(row["threads"], row["policy"]) for row in found["small"]] == [
-        (t, p) for t in (2, 4) for p in ("S+A", "S+A*", "A")
-    ]
+    found = {model.name: model for model in accuracy.models(root)}
+    rows, layers = accuracy.sweep(found["small"], 10)
+    assert [(row["threads"], row["policy"]) for row in rows] == [(t, p) for t in (2, 4) for p in ("S+A", "S+A*", "A")]
+    assert len(layers) == 5
+    (calibrated, tested), other = found["halved"].folds
+    assert len(calibrated) == len(tested) == 20
+    assert other[0] is tested
+    budget = accuracy.within_budget(found["halved"], 2)
+    assert budget["inputs"] == 40
+    assert budget["low"] <= budget["loss"] <= budget["high"]
     for name in ("small", "small_layers", "halved"):
         assert (tmp_path / f"{name}.png").exists()

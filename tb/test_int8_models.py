@@ -71,7 +71,6 @@ def test_comparison_catches_a_seeded_bug(name):
     assert not np.array_equal(seen[output], reference(content, inputs, [output])[output])
 
 
-@pytest.mark.regress
 @pytest.mark.parametrize("name", ["resnet8_cifar10", "dscnn_kws"])
 def test_answers_are_the_interpreters_image_by_image(name):
     source = MODELS[name][0]

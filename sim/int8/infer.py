@@ -26,9 +26,10 @@ ERROR_INPUTS = 32
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What one run found: the raw outputs [B, ...], the plan, and the report as plain numbers."""
+    """What one run found: raw outputs [B, ...] and the exact network's, the plan, and the report as plain numbers."""
 
     outputs: np.ndarray
+    exact: np.ndarray
     plan: Plan
     report: dict[str, Any]
 
@@ -85,7 +86,7 @@ def infer(
     answers = exact.reshape(len(exact), -1).argmax(axis=1)
     report["reasons"] = reasons(network, quick, plan, inputs.values, answers, changed)
     report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / spent, "layers": layers}
-    return Outcome(outputs=outputs, plan=plan, report=report)
+    return Outcome(outputs=outputs, exact=exact, plan=plan, report=report)
 
 
 def _answers(exact: np.ndarray, outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
