@@ -35,7 +35,7 @@ SEARCH_INPUTS = 300
 """Calibration inputs that a price is tried on before all of them judge it."""
 MARGIN = 1.0
 """Standard errors that the smooth loss must stay below the budget: calibration inputs flatter."""
-PRICES = 7
+PRICES = 6
 """Times that the range of prices is halved."""
 RANGE = 1e-5
 """Smallest price tried, of the one from which on nothing is slowed down."""
@@ -218,9 +218,11 @@ class Planner:
         not tried on the others.
         """
         scores = self._scores(plan, SEARCH_INPUTS)
-        if not self._verdict(plan, scores, margin=-MARGIN) or len(self.calibration) <= SEARCH_INPUTS:
-            return self._verdict(plan, scores)
-        return self._verdict(plan, np.concatenate([scores, self._scores(plan, start=SEARCH_INPUTS)]))
+        if len(self.calibration) > SEARCH_INPUTS:
+            if not self._verdict(plan, scores, margin=-MARGIN):
+                return False
+            scores = np.concatenate([scores, self._scores(plan, start=SEARCH_INPUTS)])
+        return self._verdict(plan, scores)
 
     def _verdict(self, plan: Plan, scores: np.ndarray, margin: float = MARGIN) -> bool:
         exact = self._exact_scores[: len(scores)]

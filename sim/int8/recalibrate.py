@@ -16,7 +16,7 @@ from .engines import Engine
 from .forward import Plan, Runner, Seen, exact_plan
 from .network import Network
 
-INPUTS = 200
+INPUTS = 128
 """Most calibration inputs taken: a channel's mean is known well enough with fewer."""
 GROWTH = 4
 """How much larger than elsewhere the one batch may be that all inputs go through together."""
