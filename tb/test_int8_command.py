@@ -9,6 +9,7 @@ import pytest
 
 from bench import accuracy
 from sim.int8 import picture
+from sim.int8.engines import Golden
 from sim.int8.tflite_reader import parse, read
 from sysmt.main import main
 
@@ -97,6 +98,21 @@ def test_other_mistakes_are_one_line(files, capsys):
         assert code == 2
         assert words in said.err
         assert said.err.count("\n") == 1
+
+
+def test_on_the_gates(files, capsys, monkeypatch):
+    options = ["--threads", 2, "--size", 4, "--limit", 1, "--on", "rtl", "--json"]
+    code, said = infer(files, capsys, *options)
+    found = json.loads(said.out)
+    assert code == 0
+    assert found["equal"] is True
+    assert found["cycles_simulated"] == found["cycles"]
+    # A golden model that is off is noticed.
+    right = Golden.product
+    monkeypatch.setattr(Golden, "product", lambda self, x, w, threads: right(self, x, -np.maximum(w, -127), threads))
+    code, said = infer(files, capsys, *options[:-1])
+    assert code == 1
+    assert "are NOT the golden model's" in said.out
 
 
 def test_public_models_have_the_interpreters_answers(tmp_path, capsys):

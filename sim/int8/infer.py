@@ -63,7 +63,8 @@ def infer(
     Outcome
         Its report: `top1`, `top1_exact` (None without labels), `agree`, `loss` with its 95 % interval, `changed` and
         the `reasons` for it, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_covered` over the layers
-        NB-SMT may take, `inputs_per_second`, `layers`.
+        NB-SMT may take, `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and counters are the
+        golden model's.
     """
     golden, quick = Golden(config.pe), Golden(config.pe, counting=False)
     planner = Planner(
@@ -78,6 +79,7 @@ def infer(
     start = perf_counter()
     outputs = run(runner, inputs.values, census, _tell(say, "threads"))
     spent = perf_counter() - start
+    same = engine is None or _as_golden(Runner(network=network, engine=golden, plan=plan), inputs, outputs, census)
     errors = deviations(network, quick, plan, inputs.values[:ERROR_INPUTS])
     layers = rows(network, plan, config, census, errors, planner.held_out(plan))
     report = _answers(exact, outputs, inputs.labels) | _cycles(layers, covered(network))
@@ -85,8 +87,16 @@ def infer(
     changed = np.array(report["changed"], int)
     answers = exact.reshape(len(exact), -1).argmax(axis=1)
     report["reasons"] = reasons(network, quick, plan, inputs.values, answers, changed)
+    if engine is not None:
+        report["equal"] = same
     report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / spent, "layers": layers}
     return Outcome(outputs=outputs, exact=exact, plan=plan, report=report)
+
+
+def _as_golden(runner: Runner, inputs: Inputs, outputs: np.ndarray, census: Census) -> bool:
+    """Whether the golden model has the same outputs and counters."""
+    counted = Census(runner.network)
+    return np.array_equal(run(runner, inputs.values, counted), outputs) and counted.counters == census.counters
 
 
 def _answers(exact: np.ndarray, outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:

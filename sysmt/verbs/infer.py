@@ -5,12 +5,12 @@ import argparse
 import io
 from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hdl.config import POLICIES, THREADS, ArrayConfig
 from hdl.files import write_together
-from sim.int8.engines import Engine
 from sim.int8.infer import infer
 from sim.int8.inputs import load
 from sim.int8.network import build
@@ -18,6 +18,9 @@ from sim.int8.planning import Wishes
 from sim.int8.tflite_reader import read
 
 from ..output import Result, Verb, progress, table
+
+if TYPE_CHECKING:
+    from tb.gates import Gates
 
 COLUMNS = ("layer", "shape", "macs", "threads", "operands_per_step", "sparsity", "fits", "collisions", "reduced",
            "fewer_reduced", "relative_error", "cycles", "utilisation")
@@ -34,15 +37,18 @@ def _infer(args: argparse.Namespace) -> Result:
         reorder=args.reorder,
         recalibrate=args.recalibrate,
     )
-    outcome = infer(network, inputs, config, wishes, calibration, _engine(args.on, config), progress)
+    engine = _engine(args.on, config)
+    outcome = infer(network, inputs, config, wishes, calibration, engine, progress)
+    if engine is not None:
+        outcome.report["cycles_simulated"] = engine.cycles
     if args.output:
         content = io.BytesIO()
         np.save(content, outcome.outputs)
         write_together(args.output.parent, {args.output.name: content.getvalue()})
-    return Result(_text(outcome.report), outcome.report)
+    return Result(_text(outcome.report), outcome.report, code=int(not outcome.report.get("equal", True)))
 
 
-def _engine(name: str, config: ArrayConfig) -> Engine | None:
+def _engine(name: str, config: ArrayConfig) -> "Gates | None":
     if name == "golden":
         return None
     from tb.gates import Gates  # only here: the simulator takes a second to load
@@ -68,6 +74,11 @@ def _text(report: dict) -> str:
         f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
         f"({report['speedup_covered']:.2f}x on the layers that may run threaded)"
     )
+    if "equal" in report:
+        lines.append(
+            f"outputs and counters of the simulated Verilog are {'' if report['equal'] else 'NOT '}the golden model's; "
+            f"it took {report['cycles_simulated']} cycles"
+        )
     return "\n".join([*lines, f"{report['inputs_per_second']:.0f} inputs per second"])
 
 
