@@ -83,7 +83,8 @@ def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str
             for prepared in (False, True) if policy.startswith("S") else (False,):
                 progress(f"{model.name}: {threads} threads, {policy}{', prepared' if prepared else ''}")
                 wishes = Wishes(threads=threads, reorder=prepared, recalibrate=prepared)
-                report = infer(model.network, tested, _array(threads, policy), wishes, calibrated).report
+                config = _array(threads, policy)
+                report = infer(model.network, tested, config, wishes, calibrated, explain=False).report
                 label = f"{policy}*" if prepared else policy
                 kept = ("top1", "top1_exact", "agree", "speedup", "speedup_covered")
                 gains = [row["fewer_reduced"] for row in report["layers"] if row["fewer_reduced"] is not None]
