@@ -39,7 +39,7 @@ MODELS = (
     ("dscnn", "dscnn_kws_int8.tflite", "kws/even500.npz", None),
 )
 """Name, model, test inputs, calibration inputs (None: halves of the test inputs, crosswise)."""
-CALIBRATION = 200
+CALIBRATION = 100
 """Calibration inputs of the sweep; a budget takes all."""
 BUDGET = 0.01
 BUDGET_POLICY = "S+aW"
@@ -116,7 +116,7 @@ def within_budget(model: Model, threads: int) -> dict[str, Any]:
     loss = asdict(paired_loss(*right))
     reports = [outcome.report for outcome, _ in outcomes]
     blamed = Counter(name for report in reports for reason in report["reasons"] for name in reason["layers"])
-    return {
+    found = {
         "threads": threads,
         "policy": f"{BUDGET_POLICY}, budget",
         "inputs": len(right[0]),
@@ -130,6 +130,8 @@ def within_budget(model: Model, threads: int) -> dict[str, Any]:
         "speedup_covered": float(np.mean([report["speedup_covered"] for report in reports])),
         "worst": blamed.most_common(1)[0][0].split(";")[0][-28:] if blamed else "-",
     }
+    progress(f"{model.name}: {json.dumps(found)}")
+    return found
 
 
 def _array(threads: int, policy: str) -> ArrayConfig:
