@@ -64,3 +64,10 @@ def run(
 
     for_each(batch, [slice(start, start + size) for start in range(0, len(inputs), size)])
     return outputs
+
+
+def watch(runner: Runner, inputs: np.ndarray, observe: Observer) -> None:
+    """Show an observer every layer of every batch, the batches in their order: what it makes of them is repeatable."""
+    size = batch_size(runner.network)
+    for start in range(0, len(inputs), size):
+        runner(inputs[start : start + size], observe)

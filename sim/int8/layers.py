@@ -10,7 +10,7 @@ from hdl.config import ArrayConfig
 from ..cycles.array import matmul_cycles
 from ..nbsmt_counters import Counters
 from ..rounding import fits_x
-from .batches import run
+from .batches import watch
 from .engines import Engine
 from .forward import LayerPlan, Plan, Runner, Seen
 from .linear import Linear
@@ -87,7 +87,7 @@ class Deviations:
 def deviations(network: Network, engine: Engine, plan: Plan, inputs: np.ndarray) -> list[float]:
     """Relative error of every layer on some inputs."""
     seen = Deviations(network, engine)
-    run(Runner(network=network, engine=engine, plan=plan), inputs, seen)
+    watch(Runner(network=network, engine=engine, plan=plan), inputs, seen)
     return seen.relative
 
 
