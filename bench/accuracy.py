@@ -11,7 +11,6 @@ other one) and each half is tested with the plan that the other one made: all ar
 
 import argparse
 import json
-import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -33,6 +32,8 @@ from sim.int8.paired import paired_loss
 from sim.int8.planning import Wishes
 from sim.int8.tflite_reader import read
 from sysmt.output import progress, table
+
+from . import data_folder
 
 MODELS = (
     ("resnet8", "resnet8_cifar10_int8.tflite", "cifar10/test_first500.npz", "cifar10/train_first1000.npz"),
@@ -144,7 +145,6 @@ def _answers(outputs: np.ndarray) -> np.ndarray:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the tables and draw the pictures."""
-    checkout = Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(
         prog="python -m bench.accuracy",
         description=__doc__.partition("\n")[0],
@@ -162,8 +162,7 @@ def main(argv: list[str] | None = None) -> int:
     draw(outcomes, len(test), args.to / "digits.png")
     keys = ("threads", "policy", "accuracy", "utilisation", "reduced_share")
     found = {"digits": [{key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
-    root = Path(os.environ.get("SYSMT_DATA", checkout.parent / "shared")) / "data"
-    for model in models(root):
+    for model in models(data_folder() / "data"):
         budgets = [within_budget(model, threads) for threads in (2, 4)]
         rows, layers = sweep(model, args.limit)
         found |= {f"{model.name}, within {100 * BUDGET:g} point": budgets, model.name: rows}

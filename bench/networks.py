@@ -6,7 +6,6 @@ and the median of each counts; the golden model runs with its performance counte
 gets as many threads as the golden model; its reference kernels, which the golden model equals bit for bit, take one.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,17 +26,12 @@ from sim.int8.network import build
 from sim.int8.tflite_reader import read
 from sim.parallel import workers
 
+from . import data_folder
 from .command import run
 
 MODEL, INPUTS = "models/resnet8_cifar10_int8.tflite", "cifar10/test_first500.npz"
 COUNT = 128
 POLICY = "S+A"
-
-
-def data() -> Path:
-    """The folder of public models and inputs."""
-    beside = Path(__file__).resolve().parent.parent.parent / "shared"
-    return Path(os.environ.get("SYSMT_DATA", beside)) / "data"
 
 
 def measure(root: Path, model: str = MODEL, inputs: str = INPUTS, count: int = COUNT, rounds: int = 5) -> list[dict]:
@@ -107,7 +101,7 @@ def _time(task: Callable[[], Any]) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the measurements."""
-    return run("bench.networks", __doc__.partition("\n")[0], lambda: measure(data()), argv)
+    return run("bench.networks", __doc__.partition("\n")[0], lambda: measure(data_folder() / "data"), argv)
 
 
 if __name__ == "__main__":
