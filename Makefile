@@ -35,7 +35,7 @@ bench: .venv/ready ## measure every figure the project claims (a few minutes)
 nullcache: .venv/ready ## SparseCache: misses and time per network, table and picture
 	@$(PY) -m bench.nullcache
 
-accuracy: .venv/ready ## run all policies over the digits network, and the int8 models when they are here
+accuracy: .venv/ready ## run all policies over the digits network, and, for long, the int8 models when they are here
 	@$(PY) -m bench.accuracy
 
 # The place and route tools of all families take 450 MB, so only those who build bitstreams get them.

@@ -50,7 +50,9 @@ class Product:
     counters: Counters
 
 
-def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = None) -> Product:
+def matmul(
+    x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = None, counting: bool = True
+) -> Product:
     """Multiply x by w as an array of these PEs does.
 
     Parameters
@@ -62,6 +64,8 @@ def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = Non
     pe : PEConfig
     threads : int, optional
         Threads to run on, if fewer than the PE has (throttling).
+    counting : bool
+        Whether the counters are wanted; without, they are all 0.
 
     Raises
     ------
@@ -71,7 +75,7 @@ def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = Non
     check_operands(x, w, pe)
     threads = pe.throttle(threads)
     by_thread = split(x, threads), split(w.T, threads)
-    return Product(_sums(*by_thread, terms(pe, threads)), count(*by_thread, pe))
+    return Product(_sums(*by_thread, terms(pe, threads)), count(*by_thread, pe) if counting else Counters())
 
 
 def check_operands(x: np.ndarray, w: np.ndarray, pe: PEConfig) -> None:

@@ -124,6 +124,11 @@ class Requantize:
         for name, limits in (("multiplier", (0, INT32.max)), ("shift", (-31, 30)), ("bias", (INT32.min, INT32.max))):
             _check_range(name, np.asarray(getattr(self, name)), *limits)
 
+    @property
+    def scale(self) -> np.ndarray:
+        """The real scale, float64 [N]."""
+        return np.asarray(self.multiplier) * 2.0 ** (np.asarray(self.shift) - 31)
+
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         """Requantise sums int32 [..., N] to int64 [..., N] within `low..high`."""
         scaled = multiply(sums.astype(np.int64) + self.bias, self.multiplier, self.shift, self.variant)

@@ -9,6 +9,7 @@ import pytest
 
 from bench import accuracy
 from sim.int8 import picture
+from sim.int8.engines import Golden
 from sim.int8.tflite_reader import parse, read
 from sysmt.main import main
 
@@ -99,6 +100,21 @@ def test_other_mistakes_are_one_line(files, capsys):
         assert said.err.count("\n") == 1
 
 
+def test_on_the_gates(files, capsys, monkeypatch):
+    options = ["--threads", 2, "--size", 4, "--limit", 1, "--on", "rtl", "--json"]
+    code, said = infer(files, capsys, *options)
+    found = json.loads(said.out)
+    assert code == 0
+    assert found["equal"] is True
+    assert found["cycles_simulated"] == found["cycles"]
+    # A golden model that is off is noticed.
+    right = Golden.product
+    monkeypatch.setattr(Golden, "product", lambda self, x, w, threads: right(self, x, -np.maximum(w, -127), threads))
+    code, said = infer(files, capsys, *options[:-1])
+    assert code == 1
+    assert "are NOT the golden model's" in said.out
+
+
 def test_public_models_have_the_interpreters_answers(tmp_path, capsys):
     model, inputs = shared("data", "models", "dscnn_kws_int8.tflite"), shared("data", "kws", "even500.npz")
     assert main(["infer", str(model), str(inputs), "--limit", "60", "--json", "-o", str(tmp_path / "o.npy"),
@@ -137,12 +153,19 @@ def test_accuracy_takes_the_models_that_are_there(files, tmp_path, capsys, monke
     listed = [("small", "small.tflite", "in.npz", "calib.npz"), ("halved", "small.tflite", "in.npz", None)]
     monkeypatch.setattr(accuracy, "MODELS", listed)
     monkeypatch.setattr(accuracy, "POLICIES", ("S+A", "A"))
+    monkeypatch.setattr(accuracy, "BUDGET_POLICY", "S+A")
     monkeypatch.setenv("SYSMT_DATA", str(tmp_path))
     assert accuracy.main(["--limit", "10", "--to", str(tmp_path)]) == 0
     assert "* reordered and recalibrated" in capsys.readouterr().out
-    found = {name: rows for name, rows, _ in accuracy.models(root, 10)}
-    assert [(row["threads"], row["policy"]) for row in found["small"]] == [
-        (t, p) for t in (2, 4) for p in ("S+A", "S+A*", "A")
-    ]
+    found = {model.name: model for model in accuracy.models(root)}
+    rows, layers = accuracy.sweep(found["small"], 10)
+    assert [(row["threads"], row["policy"]) for row in rows] == [(t, p) for t in (2, 4) for p in ("S+A", "S+A*", "A")]
+    assert len(layers) == 5
+    (calibrated, tested), other = found["halved"].folds
+    assert len(calibrated) == len(tested) == 20
+    assert other[0] is tested
+    budget = accuracy.within_budget(found["halved"], 2)
+    assert budget["inputs"] == 40
+    assert budget["low"] <= budget["loss"] <= budget["high"]
     for name in ("small", "small_layers", "halved"):
         assert (tmp_path / f"{name}.png").exists()

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from hdl.config import PEConfig
+from sim.int8.batches import run
 from sim.int8.engines import Golden
 from sim.int8.forward import Runner, exact_plan
 from sim.int8.network import build
@@ -68,3 +69,15 @@ def test_comparison_catches_a_seeded_bug(name):
     runner(inputs, tensors=lambda step, value: seen.update({step.output: value}))
     output = [step.output for step in network.steps if step.kind.endswith("CONV_2D")][1]
     assert not np.array_equal(seen[output], reference(content, inputs, [output])[output])
+
+
+@pytest.mark.parametrize("name", ["resnet8_cifar10", "dscnn_kws"])
+def test_answers_are_the_interpreters_image_by_image(name):
+    source = MODELS[name][0]
+    content, inputs = shared("data", "models", f"{name}_int8.tflite").read_bytes(), source(500)
+    network = build(parse(content))
+    found = run(Runner(network=network, engine=Golden(PEConfig()), plan=exact_plan(network)), inputs)
+    expected = reference(content, inputs, [network.output_index])[network.output_index]
+    assert len(found) == 500
+    np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
+    np.testing.assert_array_equal(found, expected)

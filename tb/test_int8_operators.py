@@ -76,11 +76,12 @@ def test_depthwise(stride, repeat, with_bias):
     compare(model, y)
 
 
+@pytest.mark.parametrize("scale", [0.003, np.linspace(0.001, 0.006, 13)])
 @pytest.mark.parametrize("shape", [(1, 40), (1, 2, 5, 4)])
-def test_fully_connected(shape):
+def test_fully_connected(shape, scale):
     model = Model()
     x = model.tensor(shape, scale=0.4, zero=89)
-    w, b = model.constant(weights(13, 40), 0.003), model.constant(bias(13), 0.4 * 0.003)
+    w, b = model.constant(weights(13, 40), scale), model.constant(bias(13), 0.4 * np.asarray(scale))
     y = model.tensor((1, 13), scale=0.15, zero=-3)
     model.node("FULLY_CONNECTED", [x, w, b], y)
     compare(model, y, count=200)
@@ -141,7 +142,7 @@ def test_softmax(scale, beta, n):
     compare(model, y, count=200)
 
 
-@pytest.mark.parametrize("kind", ["RELU", "RELU6", "RELU_N1_TO_1", "LEAKY_RELU"])
+@pytest.mark.parametrize("kind", ["RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU"])
 def test_activations(kind):
     model = Model()
     x = model.tensor((1, 300), scale=0.071, zero=3)
@@ -157,7 +158,9 @@ def test_moves_and_conversions():
     r = model.node("QUANTIZE", [q], model.tensor((1, 6, 5, 4), scale=0.013, zero=9))
     edges = model.constant(np.array([[0, 0], [1, 2], [0, 1], [0, 0]], np.int32))
     p = model.node("PAD", [r, edges], model.tensor((1, 9, 6, 4), scale=0.013, zero=9))
-    c = model.node("CONCATENATION", [p, p], model.tensor((1, 9, 6, 8), scale=0.013, zero=9), Axis=-1)
+    m = model.tensor((1, 9, 6, 4), scale=0.013, zero=9)
+    model.node("MAX_POOL_2D", [p], m, Padding=0, StrideH=1, StrideW=1, FilterHeight=2, FilterWidth=3)
+    c = model.node("CONCATENATION", [p, m], model.tensor((1, 9, 6, 8), scale=0.013, zero=9), Axis=-1)
     shape = model.constant(np.array([1, -1], np.int32))
     f = model.node("RESHAPE", [c, shape], model.tensor((1, 9 * 6 * 8), scale=0.013, zero=9))
     y = model.node("DEQUANTIZE", [f], model.tensor((1, 9 * 6 * 8), "float32"))

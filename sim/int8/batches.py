@@ -2,6 +2,7 @@
 """Runs a network over many inputs: in batches that bound the memory, on all cores, with word of the progress."""
 
 from collections.abc import Callable
+from math import prod
 from threading import Lock
 
 import numpy as np
@@ -24,8 +25,9 @@ def batch_size(network: Network) -> int:
 
 
 def largest_operand(network: Network) -> int:
-    """Bytes of the largest lowered operand of one input."""
-    return max((layer.rows * layer.operands for layer in network.layers), default=1)
+    """Bytes of the largest lowered operand of one input, or tensor while it is computed in 64 bits."""
+    tensors = (8 * prod(step.result.shape) for step in network.steps)
+    return max((*tensors, *(layer.rows * layer.operands for layer in network.layers)), default=1)
 
 
 def run(
@@ -62,3 +64,10 @@ def run(
 
     for_each(batch, [slice(start, start + size) for start in range(0, len(inputs), size)])
     return outputs
+
+
+def watch(runner: Runner, inputs: np.ndarray, observe: Observer) -> None:
+    """Show an observer every layer of every batch, the batches in their order: what it makes of them is repeatable."""
+    size = batch_size(runner.network)
+    for start in range(0, len(inputs), size):
+        runner(inputs[start : start + size], observe)

@@ -10,6 +10,7 @@ from ..nbsmt import Product
 from .engines import Engine
 from .linear import Linear
 from .network import Network, Step
+from .order import ordered
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -19,8 +20,9 @@ class LayerPlan:
     Parameters
     ----------
     threads : int
-    order : int64 [K] or None
-        The static permutation of K: place p of the reduction takes operand `order[p]` (MICRO 2020, section 4.2).
+    order : int64 [at least K] or None
+        The static order of K: place p of the reduction takes operand `order[p]` (MICRO 2020, section 4.2), or zeros
+        where that is `HOLE`.
     correction : int64 [N] or None
         Added to the integer biases (recalibration).
     """
@@ -28,6 +30,10 @@ class LayerPlan:
     threads: int = 1
     order: np.ndarray | None = None
     correction: np.ndarray | None = None
+
+    def places(self, k: int) -> int:
+        """Length of the reduction of K operands, the holes included."""
+        return k if self.order is None else len(self.order)
 
 
 Plan = tuple[LayerPlan, ...]
@@ -50,8 +56,9 @@ class Seen:
         Its place in `Network.layers`.
     x : uint8
         The lowered operand, reordered as the array sees it.
-    w : int8 [K, N]
+    w : int8
         The weights, reordered alike.
+    plan : LayerPlan
     product : Product
     """
 
@@ -59,6 +66,7 @@ class Seen:
     index: int
     x: np.ndarray
     w: np.ndarray
+    plan: LayerPlan
     product: Product
 
 
@@ -85,8 +93,11 @@ class Runner:
 
     def __post_init__(self):
         pairs = zip(self.network.layers, self.plan, strict=True)
-        ordered = tuple(layer.weights if plan.order is None else layer.weights[plan.order] for layer, plan in pairs)
-        object.__setattr__(self, "weights", ordered)
+        weights = tuple(
+            layer.weights if plan.order is None else np.ascontiguousarray(ordered(layer.weights.T, plan.order).T)
+            for layer, plan in pairs
+        )
+        object.__setattr__(self, "weights", weights)
 
     def __call__(
         self,
@@ -137,8 +148,8 @@ class Runner:
             product = self.engine.depthwise(lowered, w)
         else:
             if plan.order is not None:
-                lowered = lowered.take(plan.order, axis=1)
+                lowered = ordered(lowered, plan.order)
             product = self.engine.product(lowered, w, plan.threads)
         if observe is not None:
-            observe(Seen(layer=layer, index=index, x=lowered, w=w, product=product))
+            observe(Seen(layer=layer, index=index, x=lowered, w=w, plan=plan, product=product))
         return layer.finish(product.sums, correct(index, product.sums) if correct else plan.correction)

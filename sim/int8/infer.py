@@ -11,6 +11,7 @@ import numpy as np
 from hdl.config import ArrayConfig
 
 from .batches import run
+from .blame import reasons
 from .engines import Engine, Golden
 from .forward import Plan, Runner, exact_plan
 from .inputs import Inputs
@@ -25,9 +26,10 @@ ERROR_INPUTS = 32
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outcome:
-    """What one run found: the raw outputs [B, ...], the plan, and the report as plain numbers."""
+    """What one run found: raw outputs [B, ...] and the exact network's, the plan, and the report as plain numbers."""
 
     outputs: np.ndarray
+    exact: np.ndarray
     plan: Plan
     report: dict[str, Any]
 
@@ -40,6 +42,7 @@ def infer(
     calibration: Inputs | None = None,
     engine: Engine | None = None,
     say: Say = lambda text: None,
+    explain: bool = True,
 ) -> Outcome:
     """Run a network on an array and compare it with its exact self.
 
@@ -55,32 +58,49 @@ def infer(
         What computes the products of the run; the golden model by default. Plans are always made with the golden model.
     say : function of str
         Is told the progress.
+    explain : bool
+        Whether to look for the layers behind changed answers: costs a run of those inputs per layer.
 
     Returns
     -------
     Outcome
-        Its report: `top1`, `top1_exact` (None without labels), `agree`, `loss` with its 95 % interval, `changed`,
-        `cycles`, `cycles_exact` and `speedup` of one input, `speedup_covered` over the layers NB-SMT may take,
-        `inputs_per_second`, `layers`.
+        Its report: `top1`, `top1_exact` (None without labels), `agree`, `loss` with its 95 % interval, `changed` and
+        the `reasons` for it, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_covered` over the layers
+        NB-SMT may take, `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and counters are the
+        golden model's.
     """
-    golden = Golden(config.pe)
+    golden, quick = Golden(config.pe), Golden(config.pe, counting=False)
     planner = Planner(
-        network=network, engine=golden, config=config, wishes=wishes, calibration=calibration, say=say
+        network=network, engine=quick, config=config, wishes=wishes, calibration=calibration, say=say
     )
     plan = planner.plan()
     exact = run(
-        Runner(network=network, engine=golden, plan=exact_plan(network)), inputs.values, progress=_tell(say, "exact")
+        Runner(network=network, engine=quick, plan=exact_plan(network)), inputs.values, progress=_tell(say, "exact")
     )
     census = Census(network)
     runner = Runner(network=network, engine=engine or golden, plan=plan)
     start = perf_counter()
     outputs = run(runner, inputs.values, census, _tell(say, "threads"))
     spent = perf_counter() - start
-    errors = deviations(network, golden, plan, inputs.values[:ERROR_INPUTS])
-    layers = rows(network, plan, config, census, errors)
+    same = engine is None or _as_golden(Runner(network=network, engine=golden, plan=plan), inputs, outputs, census)
+    errors = deviations(network, quick, plan, inputs.values[:ERROR_INPUTS])
+    layers = rows(network, plan, config, census, errors, planner.held_out(plan))
     report = _answers(exact, outputs, inputs.labels) | _cycles(layers, covered(network))
+    report["reasons"] = []
+    if explain and report["changed"]:
+        say("looking for the layers behind changed answers")
+        answers = exact.reshape(len(exact), -1).argmax(axis=1)
+        report["reasons"] = reasons(network, quick, plan, inputs.values, answers, np.array(report["changed"]))
+    if engine is not None:
+        report["equal"] = same
     report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / spent, "layers": layers}
-    return Outcome(outputs=outputs, plan=plan, report=report)
+    return Outcome(outputs=outputs, exact=exact, plan=plan, report=report)
+
+
+def _as_golden(runner: Runner, inputs: Inputs, outputs: np.ndarray, census: Census) -> bool:
+    """Whether the golden model has the same outputs and counters."""
+    counted = Census(runner.network)
+    return np.array_equal(run(runner, inputs.values, counted), outputs) and counted.counters == census.counters
 
 
 def _answers(exact: np.ndarray, outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:

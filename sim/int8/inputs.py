@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads inputs and labels from .npz files, in the type and shape that a network takes."""
 
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,16 @@ import numpy as np
 from hdl.errors import UserError
 
 from .network import Network
+
+NAMES = ("images", "features", "labels")
+BYTES = 2**32
+"""Largest array read: bounds the memory whatever a compressed file unfolds to."""
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+DAMAGE = (
+    OSError, ValueError, EOFError, TypeError, AttributeError, KeyError, MemoryError, RuntimeError, OverflowError,
+    SyntaxError, struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)
+"""What reading a damaged archive raises, as found by trying."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +59,7 @@ def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in ("images", "features", "labels") if name in arrays}
-    except (OSError, ValueError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or "not a plain .npz archive"
-        raise UserError(f"inputs must be a readable .npz file, not {str(path)!r} ({reason})") from None
+    found = _arrays(path)
     if ("images" in found) == ("features" in found):
         raise UserError(f"inputs must hold either images or features, not {'both' if found else 'neither'}")
     name = "images" if "images" in found else "features"
@@ -59,6 +68,31 @@ def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
         raise UserError(f"{name} must hold at least one input, not {found[name].shape}; the set is empty")
     labels = _labels(found["labels"], len(values), network) if "labels" in found else None
     return Inputs(values, labels)[slice(limit)]
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the file that matter, none of them believed to be larger than what is in the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: _array(archive, f"{name}.npy") for name in NAMES if f"{name}.npy" in archive.namelist()}
+    except UserError:
+        raise
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or "not a plain .npz archive"
+        raise UserError(f"inputs must be a readable .npz file, not {str(path)!r} ({reason})") from None
+
+
+def _array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    size = archive.getinfo(member).file_size
+    if size > BYTES:
+        raise UserError(f"inputs must hold at most {BYTES} bytes of {member}, not {size}; split the file")
+    with archive.open(member) as file:
+        shape, _, dtype = HEADERS[np.lib.format.read_magic(file)](file)
+        rest = size - file.tell()
+        if prod(shape) * dtype.itemsize > rest or min(shape, default=0) < 0:
+            raise UserError(f"inputs must hold all of {member} {shape} {dtype}, not {rest} bytes; the file is damaged")
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _fit(name: str, values: np.ndarray, network: Network) -> np.ndarray:

@@ -10,24 +10,32 @@ from hdl.config import ArrayConfig
 from ..cycles.array import matmul_cycles
 from ..nbsmt_counters import Counters
 from ..rounding import fits_x
-from .batches import run
+from .batches import watch
 from .engines import Engine
-from .forward import Plan, Runner, Seen
+from .forward import LayerPlan, Plan, Runner, Seen
 from .linear import Linear
 from .network import Network
 
+EXACT = LayerPlan()
+"""How a layer runs on one thread."""
 
-def layer_cycles(layer: Linear, config: ArrayConfig, threads: int = 1) -> int:
+
+def layer_cycles(layer: Linear, config: ArrayConfig, plan: LayerPlan = EXACT) -> int:
     """Cycles of one layer for one input, without stalls; layers do not overlap.
 
     A depthwise layer is one product per channel, one column wide each, back to back.
     """
     k, n = layer.weights.shape
     if not layer.depthwise:
-        return matmul_cycles(layer.rows, k, n, config, threads)
+        return steps_cycles(layer, config, config.pe.steps(plan.places(k), plan.threads))
     tiles = -(-layer.rows // config.rows) * n
-    steps = config.pe.steps(k, threads)
+    steps = config.pe.steps(k, plan.threads)
     return (tiles - 1) * config.tile_cycles(steps) + steps + config.latency
+
+
+def steps_cycles(layer: Linear, config: ArrayConfig, steps: int) -> int:
+    """Cycles of a layer that is no depthwise one, for one input, by the steps of its reduction."""
+    return matmul_cycles(layer.rows, steps, layer.weights.shape[1], config, 1)
 
 
 def covered(network: Network) -> tuple[bool, ...]:
@@ -47,10 +55,11 @@ class Census:
     def __call__(self, seen: Seen) -> None:
         """Take in one batch of one layer."""
         i = seen.index
+        holes = 0 if seen.layer.depthwise else len(seen.x) * (seen.x.shape[1] - len(seen.layer.weights))
         self.rows[i] += len(seen.x)
-        self.operands[i] += seen.x.size
-        self.zeros[i] += seen.x.size - int(np.count_nonzero(seen.x))
-        self.narrow[i] += int(np.count_nonzero(fits_x(seen.x)))
+        self.operands[i] += seen.x.size - holes
+        self.zeros[i] += seen.x.size - holes - int(np.count_nonzero(seen.x))
+        self.narrow[i] += int(np.count_nonzero(fits_x(seen.x))) - holes
         self.counters[i] = self.counters[i] + seen.product.counters
 
 
@@ -78,17 +87,25 @@ class Deviations:
 def deviations(network: Network, engine: Engine, plan: Plan, inputs: np.ndarray) -> list[float]:
     """Relative error of every layer on some inputs."""
     seen = Deviations(network, engine)
-    run(Runner(network=network, engine=engine, plan=plan), inputs, seen)
+    watch(Runner(network=network, engine=engine, plan=plan), inputs, seen)
     return seen.relative
 
 
 def rows(
-    network: Network, plan: Plan, config: ArrayConfig, census: Census, errors: list[float]
+    network: Network,
+    plan: Plan,
+    config: ArrayConfig,
+    census: Census,
+    errors: list[float],
+    held_out: dict[int, tuple[int, int]],
 ) -> list[dict[str, Any]]:
-    """The report's row per layer: shapes and cycles for one input, counts over all that the census saw."""
+    """The report's row per layer: shapes and cycles for one input, counts over all that the census saw.
+
+    `held_out`: for layers in an order of their own, the products reduced in the natural order and in that one.
+    """
     found = []
     for i, (layer, how) in enumerate(zip(network.layers, plan, strict=True)):
-        cycles = layer_cycles(layer, config, how.threads)
+        cycles = layer_cycles(layer, config, how)
         counters = census.counters[i]
         inputs = census.rows[i] / layer.rows
         found.append(
@@ -98,7 +115,9 @@ def rows(
                 "shape": [layer.rows, *layer.weights.shape],
                 "macs": layer.macs,
                 "threads": how.threads,
+                "operands_per_step": len(layer.weights) / config.pe.steps(how.places(len(layer.weights)), how.threads),
                 "reordered": how.order is not None,
+                "fewer_reduced": 1 - held_out[i][1] / held_out[i][0] if i in held_out else None,
                 "sparsity": census.zeros[i] / census.operands[i],
                 "fits": census.narrow[i] / census.operands[i],
                 "collisions": counters.collisions,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the intermediate form to steps that can be run: every operator is checked and prepared once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,21 +42,28 @@ class Step:
 
     Parameters
     ----------
-    name, kind : str
+    kind : str
     inputs : tuple of int
         Tensors that it reads.
     output : int
+    result : Tensor
+        What the output's tensor is like.
     operation : Linear or a function of arrays
     last_use : tuple of int
         Tensors that nothing reads after this step.
     """
 
-    name: str
     kind: str
     inputs: tuple[int, ...]
     output: int
+    result: Tensor
     operation: Linear | Operation
     last_use: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the output's tensor."""
+        return self.result.name
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,6 +90,15 @@ class Network:
     def layers(self) -> tuple[Linear, ...]:
         """The layers that run on the array, in their order."""
         return tuple(step.operation for step in self.steps if isinstance(step.operation, Linear))
+
+    @property
+    def scores(self) -> "Network":
+        """The network without a SOFTMAX at its end, which hides how far apart two answers are."""
+        *steps, last = self.steps
+        before = [step for step in steps if step.output in last.inputs]
+        if last.kind != "SOFTMAX" or last.output != self.output_index or not before:
+            return self
+        return replace(self, output=before[0].result, output_index=before[0].output, steps=tuple(steps))
 
 
 def build(graph: Graph) -> Network:
@@ -116,10 +132,10 @@ def build(graph: Graph) -> Network:
         operation = OPERATORS[node.kind](graph, node)
         steps.append(
             Step(
-                name=graph.tensors[node.output].name,
                 kind=node.kind,
                 inputs=inputs,
                 output=node.output,
+                result=graph.tensors[node.output],
                 operation=operation,
                 last_use=tuple(sorted(dead)),
             )

@@ -34,14 +34,23 @@ def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
         mine = [row for row in rows if row["threads"] == threads]
         places = [row["speedup"] for row in mine], [100 * row["top1"] for row in mine]
         axes.plot(*places, "os"[threads == 4], color=COLOURS[threads], label=f"{threads} threads")
-        for row in mine:
-            axes.annotate(row["policy"], (row["speedup"], 100 * row["top1"]), textcoords="offset points", xytext=(5, 3))
+        for (x, y), names in _labels(mine).items():
+            axes.annotate(", ".join(names), (x, y), textcoords="offset points", xytext=(6, -3), fontsize=8)
+    axes.margins(x=0.2)
     axes.set_xlabel("speed-up of the whole network")
     axes.set_ylabel("top-1 (%)")
     axes.set_title(name)
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
     _save(figure, path)
+
+
+def _labels(rows: list[dict[str, Any]]) -> dict[tuple[float, float], list[str]]:
+    """The runs of every point: those that lie on one another share a line of text."""
+    found: dict[tuple[float, float], list[str]] = {}
+    for row in rows:
+        found.setdefault((round(row["speedup"], 3), 100 * row["top1"]), []).append(row["policy"])
+    return found
 
 
 def draw_layers(name: str, layers: list[dict[str, Any]], path: Path) -> None:

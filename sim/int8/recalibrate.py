@@ -16,14 +16,14 @@ from .engines import Engine
 from .forward import Plan, Runner, Seen, exact_plan
 from .network import Network
 
-INPUTS = 512
+INPUTS = 128
 """Most calibration inputs taken: a channel's mean is known well enough with fewer."""
 GROWTH = 4
 """How much larger than elsewhere the one batch may be that all inputs go through together."""
 
 
-def recalibrate(network: Network, engine: Engine, plan: Plan, inputs: np.ndarray) -> Plan:
-    """The plan with corrected biases.
+class Recalibrator:
+    """Corrects the biases of plans for one network.
 
     All inputs go through as one batch, so that a layer's correction is known before the next layer runs.
 
@@ -31,22 +31,27 @@ def recalibrate(network: Network, engine: Engine, plan: Plan, inputs: np.ndarray
     ----------
     network : Network
     engine : Engine
-    plan : Plan
     inputs : array [B, ...]
         Calibration inputs; the first of them, as many as the memory's bound has room for.
     """
-    inputs = inputs[: max(1, min(INPUTS, GROWTH * BATCH_BYTES // largest_operand(network)))]
-    exact: dict[int, np.ndarray] = {}
 
-    def remember(seen: Seen) -> None:
-        exact[seen.index] = seen.product.sums.mean(axis=0)
+    def __init__(self, network: Network, engine: Engine, inputs: np.ndarray):
+        self.network, self.engine = network, engine
+        self.inputs = inputs[: max(1, min(INPUTS, GROWTH * BATCH_BYTES // largest_operand(network)))]
+        self.means: dict[int, np.ndarray] = {}
 
-    Runner(network=network, engine=engine, plan=exact_plan(network))(inputs, remember)
-    corrections: dict[int, np.ndarray] = {}
+        def remember(seen: Seen) -> None:
+            self.means[seen.index] = seen.product.sums.mean(axis=0)
 
-    def correct(index: int, sums: np.ndarray) -> np.ndarray:
-        corrections[index] = np.rint(exact[index] - sums.mean(axis=0)).astype(np.int64)
-        return corrections[index]
+        Runner(network=network, engine=engine, plan=exact_plan(network))(self.inputs, remember)
 
-    Runner(network=network, engine=engine, plan=plan)(inputs, correct=correct)
-    return tuple(replace(layer, correction=corrections[index]) for index, layer in enumerate(plan))
+    def __call__(self, plan: Plan) -> Plan:
+        """The plan with corrected biases."""
+        corrections: dict[int, np.ndarray] = {}
+
+        def correct(index: int, sums: np.ndarray) -> np.ndarray:
+            corrections[index] = np.rint(self.means[index] - sums.mean(axis=0)).astype(np.int64)
+            return corrections[index]
+
+        Runner(network=self.network, engine=self.engine, plan=plan)(self.inputs, correct=correct)
+        return tuple(replace(layer, correction=corrections[index]) for index, layer in enumerate(plan))

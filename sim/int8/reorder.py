@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Static reordering of K: which operands share a step, chosen so that fewer products are reduced.
+"""Static reordering of K: which operands share a step, and which have one to themselves.
 
 NB-SMT reorders statistically (Shomron and Weiser, MICRO 2020, section 4.2): operands that are often wide should meet
-ones that are often zero. Here the expected number of reduced products of every pair (i, j) of operands is taken from
-calibration inputs. With two threads and a policy that detects zeros it is
+ones that are often zero. Operands are put into groups of T, one per thread, so that the squared error that the groups
+make on calibration inputs (`sim.int8.harm`) is small: in pairs first, for four threads pairs are then joined once more.
 
-    cost(i, j) = sum over rows and columns of (i reduced, j active) + (j reduced, i active)
-               = (wide_i . nonzero_j of x) (class_i . nonzero_j of w) + the mirror
+With a price of time, operands that would do more harm than a step is worth stay alone: the order then has holes, zeros
+in the place of an operand, and K is longer. The array knows nothing of it; where the policy detects zeros, a step with
+one active thread is exact. This turns the threads of a layer into anything between one and T.
 
-an exact count, not an estimate, of the calibration inputs. Operands are then put into groups of T, one per thread, and
-exchanged between groups as long as the sum of the pairs' costs falls. For four threads the sum over a group's pairs
-stands for the count. A permutation is kept only if it reduces fewer products on calibration inputs that it was not
-made from.
+A permutation is kept only if it reduces fewer products on calibration inputs that it was not made from.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -22,25 +22,28 @@ from hdl.config import PEConfig
 
 from ..nbsmt import split
 from ..nbsmt_counters import count
-from ..rounding import fits_w, fits_x
+from .harm import Harm
+from .matching import groups, match_at
+from .order import HOLE, ordered
 
-SWEEPS = 40
-"""Most passes over all operands; an exchange usually stops paying after a few."""
-ROWS = 20_000
-"""Rows of a layer's product that are looked at."""
+ROWS = 8_192
+"""Rows of a layer's product that an order is made from, and as many that judge it."""
+
+Time = Callable[[int], float]
+"""Cycles of a layer by its steps."""
 
 
 @dataclass(frozen=True, eq=False)
 class Reordered:
-    """A permutation of K (None where none helps), and the reduced products without and with it, on held-out rows."""
+    """An order of K (None where it does not reduce fewer held-out products), and the squared error it makes per row."""
 
     order: np.ndarray | None
-    before: int
-    after: int
+    harm: float
 
 
-def reorder(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int) -> Reordered:
-    """Find an order of K for one layer.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reorderer:
+    """Finds orders of K for one layer.
 
     Parameters
     ----------
@@ -48,96 +51,62 @@ def reorder(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int) -> Reorder
         Activations of calibration inputs. The first half makes the order, the second judges it.
     w : int8 [K, N]
     pe : PEConfig
+        Of a policy that detects zeros: the others reduce alike in any order.
     threads : int
+    weight : float64 [N], optional
+        What a squared error of one column counts; 1 by default.
+    centred : bool
+        Whether recalibration will take the mean of the error away.
     """
-    half = len(x) // 2
-    step = max(1, half // ROWS)
-    made, held = x[:half:step], x[half::step]
-    before = count(split(held, threads), split(w.T, threads), pe).reduced
-    k = x.shape[1]
-    if threads == 1 or k <= 2 * threads or not len(made) or pe.policy == "min":
-        return Reordered(None, before, before)
-    found = arrange(costs(made, w, pe, threads), threads)
-    after = count(split(held[:, found], threads), split(w[found].T, threads), pe).reduced
-    return Reordered(found, before, after) if after < before else Reordered(None, before, before)
 
+    x: np.ndarray
+    w: np.ndarray
+    pe: PEConfig
+    threads: int
+    weight: np.ndarray | None = None
+    centred: bool = False
 
-def costs(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
-    """Reduced products of every pair of operands that shares a step: float64 [K, K], symmetric.
+    def __post_init__(self):
+        half = len(self.x) // 2
+        step = max(1, half // ROWS)
+        made, held = self.x[:half:step], self.x[half::step]
+        weight = np.ones(self.w.shape[1]) if self.weight is None else self.weight
+        harm = Harm(x=made, w=self.w, pe=self.pe, weight=weight, centred=self.centred)
+        natural = split(held, self.threads), split(self.w.T, self.threads)
+        for name, value in (
+            ("_held", held), ("_harm", harm), ("_pairs", harm.pairs()), ("_before", count(*natural, self.pe).reduced)
+        ):
+            object.__setattr__(self, name, value)
 
-    Which operand is reduced, and when, is the policy's: `S` reduces whatever is active; a width policy the wide
-    operand, or with swapping (`Aw`, `aW`) only where both are wide. On four threads a step is mostly crowded: each
-    operand that does not fit is then reduced, so either counts.
-    """
-    active_x, active_w = (x != 0).astype(np.float32), (w != 0).astype(np.float32)
-    wide_x, wide_w = (~fits_x(x)).astype(np.float32), (~fits_w(w)).astype(np.float32)
+    def at(self, price: float = inf, time: Time = float) -> Reordered:
+        """The order at a price of time.
 
-    def met(of_x: np.ndarray, of_w: np.ndarray) -> np.ndarray:
-        mine = (of_x.T @ active_x).astype(np.float64) * (of_w @ active_w.T).astype(np.float64)
-        return mine + mine.T
+        Parameters
+        ----------
+        price : float
+            Squared error that a unit of time is worth; inf packs K as densely as can be.
+        time : function of steps
+        """
+        partner = match_at(self._pairs, price, time)
+        found = groups(partner)
+        together = found[found[:, 1] != HOLE]
+        harm = float(self._pairs[together[:, 0], together[:, 1]].sum())
+        if self.threads == 4:
+            found, more = self._joined(found, price, time)
+            harm += more
+        order = found.T.ravel()
+        before, after = self.judge(order)
+        return Reordered(order if after < before else None, harm)
 
-    both = wide_x, wide_w
-    if pe.width_policy == "":
-        return met(active_x, active_w)
-    if threads == 4:
-        return met(wide_x, active_w) + met(active_x, wide_w) - met(*both)
-    if pe.width_policy in ("Aw", "aW"):
-        return met(*both)
-    return met(wide_x, active_w) if pe.width_policy == "A" else met(active_x, wide_w)
+    def judge(self, order: np.ndarray) -> tuple[int, int]:
+        """Products reduced in the natural order and in this one, on rows that no order was made from."""
+        x, w = ordered(self._held, order), ordered(self.w.T, order)
+        return self._before, count(split(x, self.threads), split(w, self.threads), self.pe).reduced
 
-
-def arrange(cost: np.ndarray, threads: int) -> np.ndarray:
-    """Put K operands into groups of `threads` with little cost inside; the order that the array then takes.
-
-    Parameters
-    ----------
-    cost : float64 [K, K]
-    threads : int
-
-    Returns
-    -------
-    int64 [K]
-        Thread t takes the t-th part of ceil(K / T); the parts' s-th operands are a group.
-    """
-    k = len(cost)
-    steps = -(-k // threads)
-    places = steps * threads
-    # The padding of the last thread's tail is operands that cost nothing and stay where they are.
-    table = np.zeros((places, places))
-    table[:k, :k] = cost
-    np.fill_diagonal(table, 0)
-    group = np.arange(places) % steps
-    inside = _inside(table, group, steps)
-    for _ in range(SWEEPS):
-        improved = False
-        for i in range(k):
-            # What exchanging i with any j changes: both leave their group and join the other's.
-            gain = inside[i, group] + inside[np.arange(places), group[i]]
-            gain -= inside[i, group[i]] + inside[np.arange(places), group] + 2 * table[i]
-            gain[group == group[i]] = 0
-            gain[k:] = 0
-            j = int(gain.argmin())
-            if gain[j] < -1e-9:
-                a, b = group[i], group[j]
-                change = table[:, j] - table[:, i]
-                inside[:, a] += change
-                inside[:, b] -= change
-                group[i], group[j] = b, a
-                improved = True
-        if not improved:
-            break
-    return _order(group, steps, k)
-
-
-def _inside(table: np.ndarray, group: np.ndarray, steps: int) -> np.ndarray:
-    """Cost of operand i with all members of group g: float64 [places, groups]."""
-    members = np.zeros((len(table), steps))
-    members[np.arange(len(table)), group] = 1
-    return table @ members
-
-
-def _order(group: np.ndarray, steps: int, k: int) -> np.ndarray:
-    """Members of group s to place s of each thread, the padding (k and up) to the last threads' tails."""
-    by_group = np.argsort(group, kind="stable").reshape(steps, -1)  # padding last within its group
-    flat = by_group.T.ravel()
-    return flat[flat < k]
+    def _joined(self, pairs: np.ndarray, price: float, time: Time) -> tuple[np.ndarray, float]:
+        """Join pairs to fours: int64 [steps, 4], and the harm that it adds."""
+        cost = self._harm.fours(pairs)
+        fours = groups(match_at(cost, price, time))
+        with_hole = np.vstack([pairs, [HOLE, HOLE]])  # index -1, alone, is a pair of holes
+        joined = fours[fours[:, 1] != HOLE]
+        return with_hole[fours].reshape(-1, 4), float(cost[joined[:, 0], joined[:, 1]].sum())

@@ -3,13 +3,14 @@
 
 import argparse
 import io
+from collections import Counter
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hdl.config import POLICIES, THREADS, ArrayConfig
 from hdl.files import write_together
-from sim.int8.engines import Engine
 from sim.int8.infer import infer
 from sim.int8.inputs import load
 from sim.int8.network import build
@@ -18,8 +19,11 @@ from sim.int8.tflite_reader import read
 
 from ..output import Result, Verb, progress, table
 
-COLUMNS = ("layer", "shape", "threads", "sparsity", "fits", "collisions", "reduced", "relative_error", "cycles",
-           "utilisation")
+if TYPE_CHECKING:
+    from tb.gates import Gates
+
+COLUMNS = ("layer", "shape", "macs", "threads", "operands_per_step", "sparsity", "fits", "collisions", "reduced",
+           "fewer_reduced", "relative_error", "cycles", "utilisation")
 
 
 def _infer(args: argparse.Namespace) -> Result:
@@ -33,15 +37,18 @@ def _infer(args: argparse.Namespace) -> Result:
         reorder=args.reorder,
         recalibrate=args.recalibrate,
     )
-    outcome = infer(network, inputs, config, wishes, calibration, _engine(args.on, config), progress)
+    engine = _engine(args.on, config)
+    outcome = infer(network, inputs, config, wishes, calibration, engine, progress)
+    if engine is not None:
+        outcome.report["cycles_simulated"] = engine.cycles
     if args.output:
         content = io.BytesIO()
         np.save(content, outcome.outputs)
         write_together(args.output.parent, {args.output.name: content.getvalue()})
-    return Result(_text(outcome.report), outcome.report)
+    return Result(_text(outcome.report), outcome.report, code=int(not outcome.report.get("equal", True)))
 
 
-def _engine(name: str, config: ArrayConfig) -> Engine | None:
+def _engine(name: str, config: ArrayConfig) -> "Gates | None":
     if name == "golden":
         return None
     from tb.gates import Gates  # only here: the simulator takes a second to load
@@ -53,7 +60,7 @@ def _text(report: dict) -> str:
     rows = []
     for row in report["layers"]:
         short = row | {"layer": row["layer"].split(";")[0][-28:], "shape": "x".join(map(str, row["shape"]))}
-        rows.append({name: short[name] for name in COLUMNS})
+        rows.append({name: "-" if short[name] is None else short[name] for name in COLUMNS})
     lines = [table(rows), ""]
     if report["loss"] is not None:
         loss = report["loss"]
@@ -62,11 +69,31 @@ def _text(report: dict) -> str:
             f"{100 * loss['loss']:.2f} points (95 % interval {100 * loss['low']:.2f} to {100 * loss['high']:.2f})"
         )
     lines.append(f"{len(report['changed'])} of {report['inputs']} answers changed: {report['changed'][:20]}")
+    lines += _reasons(report)
     lines.append(
         f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
         f"({report['speedup_covered']:.2f}x on the layers that may run threaded)"
     )
+    if "equal" in report:
+        lines.append(
+            f"outputs and counters of the simulated Verilog are {'' if report['equal'] else 'NOT '}the golden model's; "
+            f"it took {report['cycles_simulated']} cycles"
+        )
     return "\n".join([*lines, f"{report['inputs_per_second']:.0f} inputs per second"])
+
+
+def _reasons(report: dict) -> list[str]:
+    """Which layers are behind the answers that changed, the most frequent first."""
+    found = report["reasons"]
+    if not found:
+        return []
+    blamed = Counter(name for reason in found for name in reason["layers"])
+    together = sum(not reason["layers"] for reason in found)
+    parts = [f"{name.split(';')[0][-28:]} {count}" for name, count in blamed.most_common()]
+    return [
+        f"of {len(found)} changed answers, making one layer exact repairs: {', '.join(parts) or 'none'}"
+        + (f"; {together} take several layers" if together else "")
+    ]
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +114,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 INFER = Verb(
     "infer",
     "Run an int8 .tflite model on the array.",
-    "sysmt infer MODEL.tflite INPUTS.npz --threads 2 --reorder --recalibrate --calibrate CALIB.npz",
+    "sysmt infer MODEL.tflite IN.npz --policy S+aW --budget 1 --reorder --recalibrate --calibrate CALIB.npz",
     _arguments,
     _infer,
 )

@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.networks`: inputs per second of the golden model on ResNet-8, beside the reference interpreter's.
+
+Needs the model and its test inputs below SYSMT_DATA, and ai-edge-litert (the extra `test`). The contestants take turns
+and the median of each counts; the golden model runs with its performance counters, as in `sysmt infer`. The interpreter
+gets as many threads as the golden model; its reference kernels, which the golden model equals bit for bit, take one.
+"""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from hdl.config import PEConfig
+from hdl.errors import UserError
+from sim.int8.batches import run as run_all
+from sim.int8.engines import Golden
+from sim.int8.forward import LayerPlan, Runner
+from sim.int8.inputs import load
+from sim.int8.layers import covered
+from sim.int8.network import build
+from sim.int8.tflite_reader import read
+from sim.parallel import workers
+
+from . import data_folder
+from .command import run
+
+MODEL, INPUTS = "models/resnet8_cifar10_int8.tflite", "cifar10/test_first500.npz"
+COUNT = 128
+POLICY = "S+A"
+
+
+def measure(root: Path, model: str = MODEL, inputs: str = INPUTS, count: int = COUNT, rounds: int = 5) -> list[dict]:
+    """Time golden model and interpreter.
+
+    Parameters
+    ----------
+    root : Path
+    model, inputs : str
+        Files below it.
+    count : int
+        Inputs of a turn.
+    rounds : int
+        Turns per contestant; one more comes first and is not counted.
+
+    Returns
+    -------
+    list of dict
+        Per contestant: `threads` of the array, `what`, `inputs per second` (median), `of the interpreter` (its
+        reference kernels).
+    """
+    for part in (model, inputs):
+        if not (root / part).exists():
+            raise UserError(f"SYSMT_DATA must name a folder with data/{part}, not {str(root.parent)!r}")
+    content = (root / model).read_bytes()
+    network = build(read(root / model))
+    values = load(root / inputs, network, count).values
+    contestants = [("-", "interpreter, reference kernels", _interpreter(content, values, True))]
+    contestants.append(("-", f"interpreter, optimised, {workers()} threads", _interpreter(content, values, False)))
+    for threads in (1, 2, 4):
+        plan = tuple(LayerPlan(threads=threads if free else 1) for free in covered(network))
+        runner = Runner(network=network, engine=Golden(PEConfig(threads=threads, policy=POLICY)), plan=plan)
+        name = f"golden, {POLICY}" if threads > 1 else "golden"
+        contestants.append((threads, name, lambda r=runner: run_all(r, values)))
+    times = np.array([[_time(task) for *_, task in contestants] for _ in range(rounds + 1)])[1:]
+    rates = [len(values) / median(column) for column in times.T.tolist()]
+    return [
+        {"threads": threads, "what": what, "inputs per second": rate, "of the interpreter": rate / rates[0]}
+        for (threads, what, _), rate in zip(contestants, rates, strict=True)
+    ]
+
+
+def _interpreter(content: bytes, values: np.ndarray, reference: bool) -> Callable[[], None]:
+    try:
+        from ai_edge_litert import interpreter as litert  # only here: an extra, and slow to load
+    except ImportError:
+        raise UserError("ai-edge-litert must be installed for the comparison; pip install '.[test]'") from None
+    kind = litert.OpResolverType.BUILTIN_REF if reference else litert.OpResolverType.AUTO
+    found = litert.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=workers())
+    found.allocate_tensors()
+    entrance, end = found.get_input_details()[0]["index"], found.get_output_details()[0]["index"]
+
+    def task() -> None:
+        for one in values:
+            found.set_tensor(entrance, one[None])
+            found.invoke()
+            found.get_tensor(end)
+
+    return task
+
+
+def _time(task: Callable[[], Any]) -> float:
+    start = perf_counter()
+    task()
+    return perf_counter() - start
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the measurements."""
+    return run("bench.networks", __doc__.partition("\n")[0], lambda: measure(data_folder() / "data"), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

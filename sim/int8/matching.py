@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Joins things in pairs, or leaves them alone, at little cost: exchanges between pairs as long as they pay."""
+
+from collections.abc import Callable
+from math import inf
+
+import numpy as np
+
+SWEEPS = 40
+"""Most passes over all things; an exchange usually stops paying after a few."""
+ROUNDS = 4
+"""Most times that pairs are split and the rest is matched anew."""
+ALONE = -1
+
+
+def match(cost: np.ndarray, steps: int, start: np.ndarray | None = None) -> np.ndarray:
+    """Join K things so that `steps` pairs and single ones are left.
+
+    Parameters
+    ----------
+    cost : float64 [K, K]
+        Of every pair; symmetric. A single one costs nothing.
+    steps : int
+        ceil(K / 2) to K.
+    start : int64 [K], optional
+        A matching with as many pairs; by default the one of contiguous halves.
+
+    Returns
+    -------
+    int64 [K]
+        Whom everyone is joined with, `ALONE` for none.
+    """
+    k, places = len(cost), 2 * steps
+    # Whoever is alone is joined with a place that costs nothing; these can be exchanged as well.
+    table = np.zeros((places, places))
+    table[:k, :k] = cost
+    partner = (np.arange(places) + steps) % places
+    if start is not None:
+        alone = np.flatnonzero(start == ALONE)
+        partner = np.concatenate([start, alone])
+        partner[alone] = np.arange(k, places)
+    everyone = np.arange(places)
+    for _ in range(SWEEPS):
+        improved = _replaced(cost, partner)
+        for i in range(k):
+            mine = partner[i]
+            gain = table[i, partner] + table[mine] - table[i, mine] - table[everyone, partner]
+            gain[i] = gain[mine] = 0
+            j = int(gain.argmin())
+            if gain[j] < -1e-9 * (1 + abs(table[i, mine])):
+                other = partner[j]
+                partner[i], partner[other], partner[j], partner[mine] = other, i, mine, j
+                improved = True
+        if not improved:
+            break
+    return np.where(partner[:k] < k, partner[:k], ALONE)
+
+
+def _replaced(cost: np.ndarray, partner: np.ndarray) -> bool:
+    """Join two who are alone in place of the pair that costs most, where it is cheaper: changes `partner`."""
+    k, changed = len(cost), False
+    while True:
+        alone = np.flatnonzero(partner[:k] >= k)
+        firsts = np.flatnonzero((partner[:k] > np.arange(k)) & (partner[:k] < k))
+        if len(alone) < 2 or not len(firsts):
+            return changed
+        among = cost[np.ix_(alone, alone)] + np.where(np.eye(len(alone)), np.inf, 0)
+        i, j = alone[list(np.unravel_index(among.argmin(), among.shape))]
+        a = firsts[cost[firsts, partner[firsts]].argmax()]
+        b = partner[a]
+        if cost[i, j] >= cost[a, b]:
+            return changed
+        for one, place in ((a, partner[i]), (b, partner[j])):
+            partner[one], partner[place] = place, one
+        partner[i], partner[j], changed = j, i, True
+
+
+def match_at(cost: np.ndarray, price: float, time: Callable[[int], float]) -> np.ndarray:
+    """Join things where it pays: the matching with little cost and price of its time.
+
+    Parameters
+    ----------
+    cost : float64 [K, K]
+    price : float
+        Of a unit of time; infinite for as few steps as can be.
+    time : function of steps
+
+    Returns
+    -------
+    int64 [K]
+    """
+    k = len(cost)
+    steps = -(-k // 2)
+    partner = match(cost, steps)
+    if price == inf:
+        return partner
+    for _ in range(ROUNDS):
+        firsts = np.flatnonzero(partner > np.arange(k))
+        each = cost[firsts, partner[firsts]]
+        worst = firsts[np.argsort(-each, kind="stable")]
+        left = np.concatenate([[0], np.sort(each)]).cumsum()[::-1]
+        split = int(np.argmin([rest + price * time(steps + i) for i, rest in enumerate(left)]))
+        if not split:
+            break
+        freed = worst[:split]
+        partner[partner[freed]] = ALONE
+        partner[freed] = ALONE
+        steps += split
+        partner = match(cost, steps, partner)
+    return partner
+
+
+def groups(partner: np.ndarray) -> np.ndarray:
+    """A matching as int64 [steps, 2], `ALONE` in the second place of those that are."""
+    firsts = np.flatnonzero((partner > np.arange(len(partner))) | (partner == ALONE))
+    return np.stack([firsts, partner[firsts]], axis=1)

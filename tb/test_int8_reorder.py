@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order of K: its harm is the error really made, matchings are good ones, and held-out products are fewer."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hdl.config import PEConfig
+from sim.int8.harm import Harm
+from sim.int8.loss import smooth_loss
+from sim.int8.matching import ALONE, groups, match, match_at
+from sim.int8.order import HOLE, ordered
+from sim.int8.reorder import Reorderer
+from sim.nbsmt import matmul
+
+PE = PEConfig(threads=2)
+POLICIES = ["S", "S+A", "S+Aw", "S+W", "S+aW"]
+
+
+def operands(k, rows=300, columns=7, share=0.6, seed=1):
+    rng = np.random.default_rng(seed)
+    x = (rng.integers(0, 256, (rows, k)) * (rng.random((rows, k)) < share)).astype(np.uint8)
+    return x, rng.integers(-100, 100, (k, columns)).astype(np.int8)
+
+
+def error(x, w, pe, weight, centred=False):
+    """Squared error really made, per row."""
+    off = (matmul(x, w, pe).sums - matmul(x, w, PEConfig()).sums).astype(np.float64)
+    if centred:
+        off -= off.mean(axis=0)
+    return float(((off**2) * weight).sum() / len(x))
+
+
+@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_harm_of_a_pair_is_the_error_made(policy, centred):
+    pe = PEConfig(threads=2, policy=policy)
+    x, w = operands(2)
+    weight = np.linspace(0.5, 2, w.shape[1])
+    found = Harm(x=x, w=w, pe=pe, weight=weight, centred=centred).pairs()
+    assert found[0, 1] == pytest.approx(error(x, w, pe, weight, centred), rel=1e-5)
+    assert found[1, 0] == pytest.approx(found[0, 1])
+    assert found[0, 1] > 0
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_harm_of_four_is_close_to_the_error_made(policy):
+    # The errors of the operands of one step are taken as independent: right on average only.
+    pe = PEConfig(threads=4, policy=policy)
+    parts = []
+    for seed in range(30):
+        x, w = operands(4, columns=16, seed=seed)
+        harm = Harm(x=x, w=w, pe=pe, weight=np.ones(16))
+        pairs = np.array([[0, 1], [2, 3]])
+        before = sum(
+            error(x[:, pair], w[pair], replace(pe, threads=2), np.ones(16)) for pair in pairs
+        )
+        parts.append((before + harm.fours(pairs)[0, 1], error(x, w, pe, np.ones(16))))
+    modelled, made = np.mean(parts, axis=0)
+    assert modelled == pytest.approx(made, rel=0.15)
+
+
+@pytest.mark.parametrize(("k", "steps"), [(12, 6), (13, 7), (12, 9), (12, 12)])
+def test_matching_is_the_best_there_is_on_small_ones(k, steps):
+    rng = np.random.default_rng(k + steps)
+    cost = rng.random((k, k))
+    cost += cost.T
+    partner = match(cost, steps)
+    assert len(groups(partner)) == steps
+    assert all(partner[partner[i]] == i for i in range(k) if partner[i] != ALONE)
+
+    def best(free, pairs):
+        if not pairs:
+            return 0.0
+        if len(free) < 2 * pairs:
+            return np.inf
+        first, rest = free[0], free[1:]
+        joined = [cost[first, j] + best([r for r in rest if r != j], pairs - 1) for j in rest]
+        return min([best(rest, pairs), *joined])
+
+    found = sum(cost[i, partner[i]] for i in range(k) if i < partner[i])
+    assert found <= 1.3 * best(list(range(k)), k - steps) + 1e-9
+
+
+def test_price_splits_what_does_more_harm_than_a_step_is_worth():
+    cost = np.full((8, 8), 9.0)
+    for i, j, value in ((0, 1, 1.0), (2, 3, 2.0), (4, 5, 3.0), (6, 7, 4.0)):
+        cost[i, j] = cost[j, i] = value
+    for price, steps in ((np.inf, 4), (10.0, 4), (3.5, 5), (2.5, 6), (0.5, 8)):
+        partner = match_at(cost, price, float)
+        assert len(groups(partner)) == steps
+    assert match_at(cost, 2.5, float).tolist() == [1, 0, 3, 2] + [ALONE] * 4
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_order_reduces_fewer_products_and_keeps_the_exact_result(threads):
+    rng = np.random.default_rng(2)
+    wide = rng.random(42) < 0.5
+    x = (rng.integers(0, 256, (4000, 42)) * (rng.random((4000, 42)) < np.where(wide, 0.9, 0.1))).astype(np.uint8)
+    w = rng.integers(-128, 128, (42, 8)).astype(np.int8)
+    pe = PEConfig(threads=threads)
+    finder = Reorderer(x=x[:2000], w=w, pe=pe, threads=threads)
+    order = finder.at().order
+    assert sorted(order[order != HOLE]) == list(range(42))
+    assert len(order) == threads * -(-42 // threads)
+    held, natural = x[2000:], matmul(x[2000:], w, pe)
+    found = matmul(ordered(held, order), ordered(w.T, order).T.copy(), pe)
+    assert found.counters.reduced < natural.counters.reduced
+    assert found.counters.active == natural.counters.active
+    before, after = finder.judge(order)
+    assert after / before == pytest.approx(found.counters.reduced / natural.counters.reduced, rel=0.05)
+    one = PEConfig()
+    np.testing.assert_array_equal(
+        matmul(ordered(x, order), ordered(w.T, order).T.copy(), one).sums, matmul(x, w, one).sums
+    )
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+def test_time_buys_exactness(threads):
+    x, w = operands(40, rows=600, share=np.linspace(0.05, 1, 40))
+    finder = Reorderer(x=x, w=w, pe=PEConfig(threads=threads), threads=threads)
+    dense = finder.at()
+    found = [finder.at(dense.harm * share, float) for share in (0.05, 0.03, 0.01, 0.0)]
+    lengths, harms = [len(each.order) for each in found], [each.harm for each in found]
+    assert lengths == sorted(lengths)
+    assert dense.harm > harms[0]
+    assert harms == sorted(harms, reverse=True)
+    assert 40 < lengths[0] < lengths[-1] == 40 * threads
+    assert harms[-1] == 0
+
+
+def test_an_order_that_does_not_reduce_fewer_products_is_refused():
+    # One activation for all: whatever shares a step, the same products are reduced.
+    x, w = np.full((100, 8), 77, np.uint8), np.full((8, 3), 99, np.int8)
+    assert Reorderer(x=x, w=w, pe=PE, threads=2).at().order is None
+
+
+def test_smooth_loss_counts_shares_of_answers():
+    rng = np.random.default_rng(3)
+    exact = rng.normal(scale=20, size=(500, 6))
+    right = exact.argmax(axis=1)
+    assert smooth_loss(exact, exact, right).loss == 0
+    near, far = (smooth_loss(exact, exact + rng.normal(scale=s, size=exact.shape), right) for s in (2, 20))
+    assert 0 < near.loss < 0.05 < far.loss
+    # The same question asked by counting answers has the larger error.
+    changed = np.mean((exact + rng.normal(scale=20, size=exact.shape)).argmax(axis=1) != right)
+    assert far.error < np.sqrt(changed * (1 - changed) / 500)
