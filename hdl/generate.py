@@ -5,8 +5,10 @@ import re
 
 from .array import SystolicArray
 from .config import ArrayConfig
+from .config_cache import CacheConfig, TCAMConfig
 from .emit import Design, emit
 from .errors import ConfigError
+from .nullcache.designs import cache_design, tcam_design
 from .ports import COUNTER_WIDTH, Counters
 
 
@@ -19,6 +21,13 @@ def array_design(config: ArrayConfig, name: str) -> Design:
         "counters": {"width": COUNTER_WIDTH, "names": list(Counters.NAMES)} if config.counters else None,
     }
     return emit(SystolicArray(config), name, facts)
+
+
+def design_of(config: ArrayConfig | CacheConfig | TCAMConfig, name: str) -> Design:
+    """Verilog and manifest of whatever `config` describes."""
+    if isinstance(config, CacheConfig):
+        return cache_design(config, name)
+    return tcam_design(config, name) if isinstance(config, TCAMConfig) else array_design(config, name)
 
 
 def check_name(name: str) -> str:

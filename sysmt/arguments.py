@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hdl import config_cache
 from hdl.config import ArrayConfig, parse_field
 from hdl.errors import UserError
 from hdl.presets import preset
@@ -23,8 +24,10 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def with_settings(config: ArrayConfig, args: argparse.Namespace) -> ArrayConfig:
-    """`config` with the `--set` fields of the command line."""
+def with_settings(config: object, args: argparse.Namespace) -> object:
+    """`config`, of an array, a cache or a TCAM, with the `--set` fields of the command line."""
+    if not isinstance(config, ArrayConfig):
+        return config_cache.with_settings(config, args.settings)
     return config.with_fields(**dict(parse_field(text) for text in args.settings))
 
 
