@@ -80,10 +80,8 @@ def squeezenet(path: Path, image: Path) -> Iterator[LayerData]:
 
     def run(name, x, stride=1, pad=0):
         w, bias = given[name]
-        # The bias joins as one more input channel of ones, so that a layer stays one product.
-        layer = LayerData(name=name, x=x, w=w, stride=stride, pad=pad)
-        sums = LayerData(name=name, x=x, w=w, stride=stride, pad=pad, relu=False).output()
-        return layer, np.maximum(sums + bias[:, None, None], 0)
+        layer = LayerData(name=name, x=x, w=w, stride=stride, pad=pad, bias=bias)
+        return layer, layer.output()
 
     layer, x = run("conv1", photograph(image), stride=2)
     yield layer
