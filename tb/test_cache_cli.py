@@ -192,6 +192,40 @@ def test_bad_traces_are_refused_in_one_line(tmp_path, capsys, change, message):
     assert [p.name for p in tmp_path.iterdir()] == ["t.npz"]
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trace", "digits", "--seed", "-1"], "seed must be at least 0, not -1"),
+        (["trace", "digits", "--seed", "9999"], "seed must be below 500, the number of test images, not 9999"),
+        (["trace", "alexnot"],
+         "network must be one of digits, lenet5, alexnet, vgg16, not 'alexnot' (did you mean alexnet?)"),
+        (["trace", "lenet5", "--layer", "fc9"], "layer must be one of conv1, conv2, fc1, fc2, not 'fc9'"),
+        (["trace", "lenet5", "--limit", "0"], "limit must be an integer from 1 to 10000000, not 0"),
+        (["trace", "lenet5", "--activations", "0"], "activations must be over 0 and at most 1, not 0.0"),
+        (["trace", "squeezenet", "--weights", "w.net", "--image", "x.bmp"],
+         "weights w.net must be the file compressed_SqueezeNet.net, not 300 other bytes"),
+        (["cache", "w.net"], "trace w.net must be an .npz file of plain arrays: make one with sysmt trace"),
+        (["cache", "none.npz"], "trace none.npz cannot be read (No such file or directory): give an .npz file"),
+        (["cache", "w.net", "--size", "16X"], "size must be a number of bytes such as 16384, 16K or 1M, not '16X'"),
+        (["cache", "w.net", "--null-cache", "off", "--approx", "1"], "null-cache must be on to set approx, not off"),
+        (["cache", "w.net", "--preset", "galilei"], "cache preset must be one of galileo, tiny, not 'galilei'"),
+    ],
+)  # fmt: skip
+def test_unusable_words_are_one_line_and_leave_nothing(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.net").write_bytes(b"\x01" * 300)
+    assert main([*words, "-o", "out.npz"]) == 2
+    assert capsys.readouterr().err == f"sysmt {words[0]}: error: {message}\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["w.net"]
+
+
+def test_output_folder_is_asked_for_before_the_work(tmp_path, capsys):
+    missing = tmp_path / "none"
+    assert main(["trace", "digits", "-o", str(missing / "t.npz")]) == 2
+    wanted = f"output folder {str(missing)!r} must exist: create it first"
+    assert capsys.readouterr().err == f"sysmt trace: error: {wanted}\n"
+
+
 def test_access_beyond_the_address_range_is_refused():
     trace = random_trace(GEOMETRIES["drop"], 200, 1)
     with pytest.raises(UserError, match=r"^trace addr must be below 0x100 \(addr_width = 8\), not \d+ \(access "):

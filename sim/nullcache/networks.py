@@ -72,6 +72,8 @@ def layers(network: str, activations: float | None = None, seed: int = 1) -> Ite
     """
     if activations is not None and not 0 < activations <= 1:
         raise ConfigError(f"activations must be over 0 and at most 1, not {activations}")
+    if seed < 0:
+        raise ConfigError(f"seed must be at least 0, not {seed}")
     if network == "digits":
         return _digits(seed)
     if network in SYNTHETIC:
@@ -121,7 +123,10 @@ def _digits(image: int) -> Iterator[LayerData]:
     """The quantised digits network of this repository on one test image, uint8 activations and int8 weights."""
     from ..digits import data, network  # only here: scikit-learn takes long to import
 
-    pixels = data.load()[1].pixels[image : image + 1]
+    images = data.load()[1].pixels
+    if image >= len(images):
+        raise ConfigError(f"seed must be below {len(images)}, the number of test images, not {image}")
+    pixels = images[image : image + 1]
     product = network.golden(network.PEConfig())
     side, channels = pixels.shape[1], pixels.shape[3]
     x = pixels[0].transpose(2, 0, 1)

@@ -4,6 +4,7 @@
 import argparse
 from pathlib import Path
 
+from hdl.config import in_range
 from hdl.errors import UserError
 from hdl.files import write_together
 from sim.nullcache.layers import DTYPES, zero_lines
@@ -11,7 +12,11 @@ from sim.nullcache.loops import LOOPS, end_of, joined, layer_trace
 from sim.nullcache.networks import NETWORKS, layers
 from sim.nullcache.squeezenet import squeezenet
 
+from ..arguments import output_file
 from ..output import Result, Verb, progress, table
+
+LONGEST = 10_000_000
+"""Accesses per layer that are made at most: a trace is kept in memory."""
 
 
 def _layers(args: argparse.Namespace):
@@ -23,6 +28,8 @@ def _layers(args: argparse.Namespace):
 
 
 def _run(args: argparse.Namespace) -> Result:
+    output = output_file(args.output)
+    in_range("limit", args.limit, 1, LONGEST)
     traces, rows, names = [], [], []
     for layer in _layers(args):
         names.append(layer.name)
@@ -38,13 +45,13 @@ def _run(args: argparse.Namespace) -> Result:
     if not traces:
         raise UserError(f"layer must be one of {', '.join(names)}, not {args.layer!r}")
     trace = joined(traces)
-    write_together(args.output.parent, {args.output.name: trace.packed()})
+    write_together(output.parent, {output.name: trace.packed()})
     return Result(table(rows), {"network": args.network, "loops": args.loops, "accesses": len(trace), "layers": rows})
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("network", nargs="?", default="digits", help=f"{', '.join(NETWORKS)} or squeezenet")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="TRACE.npz", help="file to write")
+    parser.add_argument("-o", "--output", required=True, metavar="TRACE.npz", help="file to write")
     parser.add_argument("--layer", help="only this layer")
     parser.add_argument("--loops", choices=LOOPS, default="im2col", help="how a layer runs (default im2col, as Caffe)")
     parser.add_argument("--dtype", choices=DTYPES, help="element type (default: float32, and int8 for digits)")
