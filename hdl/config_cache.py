@@ -5,8 +5,9 @@ This module imports nothing but the standard library.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_type_hints
 
 from .config import in_range, one_of
 from .errors import ConfigError
@@ -56,6 +57,8 @@ class TCAMConfig:
     chunk : int
         Key bits that address one memory of the version in FPGA memory, 3 to 10: it takes `2**chunk` words of
         `entries` bits per chunk, and as many cycles to write an entry.
+    memory : bool
+        The version in FPGA memory instead of the one in flip-flops.
     """
 
     entries: int = 32
@@ -63,6 +66,7 @@ class TCAMConfig:
     ports: int = 1
     latency: int = 1
     chunk: int = 5
+    memory: bool = False
 
     def __post_init__(self):
         in_range("entries", self.entries, 2, 1024)
@@ -70,19 +74,21 @@ class TCAMConfig:
         in_range("ports", self.ports, 1, 4)
         one_of("latency", self.latency, (0, 1, 2))
         in_range("chunk", self.chunk, 3, 10)
+        one_of("memory", self.memory, (False, True))
+        if self.memory and (self.ports, self.latency) != (1, 1):
+            raise ConfigError(
+                "ports and latency of a TCAM in memory must be 1, "
+                f"not ports = {self.ports}, latency = {self.latency}"
+            )
 
     @property
     def index_bits(self) -> int:
         """Width of the number of an entry."""
         return (self.entries - 1).bit_length()
 
-    def check_memory(self) -> None:
-        """Refuse what the version in FPGA memory cannot do."""
-        if (self.ports, self.latency) != (1, 1):
-            raise ConfigError(
-                "ports and latency of a TCAM in memory must be 1, "
-                f"not ports = {self.ports}, latency = {self.latency}"
-            )
+    def as_dict(self) -> dict[str, Any]:
+        """The fields."""
+        return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,8 +249,54 @@ PRESETS: dict[str, CacheConfig] = {
 }
 
 
+TCAM_PRESETS: dict[str, TCAMConfig] = {
+    # One search per cycle, in flip-flops and in FPGA memory.
+    "tcam32": TCAMConfig(latency=2),
+    "tcam32_memory": TCAMConfig(memory=True),
+}
+
+
 def cache_preset(name: str) -> CacheConfig:
     """The cache configuration called `name`."""
     if name not in PRESETS:
         raise ConfigError(f"cache preset must be one of {', '.join(PRESETS)}, not {name!r}")
     return PRESETS[name]
+
+
+def with_settings(config: CacheConfig | TCAMConfig, settings: Iterable[str]) -> CacheConfig | TCAMConfig:
+    """`config` with texts `field=value` applied; `null.field=value` for the null cache, `null=off` for none."""
+    if not isinstance(config, CacheConfig):
+        return dataclasses.replace(config, **dict(_setting(TCAMConfig, text) for text in settings))
+    own: dict[str, Any] = {}
+    inner: dict[str, Any] = {}
+    for text in settings:
+        if text == "null=off":
+            own["null"] = None
+        elif text.startswith("null."):
+            inner |= [_setting(NullCacheConfig, text.removeprefix("null."), "null.")]
+        else:
+            own |= [_setting(CacheConfig, text)]
+    if inner:
+        null = config.null or NullCacheConfig()
+        if own.get("null", null) is None:
+            raise ConfigError(f"null must be on to set null.{next(iter(inner))}, not off")
+        own["null"] = dataclasses.replace(null, **inner)
+    return dataclasses.replace(config, **own)
+
+
+def _setting(kind: type, text: str, prefix: str = "") -> tuple[str, Any]:
+    """One `field=value` as a name and a value of that field's type."""
+    name, equals, value = text.partition("=")
+    hints = {n: hint for n, hint in get_type_hints(kind).items() if hint in (int, bool, str)}
+    if not equals or name not in hints:
+        names = ", ".join(prefix + n for n in hints)
+        raise ConfigError(f"setting must be field=value with field one of {names}, not {prefix + text!r}")
+    if hints[name] is bool:
+        if value not in ("true", "false"):
+            raise ConfigError(f"{prefix}{name} must be true or false, not {value!r}")
+        return name, value == "true"
+    if hints[name] is int:
+        if not value.removeprefix("-").isdecimal():
+            raise ConfigError(f"{prefix}{name} must be an integer, not {value!r}")
+        return name, int(value)
+    return name, value

@@ -7,8 +7,10 @@ from .accel.top import UARTAccelerator
 from .array import SystolicArray
 from .config import ArrayConfig
 from .config_accel import AccelConfig
+from .config_cache import CacheConfig, TCAMConfig
 from .emit import Design, emit
 from .errors import ConfigError
+from .nullcache.designs import cache_design, tcam_design
 from .ports import COUNTER_WIDTH, Counters
 
 
@@ -33,6 +35,13 @@ def accel_design(config: AccelConfig, name: str) -> Design:
         "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
     }
     return emit(UARTAccelerator(config), name, facts)
+
+
+def design_of(config: ArrayConfig | CacheConfig | TCAMConfig, name: str) -> Design:
+    """Verilog and manifest of whatever `config` describes."""
+    if isinstance(config, CacheConfig):
+        return cache_design(config, name)
+    return tcam_design(config, name) if isinstance(config, TCAMConfig) else array_design(config, name)
 
 
 def check_name(name: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hdl import config_cache
 from hdl.config import ArrayConfig, parse_field
 from hdl.errors import UserError
 from hdl.presets import preset
@@ -26,13 +27,15 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def with_settings(config: ArrayConfig, args: argparse.Namespace) -> ArrayConfig:
-    """`config` with the `--set` fields of the command line."""
+def with_settings(config: object, args: argparse.Namespace) -> object:
+    """`config`, of an array, a cache or a TCAM, with the `--set` fields of the command line."""
+    if not isinstance(config, ArrayConfig):
+        return config_cache.with_settings(config, args.settings)
     return config.with_fields(**settings(args))
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    """The `--set` fields of the command line."""
+    """The `--set` fields of the command line, of an array."""
     return dict(parse_field(text) for text in args.settings)
 
 

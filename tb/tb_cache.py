@@ -6,7 +6,7 @@ import random
 import cocotb
 import numpy as np
 from cocotb.clock import Clock
-from cocotb.triggers import FallingEdge
+from cocotb.triggers import FallingEdge, RisingEdge, Timer
 
 from tb import vectors
 from tb.cache_bench import Core, Memory, play, reset
@@ -80,3 +80,35 @@ async def axi_ram(dut):
         errors=np.array(core.load_errors + core.store_errors, np.uint8),
         memory=np.frombuffer(ram.read(0, 1 << int(given["addr_width"])), np.uint8),
     )
+
+
+@cocotb.test()
+async def regions(dut):
+    """A null cache alone: insert the lines one after the other, then look others up; hand back hits and counters.
+
+    Waits for events, not for cycles: a region of thousands of lines takes millions of those.
+    """
+    given = vectors.load()
+    cocotb.start_soon(Clock(dut.clk, 10, "ns").start(start_high=False))
+    for name in ("insert", "remove", "touch", "line"):
+        getattr(dut, name).value = 0
+    dut.rst.value = 1
+    for _ in range(2):
+        await FallingEdge(dut.clk)
+    dut.rst.value = 0
+    for line in given["lines"].tolist():
+        dut.line.value = line
+        dut.insert.value = 1
+        await RisingEdge(dut.done)
+        await RisingEdge(dut.clk)
+        await FallingEdge(dut.clk)
+        dut.insert.value = 0
+    # The last insertion is merged in the background: a restart per merge, a cycle per bit.
+    for _ in range((len(dut.line) + 1) ** 2):
+        await FallingEdge(dut.clk)
+    hits = []
+    for line in given["asked"].tolist():
+        dut.line.value = line
+        await Timer(1, "ns")
+        hits.append(int(dut.hit.value))
+    vectors.save(hits=np.array(hits, np.uint8), counters=counters_of(dut))

@@ -9,7 +9,8 @@ import pytest
 
 from hdl.config_cache import CacheConfig, NullCacheConfig
 from hdl.errors import ConfigError, UserError
-from sim.nullcache.layers import LayerData, layer_trace
+from sim.nullcache.layers import LayerData, zero_lines
+from sim.nullcache.loops import LOOPS, cut, layer_trace
 from sim.nullcache.model import simulate
 from sim.nullcache.networks import layers
 from sim.nullcache.trace import Trace
@@ -17,53 +18,119 @@ from sysmt.main import main
 from tb.test_cache_model import GEOMETRIES, random_trace
 
 
-@pytest.mark.parametrize("loops", ["im2col", "direct"])
-@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
-def test_trace_of_a_layer_loads_its_operands_and_stores_its_result(loops, dtype):
+def small_layer(dtype: type, kernel: int = 3) -> LayerData:
+    """Numbers so small that float32 is exact, in any order of addition."""
     rng = np.random.default_rng(1)
     x = (rng.integers(0, 5, (3, 6, 5)) * (rng.random((3, 6, 5)) < 0.5)).astype(dtype)
-    w = rng.integers(0, 3, (4, 3, 3, 3)).astype(np.float32 if dtype == np.float32 else np.int8)
-    layer = LayerData(name="conv", x=x, w=w, stride=2, pad=1)
+    w = rng.integers(-2, 3, (4, 3, kernel, kernel)).astype(np.float32 if dtype == np.float32 else np.int8)
+    stride, pad = (1, 0) if kernel == 1 else (2, 1)
+    return LayerData(name="conv", x=x, w=w, stride=stride, pad=pad, bias=np.array([1, -3, 0, 2], np.float32))
+
+
+def played(layer: LayerData, loops: str) -> tuple[Trace, np.ndarray]:
+    """A trace, and what its accesses load or store, from the cache that plays it."""
     trace = layer_trace(layer, loops)
-    outcome = simulate(trace, CacheConfig())
-    loads, at = outcome.loads, iter(range(len(outcome.loads)))
-    values = loads.view(np.float32) if dtype == np.float32 else loads.astype(np.float64)
-    sums, total = [], 0.0
-    # Multiply what was loaded, pair by pair, until the next store: the stored sums must be the convolution.
-    skip = int((trace.op == 0).sum()) - 2 * int(_pairs(layer, loops))
-    for _ in range(skip):
-        next(at)
-    first = len(trace.op) - _tail(layer, trace, loops)
-    for op in trace.op[first:]:
-        if op == 1:
-            sums.append(total)
-            total = 0.0
-            continue
-        i = next(at)
-        if (i - skip) % 2:
-            total += float(values[i - 1]) * float(values[i])
-    np.testing.assert_array_equal(np.array(sums, np.float32).reshape(4, *layer.out_shape), layer.output())
-    stored = trace.data[trace.op == 1][-len(sums) :]
-    stored = stored.view(np.float32) if dtype == np.float32 else stored.astype(np.float32)
-    np.testing.assert_array_equal(stored, np.minimum(layer.output().reshape(-1), 255 if dtype == np.uint8 else np.inf))
+    moved = trace.data.copy()
+    moved[trace.op == 0] = simulate(trace, CacheConfig()).loads
+    return trace, moved
 
 
-def _pairs(layer: LayerData, loops: str) -> int:
-    """Multiplications of a layer; the direct loops leave those with padding out."""
-    inside = LayerData(name="", x=np.ones_like(layer.x), w=layer.w, stride=layer.stride, pad=layer.pad).lowered()
-    return len(layer.w) * (inside.size if loops == "im2col" else int(inside.sum()))
+def stored_last(trace: Trace, moved: np.ndarray, layer: LayerData) -> np.ndarray:
+    """What the last store to each output left there."""
+    width, count = layer.x.itemsize, len(layer.w) * layer.pixels
+    stores = trace.op == 1
+    last = dict(zip(trace.addr[stores].tolist(), moved[stores].tolist(), strict=True))
+    final = int(trace.addr[stores][-1])
+    words = np.array([last[final - width * i] for i in reversed(range(count))], np.uint32)
+    return words.view(np.float32) if width == 4 else words.astype(np.float32)
 
 
-def _tail(layer: LayerData, trace: Trace, loops: str) -> int:
-    """Accesses of a trace behind the laying out of the matrix."""
-    return 2 * _pairs(layer, loops) + len(layer.w) * int(np.prod(layer.out_shape))
+@pytest.mark.parametrize("loops", LOOPS)
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_trace_of_a_layer_stores_its_result(loops, dtype, kernel):
+    layer = small_layer(dtype, kernel)
+    trace, moved = played(layer, loops)
+    wanted = np.minimum(layer.output().reshape(-1), 255 if dtype == np.uint8 else np.inf)
+    np.testing.assert_array_equal(stored_last(trace, moved, layer), wanted)
+    assert (wanted == 0).any()
 
 
-def test_limit_keeps_about_that_many_accesses():
+@pytest.mark.parametrize("loops", ["dot", "direct"])
+def test_dot_products_multiply_what_they_load(loops):
+    layer = small_layer(np.float32)
+    trace, moved = played(layer, loops)
+    products = np.array([layer.depth, int((layer.sources()[0] >= 0).sum())])[int(loops == "direct")]
+    # Behind the matrix: pairs of a weight and an operand, then the store of their sum.
+    first = {"dot": int((layer.sources() >= 0).sum()) + layer.sources().size, "direct": 0}[loops]
+    pairs = moved[first : first + 2 * products].view(np.float32)
+    assert trace.op[first + 2 * products] == 1
+    sums = np.maximum(pairs[0::2] @ pairs[1::2] + layer.bias[0], 0)
+    assert moved[first + 2 * products].view(np.float32) == sums == layer.output().reshape(-1)[0]
+
+
+def test_im2col_adds_weighted_rows_to_partial_sums():
+    layer = small_layer(np.float32)
+    trace, moved = played(layer, "im2col")
+    inside, cells = int((layer.sources() >= 0).sum()), layer.sources().size
+    depth, pixels, filters = layer.depth, layer.pixels, len(layer.w)
+    row, each = 1 + 3 * pixels, pixels + depth * (1 + 3 * pixels)
+    assert len(trace) == inside + cells + filters * (each + 1 + 3 * pixels + 2 * pixels)
+    begin = inside + cells
+    np.testing.assert_array_equal(moved[begin : begin + pixels], 0)
+    total = np.zeros(pixels, np.float32)
+    values = moved[begin + pixels : begin + each].view(np.float32).reshape(depth, row)
+    for k, (weight, *rest) in enumerate(values):
+        column, before, after = np.array(rest).reshape(pixels, 3).T
+        np.testing.assert_array_equal(column, layer.lowered()[:, k])
+        np.testing.assert_array_equal(before, total)
+        total = total + weight * column
+        np.testing.assert_array_equal(after, total)
+    # A product with a negative weight and a zero must leave no negative zero, which is no zero line.
+    assert not (np.signbit(values) & (values == 0)).any()
+
+
+def test_fully_connected_layers_are_not_copied_and_pointwise_ones_neither():
+    x = np.ones((4, 3, 3), np.float32)
+    full = LayerData(name="fc", x=x, w=np.ones((5, 4, 3, 3), np.float32))
+    assert len(layer_trace(full, "im2col")) == 5 * (2 * 36 + 1)
+    point = LayerData(name="1x1", x=x, w=np.ones((5, 4, 1, 1), np.float32))
+    assert len(layer_trace(point, "im2col")) == 5 * (9 + 4 * (1 + 27) + 1 + 27 + 18)
+
+
+@pytest.mark.parametrize("loops", LOOPS)
+def test_limit_keeps_about_that_many_accesses_and_two_filters(loops):
     layer = next(layers("lenet5"))
-    full, cut = layer_trace(layer, "direct"), layer_trace(layer, "direct", 50_000)
-    assert len(full) == 20 * 24 * 24 * (2 * 25 + 1)
-    assert 25_000 < len(cut) <= 60_000
+    cut_trace = layer_trace(layer, loops, 200_000)
+    assert 100_000 < len(cut_trace) <= 220_000
+    tiny = list(layers("lenet5"))[1]
+    filters, channels, pixels = cut(tiny, loops, 30_000)
+    assert filters == 2
+    assert channels * pixels < len(tiny.x) * tiny.pixels
+    assert len(layer_trace(tiny, loops, 30_000)) <= 40_000
+    assert len(layer_trace(tiny, loops, 30_000, fewer=1)) < len(layer_trace(tiny, loops, 30_000))
+
+
+def test_synthetic_networks_have_the_published_densities_and_no_negative_zeros():
+    found = list(layers("lenet5"))
+    # The first and the last layer are small: chance moves them by some percent.
+    assert [100 * float((layer.w != 0).mean()) for layer in found] == pytest.approx([66, 12, 8, 19], abs=7)
+    assert [100 * float((layer.w != 0).mean()) for layer in found[1:3]] == pytest.approx([12, 8], abs=0.5)
+    assert 100 * float((found[0].output() != 0).mean()) == pytest.approx(82, abs=1)
+    assert all(not np.signbit(layer.w[layer.w == 0]).any() for layer in found)
+    # Pruned weights lie anywhere: a line of eight is zero with the eighth power of the share of zeros.
+    assert zero_lines(found[2].w) == pytest.approx(float((found[2].w == 0).mean()) ** 8, abs=0.02)
+
+
+def test_element_type_changes_the_width_and_keeps_zeros():
+    layer = list(layers("lenet5"))[1]
+    small = layer.of_type("int8")
+    assert small.x.itemsize == small.w.itemsize == 1
+    assert (small.w[layer.w == 0] == 0).all()
+    assert set(layer_trace(small, "direct", 20_000).size) == {1}
+    assert small.of_type("float32").x.dtype == np.float32
+    with pytest.raises(ConfigError, match=r"^dtype must be one of float32, int8, not 'bf16'$"):
+        layer.of_type("bf16")
 
 
 def test_digits_network_brings_its_own_activations():
@@ -123,6 +190,40 @@ def test_bad_traces_are_refused_in_one_line(tmp_path, capsys, change, message):
     assert main(["cache", str(path), "-o", str(tmp_path / "loads.npy")]) == 2
     assert capsys.readouterr().err == f"sysmt cache: error: {message.format(path)}\n"
     assert [p.name for p in tmp_path.iterdir()] == ["t.npz"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["trace", "digits", "--seed", "-1"], "seed must be at least 0, not -1"),
+        (["trace", "digits", "--seed", "9999"], "seed must be below 500, the number of test images, not 9999"),
+        (["trace", "alexnot"],
+         "network must be one of digits, lenet5, alexnet, vgg16, not 'alexnot' (did you mean alexnet?)"),
+        (["trace", "lenet5", "--layer", "fc9"], "layer must be one of conv1, conv2, fc1, fc2, not 'fc9'"),
+        (["trace", "lenet5", "--limit", "0"], "limit must be an integer from 1 to 10000000, not 0"),
+        (["trace", "lenet5", "--activations", "0"], "activations must be over 0 and at most 1, not 0.0"),
+        (["trace", "squeezenet", "--weights", "w.net", "--image", "x.bmp"],
+         "weights w.net must be the file compressed_SqueezeNet.net, not 300 other bytes"),
+        (["cache", "w.net"], "trace w.net must be an .npz file of plain arrays: make one with sysmt trace"),
+        (["cache", "none.npz"], "trace none.npz cannot be read (No such file or directory): give an .npz file"),
+        (["cache", "w.net", "--size", "16X"], "size must be a number of bytes such as 16384, 16K or 1M, not '16X'"),
+        (["cache", "w.net", "--null-cache", "off", "--approx", "1"], "null-cache must be on to set approx, not off"),
+        (["cache", "w.net", "--preset", "galilei"], "cache preset must be one of galileo, tiny, not 'galilei'"),
+    ],
+)  # fmt: skip
+def test_unusable_words_are_one_line_and_leave_nothing(tmp_path, monkeypatch, capsys, words, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "w.net").write_bytes(b"\x01" * 300)
+    assert main([*words, "-o", "out.npz"]) == 2
+    assert capsys.readouterr().err == f"sysmt {words[0]}: error: {message}\n"
+    assert [p.name for p in tmp_path.iterdir()] == ["w.net"]
+
+
+def test_output_folder_is_asked_for_before_the_work(tmp_path, capsys):
+    missing = tmp_path / "none"
+    assert main(["trace", "digits", "-o", str(missing / "t.npz")]) == 2
+    wanted = f"output folder {str(missing)!r} must exist: create it first"
+    assert capsys.readouterr().err == f"sysmt trace: error: {wanted}\n"
 
 
 def test_access_beyond_the_address_range_is_refused():

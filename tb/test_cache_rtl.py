@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from hdl.config_cache import CacheConfig, NullCacheConfig
+from hdl.emit import emit
+from hdl.nullcache import NullCache
 from hdl.nullcache.designs import cache_design, read_counters
+from hdl.nullcache.nullcache import NullCounters
 from sim.nullcache.model import simulate
 from tb.cache_rtl import simulate_gates
 from tb.mutants import seeded_bug
@@ -116,6 +119,25 @@ def test_refused_store_is_purged_from_both_caches():
     assert gates.store_errors.tolist() == [1, 1, 1, 1]
     assert not gates.load_errors.any()
     assert gates.loads.tolist() == [0x07070707, 0x07070707, 0x07070707, 0x07070707, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("size", "stride"), [(1 << 15, 1), (1 << 16, 2), pytest.param(1 << 20, 1, marks=pytest.mark.regress)]
+)
+def test_zero_regions_end_in_one_entry_in_the_gates_too(size, stride):
+    """An aligned region line by line, or every second line of it, in order, with hardly more entries than orders."""
+    config = CacheConfig(null=NullCacheConfig(entries=16))
+    lines = 0x40000000 // config.line + np.arange(0, size // config.line, stride)
+    inside = lines[:: len(lines) // 64]
+    outside = np.array([lines[0] - stride, lines[-1] + stride, *(inside + 1 if stride == 2 else inside + (1 << 25))])
+    given = {"lines": lines, "asked": np.concatenate([inside, outside])}
+    got = run(emit(NullCache(config), "null_cache", {}), "tb.tb_cache", given, testcase="regions")
+    counters = NullCounters(config.line_bits).from_bits(int.from_bytes(got["counters"].tobytes(), "little"))
+    # One entry is left: every merge makes one of two, and none was dropped.
+    assert counters.inserts == counters.covered_lines == len(lines)
+    assert sum(counters.merges[n] for n in range(config.line_bits + 1)) == len(lines) - 1
+    assert counters.evictions == 0
+    assert got["hits"].tolist() == [1] * len(inside) + [0] * len(outside)
 
 
 BUGS = {

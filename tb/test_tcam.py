@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Both TCAMs against a list of ternary entries: answers, latency, writes, invalidations, refusals."""
 
+import json
 import random
 import re
 
@@ -10,7 +11,7 @@ from amaranth.sim import Simulator
 from hdl.config_cache import TCAMConfig
 from hdl.errors import ConfigError
 from hdl.nullcache import TCAM, MemoryTCAM
-from hdl.nullcache.designs import tcam_design
+from sysmt.main import main
 
 
 def matching(entries: list, key: int) -> int:
@@ -63,7 +64,7 @@ def test_every_search_is_answered_after_the_latency(latency, ports):
 
 @pytest.mark.parametrize(("width", "chunk"), [(8, 3), (6, 4)])
 def test_memory_version_agrees_and_searches_while_it_writes(width, chunk):
-    config = TCAMConfig(entries=6, width=width, chunk=chunk)
+    config = TCAMConfig(entries=6, width=width, chunk=chunk, memory=True)
     dut = MemoryTCAM(config)
     rng = random.Random(width)
     writes, hits = [], []
@@ -118,4 +119,24 @@ def test_bad_values_are_refused_by_name(fields, message):
 
 def test_memory_version_has_one_port_and_one_cycle():
     with pytest.raises(ConfigError, match=r"^ports and latency of a TCAM in memory must be 1, not ports = 2, "):
-        tcam_design(TCAMConfig(ports=2), memory=True)
+        TCAMConfig(ports=2, memory=True)
+
+
+@pytest.mark.parametrize(
+    ("settings", "top_ports", "shared"),
+    [
+        (["tiny", "--set", "null.entries=4", "--set", "null.replacement=lru"], {"i__payload", "axi__araddr"}, True),
+        (["tcam32", "--set", "entries=4", "--set", "width=6"], {"key__0", "match__0", "hit__0", "index__0"}, True),
+        (["tcam32_memory", "--set", "entries=4", "--set", "width=6"], {"key", "match", "hit", "index", "ready"}, False),
+    ],
+)
+def test_caches_and_tcams_are_generated_by_name(tmp_path, settings, top_ports, shared):
+    assert main(["generate", *settings, "-o", str(tmp_path), "--name", "block"]) == 0
+    manifest = json.loads((tmp_path / "block.json").read_text())
+    verilog = (tmp_path / "block.v").read_bytes()
+    assert top_ports <= {port["name"] for port in manifest["ports"]}
+    assert manifest["config"].get("entries", manifest["config"].get("null", {}).get("entries")) == 4
+    # All entries of a TCAM in flip-flops are one module.
+    assert verilog.count(b"module block_tcam_entry(") == shared
+    assert main(["generate", *settings, "-o", str(tmp_path), "--name", "block"]) == 0
+    assert (tmp_path / "block.v").read_bytes() == verilog

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The cache and the TCAMs as designs: Verilog with a manifest."""
 
-import dataclasses
 from typing import Any
 
 from ..config_cache import COUNTERS, CacheConfig, TCAMConfig
@@ -17,13 +16,10 @@ def cache_design(config: CacheConfig, name: str = "sparse_cache") -> Design:
     return emit(SparseCache(config), name, {"kind": "sparse_cache", "config": config.as_dict()})
 
 
-def tcam_design(config: TCAMConfig, name: str = "tcam", memory: bool = False) -> Design:
-    """A TCAM as the module `name`: in flip-flops, or in FPGA memory."""
-    if memory:
-        config.check_memory()
-    component = MemoryTCAM(config) if memory else TCAM(config)
-    facts = {"kind": "tcam_memory" if memory else "tcam", "config": dataclasses.asdict(config)}
-    return emit(component, name, facts)
+def tcam_design(config: TCAMConfig, name: str = "tcam") -> Design:
+    """A TCAM as the module `name`: in flip-flops, or with `config.memory` in FPGA memory."""
+    component = MemoryTCAM(config) if config.memory else TCAM(config)
+    return emit(component, name, {"kind": "tcam", "config": config.as_dict(), "latency": config.latency})
 
 
 def read_counters(config: CacheConfig, bits: int) -> dict[str, Any]:

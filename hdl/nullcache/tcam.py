@@ -9,6 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from ..config_cache import TCAMConfig
+from ..emit import shared
 
 
 def select(vector: Value, values: list) -> Value:
@@ -26,6 +27,63 @@ def encode(vector: Value) -> Value:
     width = max(1, (len(vector) - 1).bit_length())
     bits = ([vector[i] for i in range(len(vector)) if i >> b & 1] for b in range(width))
     return Cat(reduce(or_, chosen) if chosen else Const(0, 1) for chosen in bits)
+
+
+class TCAMEntry(wiring.Component):
+    """One entry of a TCAM: two flip-flops a bit and a comparator per port. All entries are one module.
+
+    Members
+    -------
+    key : In(width) per port
+        What is looked for.
+    found : Out(ports)
+        The entry is valid and matches.
+    write, value, mask, clear : In
+        As those of `TCAM`, for this entry.
+    valid, held_value, held_mask : Out
+        What it holds.
+
+    Latency
+    -------
+    None from `key` to `found`.
+    """
+
+    def __init__(self, config: TCAMConfig):
+        self.config = config
+        width = config.width
+        super().__init__(
+            {
+                "key": In(width).array(config.ports),
+                "found": Out(config.ports),
+                "write": In(1),
+                "value": In(width),
+                "mask": In(width),
+                "clear": In(1),
+                "valid": Out(1),
+                "held_value": Out(width),
+                "held_mask": Out(width),
+            }
+        )
+
+    @staticmethod
+    def module_name(_: TCAMConfig) -> str:
+        """Name of the shared module in an emitted design."""
+        return "tcam_entry"
+
+    def elaborate(self, platform):
+        m = Module()
+        # No reset: what they hold means nothing until the entry is valid, and 2 * width flip-flops stay small.
+        value = Signal(self.config.width, reset_less=True)
+        mask = Signal(self.config.width, reset_less=True)
+        with m.If(self.write):
+            m.d.sync += [value.eq(self.value), mask.eq(self.mask)]
+        m.d.sync += self.valid.eq(self.valid & ~self.clear | self.write)
+        m.d.comb += [self.held_value.eq(value), self.held_mask.eq(mask)]
+        m.d.comb += [
+            self.found[port].eq(self.valid & (((self.key[port] ^ value) & ~mask) == 0))
+            for port in range(self.config.ports)
+        ]
+        return m
 
 
 class TCAM(wiring.Component):
@@ -91,22 +149,21 @@ class TCAM(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        n, width = self.config.entries, self.config.width
-        # No reset: what they hold means nothing until the entry is valid, and 2 * width flip-flops stay small.
-        values = [Signal(width, name=f"value_{i}", reset_less=True) for i in range(n)]
-        masks = [Signal(width, name=f"mask_{i}", reset_less=True) for i in range(n)]
-        for i in range(n):
-            with m.If(self.write[i]):
-                m.d.sync += [values[i].eq(self.value), masks[i].eq(self.mask)]
-            m.d.comb += [self.values[i].eq(values[i]), self.masks[i].eq(masks[i])]
-        m.d.sync += self.valid.eq(self.valid & ~self.clear | self.write)
-        for port in range(self.config.ports):
-            found = Signal(n, name=f"found_{port}")
-            for i in range(n):
-                m.d.comb += found[i].eq(
-                    self.valid[i] & (((self.key[port] ^ values[i]) & ~masks[i]) == 0)
-                )
-            match = found
+        n, ports = self.config.entries, range(self.config.ports)
+        entries = [shared(m, f"entry_{i}", TCAMEntry, self.config, platform) for i in range(n)]
+        for i, entry in enumerate(entries):
+            m.d.comb += [entry.key[port].eq(self.key[port]) for port in ports]
+            m.d.comb += [
+                entry.write.eq(self.write[i]),
+                entry.value.eq(self.value),
+                entry.mask.eq(self.mask),
+                entry.clear.eq(self.clear[i]),
+                self.valid[i].eq(entry.valid),
+                self.values[i].eq(entry.held_value),
+                self.masks[i].eq(entry.held_mask),
+            ]
+        for port in ports:
+            match = found = Cat(entry.found[port] for entry in entries)
             if self.config.latency > 0:
                 match = Signal(n, name=f"match_{port}")
                 m.d.sync += match.eq(found)

@@ -10,6 +10,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from ..config_cache import TCAMConfig
+from ..errors import ConfigError
 from .tcam import encode, lowest
 
 
@@ -23,7 +24,7 @@ class MemoryTCAM(wiring.Component):
     Parameters
     ----------
     config : TCAMConfig
-        `ports` and `latency` must be 1. `chunk` trades memory for the time of a write.
+        With `memory`. `chunk` trades memory for the time of a write.
 
     Members
     -------
@@ -48,7 +49,8 @@ class MemoryTCAM(wiring.Component):
     """
 
     def __init__(self, config: TCAMConfig):
-        config.check_memory()
+        if not config.memory:
+            raise ConfigError(f"memory of a TCAM in memory must be True, not {config.memory!r}")
         self.config = config
         super().__init__(
             {

@@ -39,6 +39,17 @@ def weights(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         raw = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"weights {path} cannot be read ({error.strerror}): give compressed_SqueezeNet.net") from None
+    try:
+        found, end = _parsed(raw)
+    except (ValueError, IndexError):
+        found, end = {}, 0
+    if end != len(raw):
+        raise UserError(f"weights {path} must be the file compressed_SqueezeNet.net, not {len(raw)} other bytes")
+    return found
+
+
+def _parsed(raw: bytes) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], int]:
+    """What the file holds, and where it should end."""
     wanted = list(shapes())
     counts = np.frombuffer(raw, "<u4", len(wanted))
     at, found = counts.nbytes, {}
@@ -53,9 +64,7 @@ def weights(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         dense = np.zeros(filters * channels * kernel * kernel, np.float32)
         dense[np.cumsum(gaps.astype(np.int64) + 1) - 1] = book[codes]
         found[name] = dense.reshape(filters, channels, kernel, kernel), bias
-    if at != len(raw):
-        raise UserError(f"weights {path} must be {at} bytes long, not {len(raw)}: give compressed_SqueezeNet.net")
-    return found
+    return found, at
 
 
 def photograph(path: Path) -> np.ndarray:
@@ -80,10 +89,8 @@ def squeezenet(path: Path, image: Path) -> Iterator[LayerData]:
 
     def run(name, x, stride=1, pad=0):
         w, bias = given[name]
-        # The bias joins as one more input channel of ones, so that a layer stays one product.
-        layer = LayerData(name=name, x=x, w=w, stride=stride, pad=pad)
-        sums = LayerData(name=name, x=x, w=w, stride=stride, pad=pad, relu=False).output()
-        return layer, np.maximum(sums + bias[:, None, None], 0)
+        layer = LayerData(name=name, x=x, w=w, stride=stride, pad=pad, bias=bias)
+        return layer, layer.output()
 
     layer, x = run("conv1", photograph(image), stride=2)
     yield layer

@@ -3,6 +3,7 @@
 
 import io
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -104,6 +105,8 @@ class Trace:
                 given = {n: arrays[n] for n in ("op", "addr", "size", "data", "mem") if n in arrays.files}
         except UserError:
             raise
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(f"trace {path} cannot be read ({str(error).splitlines()[0]}): give an .npz file") from None
+        except OSError as error:
+            raise UserError(f"trace {path} cannot be read ({error.strerror or error}): give an .npz file") from None
+        except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
+            raise UserError(f"trace {path} must be an .npz file of plain arrays: make one with sysmt trace") from None
         return cls(**given)

@@ -13,6 +13,7 @@ from hdl.errors import UserError
 from hdl.files import write_together
 from sim.nullcache.trace import Trace
 
+from ..arguments import output_file
 from ..output import Result, Verb, progress
 
 GATES_LIMIT = 200_000
@@ -46,6 +47,7 @@ def _config(args: argparse.Namespace) -> CacheConfig:
 
 def _run(args: argparse.Namespace) -> Result:
     config = _config(args)
+    output = None if args.output is None else output_file(args.output)
     trace = Trace.load(args.trace)
     if args.on == "rtl":
         loads, facts = _gates(trace, config)
@@ -54,10 +56,10 @@ def _run(args: argparse.Namespace) -> Result:
 
         outcome = simulate(trace, config)
         loads, facts = outcome.loads, outcome.as_dict()
-    if args.output is not None:
+    if output is not None:
         stream = io.BytesIO()
         np.save(stream, loads)
-        write_together(args.output.parent, {args.output.name: stream.getvalue()})
+        write_together(output.parent, {output.name: stream.getvalue()})
     facts |= {"on": args.on, "config": config.as_dict()}
     shown = {name: value for name, value in facts.items() if not isinstance(value, (dict, list))}
     return Result("\n".join(f"{name:18} {value}" for name, value in shown.items()), facts)
@@ -87,7 +89,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--replacement", choices=REPLACEMENTS, help="who leaves a full null cache")
     parser.add_argument("--on-store", choices=ON_STORE, help="what a non-zero store does to an entry")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="model, or simulated gates")
-    parser.add_argument("-o", "--output", type=Path, metavar="LOADS.npy", help="write the loaded values, uint32")
+    parser.add_argument("-o", "--output", metavar="LOADS.npy", help="write the loaded values, uint32")
 
 
 CACHE = Verb("cache", "Play a trace on a cache.", "sysmt cache digits.npz --null-cache on --json", _arguments, _run)

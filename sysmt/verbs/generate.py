@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt generate`: Verilog and manifest of an array."""
+"""`sysmt generate`: Verilog and manifest of an array, a cache or a TCAM."""
 
 import argparse
 from pathlib import Path
 
-from hdl.presets import preset
+from hdl.presets import any_preset
 
 from ..arguments import add_settings, with_settings
 from ..output import Result, Verb
@@ -18,10 +18,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> Result:
-    from hdl.generate import array_design, check_name
+    from hdl.generate import check_name, design_of
 
     name = check_name(args.name or args.preset)
-    design = array_design(with_settings(preset(args.preset), args), name)
+    design = design_of(with_settings(any_preset(args.preset), args), name)
     files = [str(path) for path in design.write(Path(args.output))]
     facts = {"files": files, "modules": len(design.modules), "bytes": len(design.verilog), **design.manifest}
     return Result(f"{files[0]}: {len(design.modules)} modules, {len(design.verilog)} bytes\n{files[1]}", facts)
@@ -29,7 +29,7 @@ def _run(args: argparse.Namespace) -> Result:
 
 GENERATE = Verb(
     "generate",
-    "Write an array as Verilog, with a manifest of its ports, layouts and configuration.",
+    "Write an array, a cache or a TCAM as Verilog, with a manifest of its ports, layouts and configuration.",
     "sysmt generate sysmt2_8 --set policy=S+Aw --set pipeline=1 -o build",
     _arguments,
     _run,

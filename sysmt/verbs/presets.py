@@ -3,20 +3,33 @@
 
 import argparse
 
-from hdl.presets import PRESETS, preset
+from hdl.presets import BLOCKS, PRESETS, any_preset
 
 from ..output import Result, Verb, table
 
 
 def _list(_: argparse.Namespace) -> Result:
     rows = [{"preset": name} | config.as_dict() for name, config in PRESETS.items()]
-    return Result(table(rows), {"presets": rows})
+    blocks = [{"preset": name} | config.as_dict() for name, config in BLOCKS.items()]
+    lines = [f"{block['preset']:14} {' '.join(f'{n}={v}' for n, v in _dotted(block)[1:])}" for block in blocks]
+    return Result("\n".join([table(rows), "", *lines]), {"presets": rows, "blocks": blocks})
+
+
+def _dotted(facts: dict) -> list[tuple[str, object]]:
+    """The fields as `--set` names them."""
+    fields: list[tuple[str, object]] = []
+    for name, value in facts.items():
+        inner = value.items() if isinstance(value, dict) else ()
+        fields += [(f"{name}.{n}", v) for n, v in inner] or [(name, value)]
+    return fields
 
 
 def _show(args: argparse.Namespace) -> Result:
-    config = preset(args.preset)
-    facts = {"preset": args.preset} | config.as_dict() | {"k_max": config.pe.k_max, "latency": config.latency}
-    return Result("\n".join(f"{name:10} {value}" for name, value in facts.items()), facts)
+    config = any_preset(args.preset)
+    facts = {"preset": args.preset} | config.as_dict()
+    if args.preset in PRESETS:
+        facts |= {"k_max": config.pe.k_max, "latency": config.latency}
+    return Result("\n".join(f"{name:16} {value}" for name, value in _dotted(facts)), facts)
 
 
 def _show_arguments(parser: argparse.ArgumentParser) -> None:
