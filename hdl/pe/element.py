@@ -85,15 +85,11 @@ class ProcessingElement(wiring.Component):
         multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
         m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(w), multiplier.mode.eq(control.mode)]
         product = multiplier.product
-        if pe.target == "fpga":
-            m.d.comb += multiplier.enable.eq(self.enable)
-        elif pe.pipeline:
-            m.d.comb += multiplier.enable.eq(1)
-        else:
-            m.d.comb += multiplier.enable.eq(self.enable)
+        masked = pe.pipeline and pe.target == "asic"
+        m.d.comb += multiplier.enable.eq(1 if masked else self.enable)
         if pe.pipeline:
             product = delay(m, product, 1, self.enable, "product").as_signed()
-        if pe.pipeline and pe.target == "asic":
+        if masked:
             product = Mux(self.enable, product, 0)
         first = delay(m, control.first, pe.pipeline, self.enable, "first", reset_less=False)
         shift = delay(m, control.shift, pe.pipeline, self.enable, "shift", reset_less=False)
@@ -101,7 +97,7 @@ class ProcessingElement(wiring.Component):
         return m
 
     def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value) -> None:
-        """Accumulator and drain; `first` and `shift` are low while frozen, and `addend` is zero."""
+        """Accumulator and drain; while frozen `first` and `shift` are low; `addend` is zero (`asic`) or not taken."""
         pe = self.config.pe
         total = Signal(signed(pe.acc_width), reset_less=True)
         drain = Signal(signed(pe.acc_width), reset_less=True)
