@@ -4,6 +4,7 @@
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -95,7 +96,7 @@ def test_the_board_finds_its_place_after_garbage(port):
 def test_a_pulled_cable_is_an_error_or_waited_for(tmp_path):
     """The board dies in the middle of a product, and another one is plugged in at the same place."""
     config, plug = accel_preset(PRESET, divisor=DIVISOR), tmp_path / "tty"
-    x, w = operands(40, 200, 40)
+    x, w = operands(24, 100, 24)
 
     def plug_in() -> VirtualBoard:
         board = VirtualBoard(config)
@@ -228,7 +229,7 @@ def test_the_board_command_serves_until_interrupted():
         port = process.stdout.readline().strip()
         with Board(SerialTransport(port)) as board:
             assert board.config.array == accel_preset(PRESET).array
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert json.loads(out)["cycles"] > 0
     assert process.returncode == 0
