@@ -250,7 +250,7 @@ def test_a_missing_tool_is_named_with_its_package(monkeypatch):
 
 def test_a_failing_tool_is_quoted(tmp_path):
     (tmp_path / "bad.ys").write_text("read_verilog absent.v\n")
-    with pytest.raises(RuntimeError, match=r"^yosys failed \(\d+\): .*absent\.v"):
+    with pytest.raises(UserError, match=r"^yosys failed \(\d+\): .*absent\.v"):
         tools.run("yosys", ["bad.ys"], tmp_path, lambda _: None, tmp_path / "log")
 
 
