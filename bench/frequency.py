@@ -72,8 +72,8 @@ def measure(config: ArrayConfig, seeds: int) -> dict[str, Any]:
         speeds = []
         for seed in range(1, seeds + 1):
             arguments = ["--45k", "--package", "CABGA381", "--speed", "6", "--freq", str(ASKED_MHZ)]
-            arguments += ["--seed", str(seed), "--timing-allow-fail", "--lpf-allow-unconstrained", "--json", "ring.json"]
-            arguments += ["--report", "report.json"]
+            arguments += ["--seed", str(seed), "--timing-allow-fail", "--lpf-allow-unconstrained"]
+            arguments += ["--json", "ring.json", "--report", "report.json"]
             tools.run("nextpnr-ecp5", arguments, place, progress, place / "nextpnr.log")
             speeds.append(round(report.routed((place / "report.json").read_text()).timings[0].fmax_mhz, 2))
             progress(f"frequency: seed {seed}: {speeds[-1]} MHz")

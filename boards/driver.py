@@ -17,7 +17,7 @@ from hdl.registers import COUNTERS, MAGIC, REGISTERS, config_of, version_of
 from sim.nbsmt import check_operands
 from sim.requantize import Requantize
 
-from .link import Link, LinkError
+from .link import Link, LinkError, NoBoardError
 from .plan import Plan
 from .session import Session
 from .transport import Transport, TransportError
@@ -216,7 +216,7 @@ class Board:
             try:
                 self._connect()
                 break
-            except TransportError:
+            except (TransportError, NoBoardError):
                 if time.monotonic() > until:
                     raise error from None
                 time.sleep(0.2)

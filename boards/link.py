@@ -20,6 +20,10 @@ class LinkError(UserError):
     """The board answers, but not so that work can go on."""
 
 
+class NoBoardError(LinkError):
+    """Nothing that answers as a board does, within `BOUND`."""
+
+
 @dataclass(eq=False)
 class Request:
     """A request on its way; `answer` is its response without the status, once it is there."""
@@ -80,7 +84,7 @@ class Link:
                     if frame == Frame(Command.SYNC | RESPONSE, request.frame.sequence, bytes([Status.OK]) + nonce):
                         return
         heard = f"{garbage} bytes came, none of them an answer" if garbage else "nothing came"
-        raise LinkError(
+        raise NoBoardError(
             f"port {self.transport.name!r} has no sysmt board behind it ({heard} in {BOUND:g} s): "
             "check port, baud rate and bitstream"
         )

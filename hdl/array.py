@@ -74,6 +74,10 @@ class SystolicArray(wiring.Component):
         }
         super().__init__(ports | ({"counters": Out(Counters())} if config.counters else {}))
 
+    @staticmethod
+    def module_name(config: ArrayConfig) -> str:
+        return "array"
+
     def elaborate(self, platform):
         m = Module()
         enable = Signal()

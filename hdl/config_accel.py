@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from .config import ArrayConfig, PEConfig, in_range, one_of
+from .config import ArrayConfig, in_range, one_of
 from .errors import ConfigError
 from .presets import preset
 from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Command
@@ -166,7 +166,7 @@ class AccelConfig:
 def accel_config(array: ArrayConfig, **changes: Any) -> AccelConfig:
     """An accelerator around `array` with buffers that fit it; `changes` replace fields.
 
-    The result memory holds a square of tiles as large as the operands of 32 steps allow, and a frame at least one word.
+    The result memory holds eight tiles where that is no more than 512 rows, and a frame at least one word.
     """
     rows = max(array.rows, array.cols, 2)
     word = max(array.rows, array.cols) * array.pe.threads
@@ -182,10 +182,3 @@ def accel_config(array: ArrayConfig, **changes: Any) -> AccelConfig:
 def accel_preset(name: str, **changes: Any) -> AccelConfig:
     """The accelerator around the array preset `name`."""
     return accel_config(preset(name).with_fields(target="fpga"), **changes)
-
-
-def array_from(fields: dict[str, Any]) -> ArrayConfig:
-    """An array from the dictionary that `ArrayConfig.as_dict` made."""
-    pe_names = {f.name for f in dataclasses.fields(PEConfig)}
-    pe = PEConfig(**{n: v for n, v in fields.items() if n in pe_names})
-    return ArrayConfig(pe=pe, **{n: v for n, v in fields.items() if n not in pe_names})

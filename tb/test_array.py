@@ -20,6 +20,7 @@ from hdl.skew import delay
 from sim.cycles.array import matmul_cycles
 from sim.nbsmt import matmul
 from sim.nbsmt_counters import Counters
+from tb.mutants import seeded_bug
 from tb.rtl import design_of, products
 from tb.simulator import SimulationError, available
 
@@ -184,6 +185,14 @@ def test_a_seeded_bug_is_caught(bug, monkeypatch):
     broken = emit(SystolicArray(array), "sysmt", {})
     with pytest.raises((AssertionError, SimulationError)):
         check(array, work(1)[::3], "icarus" if available("icarus") else "verilator", STALLING, design=broken)
+
+
+def test_a_digit_that_leaves_the_pipeline_early_is_caught():
+    array = config(2, target="fpga", pipeline=3)
+    with seeded_bug("hdl.pe.fpga", "_Fpga", "flag, sum(self._stages)", "flag, 0"):
+        broken = emit(SystolicArray(array), "sysmt", {})
+    with pytest.raises((AssertionError, SimulationError)):
+        check(array, work(2)[::3], "icarus" if available("icarus") else "verilator", STALLING, design=broken)
 
 
 def test_a_product_added_while_frozen_is_caught():

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver and the command line on the virtual board, through a pseudo-terminal, pins included."""
 
-import dataclasses
+import errno
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+import serial
 
 from boards.driver import Board
 from boards.faults import trial
@@ -20,7 +22,6 @@ from boards.virtual.board import DIVISOR, VirtualBoard
 from hdl.config_accel import accel_preset
 from hdl.errors import UserError
 from hdl.protocol import VERSION
-from hdl.registers import config_of, identity
 from sim.nbsmt import matmul
 from sim.requantize import Requantize
 from sysmt.main import main
@@ -95,7 +96,7 @@ def test_the_board_finds_its_place_after_garbage(port):
 def test_a_pulled_cable_is_an_error_or_waited_for(tmp_path):
     """The board dies in the middle of a product, and another one is plugged in at the same place."""
     config, plug = accel_preset(PRESET, divisor=DIVISOR), tmp_path / "tty"
-    x, w = operands(40, 200, 40)
+    x, w = operands(24, 100, 24)
 
     def plug_in() -> VirtualBoard:
         board = VirtualBoard(config)
@@ -209,14 +210,17 @@ def test_an_identity_that_does_not_fit_is_refused(port, monkeypatch, words, mess
         Board(SerialTransport(port))
 
 
-@pytest.mark.parametrize("name", ["os4", "sysmt4_8", "sysmt2_64"])
-def test_identity_words_are_the_configuration(name):
-    config = accel_preset(name)
-    words = identity(config, "1.2.3")
-    assert config_of(words) == config
-    assert all(0 <= word < 1 << 32 for word in words.values())
-    other = dataclasses.replace(config, depth=2 * config.depth)
-    assert other.fingerprint != config.fingerprint
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [(errno.EACCES, "permission denied; join its group"), (errno.EBUSY, "in use by another program")],
+)
+def test_a_port_that_cannot_be_opened(number, message, monkeypatch, port, capsys):
+    def refuse(*_, **__):
+        raise serial.SerialException(number, os.strerror(number))
+
+    monkeypatch.setattr("serial.Serial", refuse)
+    assert main(["board", "info", "--port", port]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_the_board_command_serves_until_interrupted():
@@ -225,7 +229,7 @@ def test_the_board_command_serves_until_interrupted():
         port = process.stdout.readline().strip()
         with Board(SerialTransport(port)) as board:
             assert board.config.array == accel_preset(PRESET).array
-        process.send_signal(2)
+        process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert json.loads(out)["cycles"] > 0
     assert process.returncode == 0

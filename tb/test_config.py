@@ -94,7 +94,7 @@ def test_bad_settings_are_refused(text):
 def test_presets_are_named_after_what_they_are():
     assert preset("sysmt4_16") == ArrayConfig(rows=16, cols=16, pe=PEConfig(threads=4))
     assert preset("os8").pe.threads == 1
-    assert len(PRESETS) == 15
-    message = r"^preset must be one of os4, .*, not 'sysmt2-8' \(did you mean sysmt2_8\?\)$"
+    assert len(PRESETS) == 18
+    message = r"^preset must be one of os2, .*, not 'sysmt2-8' \(did you mean sysmt2_8\?\)$"
     with pytest.raises(ConfigError, match=message):
         preset("sysmt2-8")

@@ -113,7 +113,7 @@ BAD = [
     (("matmul", "X.npy", "short.npy"), ""),
     (("matmul", "empty.npy", "none.npy"), ""),
     (("matmul", "X.npy", "W.npy", "--set", "acc_width=17"), "K = 11 could overflow acc_width = 17: at most 2 fit"),
-    (("matmul", "X.npy", "W.npy", "--on", "fpga"), "--on must be golden or rtl, not 'fpga'"),
+    (("matmul", "X.npy", "W.npy", "--on", "fpga"), "--on must be golden, rtl or the path of a serial port, not 'fpga'"),
     (("matmul", "X.npy", "W.npy", "--waves", "a.vcd"), "--waves 'a.vcd' needs --on rtl"),
     (("matmul", "X.npy", "W.npy", "-o", "no/O.npy"), "output folder 'no' must exist: create it first"),
     (("matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "vcs"), "simulator must be one of verilator, icarus"),

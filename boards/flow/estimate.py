@@ -12,11 +12,11 @@ from .board import BoardDefinition
 
 FITTED: dict[str, dict[str, float]] = {
     "ecp5": {"base": 2600, "requantize": 1500, "counters": 700, "pe": 105, "thread": 75, "edge": 16},
-    "ice40": {"base": 2000, "requantize": 1200, "counters": 700, "pe": 120, "thread": 75, "edge": 16},
-    "gowin": {"base": 2300, "requantize": 1200, "counters": 700, "pe": 120, "thread": 75, "edge": 16},
+    "ice40": {"base": 2900, "requantize": 1600, "counters": 900, "pe": 170, "thread": 90, "edge": 20},
+    "gowin": {"base": 3300, "requantize": 1600, "counters": 900, "pe": 170, "thread": 90, "edge": 20},
 }
 """LUTs of: everything but the array; a requantiser; counters; a PE, and each of its threads; an edge, per thread.
-`python -m bench.boards --model` prints the estimate beside the synthesis of every board."""
+Rough, from the default presets of a few boards: `python -m bench.boards --synthesis` prints estimate and synthesis."""
 
 DOUBT = 1.3
 """An estimate may be so far off: only what is certainly too large is refused by it."""

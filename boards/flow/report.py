@@ -16,8 +16,8 @@ UTILISATION = {
     "ICESTORM_RAM": "RAM",
     "LUT4": "LUT",
     "DFF": "FF",
-    "MULT9X9": "DSP",
-    "MULT18X18": "DSP",
+    "MULT9X9": "DSP of 9x9",
+    "MULT18X18": "DSP of 18x18",
     "BSRAM": "RAM",
 }
 """Names of nextpnr -> ours. A logic cell of an iCE40 is a LUT with its flip-flop."""

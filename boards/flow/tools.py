@@ -69,8 +69,8 @@ def run(tool: str, arguments: list[str], folder: Path, progress: Progress, log: 
 
     Raises
     ------
-    RuntimeError
-        It failed; the message has the last error line of the tool.
+    UserError
+        It failed; the message has the last error of the tool: that it cannot place or route a design, most of all.
     """
     said = []
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
@@ -95,7 +95,7 @@ def run(tool: str, arguments: list[str], folder: Path, progress: Progress, log: 
     log.write_text("".join(said))
     if process.returncode:
         errors = [line.strip() for line in said if "ERROR" in line] or [line.strip() for line in said[-1:]]
-        raise RuntimeError(f"{tool} failed ({process.returncode}): {errors[-1] if errors else 'it said nothing'}")
+        raise UserError(f"{tool} failed ({process.returncode}): {errors[-1] if errors else 'it said nothing'}")
 
 
 LANDMARKS = (

@@ -3,6 +3,7 @@
 
 from amaranth.build import Platform, ResourceError
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.lib import io
 
 from hdl.emit import Design
 
@@ -33,29 +34,32 @@ class Wrapper(Elaboratable):
         m = Module()
         if self._board.pll is not None:
             self._make_clock(m, platform)
-        uart = platform.request("uart", 0)
+        pins = platform.request("uart", 0, dir="-")
+        m.submodules.rx = rx = io.Buffer("i", pins.rx)
+        m.submodules.tx = tx = io.Buffer("o", pins.tx)
         busy, error = Signal(), Signal()
         platform.add_file(f"{self._design.name}.v", self._design.verilog)
         m.submodules.accelerator = Instance(
             self._design.name,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(),
-            i_rx=uart.rx.i,
-            o_tx=uart.tx.o,
+            i_rx=rx.i,
+            o_tx=tx.o,
             o_busy=busy,
             o_error=error,
         )
         for number, light in enumerate((busy, error)):
             try:
-                led = platform.request("led", number)
+                pin = platform.request("led", number, dir="-")
             except ResourceError:
                 continue
+            m.submodules[f"led_{number}"] = led = io.Buffer("o", pin)
             m.d.comb += led.o.eq(light)
         return m
 
     def _make_clock(self, m: Module, platform: Platform) -> None:
         """The domain `sync` from the PLL, in reset until it is locked and for a while after."""
-        pin = platform.request(platform.default_clk, 0)
+        m.submodules.clock = pin = io.Buffer("i", platform.request(platform.default_clk, 0, dir="-"))
         m.domains.sync = ClockDomain()
         m.domains.raw = ClockDomain(reset_less=True)
         clock, locked = self._board.pll(m, pin.i, platform.default_clk_frequency, self._board.clock_hz)

@@ -39,10 +39,12 @@ class Requantizer(wiring.Component):
 
     Latency
     -------
-    11 to 38 cycles, by the shifts; one sum at a time.
+    `LATENCY`, shortest and longest, by the shifts; one sum at a time.
 
     Source: TensorFlow Lite, kernels/internal/common.cc; NUMERICS.md, section 4.
     """
+
+    LATENCY = (12, 51)
 
     i: In(stream.Signature(Sum()))
     double: In(1)

@@ -61,7 +61,7 @@ class Accelerator(wiring.Component):
         m.submodules.controller = controller = Controller(config)
         m.submodules.reader = reader = ResultReader(config)
         m.submodules.registers = registers = Registers(config)
-        array = shared(m, "array", _Array, config.array, platform)
+        array = shared(m, "array", SystolicArray, config.array, platform)
         sizes = config.memories
         m.submodules.x = x = Buffer(*sizes["x"], register=True)
         m.submodules.w = w = Buffer(*sizes["w"], register=True)
@@ -134,14 +134,6 @@ class Accelerator(wiring.Component):
             m.d.comb += registers.counters.eq(array.counters)
         with m.If(receiver.dropped | self.bad_byte | array.refused):
             m.d.sync += self.error.eq(1)
-
-
-class _Array(SystolicArray):
-    """The array as one module among others of an emitted design."""
-
-    @staticmethod
-    def module_name(config) -> str:
-        return "array"
 
 
 class UARTAccelerator(wiring.Component):

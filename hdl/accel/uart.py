@@ -33,8 +33,7 @@ class UARTReceiver(wiring.Component):
 
     Latency
     -------
-    A byte is offered half a bit time after the middle of its last bit's successor: in the middle of its stop bit, plus
-    four clocks.
+    A byte is offered in the middle of its stop bit, later by two clocks of the synchroniser and two of the majority.
     """
 
     rx: In(1, init=1)

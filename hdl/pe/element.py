@@ -85,15 +85,11 @@ class ProcessingElement(wiring.Component):
         multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
         m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(w), multiplier.mode.eq(control.mode)]
         product = multiplier.product
-        if pe.target == "fpga":
-            m.d.comb += multiplier.enable.eq(self.enable)
-        elif pe.pipeline:
-            m.d.comb += multiplier.enable.eq(1)
-        else:
-            m.d.comb += multiplier.enable.eq(self.enable)
+        masked = pe.pipeline and pe.target == "asic"
+        m.d.comb += multiplier.enable.eq(1 if masked else self.enable)
         if pe.pipeline:
             product = follow(m, product, self.enable, "product", reset_less=True).as_signed()
-        if pe.pipeline and pe.target == "asic":
+        if masked:
             product = Mux(self.enable, product, 0)
         first = follow(m, control.first, self.enable, "first", cycles=pe.pipeline)
         shift = follow(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
@@ -101,7 +97,7 @@ class ProcessingElement(wiring.Component):
         return m
 
     def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value) -> None:
-        """Accumulator and drain; `first` and `shift` are low while frozen, and `addend` is zero."""
+        """Accumulator and drain; while frozen `first` and `shift` are low; `addend` is zero (`asic`) or not taken."""
         pe = self.config.pe
         total = Signal(signed(pe.acc_width), reset_less=True)
         drain = Signal(signed(pe.acc_width), reset_less=True)

@@ -2,6 +2,7 @@
 """`sysmt board`: ask a board who it is, or be one."""
 
 import argparse
+import signal
 import sys
 from typing import Any
 
@@ -71,6 +72,9 @@ def _serve(name: str) -> Result:
 
     config = accel_preset(name, divisor=DIVISOR)
     progress(f"compiling the board around {name} (the first time: a minute or more)")
+    # Also where a shell started it in the background of a script, which ignores interrupts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with VirtualBoard(config) as board:
         print(board.port, flush=True)
         progress(f"serving on {board.port}; interrupt to stop")

@@ -4,6 +4,8 @@
 import argparse
 import io
 import os
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -97,6 +99,19 @@ def _gates(
 
 
 
+def _now_and_then() -> Callable[[str], None]:
+    """Progress, of a kind that comes often (it begins with a number) no more than once a second."""
+    told = time.monotonic()
+
+    def tell(text: str) -> None:
+        nonlocal told
+        if not text[0].isdigit() or time.monotonic() - told >= 1:
+            told = time.monotonic()
+            progress(text)
+
+    return tell
+
+
 def _board(
     x: np.ndarray, w: np.ndarray, config: ArrayConfig, args: argparse.Namespace
 ) -> tuple[np.ndarray, dict[str, Any]]:
@@ -104,7 +119,7 @@ def _board(
     from boards.transport import SerialTransport
 
     expect = config if names_array(args) else None
-    with Board(SerialTransport(args.on, args.baud), expect, patience=PATIENCE, progress=progress) as board:
+    with Board(SerialTransport(args.on, args.baud), expect, patience=PATIENCE, progress=_now_and_then()) as board:
         product = board.matmul(x, w)
         array_config = board.config.array
     counted = {n.removeprefix("array_"): v for n, v in product.figures.items() if n != "span"}
