@@ -162,7 +162,7 @@ def test_conv1d_on_model_and_gates(tmp_path, monkeypatch, capsys):
 
 
 BUGS = {
-    "taps do not reach the row": (r"(assign \S+ += )w \| i_row;", r"\1w;"),
+    "taps do not reach the row": (r"(assign \S+ += )o_w \| i_row;", r"\1o_w;"),
     "columns keep their weights": (r"(assign \S+ += )skew_fuse_1 \? 8'h00 : (\S+ ;)", r"\1\2"),
     "waiting for operands does not freeze": (r"(assign holds = )[^;]+;", r"\g<1>1'h0;"),
     "no wait for exposed columns": (r"(assign \S+ += )exposed >= [^;]+;", r"\g<1>1'h0;"),
