@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The systolic array: columns of PEs between skew and drain, with streams on all sides."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -116,26 +116,18 @@ class SystolicArray(wiring.Component):
         config = self.config
         mode = Cat(sequencer.tile.threads != 0, sequencer.tile.threads == 2)[: config.pe.mode_width]
         first: Value = sequencer.first
-        fuse: Value = sequencer.tile.fuse if config.fuse else Const(0, 0)
         w = self.i_w.payload.w if config.fuse else self.i_w.payload
-        listens: Value = sequencer.step & fuse & self.i_w.payload.tap if config.fuse else Const(0, 0)
-        # Place p takes its tap from the weight that waits p cycles anyway: the skew serves rows and columns.
         skewed_w = [delay(m, w[p], p, enable, "skew", f"w_{p}", platform) for p in range(config.w_lanes)]
-        skewed_x, control, taps = [], [], []
+        taps = self._taps(m, sequencer, enable, skewed_w) if config.fuse else []
+        skewed_x, control = [], []
         for place in range(config.rows):
             row = config.rows - 1 - place
             if place:
                 first = follow(m, first, enable, f"skew_first_{row}")
                 mode = follow(m, mode, enable, f"skew_mode_{row}", reset_less=True)
-                fuse = follow(m, fuse, enable, f"skew_fuse_{row}", reset_less=True)
             lane = x.word_select(row, len(x) // config.rows)
             skewed_x.append(delay(m, lane, place, enable, "skew", f"x_{row}", platform))
-            control += [first, sequencer.shift[place], mode, fuse]
-            if config.fuse:
-                if place:
-                    listens = follow(m, listens, enable, f"skew_tap_{row}")
-                # Zero unless the step has a tap: columns whose tile has not ended yet still listen to the wire.
-                taps.append(Mux(listens, Value.cast(skewed_w[place]), 0))
+            control += [first, sequencer.shift[place], mode]
         passing_x, passing_control = Cat(skewed_x), Cat(control)
         sums = []
         for c in range(config.cols):
@@ -152,6 +144,25 @@ class SystolicArray(wiring.Component):
             sums.append(column.o_sum)
         at_exit = data.View(Control(config), passing_control[-Control(config).size :])
         return sums, at_exit.shift
+
+    def _taps(self, m: Module, sequencer: Sequencer, enable: Signal, skewed_w: list[Value]) -> list[Value]:
+        """The tap of every row, and zeros into the columns of `skewed_w` while they are part of a 1-D convolution.
+
+        Place p takes its tap from the weight that waits p cycles anyway: the skew serves rows and columns. A tap is
+        zero unless the step has one: columns whose tile has not ended yet listen to the wire, too.
+        """
+        fuse: Value = sequencer.tile.fuse
+        listens: Value = sequencer.step & fuse & self.i_w.payload.tap
+        taps = []
+        for place, w in enumerate(skewed_w):
+            if place:
+                fuse = follow(m, fuse, enable, f"skew_fuse_{place}")
+                listens = follow(m, listens, enable, f"skew_tap_{place}")
+            lane = Value.cast(w)
+            if place < self.config.rows:
+                taps.append(follow(m, Mux(listens, lane, 0), enable, f"skew_row_{place}", reset_less=True))
+            skewed_w[place] = Mux(fuse, 0, lane)
+        return taps
 
     def _results(
         self, m: Module, sums: list[Value], leaves: Value, enable: Signal, frozen: Value | None, platform: object

@@ -152,7 +152,8 @@ class ArrayConfig:
         Performance counters beside the array.
     fuse : bool
         The row-broadcast dataflow of FuSeConv (DATE 2021) beside the matrix product, chosen per tile: one weight wire
-        per row and a 2:1 choice in front of every weight register.
+        per row, and an OR in front of every weight register. After a matrix product, a tile of 1-D convolutions that
+        is narrower than the array waits for the columns beyond it.
     """
 
     rows: int = 8

@@ -88,12 +88,10 @@ class EventCounters(wiring.Component):
         totals = []
         for i, form in enumerate(found):
             terms = [
-                (
-                    self._combine(m, x_counts, term.x, config.rows, f"x_{i}_{j}"),
-                    self._combine(m, w_counts, term.w, config.cols, f"w_{i}_{j}"),
-                    term.scale,
-                )
+                (x, w, term.scale)
                 for j, term in enumerate(form.terms)
+                for x in self._combine(m, x_counts, term.x, config.rows, f"x_{i}_{j}")
+                for w in self._combine(m, w_counts, term.w, config.cols, f"w_{i}_{j}")
             ]
             if along is not None:
                 terms += along.terms(form)
@@ -153,36 +151,40 @@ class EventCounters(wiring.Component):
         real: Value,
         parts: list[Monomial],
         name: str,
-    ) -> dict[Monomial, Signal]:
-        """For every set of facts, in how many real rows (or columns) all of them hold; registered."""
+    ) -> dict[Monomial, list[Signal]]:
+        """For every set of facts, in how many real rows (or columns) all of them hold; registered.
+
+        As numbers to be added up: 2**n lanes are counted as 2**n - 1 and one more, which takes full adders only, and as
+        many bits.
+        """
+        lanes = len(real) - (len(real).bit_count() == 1 and len(real) > 1)
         counts = {}
         for i, part in enumerate(parts):
             all_hold = real
             for f in sorted(part):
                 all_hold = all_hold & facts[f]
             population = shared(
-                m,
-                f"population_{name}_{i}",
-                Population,
-                PopulationConfig(len(real), self.config.pe.target),
-                platform,
+                m, f"population_{name}_{i}", Population, PopulationConfig(lanes, self.config.pe.target), platform
             )
-            m.d.comb += population.bits.eq(all_hold)
-            counts[part] = Signal(range(len(real) + 1), name=f"count_{name}_{i}", reset_less=True)
-            m.d.sync += counts[part].eq(population.count)
+            m.d.comb += population.bits.eq(all_hold[:lanes])
+            values = [population.count, *([all_hold[lanes]] if lanes < len(real) else [])]
+            counts[part] = [
+                Signal(len(value), name=f"count_{name}_{i}_{j}", reset_less=True) for j, value in enumerate(values)
+            ]
+            m.d.sync += [count.eq(value) for count, value in zip(counts[part], values, strict=True)]
         return counts
 
     def _combine(
-        self, m: Module, counts: dict[Monomial, Signal], combination: Combination, lanes: int, name: str
-    ) -> Value:
-        """A weighted sum of counts, as wide as its values need."""
+        self, m: Module, counts: dict[Monomial, list[Signal]], combination: Combination, lanes: int, name: str
+    ) -> list[Value]:
+        """A weighted sum of counts, as wide as its values need; a single count stays what it is."""
         if combination[0][1] == len(combination) == 1:
             return counts[combination[0][0]]
         low, high = extent(combination)
         value = Signal(range(low * lanes, high * lanes + 1), name=name)
-        terms = [(counts[part], None, weight) for part, weight in combination]
+        terms = [(count, None, weight) for part, weight in combination for count in counts[part]]
         m.d.comb += value.eq(add_products(m, terms, len(value), self.config.pe.target, f"{name}_sum"))
-        return value
+        return [value]
 
     def _runs(self, thread: int) -> Value | int:
         """Whether the tile runs on this thread."""

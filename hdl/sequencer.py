@@ -8,8 +8,8 @@ sends beside a step reaches row p, column c exactly p + c cycles later.
     in_place  last step ... rows cycles ....... shift x rows      (the next `first` follows the first shift)
 
 With `fuse`, the tap of a 1-D convolution reaches a whole row at once, but `first` still takes one cycle per column:
-column c is exposed to taps of the next such tile until c cycles after the sums were handed over. A tile of the same
-width or wider fills its row for that long anyway; a narrower one waits for the difference.
+column c of a tile is exposed to taps of the next convolution until c cycles after the sums were handed over. A
+convolution of the same width or wider fills its row for that long anyway; a narrower one waits for the difference.
 """
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -163,10 +163,10 @@ class Sequencer(wiring.Component):
                 m.d.sync += self.refused.eq(1)
 
     def _cover(self, m: Module, exposed: Signal, finishing: Signal, handed_over: Value) -> None:
-        """Count the columns of the last 1-D convolution that its taps' successors could still reach."""
+        """Count the columns of the tiles before that a tap could still reach: of all columns, or of a convolution's."""
         held = Signal()
-        with m.If(finishing & self.tile.fuse):
-            m.d.sync += [held.eq(1), exposed.eq(self.tile.cols - 1)]
+        with m.If(finishing):
+            m.d.sync += [held.eq(1), exposed.eq(Mux(self.tile.fuse, self.tile.cols, self.config.cols) - 1)]
         with m.Elif(self.enable & (~held | handed_over)):
             m.d.sync += [held.eq(0), exposed.eq(Mux(exposed == 0, 0, exposed - 1))]
 

@@ -40,7 +40,8 @@ class ProcessingElement(wiring.Component):
     i_w, o_w : weights
     i_sum, o_sum : signed(acc_width)
     i_row : weights
-        With `fuse`: the tap of the whole row, which `i_control.fuse` puts in the place of `i_w`.
+        With `fuse`: the tap of the whole row, used at once where `i_w` is used one cycle after it entered. Whichever of
+        the two does not count is zero.
 
     Latency
     -------
@@ -77,13 +78,13 @@ class ProcessingElement(wiring.Component):
         x = Signal.like(self.i_x, reset_less=True)
         w = Signal.like(self.i_w, reset_less=True)
         control = Signal.like(self.i_control)
-        i_w = Mux(self.i_control.fuse, self.i_row.as_value(), self.i_w.as_value()) if self.config.fuse else self.i_w
         with m.If(self.enable):
-            m.d.sync += [x.eq(self.i_x), w.eq(i_w), control.eq(self.i_control)]
+            m.d.sync += [x.eq(self.i_x), w.eq(self.i_w), control.eq(self.i_control)]
         m.d.comb += [self.o_x.eq(x), self.o_w.eq(w), self.o_control.eq(control)]
 
         multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
-        m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(w), multiplier.mode.eq(control.mode)]
+        used_w = w.as_value() | self.i_row.as_value() if self.config.fuse else w
+        m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(used_w), multiplier.mode.eq(control.mode)]
         product = multiplier.product
         masked = pe.pipeline and pe.target == "asic"
         m.d.comb += multiplier.enable.eq(1 if masked else self.enable)

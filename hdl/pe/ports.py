@@ -28,10 +28,7 @@ class Control(data.StructLayout):
         The drain moves one row towards the exit.
     mode : unsigned(`PEConfig.mode_width`)
         Bit 0: more than one thread runs; bit 1: more than two. Absent for policies that detect zeros.
-    fuse : unsigned(1)
-        The weight comes from the wire of the row. Present with `ArrayConfig.fuse` only.
     """
 
     def __init__(self, config: ArrayConfig):
-        own = {"first": 1, "shift": 1, "mode": config.pe.mode_width}
-        super().__init__(own | ({"fuse": 1} if config.fuse else {}))
+        super().__init__({"first": 1, "shift": 1, "mode": config.pe.mode_width})
