@@ -85,7 +85,9 @@ def test_a_sum_beyond_32_bits_is_reported(board):
     "array",
     [
         ArrayConfig(rows=1, cols=1, pe=PEConfig(acc_width=17, target="fpga")),
-        ArrayConfig(rows=3, cols=2, counters=False, drain="in_place", pe=PEConfig(acc_width=24, pipeline=1)),
+        ArrayConfig(
+            rows=3, cols=2, counters=False, drain="in_place", pe=PEConfig(acc_width=24, pipeline=1, target="fpga")
+        ),
         ArrayConfig(rows=2, cols=2, pe=PEConfig(threads=4, policy="S+Aw", target="fpga")),
     ],
     ids=["1x1", "in_place", "4 threads"],
