@@ -5,15 +5,13 @@ from amaranth_boards.icesugar_pro import ICESugarProPlatform
 
 from ..flow.board import BoardDefinition
 from ..flow.parts import ECP5_25F
-from ..flow.pll import ecp5_pll
 
 BOARD = BoardDefinition(
     name="icesugar_pro",
     title="iCESugar-Pro",
     platform=ICESugarProPlatform,
     part=ECP5_25F,
-    clock_hz=50e6,
-    pll=ecp5_pll,
+    clock_hz=25e6,
     baud=1_000_000,
     preset="sysmt2_4",
     fields={"pipeline": 3},

@@ -42,7 +42,8 @@ class Wrapper(Elaboratable):
         m.submodules.accelerator = Instance(
             self._design.name,
             i_clk=ClockSignal(),
-            i_rst=ResetSignal(),
+            # Where nothing resets a domain, configuration does.
+            i_rst=ResetSignal(allow_reset_less=True),
             i_rx=rx.i,
             o_tx=tx.o,
             o_busy=busy,
