@@ -32,6 +32,8 @@ _MODULES = (
     ("_counters", "counters"),
     ("_population", "counters"),
     ("_sequencer", "control"),
+    ("_skew_", "skew"),
+    ("_align_", "drain"),
     ("_buffer", "buffers"),
     ("_memory", "buffers"),
 )
