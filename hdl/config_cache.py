@@ -76,10 +76,8 @@ class TCAMConfig:
         in_range("chunk", self.chunk, 3, 10)
         one_of("memory", self.memory, (False, True))
         if self.memory and (self.ports, self.latency) != (1, 1):
-            raise ConfigError(
-                "ports and latency of a TCAM in memory must be 1, "
-                f"not ports = {self.ports}, latency = {self.latency}"
-            )
+            given = f"ports = {self.ports}, latency = {self.latency}"
+            raise ConfigError(f"ports and latency of a TCAM in memory must be 1, not {given}")
 
     @property
     def index_bits(self) -> int:
