@@ -55,7 +55,10 @@ class Power:
 
 @dataclass(frozen=True, eq=False)
 class Arc:
-    """Delays and output slews from a related pin; `sense` tells which edges make which."""
+    """Delays and output slews from a related pin; `sense` tells which edges make which.
+
+    Of a constraint, `delays` is how long before the related pin the data must be there.
+    """
 
     related: str
     kind: str

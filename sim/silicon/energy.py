@@ -17,7 +17,7 @@ import numpy as np
 from .blocks import BLOCKS
 from .cells import Cell, Power
 from .flat import NONE, Flat
-from .slews import EDGES, loads, slews
+from .slews import EDGES, edges, loads
 
 ASSUMPTIONS = "no wires, no clock tree, ideal slews at ports and clock"
 PARTS = ("switching", "internal", "clock", "leakage")
@@ -64,7 +64,7 @@ class Model:
     def __init__(self, flat: Flat):
         self.flat = flat
         self.load = loads(flat)
-        self.slew = slews(flat, self.load)
+        self.slew = edges(flat, self.load).slew
 
     def energy(self, activity: Activity, weigh: Weigh | None = None) -> Energy:
         """Sum what happened.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mapped netlist without hierarchy, as arrays: one number per net, one row per cell."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,6 +35,9 @@ class Flat:
     block : int [cells]
         Place in `sim.silicon.blocks.BLOCKS` of the block that the cell belongs to.
     ports : dict of name to (direction, nets)
+    places : list of (first cell, module, hierarchical name)
+        The copies of modules that have cells, in the order of their cells.
+    names : dict of module to the names of its cells
     """
 
     library: Library
@@ -43,6 +47,24 @@ class Flat:
     pins: np.ndarray
     block: np.ndarray
     ports: dict[str, tuple[str, np.ndarray]]
+    places: list[tuple[int, str, str]]
+    names: dict[str, list[str]]
+
+    def module(self, cell: int) -> str:
+        """The module of a cell."""
+        return self._place(cell)[1]
+
+    def name(self, cell: int) -> str:
+        """The hierarchical name of a cell."""
+        first, module, path = self._place(cell)
+        return f"{path}{self.names[module][cell - first]}"
+
+    def _place(self, cell: int) -> tuple[int, str, str]:
+        return self.places[bisect_right(self._firsts, cell) - 1]
+
+    @cached_property
+    def _firsts(self) -> list[int]:
+        return [first for first, _, _ in self.places]
 
     def of(self, kind: int) -> np.ndarray:
         """The cells of one kind."""
@@ -63,25 +85,28 @@ def flatten(netlist: Netlist, library: Library) -> Flat:
     owner = shares(netlist, lambda kind: library.cell(kind).is_register, lambda kind: library.cell(kind).outputs)
     width = max((len(cell.inputs) + len(cell.outputs) for cell in kinds), default=1)
     templates = {name: _template(netlist.modules[name], kinds, width, owner) for name in netlist.copies}
-    kind, pins, block, joined = [], [], [], []
-    count = 2
+    kind, pins, block, joined, places = [], [], [], [], []
+    count, cells = 2, 0
 
-    def expand(name: str) -> tuple[_Template, int]:
+    def expand(name: str, path: str) -> tuple[_Template, int]:
         """Place one copy of a module; returns it with the number of its first net."""
-        nonlocal count
+        nonlocal count, cells
         template, start = templates[name], count
+        if len(template.kind):
+            places.append((cells, name, path))
+        cells += len(template.kind)
         count += len(template.numbers)
         kind.append(template.kind)
         block.append(template.block)
         pins.append(np.where(template.pins > 1, template.pins + (start - 2), template.pins))
         for part in template.children:
-            child, child_start = expand(part.kind)
+            child, child_start = expand(part.kind, f"{path}{part.name}/")
             for port, bits in part.pins.items():
                 for inner, outer in zip(netlist.modules[part.kind].ports[port][1], bits, strict=True):
                     joined.append((child.net(inner, child_start), template.net(outer, start)))
         return template, start
 
-    top, start = expand(netlist.top)
+    top, start = expand(netlist.top, "")
     roots = _join(count, joined)
     ports = {
         name: (way, roots[[top.net(bit, start) for bit in bits]])
@@ -96,6 +121,8 @@ def flatten(netlist: Netlist, library: Library) -> Flat:
         pins=np.where(found == NONE, NONE, roots[found]),
         block=np.concatenate(block),
         ports=ports,
+        places=places,
+        names={name: template.names for name, template in templates.items()},
     )
 
 
@@ -107,6 +134,7 @@ class _Template:
     kind: np.ndarray
     pins: np.ndarray
     block: np.ndarray
+    names: list[str]
     children: list[Instance]
 
     def net(self, bit: int | str, start: int) -> int:
@@ -132,6 +160,7 @@ def _template(module: Module, kinds: list[Cell], width: int, owner: dict[tuple[s
         kind=np.array([place[part.kind] for part in cells], np.int64),
         pins=pins,
         block=np.array([BLOCKS.index(owner[module.name, part.name]) for part in cells], np.int64),
+        names=[part.name for part in cells],
         children=[part for part in module.parts if part.kind not in place],
     )
 

@@ -146,8 +146,9 @@ class Library:
         arcs = []
         for timing in group.all("timing"):
             slews = {e: self._table(t) for e in ("rise", "fall") for t in timing.all(f"{e}_transition")}
-            delays = {e: self._table(t) for e in ("rise", "fall") for t in timing.all(f"cell_{e}")}
-            if slews:
+            kinds = [(e, kind) for e in ("rise", "fall") for kind in (f"cell_{e}", f"{e}_constraint")]
+            delays = {e: self._table(t) for e, kind in kinds for t in timing.all(kind)}
+            if slews or delays:
                 kind = timing.text("timing_type", "combinational")
                 arcs.append(Arc(timing.text("related_pin"), kind, timing.text("timing_sense"), slews, delays))
         return Pin(

@@ -11,18 +11,16 @@ Bit j of a net's word is its value in stream j. Two ways to count:
 from dataclasses import dataclass, field
 
 import numpy as np
-from numba import njit
 
 from hdl.errors import UserError
 
 from .flat import NONE, Flat
+from .kernels import DEEPEST, levelled, next_states, settle, sweep, write
 from .logic import decisions
 
 LANES = 64
 DELAYS = ("zero", "unit")
 _ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
-_DEEPEST = 256
-"""Most choices in the program of one function."""
 
 
 @dataclass(eq=False)
@@ -37,7 +35,7 @@ class _Functions:
         """The program of a function; equal ones are one."""
         if (table, inputs) not in self.known:
             program = decisions(table, inputs)
-            if len(program) > _DEEPEST - 2:
+            if len(program) > DEEPEST - 2:
                 raise UserError(f"a function of {inputs} inputs is too large to be simulated")
             self.known[table, inputs] = len(self.starts) - 1
             self.rows += program
@@ -89,7 +87,7 @@ class Simulation:
         self._sweep(np.zeros(flat.nets, np.int64))
 
     def _sweep(self, toggles: np.ndarray) -> None:
-        _sweep(self.values, self._program, self._ins, self._out, self._starts, self._rows, toggles)
+        sweep(self.values, self._program, self._ins, self._out, self._starts, self._rows, toggles)
 
     def port(self, name: str) -> np.ndarray:
         """The words of a port, bit 0 first."""
@@ -98,7 +96,7 @@ class Simulation:
     def cycle(self, inputs: dict[str, np.ndarray]) -> None:
         """One rising edge, after which the inputs named have new words; then everything settles."""
         values = self.values
-        taken = _next_states(values, self._next, self._next_ins, self._q, self._enable, self._starts, self._rows)
+        taken = next_states(values, self._next, self._next_ins, self._q, self._enable, self._starts, self._rows)
         if self.counting:
             enables = np.where(self._enable == NONE, _ALL, values[self._enable])
             self.clocked[self._register] += np.bitwise_count(enables).astype(np.int64)
@@ -106,11 +104,11 @@ class Simulation:
         nets = [self._q, *(self.flat.ports[name][1] for name in inputs)]
         words = [taken, *inputs.values()]
         counts = self.toggles if self.counting else np.zeros(self.flat.nets, np.int64)
-        changed = _write(values, np.concatenate(nets), np.concatenate(words), counts, self._changed)
+        changed = write(values, np.concatenate(nets), np.concatenate(words), counts, self._changed)
         if self.delays == "zero":
             self._sweep(counts)
         else:
-            _settle(
+            settle(
                 values,
                 changed,
                 self._changed,
@@ -176,47 +174,10 @@ def _parts(flat: Flat, functions: _Functions) -> tuple[tuple, tuple]:
 
 def _levels(ins: np.ndarray, out: np.ndarray, nets: int) -> np.ndarray:
     """Gates in an order in which every input comes before; a loop is refused."""
-    order, count = _order(ins, out, nets)
+    placed, count = levelled(ins, out, nets)
     if count < len(out):
         raise UserError(f"a combinational loop through {len(out) - count} gates cannot be simulated: break it")
-    return order
-
-
-@njit(cache=True)
-def _order(ins: np.ndarray, out: np.ndarray, nets: int) -> tuple[np.ndarray, int]:
-    driver = np.full(nets, -1, np.int64)
-    for gate in range(len(out)):
-        driver[out[gate]] = gate
-    missing = np.zeros(len(out), np.int64)
-    starts = np.zeros(nets + 1, np.int64)
-    for gate in range(len(out)):
-        for net in ins[gate]:
-            if driver[net] >= 0:
-                missing[gate] += 1
-                starts[net + 1] += 1
-    starts = np.cumsum(starts)
-    fan, place = np.zeros(starts[-1], np.int64), starts[:-1].copy()
-    for gate in range(len(out)):
-        for net in ins[gate]:
-            if driver[net] >= 0:
-                fan[place[net]] = gate
-                place[net] += 1
-    order = np.zeros(len(out), np.int64)
-    end = 0
-    for gate in range(len(out)):
-        if missing[gate] == 0:
-            order[end] = gate
-            end += 1
-    at = 0
-    while at < end:
-        net = out[order[at]]
-        at += 1
-        for i in range(starts[net], starts[net + 1]):
-            missing[fan[i]] -= 1
-            if missing[fan[i]] == 0:
-                order[end] = fan[i]
-                end += 1
-    return order, end
+    return placed
 
 
 def _fanout(ins: np.ndarray, nets: int) -> tuple[np.ndarray, np.ndarray]:
@@ -226,99 +187,3 @@ def _fanout(ins: np.ndarray, nets: int) -> tuple[np.ndarray, np.ndarray]:
     kept = flat > 1
     order = np.argsort(flat[kept], kind="stable")
     return np.searchsorted(flat[kept][order], np.arange(nets + 1)), gates[kept][order]
-
-
-@njit(cache=True, inline="always")
-def _ones(word: np.uint64) -> int:
-    """Number of ones in a word."""
-    word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
-    word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
-    word = (word + (word >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
-
-
-@njit(cache=True, inline="always")
-def _value(values, ins, start, end, rows, known):
-    """One function of the nets `ins`: its choices one after the other; `known` is room for them."""
-    for i in range(start, end):
-        chosen = values[ins[rows[i, 0]]]
-        known[i - start + 2] = (chosen & known[rows[i, 2]]) | (~chosen & known[rows[i, 1]])
-    return known[end - start + 1]
-
-
-@njit(cache=True)
-def _room():
-    known = np.zeros(_DEEPEST, np.uint64)
-    known[1] = np.uint64(0xFFFFFFFFFFFFFFFF)
-    return known
-
-
-@njit(cache=True)
-def _sweep(values, program, ins, out, starts, rows, toggles):
-    """Evaluate all gates in order."""
-    known = _room()
-    for gate in range(len(program)):
-        word = _value(values, ins[gate], starts[program[gate]], starts[program[gate] + 1], rows, known)
-        changed = word ^ values[out[gate]]
-        if changed:
-            toggles[out[gate]] += _ones(changed)
-            values[out[gate]] = word
-
-
-@njit(cache=True)
-def _next_states(values, program, ins, q, enable, starts, rows):
-    """What the registers take at the edge."""
-    known = _room()
-    taken = np.zeros(len(program), np.uint64)
-    for i in range(len(program)):
-        word = _value(values, ins[i], starts[program[i]], starts[program[i] + 1], rows, known)
-        if enable[i] >= 0:
-            on = values[enable[i]]
-            word = (on & word) | (~on & values[q[i]])
-        taken[i] = word
-    return taken
-
-
-@njit(cache=True)
-def _write(values, nets, words, toggles, changed):
-    """Set nets; those that changed are listed in `changed`. Returns how many they are."""
-    count = 0
-    for i in range(len(nets)):
-        difference = words[i] ^ values[nets[i]]
-        if difference:
-            toggles[nets[i]] += _ones(difference)
-            values[nets[i]] = words[i]
-            changed[count] = nets[i]
-            count += 1
-    return count
-
-
-@njit(cache=True)
-def _settle(values, count, changed, gates, fanout, room, toggles):
-    """Unit delays: what changed makes its gates be evaluated, whose outputs all change one unit later."""
-    program, ins, out, starts, rows = gates
-    fan_starts, fan = fanout
-    due, words, stamps, stamp = room
-    known = _room()
-    while count:
-        stamp[0] += 1
-        waiting = 0
-        for i in range(count):
-            for j in range(fan_starts[changed[i]], fan_starts[changed[i] + 1]):
-                gate = fan[j]
-                if stamps[gate] != stamp[0]:
-                    stamps[gate] = stamp[0]
-                    due[waiting] = gate
-                    waiting += 1
-        for i in range(waiting):
-            gate = due[i]
-            words[i] = _value(values, ins[gate], starts[program[gate]], starts[program[gate] + 1], rows, known)
-        count = 0
-        for i in range(waiting):
-            net = out[due[i]]
-            difference = words[i] ^ values[net]
-            if difference:
-                toggles[net] += _ones(difference)
-                values[net] = words[i]
-                changed[count] = net
-                count += 1

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every net must charge, and how fast it changes: capacitances of pins, and slews from the liberty's tables.
+"""What every net must charge, how fast it changes and when: capacitances of pins, slews and arrivals from the tables.
 
-No wires: the load of a net is the sum of the input pins on it. Slews are propagated from flip-flops and ports through
-all gates, rising and falling edges apart, the slowest edge counts; ports and the clock have a slew of zero.
+No wires: the load of a net is the sum of the input pins on it. Edges are propagated from flip-flops and ports through
+all gates, rising and falling apart, the slowest and the latest count; ports and the clock have a slew of zero.
 """
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,23 +27,54 @@ def loads(flat: Flat) -> np.ndarray:
     return found
 
 
-def slews(flat: Flat, load: np.ndarray) -> dict[str, np.ndarray]:
-    """Slews of the two edges of every net, in the library's unit."""
-    found = {edge: np.zeros(flat.nets) for edge in EDGES}
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """What the two edges of every net are like, in the library's unit.
+
+    Members
+    -------
+    slew, arrival : dict of edge to [nets]
+        Arrivals count from the clock edge.
+    source : dict of edge to [nets]
+        The net whose edge made the latest arrival; the net itself where a path begins.
+    """
+
+    slew: dict[str, np.ndarray]
+    arrival: dict[str, np.ndarray]
+    source: dict[str, np.ndarray]
+
+
+def edges(flat: Flat, load: np.ndarray) -> Edges:
+    """Propagate the edges of ports and registers through all gates."""
+    found = Edges(
+        {edge: np.zeros(flat.nets) for edge in EDGES},
+        {edge: np.zeros(flat.nets) for edge in EDGES},
+        {edge: np.arange(flat.nets) for edge in EDGES},
+    )
     for cells, number in _levels(flat):
         cell = flat.kinds[number]
         for i, pin in enumerate(cell.outputs):
             nets = flat.pins[cells, len(cell.inputs) + i]
             used = nets != NONE
-            nets, rows = nets[used], cells[used]
             for arc in cell.pins[pin].arcs:
                 if arc.related in cell.inputs and _is_delay(arc):
-                    source = flat.pins[rows, cell.inputs.index(arc.related)]
-                    for edge, table in arc.slews.items():
-                        for before in _causes(arc, edge):
-                            slew = table(found[before][source], load[nets])
-                            np.maximum.at(found[edge], nets, slew)
+                    source = flat.pins[cells[used], cell.inputs.index(arc.related)]
+                    _through(arc, source, nets[used], load, found, cell.is_register)
     return found
+
+
+def _through(arc: Arc, source: np.ndarray, nets: np.ndarray, load: np.ndarray, found: Edges, begins: bool) -> None:
+    """The edges that come through one arc; those of a register begin a path."""
+    for edge, table in arc.slews.items():
+        for before in _causes(arc, edge):
+            slew = table(found.slew[before][source], load[nets])
+            found.slew[edge][nets] = np.maximum(found.slew[edge][nets], slew)
+            if edge in arc.delays:
+                delay = arc.delays[edge](found.slew[before][source], load[nets])
+                arrival = delay + (0.0 if begins else found.arrival[before][source])
+                later = arrival > found.arrival[edge][nets]
+                found.arrival[edge][nets[later]] = arrival[later]
+                found.source[edge][nets[later]] = nets[later] if begins else source[later]
 
 
 def _is_delay(arc: Arc) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Timing of mapped netlists by OpenSTA, where it is installed.
+"""Timing of mapped netlists by OpenSTA, where it is installed, else by our own estimate.
 
 Assumptions: no wires, an ideal clock without skew, inputs arrive at the clock edge, outputs are due at the next; nets
 are driven as they were mapped, whatever their fan-out.
@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from hdl.errors import UserError
 
 from . import structural
 from .cache import digest, kept_json
+from .estimate import TOOL, slowest
+from .flat import flatten
 from .liberty import Library
 from .mapping import Mapped
 from .netlist import Netlist
@@ -53,10 +55,6 @@ class Timing:
     tool: str
     period_ps: float
     paths: list[Slowest] = field(default_factory=list)
-
-    def as_dict(self) -> dict:
-        """As JSON holds it."""
-        return asdict(self)
 
 
 def available() -> bool:
@@ -105,7 +103,7 @@ def linked(top: str, period_ps: float, library: Library) -> str:
     )
 
 
-def measure(mapped: Mapped, library: Library, period_ps: float) -> Timing:
+def measure(mapped: Mapped, library: Library, period_ps: float, tool: str = "") -> Timing:
     """Time a mapped design; found again when the same was timed before.
 
     Parameters
@@ -114,28 +112,41 @@ def measure(mapped: Mapped, library: Library, period_ps: float) -> Timing:
     library : Library
     period_ps : float
         The clock asked for. It changes nothing but the slacks, from which the shortest period follows.
+    tool : str
+        "opensta", "estimate" (`sim.silicon.estimate`), or "": OpenSTA where it is installed.
     """
+    if (tool or ("opensta" if available() else "estimate")) == "estimate":
+        facts = {"netlist": digest(structural.verilog(mapped.netlist)), "library": digest(library.source), "tool": 1}
+        rows = kept_json("estimate", facts, lambda: slowest(flatten(mapped.netlist, library)))
+        return _timing(TOOL, [Slowest(module, *_named(mapped, library, ends), ps) for module, *ends, ps in rows])
     script = linked(mapped.top, period_ps, library)
     script += "report_checks -path_delay max -format summary -group_count 1000000 -unique_paths_to_endpoint\n"
-    tool = version()
     text = structural.verilog(mapped.netlist)
-    facts = {"netlist": digest(text), "library": digest(library.source), "script": script, "tool": [tool, "no wires"]}
+    facts = {"netlist": digest(text), "library": digest(library.source), "script": script}
 
-    def work() -> dict:
+    def work() -> list[tuple[str, str, float]]:
         output = run(script, library, text)
-        slowest: dict[str, Slowest] = {}
+        worst: dict[str, tuple[str, str, float]] = {}
         for match in _LINE.finditer(output):
             period = period_ps - float(match.group(3)) * library.seconds * 1e12
-            module, end = _where(mapped.netlist, library, match.group(2))
-            if module not in slowest or slowest[module].period_ps < period:
-                slowest[module] = Slowest(module, _where(mapped.netlist, library, match.group(1))[1], end, period)
-        if not slowest:
+            module = _where(mapped.netlist, library, match.group(2))[0]
+            if module not in worst or worst[module][2] < period:
+                worst[module] = match.group(1), match.group(2), period
+        if not worst:
             raise RuntimeError(f"OpenSTA found no path:\n{output[-2000:]}")
-        paths = sorted(slowest.values(), key=lambda path: -path.period_ps)
-        return Timing(tool, paths[0].period_ps, paths).as_dict()
+        return [(module, *path) for module, path in worst.items()]
 
-    found = kept_json("timing", facts, work)
-    return Timing(found["tool"], found["period_ps"], [Slowest(**path) for path in found["paths"]])
+    rows = kept_json("opensta", facts | {"tool": [version(), "no wires"]}, work)
+    return _timing(version(), [Slowest(module, *_named(mapped, library, ends), ps) for module, *ends, ps in rows])
+
+
+def _timing(tool: str, paths: list[Slowest]) -> Timing:
+    ordered = sorted(paths, key=lambda path: -path.period_ps)
+    return Timing(tool, ordered[0].period_ps, ordered)
+
+
+def _named(mapped: Mapped, library: Library, ends: list[str]) -> list[str]:
+    return [_where(mapped.netlist, library, end)[1] for end in ends]
 
 
 def _where(netlist: Netlist, library: Library, path: str) -> tuple[str, str]:

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The report on small arrays and the recorded run: every number on the page is the one in the facts."""
+
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from bench import readme, record
+from hdl.errors import UserError
+from sysmt.main import main
+from sysmt.report.compare import compare
+from sysmt.report.tables import number
+from tb.tiny_library import tiny_library
+
+pytest.importorskip("pyosys", reason="pyosys is not installed: pip install 'sysmt[silicon]'")
+SMALL = ["--set", "rows=2", "--set", "cols=2", "--set", "counters=false"]
+
+
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory):
+    """Folder with the same report in all formats."""
+    folder = tmp_path_factory.mktemp("report")
+    (folder / "tiny.lib").write_text(tiny_library())
+    for ending in ("html", "md", "json"):
+        arguments = ["report", "os4", "sysmt2_4", *SMALL, "--target", str(folder / "tiny.lib")]
+        assert main([*arguments, "--energy", "random:0.5", "-o", str(folder / f"report.{ending}")]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def facts(reported):
+    """The report as JSON."""
+    return json.loads((reported / "report.json").read_text())
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to, its text, and tags that were not closed in order."""
+
+    VOID = ("meta", "br", "rect")
+
+    def __init__(self, content: str):
+        super().__init__()
+        self.references, self.words, self.open, self.wrong = [], [], [], []
+        self.feed(content)
+
+    def handle_starttag(self, tag, attrs):
+        self.references += [value for name, value in attrs if name in ("src", "href")] + [tag] * (tag == "script")
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in self.VOID and self.open.pop() != tag:
+            self.wrong.append(tag)
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def test_the_page_is_self_contained_and_shows_the_facts(reported, facts):
+    content = (reported / "report.html").read_text()
+    page = Page(content)
+    assert (page.references, page.wrong, page.open) == ([], [], [])
+    assert "url(" not in content
+    text = " ".join(page.words)
+    for array in facts["arrays"]:
+        assert number(array["silicon"]["area"]) in text
+        assert number(array["energy"]["femtojoules_per_mac"]) in text
+        assert all(command in text for command in array["commands"].values())
+    assert facts["energy_assumptions"] in text
+    assert str(reported) not in content + json.dumps(facts), "no path of the host"
+
+
+def test_markdown_holds_the_same_numbers(reported, facts):
+    text = (reported / "report.md").read_text()
+    for row in facts["comparison"]:
+        assert re.search(rf"\| {row['figure']} \({row['array']}\) \| {row['value']:.3f} \|", text)
+    assert facts["energy_assumptions"] in text
+
+
+def test_blocks_add_up(facts):
+    for array in facts["arrays"]:
+        assert sum(array["silicon"]["blocks"].values()) == pytest.approx(array["silicon"]["area"])
+        energy = array["energy"]
+        for what in ("parts", "blocks"):
+            assert sum(energy[what].values()) == pytest.approx(energy["femtojoules_per_mac"])
+
+
+def test_two_threads_are_compared_with_one(facts):
+    one, two = facts["arrays"]
+    rows = {row["figure"]: row for row in compare(facts["arrays"])}
+    assert rows["area, 2T / 1T"]["value"] == pytest.approx(two["silicon"]["area"] / one["silicon"]["area"])
+    assert rows["throughput per area, 2T / 1T"]["value"] == pytest.approx(2 / rows["area, 2T / 1T"]["value"])
+    clock = one["silicon"]["period_ps"] / two["silicon"]["period_ps"]
+    assert rows["clock, 2T / 1T"]["value"] == pytest.approx(clock)
+    for row in rows.values():
+        assert row["met"] == (row["value"] <= row["bar"] if row["at_most"] else row["value"] >= row["bar"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "report.pdf"], r"output must end in \.html, \.md, \.json, not 'report\.pdf'"),
+        (["--target", "generic", "--energy", "digits", "-o", "r.md"], "energy needs a liberty file .*'generic'"),
+        (["--target", "none.lib", "-o", "r.md"], r"library 'none\.lib' cannot be read: .*"),
+    ],
+)
+def test_nothing_is_left_when_it_fails(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["report", "os4", *SMALL, *arguments]) == 2
+    assert re.fullmatch(f"sysmt report: error: {message}", capsys.readouterr().err.splitlines()[-1])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_readme_is_written_between_its_markers():
+    text = readme.README.read_text()
+    assert readme.placed(readme.placed(text, "one"), "two") == readme.placed(text, "two")
+    assert "\ntwo\n" in readme.placed(text, "two")
+    with pytest.raises(UserError, match=r"^README\.md must hold"):
+        readme.placed("no markers", "two")
+
+
+def test_a_run_is_compared_with_the_recorded_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(record, "RECORD", tmp_path / "record.json")
+    rows = [{"array": "os8", "with": "-", "um2": 100, "PE um2": 7, "ratio": 1.0}]
+    record.save({"area": record.figures("area", {"rows": rows})})
+    record.save({"golden": {"2 S+A: ratio": 3.0}})
+    before = record.load()
+    assert before == {"area": {"os8 -: um2": 100.0, "os8 -: ratio": 1.0}, "golden": {"2 S+A: ratio": 3.0}}
+    now = record.figures("area", {"rows": [rows[0] | {"um2": 110, "ratio": 0.9}, rows[0] | {"array": "os16"}]})
+    states = {row["figure"]: row["is"] for row in record.compared("area", now, before["area"])}
+    assert states["os8 -: um2"] == "WORSE"
+    assert states["os8 -: ratio"] == "better"
+    assert states["os16 -: um2"] == "new"
+    noisy = record.compared("golden", {"2 S+A: ratio": 3.5}, before["golden"])
+    assert noisy[0]["is"] == "same"
+    grown = record.compared("silicon", {"clock, 2T / 1T: ours": 1.0}, {"clock, 2T / 1T: ours": 0.9})
+    assert grown[0]["is"] == "better"
