@@ -169,6 +169,15 @@ def test_a_cut_off_archive_is_refused(tmp_path):
         liberty.read(path)
 
 
+@pytest.mark.parametrize("target", ["ecp5", "ice40", "gowin"])
+def test_fpga_resources_need_no_placement(target):
+    config = ArrayConfig(rows=1, cols=1, counters=False).with_fields(target="fpga")
+    found = synthesise(Verilog.of_array(array_design(config, "one").verilog, "one"), target, seeds=0)
+    assert found.luts > 50
+    assert 80 < found.ffs < 400
+    assert found.fmax_mhz is None
+
+
 @pytest.mark.parametrize("target", ["sky130", "xilinx"])
 def test_unknown_targets_are_refused(target, capsys):
     assert main(["synth", "os4", "--target", target]) == 2

@@ -86,7 +86,7 @@ FAMILIES = {
         arguments=("--pcf-allow-unconstrained",),
     ),
     "gowin": Family(
-        synth="synth_gowin -noabc9",  # abc9 fails an assertion of Yosys 0.70 on our arrays
+        synth="synth_gowin",
         tool="nextpnr-himbaechel-gowin",
         devices=(
             Device("GW1NR-9C", 8640, 10, ("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C")),
@@ -146,6 +146,8 @@ def synthesise(verilog: str, top: str, target: str) -> tuple[Netlist, Path]:
         "read_verilog @/design.v",
         "hierarchy -check -top ring",
         f"setattr -mod -set keep_hierarchy 1 {top}",
+        # Names that Amaranth made unique with a dollar sign collide inside abc9 of Yosys 0.70.
+        "rename -hide w:*",
         f"{family.synth} -top ring -json @/netlist.json",
     ]
 
