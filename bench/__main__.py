@@ -65,7 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     unknown = set(args.names) - set(MEASUREMENTS)
     if unknown:
         parser.error(f"NAME must be one of {', '.join(MEASUREMENTS)}, not {', '.join(sorted(unknown))}")
-    worst, found, recorded = 0, {}, record.load()
+    worst, recorded = 0, record.load()
     for name in args.names or [name for name in MEASUREMENTS if name not in SLOW]:
         print(f"\n{name}: {MEASUREMENTS[name].__doc__.partition(': ')[2].splitlines()[0]}", flush=True)
         code, facts = _run(name)
@@ -76,11 +76,10 @@ def main(argv: list[str] | None = None) -> int:
         _show(facts)
         now = record.figures(name, facts)
         if now:
-            found[name] = now
             print(f"\n{table(record.compared(name, now, recorded.get(name, {})))}", flush=True)
-    if args.record and found:
-        record.save(found)
-        print(f"\nrecorded: {', '.join(found)}", file=sys.stderr)
+            if args.record:
+                record.save({name: now})
+                print(f"{name}: recorded", file=sys.stderr)
     return worst
 
 

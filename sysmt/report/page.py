@@ -22,7 +22,8 @@ h1 { font-size: 26px; margin: 0 0 4px; } h2 { font-size: 18px; margin: 0 0 10px;
 p { margin: 0 0 10px; } .scroll + p { margin: 10px 0 0; } .quiet { color: #5a6572; font-size: 13px; }
 section, .tile { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px; padding: 16px 18px;
   margin-top: 16px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(210px, 1fr)); gap: 12px; margin-top: 16px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(max(150px, 22%), 1fr)); gap: 12px;
+  margin-top: 16px; }
 .tile { margin: 0; border-left: 5px solid #9aa5b1; } .tile.met { border-left-color: #3a8f5c; }
 .tile.missed { border-left-color: #b23a48; }
 .tile b { display: block; font-size: 25px; line-height: 1.2; }
@@ -31,8 +32,8 @@ section, .tile { background: #fff; border: 1px solid #dfe3e8; border-radius: 8px
 .two { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 16px; }
 .two section { margin-top: 0; } .two { margin-top: 16px; }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 14px; }
-th, td { text-align: right; padding: 5px 10px; border-bottom: 1px solid #e6e9ed; white-space: nowrap; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13.5px; }
+th, td { text-align: right; padding: 5px 7px; border-bottom: 1px solid #e6e9ed; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; } th { color: #5a6572; font-weight: 600; }
 td.met { color: #2c7048; } td.missed { color: #b23a48; }
 svg { width: 100%; height: auto; display: block; } svg text { font-size: 12px; fill: #1d232b; }
