@@ -95,13 +95,13 @@ def test_matmul_on_the_gates_says_the_same(files, capsys):
 
 
 BAD = [
-    (("show", "os9"), "preset must be one of os4, "),
+    (("show", "os9"), "preset must be one of os2, os4, "),
     (("generate", "os4", "--set", "rows=0"), "rows must be an integer from 1 to 256, not 0"),
     (("generate", "os4", "--set", "colour=1"), "setting must be field=value with field one of acc_width, "),
     (("generate", "tiny", "--set", "entries=4"), "setting must be field=value with field one of size, ways, line, "),
     (("generate", "tiny", "--set", "null.entries=x"), "null.entries must be an integer, not 'x'"),
     (("generate", "tcam32", "--set", "memory=true"), "ports and latency of a TCAM in memory must be 1, not "),
-    (("generate", "galilo"), "preset must be one of os4, os8"),
+    (("generate", "galilo"), "preset must be one of os2, os4, os8"),
     (("generate", "os4", "--name", "4"), "name must be letters, digits and _"),
     (("generate", "os4", "-o", "X.npy"), "output 'X.npy' cannot be written: "),
     (("matmul", "no.npy", "W.npy"), "X file 'no.npy' cannot be read: No such file or directory"),
