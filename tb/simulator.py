@@ -97,13 +97,10 @@ def _build_verilator(design: Design, source: Path, waves: bool, visible: Mapping
     control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
     (folder / "control.vlt").write_text("\n".join(control) + "\n")
     library = f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator"
-    commands = [
-        ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
-        + ["-o", design.name, *VERILATOR_ARGS, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
-        + ["-LDFLAGS", library, str(share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt", source.name],
-        ["make", "-f", "Vtop.mk", f"VM_TRACE={int(waves)}", *MAKE_ARGS],
-    ]
-    compile_here(folder, commands, waves)
+    verilate = ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
+    verilate += ["-o", design.name, *VERILATOR_ARGS, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
+    verilate += ["-LDFLAGS", library, str(share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
+    compile_here(folder, [*verilate, source.name], f"VM_TRACE={int(waves)}", *MAKE_ARGS)
 
 
 def _ports(design: Design) -> list[str]:

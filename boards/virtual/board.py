@@ -20,7 +20,7 @@ from hdl.verilator import compile_here, executable, require, room
 DIVISOR = 4
 """Clocks per bit of the virtual link: as fast as the UART goes, so that little is simulated for each byte."""
 VERILATOR_ARGS = ["-O3", "-fno-table", "--x-assign", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
-MAKE_ARGS = ["-j2", "OPT_FAST=-O2", "OPT_SLOW=-O1", "OPT_GLOBAL=-O2"]
+MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
 # A board is simulated for millions of cycles: worth more of the compiler's time than a testbench.
 MAIN = Path(__file__).with_name("main.cpp")
 
@@ -39,7 +39,7 @@ def build(design: Design) -> Path:
             (folder / "control.vlt").write_text("\n".join(control) + "\n")
             verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
             verilate += ["-o", "board", *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
-            compile_here(folder, [verilate, ["make", "-f", "Vtop.mk", *MAKE_ARGS]])
+            compile_here(folder, verilate, *MAKE_ARGS)
     return folder / "board"
 
 
