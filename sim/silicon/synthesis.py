@@ -24,8 +24,9 @@ class Verilog:
 
     @classmethod
     def of_array(cls, text: str, top: str) -> "Verilog":
-        """An emitted array: the multiplier is flattened into its PE."""
-        return cls(text, top, (f"{top}_multiplier",))
+        """An emitted array: the multiplier is flattened into its PE, the population counts into the counters."""
+        inner = (f"{top}_multiplier", f"{top}_population_")
+        return cls(text, top, tuple(name for name in mapping.modules(text) if name.startswith(inner)))
 
 
 @dataclass(frozen=True)
