@@ -8,7 +8,7 @@ from pathlib import Path
 from hdl.errors import UserError
 from hdl.files import write_together
 from sysmt.output import progress
-from sysmt.report.facts import DEFAULT_PRESETS, Wishes, default_target, default_workload, gather
+from sysmt.report.facts import by_default
 from sysmt.report.markdown import readme
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -29,9 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.readme", description=__doc__.partition("\n")[0])
     parser.parse_args(argv)
     try:
-        target = default_target()
-        facts = gather(list(DEFAULT_PRESETS), Wishes(target, workload=default_workload(target)), progress)
-        write_together(README.parent, {README.name: placed(README.read_text(), readme(facts))})
+        found = by_default(progress), by_default(progress, clock_gating=True)
+        write_together(README.parent, {README.name: placed(README.read_text(), readme(*found))})
     except UserError as error:
         print(f"bench.readme: {error}", file=sys.stderr)
         return 2

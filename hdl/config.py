@@ -58,6 +58,9 @@ class PEConfig:
         `fpga` as operators from which tools infer carry chains, DSP blocks and clock enables.
     dsp : bool
         With target `fpga`: multiply in DSP blocks, instead of on carry chains.
+    clock_gating : bool
+        With target `asic`: a drain that waits and a sum that no thread adds to keep their value by an enable, which
+        synthesis turns into a clock gate; without, by a choice, which is smaller where there are no clock gates.
     """
 
     threads: int = 1
@@ -67,6 +70,7 @@ class PEConfig:
     pipeline: int = 0
     target: str = "asic"
     dsp: bool = False
+    clock_gating: bool = False
 
     def __post_init__(self):
         one_of("threads", self.threads, THREADS)
@@ -76,9 +80,12 @@ class PEConfig:
         one_of("pipeline", self.pipeline, PIPELINES)
         one_of("target", self.target, TARGETS)
         one_of("dsp", self.dsp, (False, True))
+        one_of("clock_gating", self.clock_gating, (False, True))
         if self.target == "asic" and (self.pipeline > 1 or self.dsp):
             name, value = ("dsp", self.dsp) if self.dsp else ("pipeline", self.pipeline)
             raise ConfigError(f"{name} = {value} needs target = fpga, not target = asic")
+        if self.target == "fpga" and self.clock_gating:
+            raise ConfigError("clock_gating = True needs target = asic, not target = fpga")
         if self.k_max == 0:
             raise ConfigError(
                 f"acc_width = {self.acc_width} cannot hold one step of threads = {self.threads}: widen acc_width"

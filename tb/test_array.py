@@ -78,10 +78,10 @@ CASES = [
     config(1),
     config(1, drain="in_place", pipeline=1, acc_width=24),
     config(2),
-    config(2, policy="S+aW", rounding="truncate", drain="in_place"),
+    config(2, policy="S+aW", rounding="truncate", drain="in_place", clock_gating=True),
     config(2, policy="Aw", target="fpga", pipeline=3, dsp=True),
     config(1, target="fpga", pipeline=2),
-    config(2, policy="min", rows=1, cols=1),
+    config(2, policy="min", rows=1, cols=1, pipeline=1, clock_gating=True),
     config(4, target="fpga", pipeline=3),
     config(4, policy="W", target="fpga", pipeline=2, rows=4, cols=2, drain="in_place"),
 ]

@@ -69,6 +69,11 @@ def test_an_accumulator_too_narrow_for_one_step_is_refused():
         PEConfig(threads=4, acc_width=17)
 
 
+def test_clock_gates_are_for_cells():
+    with pytest.raises(ConfigError, match=r"^clock_gating = True needs target = asic, not target = fpga$"):
+        PEConfig(target="fpga", clock_gating=True)
+
+
 def test_throttle_allows_fewer_threads_only():
     pe = PEConfig(threads=2)
     assert [pe.throttle(None), pe.throttle(1), pe.throttle(2)] == [2, 1, 2]

@@ -73,19 +73,25 @@ def test_energy_of_a_hand_made_circuit(library):
     assert sum(found.blocks.values()) == pytest.approx(found.total)
 
 
-@pytest.mark.parametrize("delays", ["zero", "unit"])
-@pytest.mark.parametrize("threads", [1, 2])
-def test_the_mapped_array_computes_what_the_model_does(library, threads, delays):
-    config = ArrayConfig(rows=2, cols=2, counters=False).with_fields(threads=threads)
+@pytest.mark.parametrize(
+    ("threads", "delays", "gated"),
+    [(1, "zero", False), (1, "unit", True), (2, "zero", True), (2, "unit", False), (4, "zero", True)],
+)
+def test_the_mapped_array_computes_what_the_model_does(library, threads, delays, gated):
+    config = ArrayConfig(rows=2, cols=2, counters=False).with_fields(threads=threads, clock_gating=gated)
     design = array_design(config, "cells")
-    mapped = mapping.to_cells(design.verilog, "cells", library, 10_000, ["cells_multiplier"])
+    mapped = mapping.to_cells(design.verilog, "cells", library, 10_000, ["cells_multiplier"], gated)
     job = jobs("random:0.5")[0]
     short = streams.Job("short", job.x[:8, :24], job.w[:24, :8])
     simulation = Simulation(flat.flatten(mapped.netlist, library), delays)
     count = streams.run(simulation, design.manifest["ports"], config, short)
     assert count == streams.Count(24 // threads, LANES * 2 * 2 * 24)
     assert simulation.toggles.sum() > count.macs
-    assert len(np.unique(simulation.clocked[simulation.clocked > 0])) == 1, "without clock gates all are clocked alike"
+    clocked = simulation.clocked[simulation.clocked > 0]
+    if gated:
+        assert clocked.min() < clocked.max() / 2, "drains and idle sums rest"
+    else:
+        assert len(np.unique(clocked)) == 1, "without clock gates all are clocked alike"
 
 
 def test_a_wrong_netlist_is_found(library):

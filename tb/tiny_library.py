@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A liberty file of seven cells, made for tests: every number in it is easy to compute with."""
+"""A liberty file of eight cells, made for tests: every number in it is easy to compute with."""
 
 _GATES = {
     # name: area, {output: function}, inputs
@@ -46,6 +46,13 @@ FLIP_FLOP = f"""cell (DFF) {{ area : 8.0; cell_leakage_power : 2.0;
   pin (Q) {{ direction : output; function : "IQ"; {_powers("CK", INTERNAL)} {_arc("CK", "rising_edge")} }} }}
 """
 
+CLOCK_GATE = f"""cell (GATE) {{ area : 3.0; cell_leakage_power : 1.0; clock_gating_integrated_cell : "latch_posedge";
+  pin (CK) {{ direction : input; clock : true; clock_gate_clock_pin : true; capacitance : {CAPACITANCE};
+    {_powers("", CLOCK_INTERNAL)} }}
+  pin (EN) {{ direction : input; clock_gate_enable_pin : true; capacitance : {CAPACITANCE}; }}
+  pin (GCK) {{ direction : output; clock_gate_out_pin : true; state_function : "CK & EN"; }} }}
+"""
+
 HEAD = """library (tiny) {
   /* units of
      the tests */
@@ -67,4 +74,5 @@ HEAD = """library (tiny) {
 def tiny_library(*without: str) -> str:
     """The text, without the cells named."""
     cells = [_gate(name) for name in _GATES if name not in without] + [FLIP_FLOP] * ("DFF" not in without)
+    cells += [CLOCK_GATE] * ("GATE" not in without)
     return HEAD + "\n".join(cells) + "\n}\n"

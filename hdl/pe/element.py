@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processing element: operand registers, a multiplier of any kind, the accumulator and its way out."""
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -82,8 +82,11 @@ class ProcessingElement(wiring.Component):
             m.d.sync += [x.eq(self.i_x), w.eq(self.i_w), control.eq(self.i_control)]
         m.d.comb += [self.o_x.eq(x), self.o_w.eq(w), self.o_control.eq(control)]
 
+        used_w = w
+        if self.config.fuse:
+            used_w = Signal.like(w, name="used_w")
+            m.d.comb += used_w.as_value().eq(w.as_value() | self.i_row.as_value())
         multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
-        used_w = w.as_value() | self.i_row.as_value() if self.config.fuse else w
         m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(used_w), multiplier.mode.eq(control.mode)]
         product = multiplier.product
         masked = pe.pipeline and pe.target == "asic"
@@ -94,11 +97,16 @@ class ProcessingElement(wiring.Component):
             product = Mux(self.enable, product, 0)
         first = follow(m, control.first, self.enable, "first", cycles=pe.pipeline)
         shift = follow(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
-        self._accumulate(m, product, first & self.enable, shift & self.enable)
+        adds = self.enable
+        if pe.clock_gating:
+            active = Signal(pe.threads)
+            m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.threads)))
+            adds = follow(m, active.any(), self.enable, "adds", cycles=pe.pipeline) & self.enable
+        self._accumulate(m, product, first & self.enable, shift & self.enable, adds)
         return m
 
-    def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value) -> None:
-        """Accumulator and drain; while frozen `first` and `shift` are low; `addend` is zero (`asic`) or not taken."""
+    def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value, adds: Value) -> None:
+        """Accumulator and drain. While frozen `first`, `shift` and `adds` are low, and with `asic` `addend` is zero."""
         pe = self.config.pe
         total = Signal(signed(pe.acc_width), reset_less=True)
         drain = Signal(signed(pe.acc_width), reset_less=True)
@@ -110,18 +118,23 @@ class ProcessingElement(wiring.Component):
         else:
             drain = total
             base = Mux(begin, 0, Mux(move, self.i_sum, total))
+            adds = adds | move
         m.d.comb += self.o_sum.eq(drain)
         added = add(m, [base.as_signed(), addend.as_signed()], pe.acc_width, pe.target, "acc")
-        if pe.target == "fpga":
-            # A clock enable costs nothing in an FPGA; in cells it is cheaper to add zero.
-            with m.If(self.enable):
+        if self._enables:
+            with m.If(adds | begin):
                 m.d.sync += total.eq(added)
         else:
             m.d.sync += total.eq(added)
 
+    @property
+    def _enables(self) -> bool:
+        """Registers keep their value by an enable: free in an FPGA and with clock gates. Else cells add zero."""
+        return self.config.pe.target == "fpga" or self.config.pe.clock_gating
+
     def _choose(self, m: Module, register: Signal, a: Value, take_a: Signal, b: Value, take_b: Signal) -> None:
         """Load `a`, load `b`, or hold: as one and-or per bit, smaller in cells, or as a clock enable."""
-        if self.config.pe.target == "fpga":
+        if self._enables:
             with m.If(take_a):
                 m.d.sync += register.eq(a)
             with m.Elif(take_b):

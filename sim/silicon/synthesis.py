@@ -16,17 +16,18 @@ CLOCK_MHZ = 100.0
 
 @dataclass(frozen=True)
 class Verilog:
-    """What is synthesised: text, its top module, and modules that are flattened into their parents."""
+    """What is synthesised: text, its top module, modules that are flattened into their parents, clock gates or not."""
 
     text: str
     top: str
     dissolve: tuple[str, ...] = ()
+    clock_gates: bool = False
 
     @classmethod
-    def of_array(cls, text: str, top: str) -> "Verilog":
+    def of_array(cls, text: str, top: str, clock_gates: bool = False) -> "Verilog":
         """An emitted array: the multiplier is flattened into its PE, the population counts into the counters."""
         inner = (f"{top}_multiplier", f"{top}_population_")
-        return cls(text, top, tuple(name for name in mapping.modules(text) if name.startswith(inner)))
+        return cls(text, top, tuple(name for name in mapping.modules(text) if name.startswith(inner)), clock_gates)
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,6 @@ def synthesise(
     target: str,
     clock_mhz: float = CLOCK_MHZ,
     seeds: int = 5,
-    clock_gates: bool = False,
     say: Callable[[str], None] = lambda text: None,
 ) -> Synthesis:
     """Synthesise a design.
@@ -101,8 +101,6 @@ def synthesise(
         What the cells are chosen for, and what is asked of the timing.
     seeds : int
         Placements on an FPGA; 0: resources only.
-    clock_gates : bool
-        On a cell library: enables become clock gates.
     say : callable
         Told what is going on.
     """
@@ -118,7 +116,7 @@ def synthesise(
         return _of_area(Synthesis(target, yosys.version(), clock_mhz=clock_mhz), area.measure(mapped), None)
     library = library_of(target)
     say(f"mapping {design.top} to {library.name}")
-    mapped = map_to(design, library, clock_mhz, clock_gates)
+    mapped = map_to(design, library, clock_mhz)
     found = Synthesis(target, yosys.version(), library=library.name, clock_mhz=clock_mhz)
     found = _of_area(found, area.measure(mapped), library)
     if not timing.available():
@@ -145,9 +143,10 @@ def library_of(target: str) -> liberty.Library:
     return liberty.read(Path(target))
 
 
-def map_to(design: Verilog, library: liberty.Library, clock_mhz: float, clock_gates: bool) -> mapping.Mapped:
+def map_to(design: Verilog, library: liberty.Library, clock_mhz: float) -> mapping.Mapped:
     """A design in the cells of a library."""
-    return mapping.to_cells(design.text, design.top, library, 1e6 / clock_mhz, design.dissolve, clock_gates)
+    period_ps = 1e6 / clock_mhz
+    return mapping.to_cells(design.text, design.top, library, period_ps, design.dissolve, design.clock_gates)
 
 
 def _of_area(found: Synthesis, sizes: area.Area, library: liberty.Library | None) -> Synthesis:

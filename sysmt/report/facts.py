@@ -37,7 +37,6 @@ class Wishes:
     delays : "zero" or "unit"
     seeds : int
         Placements on an FPGA.
-    clock_gates : bool
     settings : fields that replace those of every preset
     """
 
@@ -46,7 +45,6 @@ class Wishes:
     workload: str = ""
     delays: str = "zero"
     seeds: int = 0
-    clock_gates: bool = False
     settings: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
@@ -66,6 +64,12 @@ def default_workload(target: str) -> str:
     if not Wishes(target).on_cells:
         return ""
     return "resnet8" if workloads.available("resnet8") else "digits"
+
+
+def by_default(say: Callable[[str], None], **settings: Any) -> dict[str, Any]:
+    """What `gather` finds for `DEFAULT_PRESETS` on the best target and workload at hand, with `settings` replaced."""
+    target = default_target()
+    return gather(list(DEFAULT_PRESETS), Wishes(target, workload=default_workload(target), settings=settings), say)
 
 
 def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
@@ -100,11 +104,11 @@ def _target_name(wishes: Wishes) -> str:
 
 def _array(name: str, config: ArrayConfig, wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
     emitted = array_design(config, name)
-    design = Verilog.of_array(emitted.verilog, name)
-    silicon = synthesise(design, wishes.target, wishes.clock_mhz, wishes.seeds, wishes.clock_gates, say)
+    design = Verilog.of_array(emitted.verilog, name, config.pe.clock_gating)
+    silicon = synthesise(design, wishes.target, wishes.clock_mhz, wishes.seeds, say)
     energy = None
     if wishes.workload:
-        mapped = map_to(design, library_of(wishes.target), wishes.clock_mhz, wishes.clock_gates)
+        mapped = map_to(design, library_of(wishes.target), wishes.clock_mhz)
         energy = consumption.measure(
             mapped,
             emitted.manifest["ports"],
@@ -140,7 +144,6 @@ def _commands(name: str, wishes: Wishes) -> dict[str, str]:
     """What prints each number again."""
     synth = f"sysmt synth {name} --target {_target_name(wishes)} --clock {wishes.clock_mhz:g}"
     synth += "".join(f" --set {field}={_text(value)}" for field, value in wishes.settings.items())
-    synth += " --clock-gates" if wishes.clock_gates else ""
     found = {"silicon": f"{synth} --seeds {wishes.seeds}" if wishes.target in FAMILIES else synth}
     if wishes.workload:
         found["energy"] = f"{synth} --energy {wishes.workload} --delays {wishes.delays}"

@@ -28,11 +28,13 @@ def markdown(facts: dict[str, Any]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def readme(facts: dict[str, Any]) -> str:
-    """The tables that README shows."""
+def readme(facts: dict[str, Any], gated: dict[str, Any]) -> str:
+    """The tables that README shows; `gated` are the facts of the same arrays with clock gates."""
     parts = [_table(*arrays_table(facts))]
     if facts["comparison"]:
         parts.append(_table(*comparison_table(facts)))
+    if facts["energy_assumptions"]:
+        parts += ["With `--set clock_gating=true`:", _table(*arrays_table(gated))]
     return "\n\n".join([*parts, " ".join(f"{line[0].upper()}{line[1:]}." for line in assumptions(facts))])
 
 

@@ -35,7 +35,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--energy", metavar="WORKLOAD", help=known)
     parser.add_argument("--delays", choices=DELAYS, default="zero", help="how toggles are counted (default zero)")
     parser.add_argument("--seeds", type=int, default=0, metavar="N", help="placements on an FPGA (default 0: none)")
-    parser.add_argument("--clock-gates", action="store_true", help="turn enables into clock gates of the library")
     add_settings(parser)
 
 
@@ -47,7 +46,7 @@ def _run(args: argparse.Namespace) -> Result:
     target = args.target or default_target()
     workload = default_workload(target) if args.energy is None else args.energy.replace("none", "")
     settings = dict(parse_field(text) for text in args.settings)
-    wishes = Wishes(target, args.clock, workload, args.delays, args.seeds, args.clock_gates, settings)
+    wishes = Wishes(target, args.clock, workload, args.delays, args.seeds, settings)
     facts = gather(args.presets, wishes, progress)
     write_together(path.parent, {path.name: form(facts)})
     return Result(f"{path}: {len(facts['arrays'])} arrays on {facts['target']}", facts)

@@ -27,7 +27,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--hierarchy", action="store_true", help="list the modules; equal ones are one")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="placements on an FPGA (default 5; 0: none)")
-    parser.add_argument("--clock-gates", action="store_true", help="turn enables into clock gates of the library")
     parser.add_argument(
         "--energy",
         nargs="?",
@@ -49,16 +48,16 @@ def _run(args: argparse.Namespace) -> Result:
 
     config = with_settings(preset(args.preset), args)
     emitted = array_design(config, args.preset)
-    design = Verilog.of_array(emitted.verilog, args.preset)
+    design = Verilog.of_array(emitted.verilog, args.preset, config.pe.clock_gating)
     clock = CLOCK_MHZ if args.clock is None else args.clock
-    found = synthesise(design, args.target, clock, args.seeds, args.clock_gates, progress)
+    found = synthesise(design, args.target, clock, args.seeds, progress)
     facts = {"preset": args.preset, "config": config.as_dict()} | found.as_dict()
     if not args.hierarchy:
         facts.pop("modules")
     energy = None
     if args.energy is not None:
         library = library_of(args.target)
-        mapped = map_to(design, library, clock, args.clock_gates)
+        mapped = map_to(design, library, clock)
         loads = jobs(args.energy)
         energy = measure(mapped, emitted.manifest["ports"], config, args.energy, loads, args.delays, clock, progress)
         facts["energy"] = energy.as_dict()
