@@ -12,7 +12,8 @@ from ..protocol import Target
 from .buffers import Buffer
 from .commands import Commands
 from .controller import Controller
-from .link import FrameReceiver, FrameTransmitter
+from .cut import StreamRegister
+from .link import FrameReceiver, FrameTransmitter, Packet
 from .reader import ResultReader
 from .registers import Registers
 from .uart import UARTReceiver, UARTTransmitter
@@ -58,6 +59,7 @@ class Accelerator(wiring.Component):
         m.submodules.receiver = receiver = FrameReceiver(config.slot, config.slots)
         m.submodules.transmitter = transmitter = FrameTransmitter()
         m.submodules.commands = commands = Commands(config)
+        m.submodules.responses = responses = StreamRegister(Packet)
         m.submodules.controller = controller = Controller(config)
         m.submodules.reader = reader = ResultReader(config)
         m.submodules.registers = registers = Registers(config)
@@ -65,11 +67,12 @@ class Accelerator(wiring.Component):
         sizes = config.memories
         m.submodules.x = x = Buffer(*sizes["x"], register=True)
         m.submodules.w = w = Buffer(*sizes["w"], register=True)
-        m.submodules.results = results = Buffer(*sizes["results"])
+        m.submodules.results = results = Buffer(*sizes["results"], register=True)
 
         connect(m, wiring.flipped(self.i), receiver.i)
         connect(m, receiver.o, commands.i)
-        connect(m, commands.o, transmitter.i)
+        connect(m, commands.o, responses.i)
+        connect(m, responses.o, transmitter.i)
         connect(m, transmitter.o, wiring.flipped(self.o))
         connect(m, commands.o_run, controller.i_run)
         connect(m, controller.o_tile, array.i_tile)
