@@ -113,12 +113,13 @@ def test_nothing_is_left_when_it_fails(arguments, message, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_readme_is_written_between_its_markers():
+@pytest.mark.parametrize("name", readme.TABLES)
+def test_readme_is_written_between_its_markers(name):
     text = readme.README.read_text()
-    assert readme.placed(readme.placed(text, "one"), "two") == readme.placed(text, "two")
-    assert "\ntwo\n" in readme.placed(text, "two")
-    with pytest.raises(UserError, match=r"^README\.md must hold"):
-        readme.placed("no markers", "two")
+    assert readme.placed(readme.placed(text, name, "one"), name, "two") == readme.placed(text, name, "two")
+    assert "\ntwo\n" in readme.placed(text, name, "two")
+    with pytest.raises(UserError, match=rf"^README\.md must hold <!-- {name}"):
+        readme.placed("no markers", name, "two")
 
 
 def test_a_run_is_compared_with_the_recorded_one(tmp_path, monkeypatch):
