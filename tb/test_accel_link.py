@@ -32,6 +32,7 @@ def taken_apart(payloads: list[tuple[int, int]]) -> list[Frame]:
     for byte, last in payloads:
         body.append(byte)
         if last:
+            assert len(body) >= HEADER.size
             kind, sequence, length = HEADER.unpack_from(bytes(body))
             assert len(body) == HEADER.size + length
             out.append(Frame(kind, sequence, bytes(body[HEADER.size :])))
@@ -125,7 +126,7 @@ def test_frames_beyond_the_credit_are_dropped_whole():
 FRAME_BUGS = [
     ("FrameReceiver", " & crc.match_detected", "", test_damaged_frames_are_dropped_and_the_next_one_is_good),
     ("FrameReceiver", "count.eq(0), bad.eq(0)", "count.eq(0)", test_garbage_cut_and_long_frames),
-    ("FrameReceiver", "length_of[fill].eq(", "length_of[0].eq(", test_the_gates_take_the_frames_of_the_host),
+    ("FrameReceiver", "last_of[fill].eq(", "last_of[0].eq(", test_the_gates_take_the_frames_of_the_host),
     ("FrameReceiver", " & ~escaped & (held != self.slots)", "", test_frames_beyond_the_credit_are_dropped_whole),
     ("FrameTransmitter", "(byte == END) | (byte == ESC)", "byte == END", test_the_host_takes_what_the_gates_send),
     ("FrameTransmitter", "self.i.ready.eq(taken)", "self.i.ready.eq(moves)", test_the_host_takes_what_the_gates_send),
