@@ -91,10 +91,10 @@ class EventCounters(wiring.Component):
                 for x in self._combine(m, x_counts, term.x, config.rows, f"x_{i}_{j}")
                 for w in self._combine(m, w_counts, term.w, config.cols, f"w_{i}_{j}")
             ]
-            if config.pe.target == "fpga":
-                terms = [self._product(m, *term, f"product_{i}_{j}") for j, term in enumerate(terms)]
             if along is not None:
                 terms += along.terms(form)
+            if config.pe.target == "fpga":
+                terms = [self._product(m, *term, f"product_{i}_{j}") for j, term in enumerate(terms)]
             total = Signal(most, name=f"form_{i}")
             m.d.sync += total.eq(add_products(m, terms, len(total), config.pe.target, f"form_{i}_sum"))
             totals.append(total)
