@@ -1,19 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench.link`: the virtual board: busy array, cycles simulated per second, damage on the link."""
+"""`python -m bench.link`: the virtual board: busy array, cycles simulated per second, damage on the link.
+
+With `--boards` instead: 64x256x64 against the golden model on the virtual board of every board's own preset, with
+`--fitting` of every preset that `sysmt boards` says fits. Only the link is faster, and what is equal
+is simulated once.
+"""
 
 import argparse
+import dataclasses
 import json
+import sys
 from typing import Any
 
 import numpy as np
 
+from boards.definitions import BOARDS
 from boards.driver import Board
 from boards.faults import trial
+from boards.flow import estimate
 from boards.plan import Plan
 from boards.session import Session
 from boards.transport import SerialTransport
 from boards.virtual.board import DIVISOR, VirtualBoard
-from hdl.config_accel import accel_preset
+from hdl.config_accel import AccelConfig, accel_preset
+from hdl.errors import UserError
 from hdl.protocol import Command
 from sim.nbsmt import matmul
 from sysmt.output import progress, table
@@ -21,6 +31,7 @@ from sysmt.output import progress, table
 PRESETS = ("os4", "sysmt2_8")
 FRAMES = 1000
 RATE = 1e-3
+SHAPE = (64, 256, 64)
 
 
 def busy(board: Board) -> tuple[float, bool]:
@@ -54,6 +65,44 @@ def busy(board: Board) -> tuple[float, bool]:
     return (after["steps"] - before["steps"]) / (after["span"] - before["span"]), right
 
 
+def equals_golden(board: Board) -> bool:
+    """Whether a product of `SHAPE` on the board is that of the golden model."""
+    (m, k, n), random = SHAPE, np.random.default_rng(1)
+    x = random.integers(0, 256, (m, k), dtype=np.uint8)
+    w = random.integers(-128, 128, (k, n), dtype=np.int8)
+    return np.array_equal(board.matmul(x, w).values, matmul(x, w, board.config.array.pe).sums)
+
+
+def configurations(fitting: bool) -> dict[AccelConfig, list[str]]:
+    """What is on the boards but for the rate of the link -> where, as board/preset."""
+    found: dict[AccelConfig, list[str]] = {}
+    for board in BOARDS.values():
+        for name in estimate.fitting(board) if fitting else [board.preset]:
+            config = dataclasses.replace(board.accelerator(name), divisor=DIVISOR)
+            found.setdefault(config, []).append(f"{board.name}/{name}")
+    return found
+
+
+def compare(config: AccelConfig, places: list[str]) -> dict[str, Any]:
+    """One configuration, simulated, against golden."""
+    array = config.array
+    what = f"{array.rows}x{array.cols}x{array.pe.threads}"
+    progress(f"compiling and simulating {what} of {', '.join(places)}")
+    with VirtualBoard(config) as virtual, Board(SerialTransport(virtual.port), timeout=2.0) as board:
+        equal = equals_golden(board)
+    cycles, seconds = virtual.figures["cycles"], virtual.figures["seconds"]
+    return {
+        "array": what,
+        "pipeline": array.pe.pipeline,
+        "dsp": "yes" if array.pe.dsp else "no",
+        "product": "x".join(map(str, SHAPE)),
+        "equal": equal,
+        "cycles": cycles,
+        "cycles/s": round(cycles / seconds),
+        "boards": " ".join(places),
+    }
+
+
 def measure(name: str, frames: int) -> dict[str, Any]:
     """All figures of the board around the array preset `name`."""
     config = accel_preset(name, divisor=DIVISOR)
@@ -62,11 +111,7 @@ def measure(name: str, frames: int) -> dict[str, Any]:
         with Board(SerialTransport(virtual.port), timeout=2.0) as board:
             share, right = busy(board)
             progress(f"64x256x64 on {name}")
-            random = np.random.default_rng(1)
-            x = random.integers(0, 256, (64, 256), dtype=np.uint8)
-            w = random.integers(-128, 128, (256, 64), dtype=np.int8)
-            product = board.matmul(x, w)
-            equal = right and np.array_equal(product.values, matmul(x, w, config.array.pe).sums)
+            equal = right and equals_golden(board)
         found = trial(SerialTransport(virtual.port), frames, RATE, timeout=0.5, progress=progress)
     figures = virtual.figures
     return {
@@ -87,15 +132,29 @@ def measure(name: str, frames: int) -> dict[str, Any]:
 def main(argv: list[str] | None = None) -> int:
     """Measure and print. Returns 1 when a result was wrong."""
     parser = argparse.ArgumentParser(
-        prog="python -m bench.link", description=__doc__, epilog="example: python -m bench.link os4 --json"
+        prog="python -m bench.link",
+        description=__doc__,
+        epilog="example: python -m bench.link os4 --json; python -m bench.link --boards",
     )
     parser.add_argument("presets", nargs="*", metavar="PRESET", help=f"arrays (default {' '.join(PRESETS)})")
     parser.add_argument("--frames", type=int, default=FRAMES, help=f"frames over the faulty link (default {FRAMES})")
+    parser.add_argument("--boards", action="store_true", help="64x256x64 on every board's own preset instead")
+    parser.add_argument("--fitting", action="store_true", help="64x256x64 on every preset that fits a board instead")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
-    rows = [measure(name, args.frames) for name in args.presets or PRESETS]
+    every = args.boards or args.fitting
+    if every and args.presets:
+        parser.error(f"PRESET = {args.presets[0]} cannot be combined with --boards or --fitting: leave one out")
+    try:
+        if every:
+            rows = [compare(config, places) for config, places in configurations(args.fitting).items()]
+        else:
+            rows = [measure(name, args.frames) for name in args.presets or PRESETS]
+    except UserError as error:
+        print(f"bench.link: {error}", file=sys.stderr)
+        return 2
     print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
-    return int(any(row["wrong"] or not row["equal"] for row in rows))
+    return int(any(row.get("wrong") or not row["equal"] for row in rows))
 
 
 if __name__ == "__main__":

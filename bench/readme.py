@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench.readme`: writes the silicon tables of README between its markers, from the default report."""
+"""`python -m bench.readme`: writes the measured tables of README between their markers.
+
+`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept.
+"""
 
 import argparse
 import sys
@@ -11,26 +14,44 @@ from sysmt.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import readme
 
+from . import boards
+
 README = Path(__file__).resolve().parent.parent / "README.md"
-BEGIN, END = "<!-- silicon begin -->", "<!-- silicon end -->"
 
 
-def placed(text: str, tables: str) -> str:
-    """`text` with `tables` between the markers, in place of what was there."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+def placed(text: str, name: str, tables: str) -> str:
+    """`text` with `tables` between the markers called `name`, in place of what was there."""
+    begins, ends = f"<!-- {name} begin -->", f"<!-- {name} end -->"
+    head, begin, rest = text.partition(begins)
+    _, end, tail = rest.partition(ends)
     if not begin or not end:
-        raise UserError(f"README.md must hold {BEGIN} and, after it, {END}")
-    return f"{head}{BEGIN}\n{tables}\n{END}{tail}"
+        raise UserError(f"README.md must hold {begins} and, after it, {ends}")
+    return f"{head}{begins}\n{tables}\n{ends}{tail}"
+
+
+def silicon() -> str:
+    """The tables of the default report, and its arrays with clock gates."""
+    return readme(by_default(progress), by_default(progress, clock_gating=True))
+
+
+TABLES = {"silicon": silicon, "boards": boards.markdown}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Measure, or find what was measured, and write."""
-    parser = argparse.ArgumentParser(prog="python -m bench.readme", description=__doc__.partition("\n")[0])
-    parser.parse_args(argv)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.readme",
+        description=__doc__.partition("\n")[0],
+        epilog="example: python -m bench.readme boards",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"which of {', '.join(TABLES)} (default: all)")
+    args = parser.parse_args(argv)
+    unknown = [name for name in args.names if name not in TABLES]
+    if unknown:
+        parser.error(f"NAME must be one of {', '.join(TABLES)}, not {unknown[0]}")
     try:
-        found = by_default(progress), by_default(progress, clock_gating=True)
-        write_together(README.parent, {README.name: placed(README.read_text(), readme(*found))})
+        for name in args.names or TABLES:
+            write_together(README.parent, {README.name: placed(README.read_text(), name, TABLES[name]())})
     except UserError as error:
         print(f"bench.readme: {error}", file=sys.stderr)
         return 2

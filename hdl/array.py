@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The systolic array: columns of PEs between skew and drain, with streams on all sides."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -182,16 +182,25 @@ class SystolicArray(wiring.Component):
             m.d.sync += left.eq(Mux(left == 0, config.rows - 1, left - 1))
 
     def _count(self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, platform: object) -> None:
+        """The counters; with target `fpga` a cycle late, so that detectors are no part of the way into the array."""
         counters = shared(m, "counters", EventCounters, self.config, platform)
+        cycles = int(self.config.pe.target == "fpga")
+
+        def late(value: Value, name: str) -> Value:
+            return follow(m, value, Const(1), f"counted_{name}", cycles=cycles)
+
         m.d.comb += [
-            counters.step.eq(sequencer.step),
-            counters.tile.eq(sequencer.tile),
-            counters.x.eq(x),
-            counters.w.eq(self.i_w.payload.w if self.config.fuse else self.i_w.payload),
+            counters.step.eq(late(sequencer.step, "step")),
+            Value.cast(counters.tile).eq(late(sequencer.tile, "tile")),
+            counters.x.eq(late(x, "x")),
+            counters.w.eq(late(self.i_w.payload.w if self.config.fuse else self.i_w.payload, "w")),
             counters.stall_operands.eq(sequencer.waits_operands),
             counters.stall_drain.eq(sequencer.waits_drain),
             counters.stall_output.eq(~enable & ~sequencer.holds if self.config.fuse else ~enable),
             self.counters.eq(counters.counters),
         ]
         if self.config.fuse:
-            m.d.comb += [counters.begins.eq(sequencer.begins), counters.tap.eq(self.i_w.payload.tap)]
+            m.d.comb += [
+                counters.begins.eq(late(sequencer.begins, "begins")),
+                counters.tap.eq(late(self.i_w.payload.tap, "tap")),
+            ]

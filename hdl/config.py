@@ -36,6 +36,12 @@ def in_range(name: str, value: Any, low: int, high: int) -> None:
         raise ConfigError(f"{name} must be an integer from {low} to {high}, not {value!r}")
 
 
+def power_of_two(name: str, value: Any, low: int, high: int) -> None:
+    """Refuse a value that is not a power of two within `low..high`."""
+    if type(value) is not int or not low <= value <= high or value & (value - 1):
+        raise ConfigError(f"{name} must be a power of two from {low} to {high}, not {value!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class PEConfig:
     """One processing element.

@@ -10,19 +10,13 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from .config import ArrayConfig, in_range, one_of
+from .config import ArrayConfig, in_range, one_of, power_of_two
 from .errors import ConfigError
 from .presets import preset
 from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Command
 
 MAX_BAUD_ERROR = 0.02
 """Ten bits drift by a fifth of a bit: a receiver that samples in the middle still has half of its margin."""
-
-
-def power_of_two(name: str, value: Any, low: int, high: int) -> None:
-    """Refuse a value that is not a power of two within `low..high`."""
-    if type(value) is not int or not low <= value <= high or value & (value - 1):
-        raise ConfigError(f"{name} must be a power of two from {low} to {high}, not {value!r}")
 
 
 def divisor_of(clock_hz: float, baud: float) -> int:

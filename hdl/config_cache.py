@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, get_type_hints
 
-from .config import in_range, one_of
+from .config import in_range, one_of, power_of_two
 from .errors import ConfigError
 
 REPLACEMENTS = ("cover", "lru")
@@ -32,12 +32,6 @@ COUNTERS = (
     "covered_lines",
 )
 """What gates and model both count; `accesses = hits + misses + null_hits`. `NullCache` explains the last seven."""
-
-
-def power_of_two(name: str, value: Any, low: int, high: int) -> None:
-    """Refuse a value that is not a power of two within `low..high`."""
-    if type(value) is not int or not low <= value <= high or value & (value - 1):
-        raise ConfigError(f"{name} must be a power of two from {low} to {high}, not {value!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,10 +38,8 @@ class EventCounters(wiring.Component):
 
     Latency
     -------
-    A step is counted `LATENCY` cycles after it enters.
+    A step is counted 3 cycles after it enters; with target `fpga`, whose products have registers of their own, 4.
     """
-
-    LATENCY = 3
 
     def __init__(self, config: ArrayConfig):
         self.config = config
@@ -95,6 +93,8 @@ class EventCounters(wiring.Component):
             ]
             if along is not None:
                 terms += along.terms(form)
+            if config.pe.target == "fpga":
+                terms = [self._product(m, *term, f"product_{i}_{j}") for j, term in enumerate(terms)]
             total = Signal(most, name=f"form_{i}")
             m.d.sync += total.eq(add_products(m, terms, len(total), config.pe.target, f"form_{i}_sum"))
             totals.append(total)
@@ -106,9 +106,11 @@ class EventCounters(wiring.Component):
                     if name in form.weights
                 ]
                 self._count(m, name, add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned())
-        stepped = [Signal(name=f"step_{i}") for i in range(2)]
-        m.d.sync += [stepped[0].eq(self.step), stepped[1].eq(stepped[0])]
-        self._count(m, "steps", stepped[1])
+        stepped: Value = self.step
+        for i in range(3 if config.pe.target == "fpga" else 2):
+            earlier, stepped = stepped, Signal(name=f"step_{i}")
+            m.d.sync += stepped.eq(earlier)
+        self._count(m, "steps", stepped)
         for name in ("operands", "drain", "output"):
             self._count(m, f"stalls_{name}", getattr(self, f"stall_{name}"))
         return m
@@ -185,6 +187,13 @@ class EventCounters(wiring.Component):
         terms = [(count, None, weight) for part, weight in combination for count in counts[part]]
         m.d.comb += value.eq(add_products(m, terms, len(value), self.config.pe.target, f"{name}_sum"))
         return [value]
+
+    @staticmethod
+    def _product(m: Module, a: Value, b: Value, scale: int, name: str) -> tuple[Value, None, int]:
+        """A term whose product is registered."""
+        product = Signal((a * b).shape(), name=name, reset_less=True)
+        m.d.sync += product.eq(a * b)
+        return product, None, scale
 
     def _runs(self, thread: int) -> Value | int:
         """Whether the tile runs on this thread."""

@@ -158,7 +158,12 @@ def add_products(
 ) -> Value:
     """The sum of `a * b * scale` (of `a * scale` where b is None) over all terms, modulo `2**width`."""
     if target == "fpga":
-        return sum(((a if b is None else a * b) * scale for a, b, scale in terms), start=Const(0))[:width]
+        # Shifted, and subtracted as a whole: tools would spend a DSP block on a constant factor.
+        parts: dict[bool, list[Value]] = {False: [], True: []}
+        for a, b, scale in terms:
+            value = a if b is None else a * b
+            parts[scale < 0] += [value << i for i in range(abs(scale).bit_length()) if abs(scale) >> i & 1]
+        return (sum(parts[False], start=Const(0)) - sum(parts[True], start=Const(0)))[:width]
     matrix = BitMatrix(module, width, name)
     for i, (a, b, scale) in enumerate(terms):
         a = _named(module, a, f"{name}_a_{i}")

@@ -6,13 +6,14 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hdl.accel.buffers import Buffer
+from hdl.accel.cut import StreamRegister
 
 
 class StreamHarness(wiring.Component):
     """A component with an input stream `i` and an output stream `o`, under every use that keeps the rules of streams.
 
-    Proved, by induction, for runs of any length: `o` keeps the rules too. Of a `Buffer` also that as many words are
-    inside as went in and have not come out.
+    Proved, by induction, for runs of any length: `o` keeps the rules too. Of a `Buffer` and of a `StreamRegister` also
+    that as many words are inside as went in and have not come out.
     """
 
     def __init__(self, unit: wiring.Component):
@@ -44,8 +45,13 @@ class StreamHarness(wiring.Component):
         m.d.comb += Assert(~stalled | (unit.o.valid & (shown == offered)))
         if self._buffers:
             m.d.comb += [getattr(unit, name).eq(getattr(self, name)) for name in ("write", "address", "data")]
-            inside = Signal(3)
-            m.d.sync += inside.eq(inside + (self.valid & unit.i.ready) - (unit.o.valid & self.ready))
             stored = unit.resident + unit.o.valid if unit.register else unit.resident
-            m.d.comb += Assert(inside == stored)
+        elif isinstance(unit, StreamRegister):
+            stored = unit.o.valid + ~unit.i.ready
+            m.d.comb += Assert(unit.o.valid | unit.i.ready)
+        else:
+            return m
+        inside = Signal(3)
+        m.d.sync += inside.eq(inside + (self.valid & unit.i.ready) - (unit.o.valid & self.ready))
+        m.d.comb += Assert(inside == stored)
         return m

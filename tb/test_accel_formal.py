@@ -4,6 +4,7 @@
 import pytest
 
 from hdl.accel.buffers import Buffer
+from hdl.accel.cut import StreamRegister
 from hdl.accel.link import FrameReceiver, FrameTransmitter
 from tb.formal import check
 from tb.formal_accel import StreamHarness
@@ -12,6 +13,7 @@ from tb.mutants import seeded_bug
 UNITS = {
     "buffer": lambda: Buffer(2, 4),
     "registered buffer": lambda: Buffer(2, 4, register=True),
+    "stream register": lambda: StreamRegister(2),
     "transmitter": FrameTransmitter,
     "receiver": lambda: FrameReceiver(16, 2),
 }
@@ -28,6 +30,7 @@ def test_streams_keep_their_rules(name):
     [
         ("registered buffer", "buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),
         ("buffer", "buffers", "Buffer", "read.en.eq(self.i.ready)", "read.en.eq(1)"),
+        ("stream register", "cut", "StreamRegister", "full.eq(0)", "full.eq(full)"),
         ("transmitter", "link", "FrameTransmitter", "with m.If(moves & offered)", "with m.If(offered)"),
         ("receiver", "link", "FrameReceiver", "read.en.eq(moves)", "read.en.eq(1)"),
     ],

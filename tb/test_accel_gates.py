@@ -162,12 +162,14 @@ BUGS = [
     ("commands", "Commands", "with m.Elif(behind > 1)", "with m.Elif(behind > 9)"),
     ("commands", "Commands", "self.address.eq(self.address + 1)", "self.address.eq(self.address)"),
     ("reader", "ResultReader", "[asked.eq(0), given.eq(0)]", "asked.eq(0)"),
+    ("reader", "ResultReader", "total.eq(total >> 8)", "total.eq(total)"),
     ("reader", "ResultReader", "Cat(channel, order.run[0])", "Cat(channel, ~order.run[0])"),
     ("buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),
     ("registers", "Registers", "overflows.eq(overflows + self.overflow)", "overflows.eq(0)"),
 ]
 CHECKS = (
     lambda b: test_products_equal_the_golden_model(b, (3, 6, 2)),
+    lambda b: test_products_equal_the_golden_model(b, (6, 2, 3)),  # tiles so short that operands wait for the drain
     lambda b: test_requantised_products_equal_the_golden_model(b, "single", -128),
     test_requests_that_come_twice_or_out_of_turn,
     test_a_sum_beyond_32_bits_is_reported,

@@ -7,6 +7,7 @@ from amaranth.hdl import Module
 
 from boards.protocol import Decoder, Frame, encode
 from hdl.accel.buffers import Buffer
+from hdl.accel.cut import StreamRegister
 from hdl.accel.link import FrameReceiver, FrameTransmitter
 from hdl.accel.uart import UARTReceiver, UARTTransmitter
 from hdl.protocol import CRC, HEADER
@@ -31,6 +32,7 @@ def taken_apart(payloads: list[tuple[int, int]]) -> list[Frame]:
     for byte, last in payloads:
         body.append(byte)
         if last:
+            assert len(body) >= HEADER.size
             kind, sequence, length = HEADER.unpack_from(bytes(body))
             assert len(body) == HEADER.size + length
             out.append(Frame(kind, sequence, bytes(body[HEADER.size :])))
@@ -124,7 +126,7 @@ def test_frames_beyond_the_credit_are_dropped_whole():
 FRAME_BUGS = [
     ("FrameReceiver", " & crc.match_detected", "", test_damaged_frames_are_dropped_and_the_next_one_is_good),
     ("FrameReceiver", "count.eq(0), bad.eq(0)", "count.eq(0)", test_garbage_cut_and_long_frames),
-    ("FrameReceiver", "length_of[fill].eq(", "length_of[0].eq(", test_the_gates_take_the_frames_of_the_host),
+    ("FrameReceiver", "last_of[fill].eq(", "last_of[0].eq(", test_the_gates_take_the_frames_of_the_host),
     ("FrameReceiver", " & ~escaped & (held != self.slots)", "", test_frames_beyond_the_credit_are_dropped_whole),
     ("FrameTransmitter", "(byte == END) | (byte == ESC)", "byte == END", test_the_host_takes_what_the_gates_send),
     ("FrameTransmitter", "self.i.ready.eq(taken)", "self.i.ready.eq(moves)", test_the_host_takes_what_the_gates_send),
@@ -240,3 +242,51 @@ def test_a_buffer_keeps_up():
 
     simulate(unit, bench)
     assert out == [0, 0] + [1] * 10
+
+
+def through_register(pause: float) -> tuple[list[int], list[int]]:
+    """What went through a stream register, and what came out."""
+    unit, words, out = StreamRegister(8), np.random.default_rng(0).integers(0, 256, 80).tolist(), []
+
+    async def bench(ctx):
+        await send(ctx, unit.i, words, np.random.default_rng(1), pause)
+        await ctx.tick().repeat(20)
+
+    async def sink(ctx):
+        await receive(ctx, unit.o, np.random.default_rng(2), 0.5, out)
+
+    simulate(unit, bench, sink)
+    return words, out
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])
+def test_a_stream_register_keeps_order(pause):
+    words, out = through_register(pause)
+    assert out == words
+
+
+def test_a_stream_register_keeps_up():
+    unit, taken = StreamRegister(8), []
+
+    async def bench(ctx):
+        ctx.set(unit.o.ready, 1)
+        ctx.set(unit.i.valid, 1)
+        for _ in range(6):
+            taken.append((ctx.get(unit.i.ready), ctx.get(unit.o.valid)))
+            await ctx.tick()
+
+    simulate(unit, bench)
+    assert taken == [(1, 0)] + [(1, 1)] * 5
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("Mux(full, spare, self.i.payload)", "Mux(full, self.i.payload, spare)"),
+        ("with m.If(~full)", "with m.If(1)"),
+    ],
+)
+def test_seeded_bugs_of_the_stream_register_are_found(right, wrong):
+    with seeded_bug("hdl.accel.cut", "StreamRegister", right, wrong):
+        words, out = through_register(0.0)
+    assert out != words

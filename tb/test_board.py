@@ -14,8 +14,11 @@ import numpy as np
 import pytest
 import serial
 
+from bench import link
+from boards.definitions import BOARDS
 from boards.driver import Board
 from boards.faults import trial
+from boards.flow import estimate
 from boards.link import LinkError
 from boards.transport import SerialTransport, TransportError
 from boards.virtual.board import DIVISOR, VirtualBoard
@@ -57,6 +60,18 @@ def test_64x256x64_equals_golden_in_values_and_counters(port):
     assert [product.figures[f"array_{n}"] for n in names] == [getattr(golden.counters, n) for n in names]
     # The array takes a step in every cycle between the first and the last one of a run.
     assert product.figures["steps"] == product.figures["span"]
+
+
+def test_what_is_compared_with_golden_is_every_board():
+    for fitting in (False, True):
+        places = sum(link.configurations(fitting).values(), [])
+        wanted = [f"{b.name}/{p}" for b in BOARDS.values() for p in (estimate.fitting(b) if fitting else [b.preset])]
+        assert sorted(places) == sorted(wanted)
+
+
+@pytest.mark.regress
+def test_64x256x64_equals_golden_on_every_board():
+    assert link.main(["--boards"]) == 0
 
 
 def test_requantisation_on_the_board_equals_golden(port):

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench import readme, record
+from bench import boards, readme, record
 from hdl.errors import UserError
 from sysmt.main import main
 from sysmt.report.compare import compare
@@ -113,12 +113,29 @@ def test_nothing_is_left_when_it_fails(arguments, message, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-def test_readme_is_written_between_its_markers():
+@pytest.mark.parametrize("name", readme.TABLES)
+def test_readme_is_written_between_its_markers(name):
     text = readme.README.read_text()
-    assert readme.placed(readme.placed(text, "one"), "two") == readme.placed(text, "two")
-    assert "\ntwo\n" in readme.placed(text, "two")
-    with pytest.raises(UserError, match=r"^README\.md must hold"):
-        readme.placed("no markers", "two")
+    assert readme.placed(readme.placed(text, name, "one"), name, "two") == readme.placed(text, name, "two")
+    assert "\ntwo\n" in readme.placed(text, name, "two")
+    with pytest.raises(UserError, match=rf"^README\.md must hold <!-- {name}"):
+        readme.placed("no markers", name, "two")
+
+
+def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(boards, "RECORD", tmp_path / "boards.json")
+    row = {"part": "P", "preset": "os2", "LUT": "5 of 9", "MHz": 61.5, "met": "yes"}
+    assert boards.markdown() == ""
+    for name, dsp in (("icebreaker", "no"), ("ulx3s", "no"), ("icebreaker", "yes")):
+        boards.save("boards", row | {"board": name, "dsp": dsp})
+    boards.save("multipliers", row | {"board": "ulx3s", "dsp": "yes"})
+    first, second = (text.splitlines() for text in boards.markdown().split("\n\n"))
+    assert [line.split(" | ")[:4] for line in first[2:]] == [
+        ["| ulx3s", "P", "os2", "no"],
+        ["| icebreaker", "P", "os2", "yes"],
+    ]
+    assert "| 61.5 |" in first[2]
+    assert len(second) == 3
 
 
 def test_a_run_is_compared_with_the_recorded_one(tmp_path, monkeypatch):

@@ -6,13 +6,15 @@ from amaranth_boards.colorlight_5a75b_r7_0 import Colorlight_5A75B_R70Platform
 
 from ..flow.board import BoardDefinition
 from ..flow.parts import ECP5_25F
+from ..flow.pll import ecp5_pll
 
 BOARD = BoardDefinition(
     name="colorlight_5a75b",
     title="Colorlight 5A-75B",
     platform=Colorlight_5A75B_R70Platform,
     part=ECP5_25F,
-    clock_hz=25e6,
+    clock_hz=60e6,
+    pll=ecp5_pll,
     baud=1_000_000,
     preset="sysmt2_4",
     fields={"pipeline": 3},

@@ -5,13 +5,15 @@ from amaranth_boards.icesugar_pro import ICESugarProPlatform
 
 from ..flow.board import BoardDefinition
 from ..flow.parts import ECP5_25F
+from ..flow.pll import ecp5_pll
 
 BOARD = BoardDefinition(
     name="icesugar_pro",
     title="iCESugar-Pro",
     platform=ICESugarProPlatform,
     part=ECP5_25F,
-    clock_hz=25e6,
+    clock_hz=60e6,
+    pll=ecp5_pll,
     baud=1_000_000,
     preset="sysmt2_4",
     fields={"pipeline": 3},

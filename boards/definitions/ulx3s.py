@@ -5,14 +5,16 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from ..flow.board import BoardDefinition
 from ..flow.parts import ECP5_85F
+from ..flow.pll import ecp5_pll
 
 BOARD = BoardDefinition(
     name="ulx3s",
     title="ULX3S 85F",
     platform=ULX3S_85F_Platform,
     part=ECP5_85F,
-    clock_hz=25e6,
-    baud=2_500_000,
+    clock_hz=60e6,
+    pll=ecp5_pll,
+    baud=3_000_000,
     preset="sysmt2_8",
     fields={"pipeline": 3},
     loader=("--board", "ulx3s"),

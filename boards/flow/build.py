@@ -60,11 +60,14 @@ class Flow:
     config : AccelConfig
     progress : callable
         Takes a line of text.
+    check : bool
+        Refuse what cannot fit.
     """
 
-    def __init__(self, board: BoardDefinition, config: AccelConfig, progress: tools.Progress):
-        estimate.check(board, config)
-        self.board, self.config = board, config
+    def __init__(self, board: BoardDefinition, config: AccelConfig, progress: tools.Progress, check: bool = True):
+        if check:
+            estimate.check(board, config)
+        self.board, self.config, self._check = board, config, check
         self._progress = progress
         self._scratch = tempfile.TemporaryDirectory(prefix="sysmt_")
         self._place = Path(self._scratch.name)
@@ -91,7 +94,8 @@ class Flow:
         netlist = next(path for path in self._place.glob("*.json") if path.name in (f"{TOP}.json", f"{TOP}.syn.json"))
         self.cells = report.cells(netlist.read_text(), TOP)
         used = self.board.part.used(self.cells)
-        estimate.refuse_larger(self.board, used, self._array())
+        if self._check:
+            estimate.refuse_larger(self.board, used, self._array())
         return used
 
     def route(self, seed: int) -> report.Routed:

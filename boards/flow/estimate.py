@@ -4,35 +4,41 @@
 from math import ceil
 from typing import Any
 
+from hdl.config import THREADS
 from hdl.config_accel import AccelConfig
 from hdl.errors import ConfigError, UserError
 from hdl.presets import PRESETS
 
 from .board import BoardDefinition
 
-FITTED: dict[str, dict[str, float]] = {
-    "ecp5": {"base": 2600, "requantize": 1500, "counters": 700, "pe": 105, "thread": 75, "edge": 16},
-    "ice40": {"base": 2900, "requantize": 1600, "counters": 900, "pe": 170, "thread": 90, "edge": 20},
-    "gowin": {"base": 3300, "requantize": 1600, "counters": 900, "pe": 170, "thread": 90, "edge": 20},
+FITTED: dict[str, dict[str, int]] = {
+    "ecp5": {"base": 2600, "requantize": 1500, "counters": 350, "pe_1": 180, "pe_2": 255, "pe_4": 405, "edge": 16},
+    "ice40": {"base": 2900, "requantize": 1600, "counters": 450, "pe_1": 260, "pe_2": 350, "pe_4": 530, "edge": 20},
+    "gowin": {"base": 3300, "requantize": 1600, "counters": 450, "pe_1": 260, "pe_2": 350, "pe_4": 530, "edge": 20},
 }
-"""LUTs of: everything but the array; a requantiser; counters; a PE, and each of its threads; an edge, per thread.
-Rough, from the default presets of a few boards: `python -m bench.boards --synthesis` prints estimate and synthesis."""
+"""LUTs per unit of each of `features`; `python -m bench.estimate` makes them."""
 
 DOUBT = 1.3
 """An estimate may be so far off: only what is certainly too large is refused by it."""
 
 
+def features(config: AccelConfig) -> dict[str, int]:
+    """What the LUTs are taken to be a weighted sum of: everything but the array; a requantiser; counters, per thread; a
+    PE of so many threads, its multiplications not in DSP blocks; an edge of the array, per row or column and thread."""
+    array, threads = config.array, config.array.pe.threads
+    return {
+        "base": 1,
+        "requantize": int(config.requantize),
+        "counters": threads * array.counters,
+        **{f"pe_{t}": array.rows * array.cols * (t == threads) for t in THREADS},
+        "edge": threads * (array.rows + array.cols),
+    }
+
+
 def luts(board: BoardDefinition, config: AccelConfig) -> int:
     """LUTs that synthesis is likely to need."""
-    fitted, array = FITTED[board.part.family], config.array
-    threads = array.pe.threads
-    return round(
-        fitted["base"]
-        + fitted["requantize"] * config.requantize
-        + fitted["counters"] * array.counters
-        + (fitted["pe"] + fitted["thread"] * threads) * array.rows * array.cols
-        + fitted["edge"] * threads * (array.rows + array.cols)
-    )
+    fitted = FITTED[board.part.family]
+    return sum(fitted[name] * number for name, number in features(config).items())
 
 
 def rams(board: BoardDefinition, config: AccelConfig) -> int:
@@ -47,7 +53,10 @@ def rams(board: BoardDefinition, config: AccelConfig) -> int:
 def check(board: BoardDefinition, config: AccelConfig) -> None:
     """Refuse, before anything is run, what cannot fit."""
     what = f"{config.array.rows}x{config.array.cols}x{config.array.pe.threads}"
-    refuse_larger(board, {"RAM": rams(board, config), "LUT": luts(board, config) / DOUBT}, what)
+    need = {"RAM": rams(board, config), "LUT": luts(board, config) / DOUBT}
+    if config.array.pe.dsp:
+        need["DSP"] = config.array.rows * config.array.cols * config.array.pe.threads
+    refuse_larger(board, need, what)
 
 
 def refuse_larger(board: BoardDefinition, used: dict[str, float], what: str) -> None:

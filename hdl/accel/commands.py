@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of the host: one request in, one response out, in order."""
 
-from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -42,7 +42,7 @@ class Commands(wiring.Component):
     write : Out(3)
         High for one cycle: one bit per memory (`Target`).
     number, value : Out(8), In(32)
-        A register.
+        A register; its value may come one cycle after its number.
     read, start, size, i_bytes : Out(ReadArguments), Out(1), In(16), In(stream of 8 bits)
         The reader of results.
     """
@@ -72,7 +72,8 @@ class Commands(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         head = Signal(8 * HEADER_BYTES)
-        kind = head[:8]
+        # What is being done: none of these when the type is unknown.
+        doing = {command: Signal(name=f"does_{command.name.lower()}") for command in ARGUMENTS}
         longest = max(data.Layout.cast(shape).size for shape in ARGUMENTS.values())
         arguments = Signal(longest)
         left = Signal(range(max(longest // 8, HEADER_BYTES) + 1))
@@ -82,20 +83,23 @@ class Commands(wiring.Component):
 
         writes, runs, reads = given[Command.WRITE], given[Command.RUN], given[Command.READ]
         run = Signal(RUN_WIDTH)
-        with m.Switch(kind):
-            for command in (Command.WRITE, Command.RUN, Command.READ):
-                with m.Case(command):
-                    m.d.comb += run.eq(given[command].run)
+        for command in (Command.WRITE, Command.RUN, Command.READ):
+            with m.If(doing[command]):
+                m.d.comb += run.eq(given[command].run)
+        # As they were a cycle ago, which is safe: a run is issued here only, and one that finishes is only waited for.
         ahead, unfinished, behind = (Signal(RUN_WIDTH, name=n) for n in ("ahead", "unfinished", "behind"))
-        m.d.comb += [
+        m.d.sync += [
             ahead.eq(run - self.issued),
             behind.eq(self.issued - run),
             unfinished.eq(self.issued - self.finished),
+        ]
+        m.d.comb += [
             self.o_run.payload.eq(runs),
             self.read.eq(reads),
             self.half.eq(writes.run[0]),
         ]
         repeated = (ahead == 0) | ahead[-1]
+        fine = self._acceptable(m, runs)
         self._address = writes.address
         self._word_bytes = Signal(range(self.config.word_bytes + 1))
         self._bytes_left = Signal(range(self.config.word_bytes))
@@ -122,10 +126,11 @@ class Commands(wiring.Component):
                 with m.If(self.i.valid):
                     m.d.sync += [head.eq(Cat(head[8:], byte)), left.eq(left - 1), status.eq(Status.MALFORMED)]
                     with m.If(left == 0):
+                        # The type arrived first and sits one byte up in the register that this byte completes.
+                        m.d.sync += [does.eq(head[8:16] == command) for command, does in doing.items()]
                         m.next = "drain"
                     with m.If(last):
                         m.next = "answer"
-                    # The type arrived first and sits one byte up in the register that this byte completes.
                     with m.Elif(left == 0), m.Switch(head[8:16]):
                         for command, shape in ARGUMENTS.items():
                             with m.Case(command):
@@ -137,31 +142,33 @@ class Commands(wiring.Component):
                     m.d.sync += [arguments.eq(Cat(arguments[8:], byte)), left.eq(left - 1)]
                     with m.If(left == 0):
                         m.next = "drain"
-                        with m.If((kind == Command.WRITE) != last):
-                            m.next = "check"
-                    with m.If(last & ((left != 0) | (kind == Command.WRITE))):
+                        with m.If(doing[Command.WRITE] != last):
+                            m.next = "compare"
+                    with m.If(last & ((left != 0) | doing[Command.WRITE])):
                         m.next = "answer"
+            with m.State("compare"):
+                # The run is known; `ahead` and what is compared beside it are in the next cycle.
+                m.next = "check"
             with m.State("check"):
                 m.d.sync += status.eq(Status.OK)
                 m.next = "answer"
-                with m.Switch(kind):
-                    with m.Case(Command.WRITE):
-                        self._check_write(m, ahead, repeated, unfinished, status)
-                    with m.Case(Command.RUN):
-                        self._check_run(m, runs, ahead, repeated, status)
-                    with m.Case(Command.READ):
-                        with m.If(behind[-1]):
-                            m.d.sync += status.eq(Status.REFUSED)
-                        with m.Elif(behind > 1):
-                            m.d.sync += status.eq(Status.STALE)
-                        with m.Elif(behind < unfinished):
-                            m.next = "check"
+                with m.If(doing[Command.WRITE]):
+                    self._check_write(m, ahead, repeated, unfinished, status)
+                with m.If(doing[Command.RUN]):
+                    self._check_run(m, fine, ahead, repeated, status)
+                with m.If(doing[Command.READ]):
+                    with m.If(behind[-1]):
+                        m.d.sync += status.eq(Status.REFUSED)
+                    with m.Elif(behind > 1):
+                        m.d.sync += status.eq(Status.STALE)
+                    with m.Elif(behind < unfinished):
+                        m.next = "check"
             self._take_data(m, status)
             with m.State("drain"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid & last):
                     m.next = "answer"
-            self._answer(m, head, status, given)
+            self._answer(m, head, doing, status, given)
         return m
 
     def _check_write(
@@ -178,21 +185,20 @@ class Commands(wiring.Component):
         with m.Else():
             m.next = "check"
 
-    def _check_run(self, m: Module, runs: data.View, ahead: Signal, repeated: Value, status: Signal) -> None:
-        """What the array would refuse for good is refused here."""
+    def _acceptable(self, m: Module, runs: data.View) -> Signal:
+        """Whether the array would take the run of a cycle ago: what it would refuse for good is refused here."""
         pe = self.config.array.pe
-        short = Signal()
+        short, fine = Signal(), Signal()
         with m.Switch(runs.threads):
             for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
                 with m.Case(i):
                     m.d.comb += short.eq(runs.steps <= min(self.config.depth, pe.k_max // threads))
         counts = (runs.steps, runs.m_tiles, runs.n_tiles, runs.rows, runs.cols)
-        fine = Cat(
-            short,
-            *(count != 0 for count in counts),
-            runs.rows <= self.config.array.rows,
-            runs.cols <= self.config.array.cols,
-        ).all()
+        extent = (runs.rows <= self.config.array.rows, runs.cols <= self.config.array.cols)
+        m.d.sync += fine.eq(Cat(short, *(count != 0 for count in counts), *extent).all())
+        return fine
+
+    def _check_run(self, m: Module, fine: Signal, ahead: Signal, repeated: Value, status: Signal) -> None:
         with m.If(~repeated):
             with m.If((ahead != 1) | ~fine):
                 m.d.sync += status.eq(Status.REFUSED)
@@ -217,54 +223,60 @@ class Commands(wiring.Component):
                     with m.If(self._bytes_left != 0):
                         m.d.sync += status.eq(Status.MALFORMED)
 
-    def _answer(self, m: Module, head: Signal, status: Signal, given: dict[Command, data.View]) -> None:
+    def _answer(
+        self,
+        m: Module,
+        head: Signal,
+        doing: dict[Command, Signal],
+        status: Signal,
+        given: dict[Command, data.View],
+    ) -> None:
         """Header and status, then what was asked for."""
-        kind = head[:8]
         registers, nonce = given[Command.REGISTERS], given[Command.SYNC]
-        size, sent = Signal(16), Signal(16)
-        place = Signal(range(HEADER_BYTES + 1))
+        size, left = Signal(16), Signal(16)
+        place, part = Signal(range(HEADER_BYTES + 1)), Signal(range(REGISTER_BYTES))
+        # The bytes to come of the nonce, or of a register; `number` is one ahead.
+        rest = Signal(8 * REGISTER_BYTES)
         good = status == Status.OK
-        body = Signal(8)
         length = size + 1
         with m.State("answer"):
-            m.d.sync += [size.eq(0), sent.eq(0), place.eq(0)]
-            with m.If(good), m.Switch(kind):
-                with m.Case(Command.SYNC):
+            m.d.sync += [size.eq(0), place.eq(0), part.eq(0), self.number.eq(registers.first)]
+            with m.If(good):
+                with m.If(doing[Command.SYNC]):
                     m.d.sync += size.eq(len(nonce.as_value()) // 8)
-                with m.Case(Command.REGISTERS):
+                with m.If(doing[Command.REGISTERS]):
                     m.d.sync += size.eq(registers.count * REGISTER_BYTES)
-                with m.Case(Command.READ):
+                with m.If(doing[Command.READ]):
                     m.d.sync += size.eq(self.size)
                     m.d.comb += self.start.eq(1)
             m.next = "response"
         with m.State("response"):
+            m.d.sync += [left.eq(size), rest.eq(Mux(doing[Command.SYNC], nonce.as_value(), self.value))]
             m.d.comb += self.o.valid.eq(1)
             with m.Switch(place):
-                for i, byte in enumerate((kind | RESPONSE, head[8:16], head[16:24], length[:8], length[8:16], status)):
+                answer = (head[:8] | RESPONSE, head[8:16], head[16:24], length[:8], length[8:16], status)
+                for i, byte in enumerate(answer):
                     with m.Case(i):
                         m.d.comb += self.o.payload.data.eq(byte)
             m.d.comb += self.o.payload.last.eq((place == HEADER_BYTES) & (size == 0))
             with m.If(self.o.ready):
                 m.d.sync += place.eq(place + 1)
                 with m.If(place == HEADER_BYTES):
+                    m.d.sync += self.number.eq(self.number + 1)
                     m.next = "idle"
                     with m.If(size != 0):
                         m.next = "body"
         with m.State("body"):
-            m.d.comb += self.number.eq(registers.first + sent[2:])
-            m.d.comb += [self.o.valid.eq(1), self.o.payload.data.eq(body), self.o.payload.last.eq(sent == size - 1)]
-            with m.Switch(kind):
-                with m.Case(Command.SYNC):
-                    m.d.comb += body.eq(nonce.as_value().word_select(sent[:2], 8))
-                with m.Case(Command.REGISTERS):
-                    m.d.comb += body.eq(self.value.word_select(sent[:2], 8))
-                with m.Default():
-                    m.d.comb += [
-                        body.eq(self.i_bytes.payload),
-                        self.o.valid.eq(self.i_bytes.valid),
-                        self.i_bytes.ready.eq(self.o.ready),
-                    ]
+            m.d.comb += [self.o.valid.eq(1), self.o.payload.data.eq(rest[:8]), self.o.payload.last.eq(left == 1)]
+            with m.If(doing[Command.READ]):
+                m.d.comb += [
+                    self.o.payload.data.eq(self.i_bytes.payload),
+                    self.o.valid.eq(self.i_bytes.valid),
+                    self.i_bytes.ready.eq(self.o.ready),
+                ]
             with m.If(self.o.valid & self.o.ready):
-                m.d.sync += sent.eq(sent + 1)
+                m.d.sync += [left.eq(left - 1), part.eq(part + 1), rest.eq(rest >> 8)]
+                with m.If(part == REGISTER_BYTES - 1):
+                    m.d.sync += [rest.eq(self.value), self.number.eq(self.number + 1)]
                 with m.If(self.o.payload.last):
                     m.next = "idle"

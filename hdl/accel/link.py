@@ -61,8 +61,8 @@ class FrameReceiver(wiring.Component):
         m.submodules.crc = crc = CRC32_ISO_HDLC().create()
         write, read = frames.write_port(), frames.read_port()
         fill, drain, held = Signal(range(self.slots)), Signal(range(self.slots)), Signal(range(self.slots + 1))
-        lengths = data.ArrayLayout(range(self.slot + 1), self.slots)
-        length_of = Signal(lengths)
+        # Place of the last byte of the frame in every slot.
+        last_of = Signal(data.ArrayLayout(range(self.slot), self.slots))
 
         count, length = Signal(range(self.slot + 1)), Signal(16)
         escaped, bad = Signal(), Signal()
@@ -108,12 +108,12 @@ class FrameReceiver(wiring.Component):
                 with m.Case(4):
                     m.d.sync += length[8:].eq(byte)
         with m.If(commit):
-            m.d.sync += [fill.eq(fill + 1), length_of[fill].eq(count - CRC_BYTES)]
+            m.d.sync += [fill.eq(fill + 1), last_of[fill].eq(count - (CRC_BYTES + 1))]
         m.d.sync += held.eq(held + commit - release)
 
         # `ahead`: the byte that the memory shows next; one byte is held in its output.
         ahead = Signal(range(self.slot + 1))
-        final = ahead == length_of[drain] - 1
+        final = ahead == last_of[drain]
         moves = ~self.o.valid | self.o.ready
         m.d.comb += [
             read.addr.eq(Cat(ahead[: (self.slot - 1).bit_length()], drain)),

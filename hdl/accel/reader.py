@@ -64,7 +64,6 @@ class ResultReader(wiring.Component):
         m.d.comb += [
             self.size.eq((order.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)),
             self.o_row.payload.eq(Cat(row[: (config.result_rows - 1).bit_length()], order.run[0])),
-            total.eq(self.i_row.payload.word_select(col, acc_width).as_signed()),
         ]
         if config.requantize:
             self._requantize(m, total, col, done)
@@ -76,22 +75,23 @@ class ResultReader(wiring.Component):
             with m.State("row"):
                 m.d.comb += self.o_row.valid.eq(1)
                 with m.If(self.o_row.ready):
+                    m.next = "column"
+            with m.State("column"):
+                m.d.sync += total.eq(self.i_row.payload.word_select(col, acc_width).as_signed())
+                with m.If(self.i_row.valid):
                     m.next = "bytes"
             with m.State("bytes"):
+                m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(total[:8])]
                 with m.If(requantized):
                     if config.requantize:
                         m.d.comb += [self._go.eq(1), self.o.valid.eq(self._valid), self.o.payload.eq(self._byte)]
                     m.d.comb += done.eq(self.o.valid & self.o.ready)
-                with m.Else():
-                    m.d.comb += [
-                        self.o.valid.eq(self.i_row.valid),
-                        self.o.payload.eq(total.word_select(byte, 8)),
-                        done.eq(self.o.valid & self.o.ready & (byte == SUM_BYTES - 1)),
-                    ]
-                    with m.If(self.o.valid & self.o.ready):
-                        m.d.sync += byte.eq(byte + 1)
+                with m.Elif(self.o.ready):
+                    m.d.comb += done.eq(byte == SUM_BYTES - 1)
+                    m.d.sync += [byte.eq(byte + 1), total.eq(total >> 8)]
                 with m.If(done):
                     m.d.sync += col.eq(col + 1)
+                    m.next = "column"
                     with m.If(col == cols - 1):
                         m.d.comb += self.i_row.ready.eq(1)
                         m.d.sync += [col.eq(0), row.eq(row + 1), left.eq(left - 1)]
@@ -113,7 +113,7 @@ class ResultReader(wiring.Component):
             unit.low.eq(order.low),
             unit.high.eq(order.high),
             self.o_channel.payload.eq(Cat(channel, order.run[0])),
-            self.o_channel.valid.eq(self._go & self.i_row.valid & ~asked),
+            self.o_channel.valid.eq(self._go & ~asked),
             unit.i.payload.sum.eq(total),
             unit.i.payload.channel.eq(self.i_channel.payload),
             unit.i.valid.eq(self.i_channel.valid & ~given),

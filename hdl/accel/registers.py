@@ -24,7 +24,7 @@ class Registers(wiring.Component):
     -------
     number : In(8)
     value : Out(32)
-        Zero where there is no register. Combinational.
+        Zero where there is no register. One cycle after `number`.
     issued, finished : In(16)
     busy, refused : In(1)
         A run is unfinished; the array refused a tile.
@@ -74,5 +74,7 @@ class Registers(wiring.Component):
         with m.Switch(self.number):
             for name, word in words.items():
                 with m.Case(REGISTERS.index(name)):
-                    m.d.comb += self.value.eq(word)
+                    m.d.sync += self.value.eq(word)
+            with m.Default():
+                m.d.sync += self.value.eq(0)
         return m

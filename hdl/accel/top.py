@@ -8,11 +8,13 @@ from amaranth.lib.wiring import In, Out, connect
 from ..array import SystolicArray
 from ..config_accel import AccelConfig
 from ..emit import shared
+from ..ports import Tile
 from ..protocol import Target
 from .buffers import Buffer
 from .commands import Commands
 from .controller import Controller
-from .link import FrameReceiver, FrameTransmitter
+from .cut import StreamRegister
+from .link import FrameReceiver, FrameTransmitter, Packet
 from .reader import ResultReader
 from .registers import Registers
 from .uart import UARTReceiver, UARTTransmitter
@@ -58,6 +60,9 @@ class Accelerator(wiring.Component):
         m.submodules.receiver = receiver = FrameReceiver(config.slot, config.slots)
         m.submodules.transmitter = transmitter = FrameTransmitter()
         m.submodules.commands = commands = Commands(config)
+        m.submodules.responses = responses = StreamRegister(Packet)
+        m.submodules.bytes_out = bytes_out = StreamRegister(8)
+        m.submodules.bytes_read = bytes_read = StreamRegister(8)
         m.submodules.controller = controller = Controller(config)
         m.submodules.reader = reader = ResultReader(config)
         m.submodules.registers = registers = Registers(config)
@@ -65,19 +70,28 @@ class Accelerator(wiring.Component):
         sizes = config.memories
         m.submodules.x = x = Buffer(*sizes["x"], register=True)
         m.submodules.w = w = Buffer(*sizes["w"], register=True)
-        m.submodules.results = results = Buffer(*sizes["results"])
+        m.submodules.x_addresses = x_addresses = StreamRegister(range(2 * config.depth))
+        m.submodules.w_addresses = w_addresses = StreamRegister(range(2 * config.depth))
+        m.submodules.tiles = tiles = StreamRegister(Tile(config.array))
+        m.submodules.results = results = Buffer(*sizes["results"], register=True)
 
         connect(m, wiring.flipped(self.i), receiver.i)
         connect(m, receiver.o, commands.i)
-        connect(m, commands.o, transmitter.i)
-        connect(m, transmitter.o, wiring.flipped(self.o))
+        connect(m, commands.o, responses.i)
+        connect(m, responses.o, transmitter.i)
+        connect(m, transmitter.o, bytes_out.i)
+        connect(m, bytes_out.o, wiring.flipped(self.o))
         connect(m, commands.o_run, controller.i_run)
-        connect(m, controller.o_tile, array.i_tile)
-        connect(m, controller.o_x, x.i)
-        connect(m, controller.o_w, w.i)
+        connect(m, controller.o_tile, tiles.i)
+        connect(m, tiles.o, array.i_tile)
+        connect(m, controller.o_x, x_addresses.i)
+        connect(m, x_addresses.o, x.i)
+        connect(m, controller.o_w, w_addresses.i)
+        connect(m, w_addresses.o, w.i)
         connect(m, reader.o_row, results.i)
         connect(m, results.o, reader.i_row)
-        connect(m, reader.o, commands.i_bytes)
+        connect(m, reader.o, bytes_read.i)
+        connect(m, bytes_read.o, commands.i_bytes)
         for operands, port in ((x, array.i_x), (w, array.i_w)):
             m.d.comb += [
                 port.valid.eq(operands.o.valid),
@@ -86,7 +100,7 @@ class Accelerator(wiring.Component):
             ]
         m.d.comb += [
             controller.step.eq(x.o.valid & x.o.ready),
-            controller.resident.eq(x.o.valid | x.resident),
+            controller.resident.eq(x.o.valid | x.resident | x_addresses.o.valid),
             controller.i_rows.valid.eq(array.o.valid),
             controller.i_rows.payload.eq(array.o.payload),
             array.o.ready.eq(controller.i_rows.ready),
@@ -102,7 +116,7 @@ class Accelerator(wiring.Component):
         ]
         written = [(Target.X, x), (Target.W, w)]
         if config.requantize:
-            m.submodules.table = table = Buffer(*sizes["table"])
+            m.submodules.table = table = Buffer(*sizes["table"], register=True)
             connect(m, reader.o_channel, table.i)
             connect(m, table.o, reader.i_channel)
             written.append((Target.TABLE, table))

@@ -10,6 +10,12 @@ BITS = 8
 MIN_DIVISOR = 4
 
 
+def _checked(divisor: int) -> int:
+    if divisor < MIN_DIVISOR:
+        raise ValueError(f"divisor must be at least {MIN_DIVISOR}, not {divisor!r}")
+    return divisor
+
+
 class UARTReceiver(wiring.Component):
     """Bytes from a line.
 
@@ -41,9 +47,7 @@ class UARTReceiver(wiring.Component):
     error: Out(1)
 
     def __init__(self, divisor: int):
-        if divisor < MIN_DIVISOR:
-            raise ValueError(f"divisor must be at least {MIN_DIVISOR}, not {divisor!r}")
-        self.divisor = divisor
+        self.divisor = _checked(divisor)
         super().__init__()
 
     def elaborate(self, platform):
@@ -109,9 +113,7 @@ class UARTTransmitter(wiring.Component):
     tx: Out(1, init=1)
 
     def __init__(self, divisor: int):
-        if divisor < MIN_DIVISOR:
-            raise ValueError(f"divisor must be at least {MIN_DIVISOR}, not {divisor!r}")
-        self.divisor = divisor
+        self.divisor = _checked(divisor)
         super().__init__()
 
     def elaborate(self, platform):

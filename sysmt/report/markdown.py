@@ -14,11 +14,11 @@ def markdown(facts: dict[str, Any]) -> str:
         "# Silicon report",
         f"{facts['generator']}; target {facts['target']}, mapped for {facts['clock_mhz']:g} MHz.",
         "## Arrays",
-        _table(*arrays_table(facts)),
+        table(*arrays_table(facts)),
         *_section("## Against one thread", *comparison_table(facts)),
         *_section("## Area by block", *blocks_table([a for a in facts["arrays"] if a["silicon"]["blocks"]])),
         "## Cycles on networks",
-        _table(*networks_table(facts)),
+        table(*networks_table(facts)),
         *(_section("## Open 8x8 one-thread arrays", *open_table(facts, OPEN_ARRAYS)) if facts["reference"] else ()),
         "## Assumptions",
         "\n".join(f"- {line}" for line in assumptions(facts)),
@@ -30,11 +30,11 @@ def markdown(facts: dict[str, Any]) -> str:
 
 def readme(facts: dict[str, Any], gated: dict[str, Any]) -> str:
     """The tables that README shows; `gated` are the facts of the same arrays with clock gates."""
-    parts = [_table(*arrays_table(facts))]
+    parts = [table(*arrays_table(facts))]
     if facts["comparison"]:
-        parts.append(_table(*comparison_table(facts)))
+        parts.append(table(*comparison_table(facts)))
     if facts["energy_assumptions"]:
-        parts += ["With `--set clock_gating=true`:", _table(*arrays_table(gated))]
+        parts += ["With `--set clock_gating=true`:", table(*arrays_table(gated))]
     return "\n\n".join([*parts, " ".join(f"{line[0].upper()}{line[1:]}." for line in assumptions(facts))])
 
 
@@ -50,9 +50,10 @@ def assumptions(facts: dict[str, Any]) -> list[str]:
 
 
 def _section(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    return [title, _table(head, rows)] if rows else []
+    return [title, table(head, rows)] if rows else []
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table of texts; all columns but the first to the right."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
