@@ -40,7 +40,10 @@ def measure(chosen: BoardDefinition, preset: str | None, fields: dict[str, Any],
         if not seeds:
             estimated = {"LUT estimated": estimate.luts(chosen, config), "RAM estimated": estimate.rams(chosen, config)}
             return row | {name: round(number) for name, number in used.items()} | estimated
-        routed = [flow.route(seed) for seed in range(1, seeds + 1)]
+        routed = []
+        for seed in range(1, seeds + 1):
+            routed.append(flow.route(seed))
+            progress(f"{chosen.name}: seed {seed}: {routed[-1].timings[0].fmax_mhz:.2f} MHz")
     speeds = [found.timings[0].fmax_mhz for found in routed]
     for name, found in routed[0].utilisation.items():
         row[name] = f"{found['used']} of {found['available']}"
