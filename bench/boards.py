@@ -3,10 +3,9 @@
 
 Each board is synthesised once with its default preset, or with `--preset`; `MHz` is the median over the seeds,
 `slowest` their minimum, which must not be below `clock`. `--synthesis` leaves place and route out and prints the model
-that `sysmt boards` goes by beside the synthesis. `--multipliers` does one board per family with DSP blocks, its
-products in LUTs and then in DSP blocks.
+that `sysmt boards` goes by beside the synthesis.
 
-`--record` keeps the rows in `bench/boards.json`, from which `python -m bench.readme boards` writes README's tables.
+`--record` keeps the rows in `bench/boards.json`, from which `python -m bench.readme boards` writes README's table.
 """
 
 import argparse
@@ -40,7 +39,10 @@ def measure(chosen: BoardDefinition, preset: str | None, fields: dict[str, Any],
         if not seeds:
             estimated = {"LUT estimated": estimate.luts(chosen, config), "RAM estimated": estimate.rams(chosen, config)}
             return row | {name: round(number) for name, number in used.items()} | estimated
-        routed = [flow.route(seed) for seed in range(1, seeds + 1)]
+        routed = []
+        for seed in range(1, seeds + 1):
+            routed.append(flow.route(seed))
+            progress(f"{chosen.name}: seed {seed}: {routed[-1].timings[0].fmax_mhz:.2f} MHz")
     speeds = [found.timings[0].fmax_mhz for found in routed]
     for name, found in routed[0].utilisation.items():
         row[name] = f"{found['used']} of {found['available']}"
@@ -54,36 +56,24 @@ def measure(chosen: BoardDefinition, preset: str | None, fields: dict[str, Any],
     }
 
 
-def multipliers() -> list[tuple[BoardDefinition, bool]]:
-    """One board of every family with DSP blocks, without and with them."""
-    with_dsp = {b.part.family: b for b in reversed(BOARDS.values()) if b.part.dsps}
-    return [(b, dsp) for b in sorted(with_dsp.values(), key=lambda b: b.part.family) for dsp in (False, True)]
+def load() -> dict[str, dict[str, Any]]:
+    """The recorded rows, by board."""
+    return json.loads(RECORD.read_text()) if RECORD.exists() else {}
 
 
-def load() -> dict[str, dict[str, dict[str, Any]]]:
-    """The recorded rows: `boards` by name, `multipliers` by board and kind."""
-    return json.loads(RECORD.read_text()) if RECORD.exists() else {"boards": {}, "multipliers": {}}
-
-
-def save(kind: str, row: dict[str, Any]) -> None:
+def save(row: dict[str, Any]) -> None:
     """Keep a row in place of the one of the same board."""
-    kept = load()
-    kept[kind][row["board"] if kind == "boards" else f"{row['board']} {row['dsp']}"] = row
+    kept = load() | {row["board"]: row}
     write_together(RECORD.parent, {RECORD.name: json.dumps(kept, indent=2, sort_keys=True) + "\n"})
 
 
 def markdown() -> str:
-    """README's tables, from the record."""
-    kept = load()
-    boards = [kept["boards"][name] for name in BOARDS if name in kept["boards"]]
-    products = [row for _, row in sorted(kept["multipliers"].items())]
-    shared = ("part", "preset", "dsp", "pipeline", "LUT", "FF", "DSP", "RAM")
-    columns = ("board", *shared, "clock", "MHz", "slowest", "seeds", "met", "peak GMAC/s")
-    return "\n\n".join(
-        pages.table(names, [[_text(row.get(name, "-")) for name in names] for row in rows])
-        for names, rows in ((columns, boards), (("board", *shared, "MHz", "seeds"), products))
-        if rows
-    )
+    """README's table, from the record."""
+    rows = [row for name, row in load().items() if name in BOARDS]
+    rows.sort(key=lambda row: list(BOARDS).index(row["board"]))
+    columns = ("board", "part", "preset", "dsp", "pipeline", "LUT", "FF", "DSP", "RAM")
+    columns += ("clock", "MHz", "slowest", "seeds", "met", "peak GMAC/s")
+    return pages.table(columns, [[_text(row.get(name, "-")) for name in columns] for row in rows]) if rows else ""
 
 
 def _text(value: Any) -> str:
@@ -102,7 +92,6 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the array")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="placements per board (default 3)")
     parser.add_argument("--synthesis", action="store_true", help="synthesis only, beside the estimate")
-    parser.add_argument("--multipliers", action="store_true", help="LUTs against DSP blocks, a board per family")
     parser.add_argument("--record", action="store_true", help=f"keep the rows in bench/{RECORD.name}, as each is made")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
@@ -112,13 +101,10 @@ def main(argv: list[str] | None = None) -> int:
     rows = []
     try:
         fields = dict(parse_field(text) for text in args.set)
-        chosen = [(board(name), fields) for name in args.boards or BOARDS]
-        if args.multipliers:
-            chosen = [(b, fields | {"dsp": dsp}) for b, dsp in multipliers() if b.name in (args.boards or BOARDS)]
-        for one, changes in chosen:
-            rows.append(measure(one, args.preset, changes, 0 if args.synthesis else max(args.seeds, 1)))
+        for name in args.boards or BOARDS:
+            rows.append(measure(board(name), args.preset, fields, 0 if args.synthesis else max(args.seeds, 1)))
             if args.record:
-                save("multipliers" if args.multipliers else "boards", rows[-1])
+                save(rows[-1])
     except UserError as error:
         print(f"bench.boards: {error}", file=sys.stderr)
         return 2

@@ -127,15 +127,13 @@ def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
     row = {"part": "P", "preset": "os2", "LUT": "5 of 9", "MHz": 61.5, "met": "yes"}
     assert boards.markdown() == ""
     for name, dsp in (("icebreaker", "no"), ("ulx3s", "no"), ("icebreaker", "yes")):
-        boards.save("boards", row | {"board": name, "dsp": dsp})
-    boards.save("multipliers", row | {"board": "ulx3s", "dsp": "yes"})
-    first, second = (text.splitlines() for text in boards.markdown().split("\n\n"))
-    assert [line.split(" | ")[:4] for line in first[2:]] == [
+        boards.save(row | {"board": name, "dsp": dsp})
+    lines = boards.markdown().splitlines()
+    assert [line.split(" | ")[:4] for line in lines[2:]] == [
         ["| ulx3s", "P", "os2", "no"],
         ["| icebreaker", "P", "os2", "yes"],
     ]
-    assert "| 61.5 |" in first[2]
-    assert len(second) == 3
+    assert "| 61.5 |" in lines[2]
 
 
 def test_a_run_is_compared_with_the_recorded_one(tmp_path, monkeypatch):

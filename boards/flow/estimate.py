@@ -12,11 +12,12 @@ from hdl.presets import PRESETS
 from .board import BoardDefinition
 
 FITTED: dict[str, dict[str, int]] = {
-    "ecp5": {"base": 2600, "requantize": 1500, "counters": 350, "pe_1": 180, "pe_2": 255, "pe_4": 405, "edge": 16},
+    "ecp5": {"base": 1989, "requantize": 1400, "counters": 350, "pe_1": 243, "pe_2": 344, "pe_4": 546, "edge": 16},
     "ice40": {"base": 2900, "requantize": 1600, "counters": 450, "pe_1": 260, "pe_2": 350, "pe_4": 530, "edge": 20},
     "gowin": {"base": 3300, "requantize": 1600, "counters": 450, "pe_1": 260, "pe_2": 350, "pe_4": 530, "edge": 20},
 }
-"""LUTs per unit of each of `features`; `python -m bench.estimate` makes them."""
+"""LUTs per unit of each of `features`. The sums are those of 4x4x2 and 8x8x2 on ECP5, and rough on the others; how
+they divide is a guess until `python -m bench.estimate` has been run, which fits every number to netlists."""
 
 DOUBT = 1.3
 """An estimate may be so far off: only what is certainly too large is refused by it."""

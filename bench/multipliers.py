@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.multipliers`: products in LUTs against products in DSP blocks, per FPGA family and threads.
+
+Synthesis of 2x2 arrays without counters, with all pipeline registers; numbers per PE, edges included. `saved` is what
+every DSP block saves in LUTs: where a part runs out of LUTs before it runs out of DSP blocks, DSP blocks win.
+"""
+
+import sys
+from typing import Any
+
+from hdl.generate import array_design
+from hdl.presets import preset
+from sim.silicon.fpga import FAMILIES
+from sim.silicon.synthesis import Verilog, synthesise
+from sysmt.output import progress
+
+from .command import run
+
+PRESETS = ("os2", "sysmt2_2", "sysmt4_2")
+
+
+def measure() -> list[dict[str, Any]]:
+    """A row per family and threads."""
+    rows = []
+    for family in FAMILIES:
+        for name in PRESETS:
+            found = []
+            for dsp in (False, True):
+                config = preset(name).with_fields(target="fpga", pipeline=3, dsp=dsp, counters=False)
+                design = array_design(config, "array_dsp" if dsp else "array_luts")
+                verilog = Verilog.of_array(design.verilog, design.name)
+                found.append(synthesise(verilog, family, seeds=0, say=progress))
+            pes, (plain, blocks) = config.rows * config.cols, found
+            rows.append(
+                {
+                    "family": family,
+                    "threads": config.pe.threads,
+                    "LUTs a PE": plain.luts / pes,
+                    "with DSPs": blocks.luts / pes,
+                    "DSPs a PE": blocks.dsps / pes,
+                    "saved": (plain.luts - blocks.luts) / max(blocks.dsps, 1),
+                }
+            )
+    return rows
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table."""
+    return run("bench.multipliers", __doc__.partition("\n")[0], measure, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
