@@ -65,7 +65,7 @@ def simulate_gates(
     given |= {"stall": np.float64(stall), "line": np.int64(config.line), "latency": np.int64(config.memory_cycles)}
     given |= {"refuse": np.array(list(refuse), np.int64), "patient": np.bool_(patient)}
     given["refuse_stores"] = np.bool_(refuse_stores)
-    got = run(design or cache_design(config), "tb.tb_cache", given, simulator=simulator, testcase="replay")
+    got = run(design or cache_design(config), "tb.tb_cache", given, simulator=simulator, testcase="replay", unfold=True)
     return Run(
         got["loads"],
         got["load_errors"],

@@ -19,6 +19,7 @@ from cocotb_tools.runner import get_runner
 
 from hdl.emit import Design
 from hdl.verilator import (
+    FOLDED_ARGS,
     MAKE_ARGS,
     VERILATOR_ARGS,
     SimulationError,
@@ -39,7 +40,11 @@ ICARUS_ARGS = ["-g2005"]
 
 
 def build(
-    design: Design, simulator: str = "verilator", waves: bool = False, probes: Mapping[str, Sequence[str]] | None = None
+    design: Design,
+    simulator: str = "verilator",
+    waves: bool = False,
+    probes: Mapping[str, Sequence[str]] | None = None,
+    unfold: bool = False,
 ) -> Path:
     """Build a simulation of `design`, or find it already built. Returns its folder.
 
@@ -48,10 +53,12 @@ def build(
     probes : mapping of module to names, optional
         Signals inside that the testbench reads. Under Verilator only ports and probes can be seen: everything else
         is optimised, and that is what makes it fast.
+    unfold : bool
+        Let Verilator take the design apart: for associative memories, not for adders made of gates.
     """
     require(simulator)
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
-    args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS
+    args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS + FOLDED_ARGS * (not unfold)
     content = [design.verilog, simulator, str(executable(simulator)), waves, args, MAKE_ARGS, visible]
     with room(f"{design.name}-{simulator}", content) as (folder, missing):
         if missing:
@@ -60,7 +67,7 @@ def build(
             if simulator == "icarus":
                 _build_icarus(design, source, waves)
             else:
-                _build_verilator(design, source, waves, visible)
+                _build_verilator(design, source, args, waves, visible)
     return folder
 
 
@@ -87,7 +94,9 @@ def _build_icarus(design: Design, source: Path, waves: bool) -> None:
     )
 
 
-def _build_verilator(design: Design, source: Path, waves: bool, visible: Mapping[str, Sequence[str]]) -> None:
+def _build_verilator(
+    design: Design, source: Path, args: list[str], waves: bool, visible: Mapping[str, Sequence[str]]
+) -> None:
     """Compile with cocotb's main program. Its runner would make every signal public, which is many times slower."""
     folder = source.parent
     control = ["`verilator_config"]
@@ -98,7 +107,7 @@ def _build_verilator(design: Design, source: Path, waves: bool, visible: Mapping
     (folder / "control.vlt").write_text("\n".join(control) + "\n")
     library = f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator"
     verilate = ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
-    verilate += ["-o", design.name, *VERILATOR_ARGS, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
+    verilate += ["-o", design.name, *args, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
     verilate += ["-LDFLAGS", library, str(share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
     compile_here(folder, [*verilate, source.name], f"VM_TRACE={int(waves)}", *MAKE_ARGS)
 
@@ -116,6 +125,7 @@ def run(
     testcase: str | None = None,
     waves: Path | None = None,
     probes: Mapping[str, Sequence[str]] | None = None,
+    unfold: bool = False,
 ) -> dict[str, np.ndarray]:
     """Run the cocotb tests of `module` on `design`.
 
@@ -127,7 +137,7 @@ def run(
         Run only this test of the module.
     waves : Path, optional
         Where to leave the waveform (.vcd under Verilator, .fst under Icarus).
-    probes : mapping, optional
+    probes, unfold : optional
         As for `build`.
 
     Returns
@@ -140,7 +150,7 @@ def run(
     SimulationError
         A test failed, or the simulator did.
     """
-    folder = build(design, simulator, waves is not None, probes)
+    folder = build(design, simulator, waves is not None, probes, unfold)
     with tempfile.TemporaryDirectory(prefix="run-", dir=folder) as scratch:
         place = Path(scratch)
         np.savez(place / "vectors.npz", **vectors)

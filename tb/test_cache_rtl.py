@@ -74,7 +74,7 @@ def test_axi_ram_of_cocotbext_with_random_pauses():
     trace = random_trace(config, 800, 14)
     given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
     given |= {"stall": np.float64(0.3), "addr_width": np.int64(config.addr_width)}
-    got = run(cache_design(config), "tb.tb_cache", given, simulator=QUICK, testcase="axi_ram")
+    got = run(cache_design(config), "tb.tb_cache", given, simulator=QUICK, testcase="axi_ram", unfold=True)
     np.testing.assert_array_equal(got["loads"], byte_memory(trace))
     counters = read_counters(config, int.from_bytes(got["counters"].tobytes(), "little"))
     model = simulate(trace, config)
@@ -131,7 +131,7 @@ def test_zero_regions_end_in_one_entry_in_the_gates_too(size, stride):
     inside = lines[:: len(lines) // 64]
     outside = np.array([lines[0] - stride, lines[-1] + stride, *(inside + 1 if stride == 2 else inside + (1 << 25))])
     given = {"lines": lines, "asked": np.concatenate([inside, outside])}
-    got = run(emit(NullCache(config), "null_cache", {}), "tb.tb_cache", given, testcase="regions")
+    got = run(emit(NullCache(config), "null_cache", {}), "tb.tb_cache", given, testcase="regions", unfold=True)
     counters = NullCounters(config.line_bits).from_bits(int.from_bytes(got["counters"].tobytes(), "little"))
     # One entry is left: every merge makes one of two, and none was dropped.
     assert counters.inserts == counters.covered_lines == len(lines)
