@@ -38,7 +38,7 @@ def measure(
     seeds: int,
     keep: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> dict[str, Any]:
-    """One row of the table, which `keep` gets after every seed; without seeds, what synthesis needs and the estimate."""
+    """One row of the table, given to `keep` after every seed; without seeds, what synthesis needs and the estimate."""
     config = chosen.accelerator(preset, **fields)
     row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.preset}
     row |= {"dsp": "yes" if config.array.pe.dsp else "no", "pipeline": config.array.pe.pipeline}
