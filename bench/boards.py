@@ -11,6 +11,7 @@ that `sysmt boards` goes by beside the synthesis.
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -19,7 +20,9 @@ from boards.definitions import BOARDS, board
 from boards.flow import estimate
 from boards.flow.board import BoardDefinition
 from boards.flow.build import Flow
+from boards.flow.report import Routed
 from hdl.config import parse_field
+from hdl.config_accel import AccelConfig
 from hdl.errors import UserError
 from hdl.files import write_together
 from sysmt.output import progress, table
@@ -28,8 +31,14 @@ from sysmt.report import markdown as pages
 RECORD = Path(__file__).with_name("boards.json")
 
 
-def measure(chosen: BoardDefinition, preset: str | None, fields: dict[str, Any], seeds: int) -> dict[str, Any]:
-    """One row of the table; without seeds, what synthesis needs beside the estimate."""
+def measure(
+    chosen: BoardDefinition,
+    preset: str | None,
+    fields: dict[str, Any],
+    seeds: int,
+    keep: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> dict[str, Any]:
+    """One row of the table, given to `keep` after every seed; without seeds, what synthesis needs and the estimate."""
     config = chosen.accelerator(preset, **fields)
     row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.preset}
     row |= {"dsp": "yes" if config.array.pe.dsp else "no", "pipeline": config.array.pe.pipeline}
@@ -39,14 +48,20 @@ def measure(chosen: BoardDefinition, preset: str | None, fields: dict[str, Any],
         if not seeds:
             estimated = {"LUT estimated": estimate.luts(chosen, config), "RAM estimated": estimate.rams(chosen, config)}
             return row | {name: round(number) for name, number in used.items()} | estimated
-        routed = []
+        routed: list[Routed] = []
         for seed in range(1, seeds + 1):
             routed.append(flow.route(seed))
             progress(f"{chosen.name}: seed {seed}: {routed[-1].timings[0].fmax_mhz:.2f} MHz")
+            row |= _figures(chosen, config, routed)
+            keep(row)
+    return row
+
+
+def _figures(chosen: BoardDefinition, config: AccelConfig, routed: list[Routed]) -> dict[str, Any]:
+    """What the placements so far say."""
     speeds = [found.timings[0].fmax_mhz for found in routed]
-    for name, found in routed[0].utilisation.items():
-        row[name] = f"{found['used']} of {found['available']}"
-    return row | {
+    used = {name: f"{found['used']} of {found['available']}" for name, found in routed[0].utilisation.items()}
+    return used | {
         "clock": chosen.clock_hz / 1e6,
         "MHz": median(speeds),
         "slowest": min(speeds),
@@ -92,7 +107,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the array")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="placements per board (default 3)")
     parser.add_argument("--synthesis", action="store_true", help="synthesis only, beside the estimate")
-    parser.add_argument("--record", action="store_true", help=f"keep the rows in bench/{RECORD.name}, as each is made")
+    parser.add_argument("--record", action="store_true", help=f"keep the rows in bench/{RECORD.name}, after every seed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
     special = args.preset or args.set or args.synthesis
@@ -102,9 +117,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         fields = dict(parse_field(text) for text in args.set)
         for name in args.boards or BOARDS:
-            rows.append(measure(board(name), args.preset, fields, 0 if args.synthesis else max(args.seeds, 1)))
-            if args.record:
-                save(rows[-1])
+            seeds, keep = 0 if args.synthesis else max(args.seeds, 1), (save,) if args.record else ()
+            rows.append(measure(board(name), args.preset, fields, seeds, *keep))
     except UserError as error:
         print(f"bench.boards: {error}", file=sys.stderr)
         return 2

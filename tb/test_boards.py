@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 from amaranth.build import Attrs, Pins, Resource, Subsignal
 
+from bench.boards import measure
 from boards.definitions import BOARDS, board
 from boards.flow import build, estimate, flash, pll, report, tools
 from hdl.config_accel import accel_config
@@ -223,6 +224,24 @@ def test_a_missed_clock_is_refused_with_its_slack_and_nothing_is_left(without_to
         re.MULTILINE,
     )
     assert not list(tmp_path.iterdir())
+
+
+def test_figures_of_a_board_are_kept_after_every_seed(without_tools, monkeypatch):
+    speeds, kept = iter((13.0, 11.5, 14.0)), []
+
+    def route(self, seed):
+        return report.Routed([report.Timing("clk", next(speeds), 12.0)], {"LUT": {"used": 5, "available": 9}})
+
+    monkeypatch.setattr(build.Flow, "route", route)
+    monkeypatch.setattr(build, "accel_design", lambda config, name: LOOP)
+    row = measure(BOARDS["icebreaker"], None, {}, 3, lambda row: kept.append(dict(row)))
+    assert [(r["seeds"], r["MHz"], r["slowest"], r["met"]) for r in kept] == [
+        (1, 13.0, 13.0, "yes"),
+        (2, 12.25, 11.5, "NO"),
+        (3, 13.0, 11.5, "NO"),
+    ]
+    assert row == kept[-1]
+    assert row["LUT"] == "5 of 9"
 
 
 def test_the_manifest_is_that_of_the_simulated_accelerator():
