@@ -20,7 +20,7 @@ from hdl.config import THREADS, ArrayConfig
 from hdl.errors import UserError
 
 from .batches import run, watch
-from .engines import Engine
+from .engines import Golden
 from .forward import LayerPlan, Plan, Runner, Seen, exact_plan
 from .inputs import Inputs
 from .layers import EXACT, covered, layer_cycles, steps_cycles
@@ -61,7 +61,7 @@ class Planner:
     """Makes plans for one network on one array from one set of calibration inputs."""
 
     network: Network
-    engine: Engine
+    engine: Golden
     config: ArrayConfig
     wishes: Wishes
     calibration: Inputs | None
