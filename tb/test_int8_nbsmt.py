@@ -135,7 +135,7 @@ def test_a_budget_is_kept_with_steps_of_their_own_for_some_operands():
     )
     scale = float(some.network.output.scale[0])
     assert 0 < expected_loss(exact, scores, scale).bound(1.645) <= 0.01
-    assert labelled_loss(exact, scores, judging.labels).loss <= 0.01
+    assert labelled_loss(exact, scores, judging.labels).bound(1) <= 0.01
     cycles = [
         sum(layer_cycles(layer, some.config, how) for layer, how in zip(some.network.layers, kind, strict=True))
         for kind in (exact_plan(some.network), plan, some._at(np.inf))

@@ -5,9 +5,8 @@ As for four threads in the paper (Shomron and Weiser, MICRO 2020, section 5.3) l
 lost. What a layer's slowing down is worth is measured: the harm that it does to the scores when it alone is threaded,
 on calibration inputs. All layers are then slowed down by one price of time: each runs as is best for itself at that
 price, and the price falls as long as the loss of the whole network keeps the budget. That is judged on calibration
-inputs that nothing was made from, by two estimates (`sim.int8.loss`). The loss expected from what the exact network
-believes keeps it with its upper bound: it is the surer one, and no lower on inputs that the network was trained on.
-Against labels the estimate itself keeps it, too.
+inputs that nothing was made from, by upper bounds of two estimates (`sim.int8.loss`): the loss expected from what the
+exact network believes, the surer one and no lower on inputs that it was trained on, and the loss against labels.
 """
 
 from collections.abc import Callable
@@ -35,8 +34,8 @@ MADE_INPUTS = 256
 ORDER_INPUTS = 200
 HARM_INPUTS = 100
 """Of those, inputs that a layer's order is made from, and that its harm is measured on."""
-CONFIDENCE = 1.645
-"""Standard errors added to the expected loss: it is below that bound in 95 of 100 cases."""
+CONFIDENCE = {"expected": 1.645, "labelled": 1.0}
+"""Standard errors added to either estimate: losses are below these bounds in 95 and in 84 of 100 cases."""
 PRICES = 5
 """Times that the range of prices is halved."""
 RANGE = 1e-5
@@ -231,7 +230,7 @@ class Planner:
         return run(Runner(network=self.network.scores, engine=self.engine, plan=plan), inputs.values)
 
     def _keeps(self, plan: Plan) -> bool:
-        """Whether a plan keeps the budget: the expected loss surely, and the labelled one as far as can be told."""
+        """Whether a plan keeps the budget: with the bounds of the expected and, with labels, of the labelled loss."""
         exact, scores, labels = self._exact_scores, self._scores(plan, self._judging), self._judging.labels
         scale = self.network.scores.output.scale
         found = {"expected": expected_loss(exact, scores, float(scale[0]) if len(scale) else 1.0)}
@@ -240,9 +239,8 @@ class Planner:
         free = [(self._cycles(i, plan[i]), self._cycles(i, EXACT)) for i in self._free]
         speedup = sum(exact for _, exact in free) / max(1, sum(cycles for cycles, _ in free))
         said = ", ".join(
-            f"{name} loss {100 * each.loss:.2f} points, bound {100 * each.bound(CONFIDENCE):.2f}"
+            f"{name} loss {100 * each.loss:.2f} points, bound {100 * each.bound(CONFIDENCE[name]):.2f}"
             for name, each in found.items()
         )
         self.say(f"{speedup:.2f}x on {len(self._judging)} calibration inputs: {said}")
-        surely = found["expected"].bound(CONFIDENCE) <= self.wishes.budget
-        return surely and all(each.loss <= self.wishes.budget for each in found.values())
+        return all(each.bound(CONFIDENCE[name]) <= self.wishes.budget for name, each in found.items())
