@@ -45,7 +45,7 @@ def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
             for (y, names), height in zip(column.points, heights, strict=True):
                 text = ", ".join(names)
                 if len(column.points) == 1:
-                    axes.annotate(text, (column.x, y), (0, 7), textcoords="offset points", ha="center", fontsize=7)
+                    axes.annotate(text, (column.x, y), (0, -13), textcoords="offset points", ha="center", fontsize=7)
                     continue
                 line = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6}
                 place = column.x + ASIDE, height
