@@ -49,8 +49,8 @@ def labelled_loss(exact: np.ndarray, scores: np.ndarray, right: np.ndarray) -> E
 def expected_loss(exact: np.ndarray, scores: np.ndarray, scale: float) -> Estimate:
     """Top-1 lost if answers are right as often as the exact network believes: needs no labels.
 
-    An answer that changes costs the difference of the two probabilities, always something. Where a network is surer of
-    itself than it should be, as on inputs that it was trained on, this says too much rather than too little.
+    An answer that changes costs the difference of the two probabilities, always something. Inputs that the network was
+    trained on have wider margins than others: there this says too little.
 
     Parameters
     ----------
