@@ -6,8 +6,8 @@ lost. What a layer's slowing down is worth is measured: the harm that it does to
 on calibration inputs. All layers are then slowed down by one price of time: each runs as is best for itself at that
 price, and the price falls as long as the loss of the whole network keeps the budget. That is judged on calibration
 inputs that nothing was made from, by upper bounds of two estimates (`sim.int8.loss`): the loss expected from what the
-exact network believes, which is the surer one, and the loss against labels. Both are too low as far as margins are wider
-on calibration inputs than on others, as they are where the network was trained on them.
+exact network believes, which is the surer one, and the loss against labels. Both are too low as far as margins are
+wider on calibration inputs than on others, as they are where the network was trained on them.
 """
 
 from collections.abc import Callable
