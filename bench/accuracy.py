@@ -150,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__.partition("\n")[0],
         epilog="example: python -m bench.accuracy --limit 100 --to pictures",
     )
-    parser.add_argument("--limit", type=int, default=200, help="test inputs per model of the sweep (default 200)")
+    parser.add_argument("--limit", type=int, default=100, help="test inputs per model of the sweep (default 100)")
     parser.add_argument("--to", type=Path, default=build_root() / "accuracy", help="folder of the pictures")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
@@ -162,8 +162,9 @@ def main(argv: list[str] | None = None) -> int:
     draw(outcomes, len(test), args.to / "digits.png")
     keys = ("threads", "policy", "accuracy", "utilisation", "reduced_share")
     found = {"digits": [{key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
-    for model in models(data_folder() / "data"):
-        budgets = [within_budget(model, threads) for threads in (2, 4)]
+    found_models = list(models(data_folder() / "data"))
+    planned = [[within_budget(model, threads) for threads in (2, 4)] for model in found_models]
+    for model, budgets in zip(found_models, planned, strict=True):
         rows, layers = sweep(model, args.limit)
         found |= {f"{model.name}, within {100 * BUDGET:g} point": budgets, model.name: rows}
         picture.draw_policies(model.name, rows + budgets, args.to / f"{model.name}.png")

@@ -11,7 +11,7 @@ from sim.int8.engines import Golden
 from sim.int8.forward import LayerPlan, Runner, exact_plan
 from sim.int8.inputs import Inputs
 from sim.int8.layers import Census, covered, layer_cycles
-from sim.int8.loss import smooth_loss
+from sim.int8.loss import expected_loss, labelled_loss
 from sim.int8.order import HOLE
 from sim.int8.paired import paired_loss
 from sim.int8.planning import Planner, Wishes
@@ -125,16 +125,17 @@ def test_budget_slows_layers_down_until_it_holds(policy, wishes):
 
 
 def test_a_budget_is_kept_with_steps_of_their_own_for_some_operands():
-    some = planner(0.002, reorder=True, recalibrate=True)
+    some = planner(0.01, reorder=True, recalibrate=True)
     plan = some.plan()
+    # Inputs that no plan was made from: at most half of them made it, in any case the first.
+    judging = some.calibration[100:]
     exact, scores = (
-        run(Runner(network=some.network, engine=some.engine, plan=how), some.calibration.values)
+        run(Runner(network=some.network, engine=some.engine, plan=how), judging.values)
         for how in (exact_plan(some.network), plan)
     )
-    right = some.calibration.labels
-    assert paired_loss(exact.argmax(1) == right, scores.argmax(1) == right).loss <= 0.002
-    found = smooth_loss(exact, scores, right)
-    assert found.loss + found.error <= 0.002
+    scale = float(some.network.output.scale[0])
+    assert 0 < expected_loss(exact, scores, scale).bound(1.645) <= 0.01
+    assert labelled_loss(exact, scores, judging.labels).bound(1) <= 0.01
     cycles = [
         sum(layer_cycles(layer, some.config, how) for layer, how in zip(some.network.layers, kind, strict=True))
         for kind in (exact_plan(some.network), plan, some._at(np.inf))

@@ -8,7 +8,7 @@ import pytest
 
 from hdl.config import PEConfig
 from sim.int8.harm import Harm
-from sim.int8.loss import smooth_loss
+from sim.int8.loss import expected_loss, labelled_loss
 from sim.int8.matching import ALONE, groups, match, match_at
 from sim.int8.order import HOLE, ordered
 from sim.int8.reorder import Reorderer
@@ -136,13 +136,43 @@ def test_an_order_that_does_not_reduce_fewer_products_is_refused():
     assert Reorderer(x=x, w=w, pe=PE, threads=2).at().order is None
 
 
-def test_smooth_loss_counts_shares_of_answers():
+def by_pairs(margins, changes, lost):
+    """The estimates by their definition: every margin with every change."""
+    each = np.array([[lost(i, margin, margin + change) for change in changes] for i, margin in enumerate(margins)])
+    return each.mean(), np.sqrt((each.mean(axis=1).var() + each.mean(axis=0).var()) / len(each))
+
+
+def test_losses_are_means_over_pairs_of_margin_and_change():
     rng = np.random.default_rng(3)
+    exact = rng.integers(-20, 21, (80, 3))
+    scores = exact + rng.integers(-6, 7, exact.shape)
+    right = rng.integers(0, 3, 80)
+
+    def margins(values, answers):
+        others = np.where(np.arange(3) == answers[:, None], -99, values)
+        return values[np.arange(80), answers] - others.max(axis=1)
+
+    before = margins(exact, right)
+    found = labelled_loss(exact, scores, right)
+    wanted = by_pairs(before, margins(scores, right) - before, lambda i, old, new: (old > 0) - float(new > 0))
+    assert (found.loss, found.error) == pytest.approx(wanted)
+    answers = exact.argmax(axis=1)
+    before = margins(exact, answers)
+    share = np.sort(np.exp(0.1 * exact) / np.exp(0.1 * exact).sum(axis=1, keepdims=True), axis=1)
+    found = expected_loss(exact, scores, 0.1)
+    changes = margins(scores, answers) - before
+    wanted = by_pairs(before, changes, lambda i, old, new: (share[i, 2] - share[i, 1]) * (new < 0))
+    assert (found.loss, found.error) == pytest.approx(wanted)
+    assert found.bound(2) == found.loss + 2 * found.error
+
+
+def test_losses_grow_with_the_noise_and_are_none_without():
+    rng = np.random.default_rng(4)
     exact = rng.normal(scale=20, size=(500, 6))
     right = exact.argmax(axis=1)
-    assert smooth_loss(exact, exact, right).loss == 0
-    near, far = (smooth_loss(exact, exact + rng.normal(scale=s, size=exact.shape), right) for s in (2, 20))
-    assert 0 < near.loss < 0.05 < far.loss
+    for loss in (lambda scores: expected_loss(exact, scores, 0.1), lambda scores: labelled_loss(exact, scores, right)):
+        none, near, far = (loss(exact + rng.normal(scale=s, size=exact.shape)) for s in (0, 2, 20))
+        assert none.loss == 0 < near.loss < far.loss
     # The same question asked by counting answers has the larger error.
     changed = np.mean((exact + rng.normal(scale=20, size=exact.shape)).argmax(axis=1) != right)
     assert far.error < np.sqrt(changed * (1 - changed) / 500)

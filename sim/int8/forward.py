@@ -10,7 +10,7 @@ from ..nbsmt import Product
 from .engines import Engine
 from .linear import Linear
 from .network import Network, Step
-from .order import ordered
+from .order import HOLE, ordered
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -25,15 +25,31 @@ class LayerPlan:
         where that is `HOLE`.
     correction : int64 [N] or None
         Added to the integer biases (recalibration).
+    weights : int8 [K, N] or None
+        In place of the layer's own, in the natural order of K (adaptation).
     """
 
     threads: int = 1
     order: np.ndarray | None = None
     correction: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def places(self, k: int) -> int:
         """Length of the reduction of K operands, the holes included."""
         return k if self.order is None else len(self.order)
+
+    def ordered(self, weights: np.ndarray) -> np.ndarray:
+        """Weights [K, N] in this order, zeros in its holes."""
+        return weights if self.order is None else np.ascontiguousarray(ordered(weights.T, self.order).T)
+
+    def natural(self, weights: np.ndarray) -> np.ndarray:
+        """The inverse: weights in this order put back, [K, N]."""
+        if self.order is None:
+            return weights
+        places = np.flatnonzero(self.order != HOLE)
+        found = np.empty((len(places), weights.shape[1]), weights.dtype)
+        found[self.order[places]] = weights[places]
+        return found
 
 
 Plan = tuple[LayerPlan, ...]
@@ -72,6 +88,7 @@ class Seen:
 
 Observer = Callable[[Seen], None]
 Correction = Callable[[int, np.ndarray], np.ndarray]
+Adaptation = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
 TensorObserver = Callable[[Step, np.ndarray], None]
 
 
@@ -93,10 +110,7 @@ class Runner:
 
     def __post_init__(self):
         pairs = zip(self.network.layers, self.plan, strict=True)
-        weights = tuple(
-            layer.weights if plan.order is None else np.ascontiguousarray(ordered(layer.weights.T, plan.order).T)
-            for layer, plan in pairs
-        )
+        weights = tuple(plan.ordered(layer.weights if plan.weights is None else plan.weights) for layer, plan in pairs)
         object.__setattr__(self, "weights", weights)
 
     def __call__(
@@ -105,6 +119,7 @@ class Runner:
         observe: Observer | None = None,
         tensors: TensorObserver | None = None,
         correct: Correction | None = None,
+        adapt: Adaptation | None = None,
     ) -> np.ndarray:
         """Run a batch.
 
@@ -118,6 +133,8 @@ class Runner:
             Called for every step.
         correct : function of a layer's index and its sums, optional
             Gives the correction of the layer's biases in place of the plan's.
+        adapt : function of a layer's index, its operand and its weights, both in their order, optional
+            Gives the weights to run with. Called for layers whose operand can be threaded.
 
         Returns
         -------
@@ -129,7 +146,7 @@ class Runner:
         for step in self.network.steps:
             values = [held[i] for i in step.inputs]
             if isinstance(step.operation, Linear):
-                held[step.output] = self._layer(step.operation, index, values[0], observe, correct)
+                held[step.output] = self._layer(step.operation, index, values[0], observe, correct, adapt)
                 index += 1
             else:
                 held[step.output] = step.operation(*values)
@@ -140,7 +157,13 @@ class Runner:
         return held[self.network.output_index]
 
     def _layer(
-        self, layer: Linear, index: int, x: np.ndarray, observe: Observer | None, correct: Correction | None
+        self,
+        layer: Linear,
+        index: int,
+        x: np.ndarray,
+        observe: Observer | None,
+        correct: Correction | None,
+        adapt: Adaptation | None,
     ) -> np.ndarray:
         plan, w = self.plan[index], self.weights[index]
         lowered = layer.lower(x)
@@ -149,6 +172,8 @@ class Runner:
         else:
             if plan.order is not None:
                 lowered = ordered(lowered, plan.order)
+            if adapt is not None:
+                w = adapt(index, lowered, w)
             product = self.engine.product(lowered, w, plan.threads)
         if observe is not None:
             observe(Seen(layer=layer, index=index, x=lowered, w=w, plan=plan, product=product))

@@ -15,6 +15,7 @@ NB-SMT: Shomron and Weiser, MICRO 2020, sections 3 and 4.2.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -76,7 +77,7 @@ class Harm:
         -------
         float64 [G, G], the diagonal 0
         """
-        count, two, four = (self._of(values, groups) for values in (self.x != 0, *self._alone()))
+        count, two, four = (self._of(values, groups) for values in (self.x != 0, *self._alone))
         states = [(count == n).astype(np.float32) for n in range(3)]
         some = states[1] + states[2]
 
@@ -91,6 +92,7 @@ class Harm:
         np.fill_diagonal(found, 0)
         return found
 
+    @cached_property
     def _alone(self) -> tuple[np.ndarray, np.ndarray]:
         """Squared error of every operand under the two-thread and the four-thread rule: float32 [M, K] each."""
         deviation = terms(replace(self.pe, threads=2), 2)[1]
@@ -99,11 +101,12 @@ class Harm:
         x4, w4 = reduce_x(X, self.pe.rounding), reduce_w(W, self.pe.rounding)
         if self.pe.width_policy:
             x4, w4 = np.where(fits_x(X), X, x4), np.where(fits_w(W), W, w4)
-        dx, dw, kept = (x4 - X)[self.x], (w4 - W)[codes], w4[codes]
+        dx, dw, w4 = (x4 - X)[self.x], (w4 - W)[codes], w4[codes]
         # x4 w4 - x w = dx w4 + x dw
-        parts = [(a * b) @ self.weight for a, b in ((kept, kept), (kept, dw), (dw, dw))]
-        x = self.x.astype(np.float64)
-        return two, (dx * dx * parts[0] + 2 * dx * x * parts[1] + x * x * parts[2]).astype(np.float32)
+        parts = [(a * b) @ self.weight for a, b in ((w4, w4), (w4, dw), (dw, dw))]
+        dx, x = dx.astype(np.float32), self.x.astype(np.float32)
+        kept, mixed, lost = (part.astype(np.float32) for part in parts)
+        return two, dx * dx * kept + dx * x * (2 * mixed) + x * x * lost
 
     @staticmethod
     def _of(values: np.ndarray, groups: np.ndarray) -> np.ndarray:

@@ -61,7 +61,7 @@ def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
         raise UserError(f"limit must be at least 1, not {limit}")
     found = _arrays(path)
     if ("images" in found) == ("features" in found):
-        raise UserError(f"inputs must hold either images or features, not {'both' if found else 'neither'}")
+        raise UserError(f"inputs must hold either images or features, not {'both' if 'images' in found else 'neither'}")
     name = "images" if "images" in found else "features"
     values = _fit(name, found[name], network)
     if not len(values):
@@ -98,7 +98,8 @@ def _array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
 def _fit(name: str, values: np.ndarray, network: Network) -> np.ndarray:
     wanted, dtype = network.input.shape[1:], network.input.dtype
     if values.shape[1:] != wanted or not values.ndim:
-        raise UserError(f"{name} must have the shape (inputs, *{wanted}) of the model, not {values.shape}")
+        shape = ", ".join(map(str, ("inputs", *wanted)))
+        raise UserError(f"{name} must have the model's shape ({shape}), not {values.shape}")
     if name == "features" or dtype != "int8":
         if values.dtype != dtype:
             raise UserError(f"{name} of shape {values.shape} must be {dtype} as the model's input, not {values.dtype}")

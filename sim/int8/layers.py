@@ -74,7 +74,8 @@ class Deviations:
         """Compare one batch of one layer."""
         if seen.layer.depthwise:
             return
-        exact = self.engine.product(seen.x, seen.w, 1).sums.astype(np.float64)
+        own = seen.plan.ordered(seen.layer.weights)
+        exact = self.engine.product(seen.x, own, 1).sums.astype(np.float64)
         self.wrong[seen.index] += ((seen.product.sums - exact) ** 2).sum()
         self.size[seen.index] += ((exact + seen.layer.requantize.bias) ** 2).sum()
 

@@ -26,7 +26,7 @@ from .harm import Harm
 from .matching import groups, match_at
 from .order import HOLE, ordered
 
-ROWS = 8_192
+ROWS = 4_096
 """Rows of a layer's product that an order is made from, and as many that judge it."""
 
 Time = Callable[[int], float]

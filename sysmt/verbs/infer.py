@@ -36,6 +36,7 @@ def _infer(args: argparse.Namespace) -> Result:
         budget=None if args.budget is None else args.budget / 100,
         reorder=args.reorder,
         recalibrate=args.recalibrate,
+        keep_weights=args.keep_weights,
     )
     engine = _engine(args.on, config)
     outcome = infer(network, inputs, config, wishes, calibration, engine, progress)
@@ -105,7 +106,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
-    parser.add_argument("--recalibrate", action="store_true", help="correct the integer biases")
+    parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
+    parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
     parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
