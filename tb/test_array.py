@@ -161,8 +161,8 @@ def drain_too_early(monkeypatch):
 
 
 def first_forgets_to_clear(monkeypatch):
-    def forgetful(self, m, addend, first, shift):
-        right(self, m, addend, Const(0, 1), shift)
+    def forgetful(self, m, addend, first, shift, adds):
+        right(self, m, addend, Const(0, 1), shift, adds)
 
     right = ProcessingElement._accumulate
     monkeypatch.setattr(ProcessingElement, "_accumulate", forgetful)
