@@ -36,7 +36,7 @@ def measure(
     preset: str | None,
     fields: dict[str, Any],
     seeds: int,
-    keep: Callable[[dict[str, Any]], None] = lambda row: None,
+    keep: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """One row of the table, given to `keep` after every seed; without seeds, what synthesis needs and the estimate."""
     config = chosen.accelerator(preset, **fields)
@@ -53,7 +53,8 @@ def measure(
             routed.append(flow.route(seed))
             progress(f"{chosen.name}: seed {seed}: {routed[-1].timings[0].fmax_mhz:.2f} MHz")
             row |= _figures(chosen, config, routed)
-            keep(row)
+            if keep is not None:
+                keep(row)
     return row
 
 
@@ -117,8 +118,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         fields = dict(parse_field(text) for text in args.set)
         for name in args.boards or BOARDS:
-            seeds, keep = 0 if args.synthesis else max(args.seeds, 1), (save,) if args.record else ()
-            rows.append(measure(board(name), args.preset, fields, seeds, *keep))
+            seeds = 0 if args.synthesis else max(args.seeds, 1)
+            rows.append(measure(board(name), args.preset, fields, seeds, save if args.record else None))
     except UserError as error:
         print(f"bench.boards: {error}", file=sys.stderr)
         return 2

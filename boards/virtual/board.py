@@ -15,11 +15,10 @@ from hdl.config_accel import AccelConfig
 from hdl.emit import Design
 from hdl.errors import UserError
 from hdl.generate import accel_design
-from hdl.verilator import compile_here, executable, require, room
+from hdl.verilator import VERILATOR_ARGS, compile_here, executable, require, room
 
 DIVISOR = 4
 """Clocks per bit of the virtual link: as fast as the UART goes, so that little is simulated for each byte."""
-VERILATOR_ARGS = ["-O3", "-fno-table", "--x-assign", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
 MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
 # A board is simulated for millions of cycles: worth more of the compiler's time than a testbench.
 MAIN = Path(__file__).with_name("main.cpp")

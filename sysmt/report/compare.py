@@ -22,8 +22,8 @@ def compare(arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if threads == 1 or base is None:
             continue
         bar, paper = BARS[threads], PUBLISHED[threads]
-        area = _ratio(array, base, _area)
-        energy = _ratio(array, base, _energy)
+        area = _ratio(array, base, area_of)
+        energy = _ratio(array, base, energy_of)
         slower = _ratio(base, array, _period)
         speed = _ratio(array, base, _throughput)
         found = [
@@ -63,11 +63,13 @@ def _ratio(array: dict[str, Any], base: dict[str, Any], of: Any) -> float | None
     return own / other if own and other else None
 
 
-def _area(array: dict[str, Any]) -> float | None:
+def area_of(array: dict[str, Any]) -> float | None:
+    """Area of a report's array, in um2 or NAND2."""
     return array["silicon"]["area"] or array["silicon"]["nand2"]
 
 
-def _energy(array: dict[str, Any]) -> float | None:
+def energy_of(array: dict[str, Any]) -> float | None:
+    """Femtojoules per MAC of a report's array; None where none was measured."""
     return array["energy"]["femtojoules_per_mac"] if array["energy"] else None
 
 
