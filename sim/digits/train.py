@@ -7,6 +7,7 @@ The file comes out the same, byte for byte, wherever it is made (see `sim.digits
 import argparse
 import io
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +24,13 @@ WEIGHTS = Path(__file__).with_name("weights.npz")
 def weights_file(images: Images, recipe: Recipe) -> bytes:
     """Train on `images` and return the content of the weights' file."""
     content = io.BytesIO()
-    # Not compressed: zlib's output differs between versions. numpy writes no time of day into the archive.
-    np.savez(content, **quantise(train(images, recipe), images))
+    # Not compressed, with no time of day, and each array at once: zlib, and how a zip file says the sizes of what is
+    # written piece by piece, as numpy does, differ between versions.
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in quantise(train(images, recipe), images).items():
+            member = io.BytesIO()
+            np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), member.getvalue())
     return content.getvalue()
 
 
