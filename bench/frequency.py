@@ -45,7 +45,7 @@ class Ring(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         array = shared(m, "array", _Array, self.config, platform)
-        ports = list(SystolicArray(self.config).signature.flatten(array))
+        ports = list(array.signature.flatten(array))
         inputs = Cat(Value.cast(value) for _, member, value in ports if member.flow == In)
         outputs = Cat(Value.cast(value) for _, member, value in ports if member.flow == Out)
         shift, level = Signal(len(inputs)), Signal(len(outputs))

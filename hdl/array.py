@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 from .column import Column
 from .config import X_WIDTH, ArrayConfig
 from .counters import EventCounters
+from .cut import StreamRegister
 from .emit import shared
 from .pe.ports import Control
 from .ports import Counters, ResultRow, Tile, w_step, x_step
@@ -41,7 +42,8 @@ class SystolicArray(wiring.Component):
     i_w : In(stream of w_step)
         Operands, `steps` transfers per tile. Both move together; either may stall.
     o : Out(stream of ResultRow)
-        `rows` transfers per tile. A sink that is not ready freezes the array; nothing is lost.
+        `rows` transfers per tile. A sink that is not ready freezes the array; nothing is lost. With
+        `config.registered` a few rows move out first.
     refused : Out(1)
         A tile was refused (see `Sequencer`); high until reset.
     counters : Out(Counters)
@@ -53,10 +55,9 @@ class SystolicArray(wiring.Component):
 
     Limits
     ------
-    `o.ready` acts on `i_x.ready` and `i_w.ready` in the same cycle. With `fuse`, a 1-D convolution that has begun
-    freezes the array until its operands come, results of the tile before included: they must not be waited for.
-    Sums of an overflowing length are refused by
-    `i_tile`, not saturated.
+    Without `config.registered`, `o.ready` acts on `i_x.ready` and `i_w.ready` in the same cycle. With `fuse`, a 1-D
+    convolution that has begun freezes the array until its operands come, results of the tile before included: they
+    must not be waited for. Sums of an overflowing length are refused by `i_tile`, not saturated.
 
     Source: SySMT (MICRO 2020, section 4); with `fuse`, the row broadcast of FuSeConv (DATE 2021), whose taps reach all
     columns in the same cycle while activations take one cycle per column, so that no PE needs another
@@ -80,44 +81,70 @@ class SystolicArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        enable = Signal()
+        enable = self._enable = Signal()
         sequencer = shared(m, "sequencer", Sequencer, self.config, platform)
         wiring.connect(m, wiring.flipped(self.i_tile), sequencer.i_tile)
         frozen = sequencer.holds if self.config.fuse else None
-        moves = ~self.o.valid | self.o.ready
+        rows, moves, steps = self._exit(m)
         m.d.comb += [
             enable.eq(moves if frozen is None else moves & ~frozen),
-            sequencer.enable.eq(enable),
+            sequencer.enable.eq(steps if frozen is None else steps & ~frozen),
             sequencer.operands.eq(self.i_x.valid & self.i_w.valid),
             self.i_x.ready.eq(sequencer.step),
             self.i_w.ready.eq(sequencer.step),
             self.refused.eq(sequencer.refused),
         ]
-        x = self._running(m, sequencer)
-        sums, leaves = self._grid(m, sequencer, enable, x, platform)
-        self._results(m, sums, leaves, enable, frozen, platform)
+        x, w = self._operands(m, sequencer)
+        sums, leaves = self._grid(m, sequencer, enable, x, w, platform)
+        self._results(m, sums, leaves, enable, frozen, rows, platform)
         if self.config.counters:
-            self._count(m, sequencer, enable, x, platform)
+            self._count(m, sequencer, x, w, platform)
         return m
 
-    def _running(self, m: Module, sequencer: Sequencer) -> Signal:
-        """The activations of this step: zero where no step is taken or the thread does not run."""
+    def _enter(self, m: Module, value: Value, name: str) -> Value:
+        """What goes into the columns: at once, or through a register."""
+        return follow(m, value, self._enable, f"enter_{name}", cycles=int(self.config.registered))
+
+    def _exit(self, m: Module) -> tuple[wiring.PureInterface, Value, Value]:
+        """The stream that takes the rows: `o`, or queues in front of it; what lets the columns and steps move.
+
+        The last two are equal. With queues, they are registers: one may be placed in the midst of the array, the
+        other one at the sequencer. What they say is a cycle old, so a row more can come, and has its place in the
+        first queue.
+        """
+        if not self.config.registered:
+            moves = ~self.o.valid | self.o.ready
+            return self.o, moves, moves
+        m.submodules.queue_in = first = StreamRegister(ResultRow(self.config))
+        m.submodules.queue_out = second = StreamRegister(ResultRow(self.config))
+        wiring.connect(m, first.o, second.i)
+        wiring.connect(m, second.o, wiring.flipped(self.o))
+        # One is the opposite of the other, or tools would make one register of the two.
+        halted, moves = Signal(), Signal(init=1)
+        m.d.sync += [halted.eq(~second.i.ready), moves.eq(second.i.ready)]
+        return first.i, ~halted, moves
+
+    def _operands(self, m: Module, sequencer: Sequencer) -> tuple[Signal, list[Value]]:
+        """The operands of this step. Activations are zero where no step is taken or the thread does not run."""
         x = Signal(len(self.i_x.payload.as_value()))
         threads = sequencer.tile.threads
         runs = [1, threads != 0, threads == 2, threads == 2][: self.config.pe.threads]
-        kept = Cat((sequencer.step & run).replicate(X_WIDTH) for run in runs).replicate(self.config.rows)
-        m.d.comb += x.eq(self.i_x.payload.as_value() & kept)
-        return x
+        kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
+        mask = Cat(bit.replicate(X_WIDTH) for bit in kept).replicate(self.config.rows)
+        m.d.comb += x.eq(self._enter(m, self.i_x.payload.as_value(), "x") & mask)
+        w = self.i_w.payload.w if self.config.fuse else self.i_w.payload
+        return x, [self._enter(m, w[p], f"w_{p}") for p in range(self.config.w_lanes)]
 
     def _grid(
-        self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, platform: object
+        self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, w: list[Value], platform: object
     ) -> tuple[list[Value], Value]:
         """Skewed operands through the columns. Returns the sum of every column, and the drain control at the exit."""
         config = self.config
         mode = Cat(sequencer.tile.threads != 0, sequencer.tile.threads == 2)[: config.pe.mode_width]
-        first: Value = sequencer.first
-        w = self.i_w.payload.w if config.fuse else self.i_w.payload
-        skewed_w = [delay(m, w[p], p, enable, "skew", f"w_{p}", platform) for p in range(config.w_lanes)]
+        mode = self._enter(m, mode, "mode")
+        first = self._enter(m, sequencer.first, "first")
+        shift = self._enter(m, sequencer.shift, "shift")
+        skewed_w = [delay(m, lane, p, enable, "skew", f"w_{p}", platform) for p, lane in enumerate(w)]
         taps = self._taps(m, sequencer, enable, skewed_w) if config.fuse else []
         skewed_x, control = [], []
         for place in range(config.rows):
@@ -127,7 +154,7 @@ class SystolicArray(wiring.Component):
                 mode = follow(m, mode, enable, f"skew_mode_{row}", reset_less=True)
             lane = x.word_select(row, len(x) // config.rows)
             skewed_x.append(delay(m, lane, place, enable, "skew", f"x_{row}", platform))
-            control += [first, sequencer.shift[place], mode]
+            control += [first, shift[place], mode]
         passing_x, passing_control = Cat(skewed_x), Cat(control)
         sums = []
         for c in range(config.cols):
@@ -151,8 +178,8 @@ class SystolicArray(wiring.Component):
         Place p takes its tap from the weight that waits p cycles anyway: the skew serves rows and columns. A tap is
         zero unless the step has one: columns whose tile has not ended yet listen to the wire, too.
         """
-        fuse: Value = sequencer.tile.fuse
-        listens: Value = sequencer.step & fuse & self.i_w.payload.tap
+        fuse = self._enter(m, sequencer.tile.fuse, "fuse")
+        listens = self._enter(m, sequencer.step & sequencer.tile.fuse & self.i_w.payload.tap, "listens")
         taps = []
         for place, w in enumerate(skewed_w):
             if place:
@@ -165,26 +192,36 @@ class SystolicArray(wiring.Component):
         return taps
 
     def _results(
-        self, m: Module, sums: list[Value], leaves: Value, enable: Signal, frozen: Value | None, platform: object
+        self,
+        m: Module,
+        sums: list[Value],
+        leaves: Value,
+        enable: Signal,
+        frozen: Value | None,
+        rows: wiring.PureInterface,
+        platform: object,
     ) -> None:
-        """Align the columns; `leaves` says when the sum of the last one is a result; while `frozen` none is."""
+        """Align the columns; `leaves` says when the sum of the last one is a result; while `frozen` none is.
+
+        A frozen array shows its row until it is taken; the queues take it when it moves.
+        """
         config = self.config
         leaves = follow(m, leaves, enable, "leaves", cycles=config.pe.pipeline)
         left = Signal(range(config.rows), init=config.rows - 1)
+        offers = enable if config.registered else 1 if frozen is None else ~frozen
         m.d.comb += [
-            self.o.valid.eq(leaves if frozen is None else leaves & ~frozen),
-            self.o.payload.last.eq(left == 0),
+            rows.valid.eq(leaves & offers),
+            rows.payload.last.eq(left == 0),
         ]
         for c, total in enumerate(sums):
             aligned = delay(m, total, config.cols - 1 - c, enable, "align", str(c), platform)
-            m.d.comb += self.o.payload.sums[c].eq(aligned)
-        with m.If(self.o.valid & self.o.ready):
+            m.d.comb += rows.payload.sums[c].eq(aligned)
+        with m.If(rows.valid & rows.ready):
             m.d.sync += left.eq(Mux(left == 0, config.rows - 1, left - 1))
 
-    def _count(self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, platform: object) -> None:
-        """The counters; with target `fpga` a cycle late, so that detectors are no part of the way into the array."""
+    def _count(self, m: Module, sequencer: Sequencer, x: Signal, w: list[Value], platform: object) -> None:
         counters = shared(m, "counters", EventCounters, self.config, platform)
-        cycles = int(self.config.pe.target == "fpga")
+        cycles = self.config.counting[0]
 
         def late(value: Value, name: str) -> Value:
             return follow(m, value, Const(1), f"counted_{name}", cycles=cycles)
@@ -192,11 +229,11 @@ class SystolicArray(wiring.Component):
         m.d.comb += [
             counters.step.eq(late(sequencer.step, "step")),
             Value.cast(counters.tile).eq(late(sequencer.tile, "tile")),
-            counters.x.eq(late(x, "x")),
-            counters.w.eq(late(self.i_w.payload.w if self.config.fuse else self.i_w.payload, "w")),
+            counters.x.eq(x),
+            counters.w.eq(Cat(w)),
             counters.stall_operands.eq(sequencer.waits_operands),
             counters.stall_drain.eq(sequencer.waits_drain),
-            counters.stall_output.eq(~enable & ~sequencer.holds if self.config.fuse else ~enable),
+            counters.stall_output.eq(self.o.valid & ~self.o.ready),
             self.counters.eq(counters.counters),
         ]
         if self.config.fuse:

@@ -186,13 +186,29 @@ class ArrayConfig:
         one_of("fuse", self.fuse, (False, True))
 
     @property
+    def registered(self) -> bool:
+        """Whether steps enter through a register and rows leave through two short queues: target `fpga`.
+
+        Then no path leads through the array, and what freezes it is a register.
+        """
+        return self.pe.target == "fpga"
+
+    @property
     def latency(self) -> int:
         """Cycles from the last step of a tile to the end of the cycle its last row leaves, with no stall.
 
         One cycle hands the sum over (`overlap`), `rows` pass until the last row has its own, `rows` until the drain
-        is empty, `cols` of skew, and the pipeline of the PE.
+        is empty, `cols` of skew, the pipeline of the PE, and the registers at both ends (`registered`).
         """
-        return (self.drain == "overlap") + 2 * self.rows + self.cols - 1 + self.pe.pipeline
+        return (self.drain == "overlap") + 2 * self.rows + self.cols - 1 + self.pe.pipeline + 3 * self.registered
+
+    @property
+    def counting(self) -> tuple[int, int]:
+        """Cycles from a step to its count: until it enters the array, and inside the counters.
+
+        With target `fpga` the detectors, the products and their sums have registers of their own.
+        """
+        return (1, 7) if self.pe.target == "fpga" else (0, 3)
 
     def tile_cycles(self, steps: int) -> int:
         """Cycles from the first step of a tile to the first step of the next, operands and sink always ready."""

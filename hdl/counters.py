@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Performance counters of the array, computed at its edges from the polynomials of `hdl.events`."""
 
-from amaranth.hdl import Cat, Module, Mux, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,6 +13,7 @@ from .lines import LineCounts
 from .numeric import fits
 from .population import Population, PopulationConfig
 from .ports import COUNTER_WIDTH, Counters, Tile, w_step, x_step
+from .skew import follow
 from .sums import add_products
 
 
@@ -38,7 +39,7 @@ class EventCounters(wiring.Component):
 
     Latency
     -------
-    A step is counted 3 cycles after it enters; with target `fpga`, whose products have registers of their own, 4.
+    A step is counted `ArrayConfig.counting[1]` cycles after it enters.
     """
 
     def __init__(self, config: ArrayConfig):
@@ -92,8 +93,11 @@ class EventCounters(wiring.Component):
                 for w in self._combine(m, w_counts, term.w, config.cols, f"w_{i}_{j}")
             ]
             if along is not None:
-                terms += along.terms(form)
-            if config.pe.target == "fpga":
+                terms += [
+                    (self._later(m, windows, "windows", self._stages), self._later(m, tap, "tap", self._stages), scale)
+                    for windows, tap, scale in along.terms(form)
+                ]
+            if self._stages:
                 terms = [self._product(m, *term, f"product_{i}_{j}") for j, term in enumerate(terms)]
             total = Signal(most, name=f"form_{i}")
             m.d.sync += total.eq(add_products(m, terms, len(total), config.pe.target, f"form_{i}_sum"))
@@ -107,16 +111,24 @@ class EventCounters(wiring.Component):
                 ]
                 self._count(m, name, add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned())
         stepped: Value = self.step
-        for i in range(3 if config.pe.target == "fpga" else 2):
-            earlier, stepped = stepped, Signal(name=f"step_{i}")
-            m.d.sync += stepped.eq(earlier)
+        stepped = self._later(m, stepped, "step", config.counting[1] - 1 - self._stages)
         self._count(m, "steps", stepped)
         for name in ("operands", "drain", "output"):
             self._count(m, f"stalls_{name}", getattr(self, f"stall_{name}"))
         return m
 
+    @property
+    def _stages(self) -> int:
+        """Registers at each of the places where only target `fpga` has one."""
+        return int(self.config.pe.target == "fpga")
+
+    @staticmethod
+    def _later(m: Module, value: Value, name: str, cycles: int) -> Value:
+        return follow(m, value, Const(1), name, cycles=cycles)
+
     def _count(self, m: Module, name: str, amount: Value) -> None:
         counter = self.counters[name]
+        amount = self._later(m, amount, f"amount_{name}", self._stages)
         m.d.sync += counter.eq((counter + amount)[:COUNTER_WIDTH])
 
     @staticmethod
@@ -168,10 +180,12 @@ class EventCounters(wiring.Component):
             population = shared(
                 m, f"population_{name}_{i}", Population, PopulationConfig(lanes, self.config.pe.target), platform
             )
+            all_hold = self._later(m, all_hold, f"hold_{name}_{i}", self._stages)
             m.d.comb += population.bits.eq(all_hold[:lanes])
             values = [population.count, *([all_hold[lanes]] if lanes < len(real) else [])]
             counts[part] = [
-                Signal(len(value), name=f"count_{name}_{i}_{j}", reset_less=True) for j, value in enumerate(values)
+                Signal(len(value), name=f"count_{name}_{i}_{j}", reset_less=not self._stages)
+                for j, value in enumerate(values)
             ]
             m.d.sync += [count.eq(value) for count, value in zip(counts[part], values, strict=True)]
         return counts
@@ -188,10 +202,12 @@ class EventCounters(wiring.Component):
         m.d.comb += value.eq(add_products(m, terms, len(value), self.config.pe.target, f"{name}_sum"))
         return [value]
 
-    @staticmethod
-    def _product(m: Module, a: Value, b: Value, scale: int, name: str) -> tuple[Value, None, int]:
-        """A term whose product is registered."""
-        product = Signal((a * b).shape(), name=name, reset_less=True)
+    def _product(self, m: Module, a: Value, b: Value, scale: int, name: str) -> tuple[Value, None, int]:
+        """A term whose factors and product are registered."""
+        shapes = a.shape(), b.shape()
+        a, b = (Value.cast(self._later(m, factor, f"{name}_{side}", 1)) for factor, side in ((a, "a"), (b, "b")))
+        a, b = (f.as_signed() if shape.signed else f for f, shape in zip((a, b), shapes, strict=True))
+        product = Signal((a * b).shape(), name=name)
         m.d.sync += product.eq(a * b)
         return product, None, scale
 

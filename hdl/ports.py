@@ -84,7 +84,7 @@ class Counters(data.StructLayout):
     reduced : products computed from an operand that went through reduction.
     stalls_operands : cycles in which a tile waited for its operands.
     stalls_drain : cycles in which a tile waited for the drain of the one before.
-    stalls_output : cycles in which everything waited for the sink.
+    stalls_output : cycles in which a row waited for the sink.
     """
 
     NAMES = (

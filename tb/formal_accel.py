@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from hdl.accel.buffers import Buffer
-from hdl.accel.cut import StreamRegister
+from hdl.cut import StreamRegister
 
 
 class StreamHarness(wiring.Component):

@@ -4,8 +4,8 @@
 import pytest
 
 from hdl.accel.buffers import Buffer
-from hdl.accel.cut import StreamRegister
 from hdl.accel.link import FrameReceiver, FrameTransmitter
+from hdl.cut import StreamRegister
 from tb.formal import check
 from tb.formal_accel import StreamHarness
 from tb.mutants import seeded_bug
@@ -28,13 +28,13 @@ def test_streams_keep_their_rules(name):
 @pytest.mark.parametrize(
     ("name", "module", "component", "right", "wrong"),
     [
-        ("registered buffer", "buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),
-        ("buffer", "buffers", "Buffer", "read.en.eq(self.i.ready)", "read.en.eq(1)"),
+        ("registered buffer", "accel.buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),
+        ("buffer", "accel.buffers", "Buffer", "read.en.eq(self.i.ready)", "read.en.eq(1)"),
         ("stream register", "cut", "StreamRegister", "full.eq(0)", "full.eq(full)"),
-        ("transmitter", "link", "FrameTransmitter", "with m.If(moves & offered)", "with m.If(offered)"),
-        ("receiver", "link", "FrameReceiver", "read.en.eq(moves)", "read.en.eq(1)"),
+        ("transmitter", "accel.link", "FrameTransmitter", "with m.If(moves & offered)", "with m.If(offered)"),
+        ("receiver", "accel.link", "FrameReceiver", "read.en.eq(moves)", "read.en.eq(1)"),
     ],
 )
 def test_seeded_bugs_are_found(name, module, component, right, wrong):
-    with seeded_bug(f"hdl.accel.{module}", component, right, wrong):
+    with seeded_bug(f"hdl.{module}", component, right, wrong):
         assert check(StreamHarness(UNITS[name]()), 2, induction=True) is not None

@@ -7,9 +7,9 @@ from amaranth.hdl import Module
 
 from boards.protocol import Decoder, Frame, encode
 from hdl.accel.buffers import Buffer
-from hdl.accel.cut import StreamRegister
 from hdl.accel.link import FrameReceiver, FrameTransmitter
 from hdl.accel.uart import UARTReceiver, UARTTransmitter
+from hdl.cut import StreamRegister
 from hdl.protocol import CRC, HEADER
 from tb.accel import receive, send, simulate
 from tb.mutants import seeded_bug
@@ -287,6 +287,6 @@ def test_a_stream_register_keeps_up():
     ],
 )
 def test_seeded_bugs_of_the_stream_register_are_found(right, wrong):
-    with seeded_bug("hdl.accel.cut", "StreamRegister", right, wrong):
+    with seeded_bug("hdl.cut", "StreamRegister", right, wrong):
         words, out = through_register(0.0)
     assert out != words

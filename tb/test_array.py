@@ -150,10 +150,10 @@ def _delay_all_but(spared, start, m, value, cycles, enable, kind, name, platform
 
 
 def drain_too_early(monkeypatch):
-    def earlier(self, m, due, busy):
+    def earlier(self, m, due, *busy):
         whole = self.config
         self.config = SimpleNamespace(rows=whole.rows - 1, drain=whole.drain)
-        right(self, m, due, busy)
+        right(self, m, due, *busy)
         self.config = whole
 
     right = Sequencer._time_drain

@@ -7,13 +7,13 @@ from amaranth.lib.wiring import In, Out, connect
 
 from ..array import SystolicArray
 from ..config_accel import AccelConfig
+from ..cut import StreamRegister
 from ..emit import shared
 from ..ports import Tile
 from ..protocol import Target
 from .buffers import Buffer
 from .commands import Commands
 from .controller import Controller
-from .cut import StreamRegister
 from .link import FrameReceiver, FrameTransmitter, Packet
 from .reader import ResultReader
 from .registers import Registers
