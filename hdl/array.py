@@ -220,17 +220,19 @@ class SystolicArray(wiring.Component):
             m.d.sync += left.eq(Mux(left == 0, config.rows - 1, left - 1))
 
     def _count(self, m: Module, sequencer: Sequencer, x: Signal, w: list[Value], platform: object) -> None:
+        """The counters; what enters the array with a register of its own waits for one cycle less."""
         counters = shared(m, "counters", EventCounters, self.config, platform)
-        cycles = self.config.counting[0]
+        whole = self.config.counting[0]
+        rest = whole - self.config.registered
 
-        def late(value: Value, name: str) -> Value:
+        def late(value: Value, name: str, cycles: int = whole) -> Value:
             return follow(m, value, Const(1), f"counted_{name}", cycles=cycles)
 
         m.d.comb += [
             counters.step.eq(late(sequencer.step, "step")),
             Value.cast(counters.tile).eq(late(sequencer.tile, "tile")),
-            counters.x.eq(x),
-            counters.w.eq(Cat(w)),
+            counters.x.eq(late(x, "x", rest)),
+            counters.w.eq(late(Cat(w), "w", rest)),
             counters.stall_operands.eq(sequencer.waits_operands),
             counters.stall_drain.eq(sequencer.waits_drain),
             counters.stall_output.eq(self.o.valid & ~self.o.ready),

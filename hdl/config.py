@@ -204,11 +204,12 @@ class ArrayConfig:
 
     @property
     def counting(self) -> tuple[int, int]:
-        """Cycles from a step to its count: until it enters the array, and inside the counters.
+        """Cycles from a step to its count: in front of the counters, and inside them.
 
-        With target `fpga` the detectors, the products and their sums have registers of their own.
+        With target `fpga` the detectors are no part of the way into the array, and they, the products and their sums
+        have registers of their own.
         """
-        return (1, 7) if self.pe.target == "fpga" else (0, 3)
+        return (2, 7) if self.pe.target == "fpga" else (0, 3)
 
     def tile_cycles(self, steps: int) -> int:
         """Cycles from the first step of a tile to the first step of the next, operands and sink always ready."""
