@@ -12,7 +12,7 @@ column c of a tile is exposed to taps of the next convolution until c cycles aft
 convolution of the same width or wider fills its row for that long anyway; a narrower one waits for the difference.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,23 +80,19 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        overlap = self.config.drain == "overlap"
-        running, next_running = _state(m, "running")
-        begun, next_begun = _state(m, "begun")
-        # `clean`: the sums are zero, so a tile can begin without `first`.
-        clean, next_clean = _state(m, "clean")
-        busy, next_busy = _state(m, "busy")
-        finishing = self._take_tiles(m, running, next_running, next_begun)
-
+        config, overlap = self.config, self.config.drain == "overlap"
+        left = Signal(signed(len(self.tile.steps) + 1))
+        full, starts, due = Signal(), Signal(), Signal()
+        running, begun, busy = Signal(), Signal(), Signal()
         # `pending`: the sums in the array are results that have not been handed to the drain.
-        pending, due = Signal(), Signal()
-        needs_first = ~begun & ~clean if overlap else ~begun
-        # Known a cycle before: the step goes far, and much depends on it.
+        # `clean`: the sums are zero, so a tile can begin without `first`.
+        pending, clean = Signal(), Signal()
+        # `opened`: a step may be taken, as far as it is known a cycle before.
         opened = Signal()
-        m.d.sync += opened.eq(next_running & ~(~next_begun & ~next_clean & next_busy))
         may_step: Value = opened
-        if self.config.fuse:
-            exposed = Signal(range(self.config.cols))
+        finishing = self.step & (left < 0)
+        if config.fuse:
+            exposed = Signal(range(config.cols))
             may_step = opened & ~(~begun & self.tile.fuse & (exposed >= self.tile.cols))
             m.d.comb += [
                 self.begins.eq(~begun),
@@ -104,55 +100,56 @@ class Sequencer(wiring.Component):
             ]
             self._cover(m, exposed, finishing, self.first if overlap else ~busy)
         waits = self.enable & may_step & ~self.operands
-        if self.config.fuse:
-            waits = waits | self.holds
         m.d.comb += [
             self.step.eq(self.enable & may_step & self.operands),
             self.waits_drain.eq(self.enable & running & ~may_step),
-            self.waits_operands.eq(waits),
+            self.waits_operands.eq(waits | self.holds if config.fuse else waits),
         ]
-        if overlap:
-            flush = Signal()
-            m.d.comb += [
-                flush.eq(self.enable & ~self.step & pending & ~busy),
-                self.first.eq((self.step & needs_first) | flush),
-                due.eq(self.first & pending),
-            ]
-            with m.If(self.step):
-                m.d.comb += next_clean.eq(0)
-            with m.Elif(flush):
-                m.d.comb += next_clean.eq(1)
-            with m.If(finishing):
-                m.d.sync += pending.eq(1)
-            with m.Elif(self.first):
-                m.d.sync += pending.eq(0)
-        else:
-            m.d.comb += [self.first.eq(self.step & needs_first), due.eq(finishing)]
-        self._time_drain(m, due, busy, next_busy)
+        wait = self._time_drain(m, due, busy)
+
+        def after(stepped: bool) -> dict[str, Value]:
+            """What a cycle does that takes a step, or none; the step is known last and goes far, so it only chooses."""
+            last = left < 0 if stepped else Const(0, 1)
+            needs_first = ~begun & ~clean if overlap else ~begun
+            flush = self.enable & pending & ~busy if overlap else Const(0, 1)
+            first = needs_first if stepped else flush
+            hands_over = first & pending if overlap else last
+            next_starts = full & (~running | last)
+            drains = Mux(hands_over, self._drain_wait != 0, busy & (wait != 1))
+            found = {
+                "first": first,
+                "starts": next_starts,
+                "due": hands_over,
+                "running": next_starts | (running & ~last),
+                "begun": ~next_starts if stepped else begun & ~next_starts,
+                "clean": Const(0, 1) if stepped else clean | flush,
+                "busy": drains if stepped else Mux(self.enable, drains, busy),
+                "pending": last | (pending & ~first),
+            }
+            return found | {"opened": found["running"] & (found["begun"] | found["clean"] | ~found["busy"])}
+
+        without, with_step = after(False), after(True)
+        found = {name: Mux(self.step, with_step[name], without[name]) for name in without}
+        m.d.comb += [self.first.eq(found["first"]), starts.eq(found["starts"]), due.eq(found["due"])]
+        registers = {"running": running, "begun": begun, "busy": busy, "opened": opened}
+        for name, register in (registers | ({"clean": clean, "pending": pending} if overlap else {})).items():
+            m.d.sync += register.eq(found[name])
+        self._take_tiles(m, left, full, starts)
         return m
 
-    def _take_tiles(self, m: Module, running: Signal, next_running: Signal, next_begun: Signal) -> Signal:
-        """Hold the current tile; start the next one while the last step of this one is taken, which is returned.
+    def _take_tiles(self, m: Module, left: Signal, full: Signal, starts: Signal) -> None:
+        """Hold the current tile and the next one, and count steps that are left but for two: the sign tells the last.
 
-        The next one waits in a register, where it has been checked: neither the check nor what orders tiles is part
-        of the way to the array. It is free again a cycle after it gave its tile away, except in an array of one row,
-        where a tile may take a single cycle.
+        The next one waits checked: neither the check nor what orders tiles is part of the way to the array. Its place
+        is free again a cycle after it gave its tile away, except in an array of one row, where a tile may take a
+        single cycle.
         """
         order = self.i_tile.payload
-        waiting, full = Signal.like(self.tile), Signal()
-        # Steps that are left but for two: the sign tells the last step.
-        left = Signal(signed(len(order.steps) + 1))
-        waiting_left = Signal.like(left)
-        finishing, starts = Signal(), Signal()
-        m.d.comb += [finishing.eq(self.step & (left < 0)), starts.eq(full & (~running | finishing))]
-        with m.If(self.step):
-            m.d.sync += left.eq(left - 1)
-            m.d.comb += next_begun.eq(1)
-        with m.If(finishing):
-            m.d.comb += next_running.eq(0)
+        waiting, waiting_left = Signal.like(self.tile), Signal.like(left)
         with m.If(starts):
-            m.d.comb += [next_running.eq(1), next_begun.eq(0)]
             m.d.sync += [left.eq(waiting_left), self.tile.eq(waiting), full.eq(0)]
+        with m.Elif(self.step):
+            m.d.sync += left.eq(left - 1)
         free = ~full | starts if self.config.rows == 1 else ~full
         m.d.comb += self.i_tile.ready.eq(free & ~self.refused)
         with m.If(self.i_tile.valid & self.i_tile.ready):
@@ -160,7 +157,6 @@ class Sequencer(wiring.Component):
                 m.d.sync += [waiting.eq(order), waiting_left.eq(order.steps - 2), full.eq(1)]
             with m.Else():
                 m.d.sync += self.refused.eq(1)
-        return finishing
 
     def _fine(self, m: Module, order: data.View) -> Value:
         """Whether a tile can be run."""
@@ -193,27 +189,25 @@ class Sequencer(wiring.Component):
         with m.Elif(self.enable & (~held | handed_over)):
             m.d.sync += [held.eq(0), exposed.eq(Mux(exposed == 0, 0, exposed - 1))]
 
-    def _time_drain(self, m: Module, due: Signal, busy: Signal, next_busy: Signal) -> None:
-        """`rows` cycles after `due`, shift: row p for p + 1 cycles. `busy`: too early for the next `due` or `first`."""
+    @property
+    def _drain_wait(self) -> int:
+        """Cycles from `due` to the last one in which it is too early for the next."""
+        return self.config.rows - 1 + (self.config.drain == "in_place")
+
+    def _time_drain(self, m: Module, due: Signal, busy: Signal) -> Signal:
+        """`rows` cycles after `due`, shift: row p for p + 1 cycles. `busy`: too early for the next `due` or `first`.
+
+        Returns for how long.
+        """
         rows = self.config.rows
-        extra = int(self.config.drain == "in_place")
         wait = Signal(range(rows + 1))
         shifting = Signal(rows)
-        start = due if rows == 1 else wait == 1 + extra
+        start = due if rows == 1 else wait == 1 + self._drain_wait - (rows - 1)
         m.d.comb += self.shift.eq(shifting)
         with m.If(self.enable):
             with m.If(due):
-                m.d.sync += wait.eq(rows - 1 + extra)
-                m.d.comb += next_busy.eq(rows - 1 + extra != 0)
+                m.d.sync += wait.eq(self._drain_wait)
             with m.Elif(busy):
                 m.d.sync += wait.eq(wait - 1)
-                m.d.comb += next_busy.eq(wait != 1)
             m.d.sync += shifting.eq(Mux(start, (1 << rows) - 1, shifting << 1))
-
-
-def _state(m: Module, name: str) -> tuple[Signal, Signal]:
-    """A register, and what it becomes: the same unless it is told otherwise."""
-    now, following = Signal(name=name), Signal(name=f"next_{name}")
-    m.d.comb += following.eq(now)
-    m.d.sync += now.eq(following)
-    return now, following
+        return wait
