@@ -69,7 +69,7 @@ class NbSmt2(_NbSmt):
         uses = self._active() if self.config.detects_zeros else [1, self.mode[0]]
         use, alone = ([Signal(name=f"{name}_{t}") for t in range(2)] for name in ("use", "alone"))
         both = Signal()
-        m.d.comb += [use[t].eq(uses[t] & self.enable) for t in range(2)]
+        m.d.comb += [use[t].eq(uses[t]) for t in range(2)]
         m.d.comb += [alone[0].eq(use[0] & ~use[1]), alone[1].eq(use[1] & ~use[0]), both.eq(use[0] & use[1])]
         high, low = (self._lane(m, lane, use[lane], alone[1 - lane], both) for lane in range(2))
         self._sum(m, [low, high])
@@ -95,7 +95,7 @@ class NbSmt2(_NbSmt):
                 other.eq(borrows & ~other_empty),
             ]
         else:
-            m.d.comb += [light.eq(use & ~heavy & ~swap), heavy.eq(squeezed), own.eq(use), other.eq(borrows)]
+            m.d.comb += [light.eq(use & (small | ~both)), heavy.eq(squeezed), own.eq(use), other.eq(borrows)]
         low = low_nibble(narrow)
         if narrow.shape().signed:
             low = Cat(low, low[3] & both).as_signed()
@@ -108,7 +108,8 @@ class NbSmt2(_NbSmt):
         if swapped is not None:
             digits.append((swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4]))
             wides.append((swap, narrow))
-        digit, operand = self._one_of(digits), self._one_of(wides)
+        # `enable` is the last to arrive.
+        digit, operand = Mux(self.enable, self._one_of(digits), 0), self._one_of(wides)
         if lane:
             return self._times(m, digit, operand, f"m{lane}"), [heavy]
         # The other way round the high bits of the digit, which are seldom set, pass the most adders.
