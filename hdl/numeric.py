@@ -40,18 +40,23 @@ def squeeze(
     heavy : Signal
         Whether the digit weighs 16.
     """
-    is_signed = operand.shape().signed
-    digit = Signal(signed(4) if is_signed else unsigned(4), name=f"{name}_digit")
+    digit = Signal(signed(4) if operand.shape().signed else unsigned(4), name=f"{name}_digit")
     heavy = Signal(name=f"{name}_heavy")
-    high = operand[4:8]
-    top = Const(7 if is_signed else 15, 4)
-    up = operand[3] & (high != top) if rounding == "nearest" else Const(0, 1)
-    rounded = increment(high, up & on)
+    high = rounded(operand, on, rounding)
     if check_width:
-        module.d.comb += [heavy.eq(~(on & fits(operand))), digit.eq(Mux(heavy, rounded, operand[0:4]))]
+        module.d.comb += [heavy.eq(~(on & fits(operand))), digit.eq(Mux(heavy, high, operand[0:4]))]
     else:
-        module.d.comb += [heavy.eq(1), digit.eq(rounded)]
+        module.d.comb += [heavy.eq(1), digit.eq(high)]
     return digit, heavy
+
+
+def rounded(operand: Value, on: Value, rounding: str) -> Value:
+    """The high 4 bits as a digit of weight 16; with `on` high rounded as `squeeze` says."""
+    high = operand[4:8]
+    top = Const(7 if operand.shape().signed else 15, 4)
+    up = operand[3] & (high != top) if rounding == "nearest" else Const(0, 1)
+    digit = increment(high, up & on)
+    return digit.as_signed() if operand.shape().signed else digit
 
 
 def increment(value: Value, up: Value) -> Value:

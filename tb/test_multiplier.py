@@ -106,8 +106,8 @@ def test_every_policy_equals_golden_under_icarus(threads):
     compare(threads, "icarus", sets=sets)
 
 
-def always_up(module, operand, on, check_width, rounding, name, right=numeric.squeeze):
-    return right(module, operand, on, check_width, "truncate", name)
+def always_down(operand, on, rounding, right=numeric.rounded):
+    return right(operand, on, "truncate")
 
 
 def forgets_sign(self, bit, position, negative, arrival):
@@ -119,10 +119,10 @@ def light(digit_product, heavy):
 
 
 BUGS = {
-    "rounds down": ("hdl.pe.nbsmt.squeeze", always_up),
+    "rounds down": ("hdl.pe.nbsmt.rounded", always_down),
     "sign bit weighs positive": ("hdl.sums.BitMatrix._weighted", forgets_sign),
     "heavy digit not shifted": ("hdl.pe.nbsmt.weigh", light),
-    "w of 8 fits": ("hdl.numeric.fits", lambda operand: ~operand[4:8].any() | operand[4:8].all()),
+    "w of 8 fits": ("hdl.pe.nbsmt.fits", lambda operand: ~operand[4:8].any() | operand[4:8].all()),
 }
 
 

@@ -29,13 +29,13 @@ class _Fpga(Multiplier):
         return follow(m, value, self.enable, name, reset_less=True, cycles=cycles)
 
     def _times(self, m: Module, a: Value, b: Value, name: str) -> Value:
-        """The product of a digit and an operand."""
+        """The product of a digit and an operand, in any order: the digit is the shorter."""
         before, behind = self._stages
         held = []
         for operand, side in ((a, "a"), (b, "b")):
             late = self._late(m, operand, before, f"{name}_{side}")
             held.append(late.as_signed() if Value.cast(operand).shape().signed else late)
-        product = held[0] * held[1] if self.config.dsp else add_rows(*held)
+        product = held[0] * held[1] if self.config.dsp else add_rows(*sorted(held, key=len))
         return self._late(m, product, behind, f"{name}_product").as_signed()
 
     def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:

@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """NB-SMT multipliers: 2 or 4 threads on one flexible multiplier (Shomron and Weiser, MICRO 2020, sections 3 and 4).
 
-Two lanes multiply a 4-bit digit with an 8-bit operand each. A thread that has the multiplier to itself takes the high
-digit of its narrow operand on its own lane and lends the other lane the low digit, so its product is exact. Threads
-that collide take one lane each, with one digit. With 4 threads each lane is a pair of 4b x 4b multipliers, and three
+Two lanes multiply a 4-bit digit with an 8-bit operand each. A thread that has the multiplier to itself takes both, for
+the high and the low digit of its narrow operand, so its product is exact. Threads that collide take one lane each,
+with one digit. With 4 threads each lane is a pair of 4b x 4b multipliers, and three
 or four colliding threads take one of them each.
 
             narrow: the operand on the 4-bit port (x; w for the W policies)      wide: the other one
     lane =  digit(narrow) * wide  << (4 if the digit is heavy)
 """
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-from ..numeric import fits, high_nibble, low_nibble, squeeze, weigh
+from ..numeric import fits, high_nibble, low_nibble, rounded, squeeze, weigh
 from ..sums import BitMatrix, add, multiply
 from .multiplier import Multiplier
 
@@ -54,31 +57,68 @@ class _NbSmt(Multiplier):
 
 
 class NbSmt2(_NbSmt):
-    """Two threads: two multipliers of 4b x 8b."""
+    """Two threads: two multipliers of 4b x 8b.
+
+    Colliding, thread t takes lane t. Alone, a thread has its high digit on lane 0 and its low one on lane 1, so that
+    lane 0 rests while operands are narrow, whichever thread they belong to. A lane that rests has zeros on both of
+    its ports: it does not toggle with the operands.
+    """
 
     def elaborate(self, platform):
         m = Module()
         uses = self._active() if self.config.detects_zeros else [1, self.mode[0]]
-        use = [Signal(name=f"use_{t}") for t in range(2)]
+        use, alone = ([Signal(name=f"{name}_{t}") for t in range(2)] for name in ("use", "alone"))
         both = Signal()
-        m.d.comb += [use[0].eq(uses[0]), use[1].eq(uses[1]), both.eq(use[0] & use[1])]
-        threads = [self._roles(self.x[t], self.w[t]) for t in range(2)]
-        self._sum(m, [self._lane(m, t, use[t], both, threads[t], threads[1 - t]) for t in range(2)])
+        m.d.comb += [use[t].eq(uses[t]) for t in range(2)]
+        m.d.comb += [alone[0].eq(use[0] & ~use[1]), alone[1].eq(use[1] & ~use[0]), both.eq(use[0] & use[1])]
+        high, low = (self._lane(m, lane, use[lane], alone[1 - lane], both) for lane in range(2))
+        self._sum(m, [low, high])
         return m
 
-    def _lane(self, m: Module, lane: int, own: Signal, both: Signal, mine: tuple, other: tuple) -> tuple:
-        """The lane of thread `lane`: that thread's high or only digit, or the low digit of the other thread."""
-        narrow, wide = mine
-        digit, heavy = self._squeeze(m, narrow, both, f"lane_{lane}")
+    def _lane(self, m: Module, lane: int, use: Signal, borrows: Signal, both: Signal) -> tuple:
+        """Lane `lane`: a digit of its own thread, or with `borrows` one of the other, which is alone."""
+        (narrow, wide), (other_narrow, other_wide) = (self._roles(self.x[t], self.w[t]) for t in (lane, 1 - lane))
+        light, heavy, swap, own, other = (
+            Signal(name=f"{name}_{lane}") for name in ("light", "heavy", "swap", "own", "other")
+        )
+        small = fits(narrow) if self._checks_width else Const(0, 1)
+        squeezed = both & ~small & ~swap
         swapped = self._swapped(narrow, wide)
         if swapped is not None:
-            swap = Signal(name=f"swap_{lane}")
             m.d.comb += swap.eq(both & swapped)
-            digit, heavy = Mux(swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4], digit), heavy & ~swap
-            wide = Mux(swap, narrow, wide)
-        digit = Mux(self.enable, Mux(own, digit, low_nibble(other[0])), 0)
-        product = self._times(m, digit, Mux(own, wide, other[1]), f"m{lane}")
-        return product, [own & heavy]
+        if lane == 0:
+            empty, other_empty = (~high_nibble(v).any() for v in (narrow, other_narrow))
+            m.d.comb += [
+                light.eq(both & small),
+                heavy.eq(use & ~Mux(both, small, empty) & ~swap),
+                own.eq(use & (both | ~empty)),
+                other.eq(borrows & ~other_empty),
+            ]
+        else:
+            m.d.comb += [light.eq(use & (small | ~both)), heavy.eq(squeezed), own.eq(use), other.eq(borrows)]
+        low = low_nibble(narrow)
+        if narrow.shape().signed:
+            low = Cat(low, low[3] & both).as_signed()
+        digits = [
+            (light, low),
+            (heavy, rounded(narrow, squeezed, self.config.rounding)),
+            (other, low_nibble(other_narrow) if lane else high_nibble(other_narrow)),
+        ]
+        wides = [(own & ~swap, wide), (other, other_wide)]
+        if swapped is not None:
+            digits.append((swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4]))
+            wides.append((swap, narrow))
+        # `enable` is the last to arrive.
+        digit, operand = Mux(self.enable, self._one_of(digits), 0), self._one_of(wides)
+        if lane:
+            return self._times(m, digit, operand, f"m{lane}"), [heavy]
+        # The other way round the high bits of the digit, which are seldom set, pass the most adders.
+        return self._times(m, operand, digit, f"m{lane}"), [~(light | swap)]
+
+    @staticmethod
+    def _one_of(choices: list[tuple[Value, Value]]) -> Value:
+        """The value whose choice is on, zero where none is: one and-or per bit."""
+        return reduce(or_, (Mux(on, value, 0) for on, value in choices))
 
 
 class NbSmt4(_NbSmt):
