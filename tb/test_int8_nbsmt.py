@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """NB-SMT on whole networks: equal to the simulated gates; order, recalibration and budget do what they say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -122,6 +124,23 @@ def test_budget_slows_layers_down_until_it_holds(policy, wishes):
     assert [p.threads for p in plan] != [p.threads for p in generous.plan()]
     assert strict._keeps(plan)
     assert [p.threads for p in generous.plan()] == [1, 4, 1, 4, 1]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_mirror_images_judge_where_the_exact_network_is_right_about_them(known):
+    some = planner(0.01)
+    runner = Runner(network=some.network, engine=some.engine, plan=exact_plan(some.network))
+    values = codes(small_images(4000))
+    answers, mirrored = (run(runner, x).argmax(axis=1) for x in (values, np.ascontiguousarray(values[:, :, ::-1])))
+    values, answers = (each[(answers == mirrored) == known][:40] for each in (values, answers))
+    assert len(values) > 20
+    some = replace(some, calibration=Inputs(values, answers))
+    held = values[-(-len(values) // 2) :]
+    wanted = np.concatenate([held, held[:, :, ::-1]]) if known else held
+    np.testing.assert_array_equal(some._judging.values, wanted)
+    assert len(some._judging.labels) == len(wanted)
+    # Without labels nobody knows.
+    np.testing.assert_array_equal(replace(some, calibration=Inputs(values, None))._judging.values, held)
 
 
 def test_a_budget_is_kept_with_steps_of_their_own_for_some_operands():

@@ -176,3 +176,18 @@ def test_losses_grow_with_the_noise_and_are_none_without():
     # The same question asked by counting answers has the larger error.
     changed = np.mean((exact + rng.normal(scale=20, size=exact.shape)).argmax(axis=1) != right)
     assert far.error < np.sqrt(changed * (1 - changed) / 500)
+
+
+def test_a_second_view_that_tells_the_same_makes_a_loss_no_surer():
+    rng = np.random.default_rng(9)
+    exact = rng.normal(scale=20, size=(400, 6))
+    scores, right = exact + rng.normal(scale=5, size=exact.shape), exact.argmax(axis=1)
+    for loss, third in ((labelled_loss, right), (expected_loss, 0.1)):
+
+        def seen(rows, views, loss=loss, third=third):
+            return loss(exact[rows], scores[rows], right[rows] if loss is labelled_loss else third, views)
+
+        one, twice = seen(np.arange(400), 1), seen(np.tile(np.arange(400), 2), 2)
+        assert (twice.loss, twice.error) == pytest.approx((one.loss, one.error))
+        # Views with nothing in common are as good as other inputs.
+        assert seen(np.arange(400), 2).error == pytest.approx(one.error, rel=0.1)

@@ -39,6 +39,14 @@ class Inputs:
     def __getitem__(self, part: slice) -> "Inputs":
         return Inputs(self.values[part], None if self.labels is None else self.labels[part])
 
+    def mirrored(self) -> "Inputs":
+        """The same images, [B, H, W, C], left and right exchanged."""
+        return Inputs(np.ascontiguousarray(self.values[:, :, ::-1]), self.labels)
+
+    def __add__(self, others: "Inputs") -> "Inputs":
+        labels = None if self.labels is None else np.concatenate([self.labels, others.labels])
+        return Inputs(np.concatenate([self.values, others.values]), labels)
+
 
 def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
     """Read a .npz file.

@@ -4,6 +4,9 @@
 Counting the answers that turn from right to wrong on some hundred inputs says little: a handful decide. Here every
 margin (the score of an answer over the best other one) meets every change of margin that was seen, on whatever input.
 The same inputs then say more, because those that are near the border need not be those that moved.
+
+An input may come in several views, its mirror image for one. They count as one input that is known better: the error
+is that of the means over an input's views, so views that tell the same do not make it smaller.
 """
 
 from dataclasses import dataclass
@@ -29,7 +32,7 @@ def score_error(exact: np.ndarray, scores: np.ndarray) -> float:
     return float(np.mean((scores.astype(np.float64) - exact) ** 2))
 
 
-def labelled_loss(exact: np.ndarray, scores: np.ndarray, right: np.ndarray) -> Estimate:
+def labelled_loss(exact: np.ndarray, scores: np.ndarray, right: np.ndarray, views: int = 1) -> Estimate:
     """Top-1 lost against labels.
 
     Parameters
@@ -37,16 +40,18 @@ def labelled_loss(exact: np.ndarray, scores: np.ndarray, right: np.ndarray) -> E
     exact, scores : array [B, classes]
     right : int [B]
         The right answers.
+    views : int
+        Of every input: all inputs in one view, then all in the next.
     """
     margins = _margins(exact, right)
     changes = _margins(scores, right) - margins
     stays = 1 - _below(changes, -margins, right=True)
     # The same by the other side of the pair: what a change leaves of all margins.
     leaves = 1 - _below(margins, -changes, right=True)
-    return _estimate((margins > 0) - stays, np.mean(margins > 0) - leaves)
+    return _estimate((margins > 0) - stays, np.mean(margins > 0) - leaves, views)
 
 
-def expected_loss(exact: np.ndarray, scores: np.ndarray, scale: float) -> Estimate:
+def expected_loss(exact: np.ndarray, scores: np.ndarray, scale: float, views: int = 1) -> Estimate:
     """Top-1 lost if answers are right as often as the exact network believes: needs no labels.
 
     An answer that changes costs the difference of the two probabilities, always something. Inputs that the network was
@@ -57,6 +62,8 @@ def expected_loss(exact: np.ndarray, scores: np.ndarray, scale: float) -> Estima
     exact, scores : array [B, classes]
     scale : float
         Makes scores the logarithms of the exact network's probabilities, up to a constant.
+    views : int
+        As for `labelled_loss`.
     """
     exact = exact.reshape(len(exact), -1).astype(np.float64)
     answers = exact.argmax(axis=1)
@@ -65,7 +72,7 @@ def expected_loss(exact: np.ndarray, scores: np.ndarray, scale: float) -> Estima
     share = np.exp(scale * (exact - exact.max(axis=1, keepdims=True)))
     ranked = np.sort(share / share.sum(axis=1, keepdims=True), axis=1)
     worth = ranked[:, -1] - ranked[:, -2]
-    return _estimate(worth * _below(changes, -margins), _below(margins, -changes, worth))
+    return _estimate(worth * _below(changes, -margins), _below(margins, -changes, worth), views)
 
 
 def _below(
@@ -77,8 +84,9 @@ def _below(
     return sums[np.searchsorted(values[order], limits, "right" if right else "left")] / len(values)
 
 
-def _estimate(inputs: np.ndarray, changes: np.ndarray) -> Estimate:
+def _estimate(inputs: np.ndarray, changes: np.ndarray, views: int) -> Estimate:
     """Mean over pairs, from the means per input and per change; its error is that of a two-sample U-statistic."""
+    inputs, changes = (each.reshape(views, -1).mean(axis=0) for each in (inputs, changes))
     return Estimate(float(inputs.mean()), sqrt((inputs.var() + changes.var()) / len(inputs)))
 
 

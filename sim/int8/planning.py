@@ -8,6 +8,8 @@ price, and the price falls as long as the loss of the whole network keeps the bu
 inputs that nothing was made from, by upper bounds of two estimates (`sim.int8.loss`): the loss expected from what the
 exact network believes, which is the surer one, and the loss against labels. Both are too low as far as margins are
 wider on calibration inputs than on others, as they are where the network was trained on them.
+
+Images judge twice, the second time mirrored, where the exact network is right about their mirror images as often.
 """
 
 from collections.abc import Callable
@@ -27,6 +29,7 @@ from .inputs import Inputs
 from .layers import EXACT, covered, layer_cycles, steps_cycles
 from .loss import expected_loss, labelled_loss, score_error
 from .network import Network
+from .paired import paired_loss
 from .recalibrate import Recalibrator
 from .reorder import ROWS, Reordered, Reorderer
 
@@ -211,8 +214,24 @@ class Planner:
 
     @cached_property
     def _judging(self) -> Inputs:
-        """The calibration inputs that judge plans; a single one does both."""
+        """The calibration inputs that judge plans, behind them their mirror images if these may judge too."""
+        if not self._images or self._held.labels is None:
+            return self._held
+        both = self._held + self._held.mirrored()
+        right = self._scores(exact_plan(self.network), both).reshape(len(both), -1).argmax(axis=1) == both.labels
+        lost = paired_loss(*right.reshape(2, -1))
+        return both if lost.loss <= lost.error else self._held
+
+    @property
+    def _held(self) -> Inputs:
+        """The calibration inputs that no plan is made from; a single one does both."""
         return self.calibration[len(self._made) :] if len(self.calibration) > 1 else self.calibration
+
+    @property
+    def _images(self) -> bool:
+        """Whether inputs are square and so taken for images."""
+        _, *shape = self.network.input.shape
+        return len(shape) == 3 and shape[0] == shape[1]
 
     def _sample(self) -> dict[int, np.ndarray]:
         """Rows of the exact network's operands, a bounded number per covered layer."""
@@ -238,14 +257,16 @@ class Planner:
         """Whether a plan keeps the budget: with the bounds of the expected and, with labels, of the labelled loss."""
         exact, scores, labels = self._exact_scores, self._scores(plan, self._judging), self._judging.labels
         scale = self.network.scores.output.scale
-        found = {"expected": expected_loss(exact, scores, float(scale[0]) if len(scale) else 1.0)}
+        views = len(self._judging) // len(self._held)
+        found = {"expected": expected_loss(exact, scores, float(scale[0]) if len(scale) else 1.0, views)}
         if labels is not None:
-            found["labelled"] = labelled_loss(exact, scores, labels)
+            found["labelled"] = labelled_loss(exact, scores, labels, views)
         free = [(self._cycles(i, plan[i]), self._cycles(i, EXACT)) for i in self._free]
         speedup = sum(exact for _, exact in free) / max(1, sum(cycles for cycles, _ in free))
         said = ", ".join(
             f"{name} loss {100 * each.loss:.2f} points, bound {100 * each.bound(CONFIDENCE[name]):.2f}"
             for name, each in found.items()
         )
-        self.say(f"{speedup:.2f}x on {len(self._judging)} calibration inputs: {said}")
+        mirrored = " and their mirror images" if views > 1 else ""
+        self.say(f"{speedup:.2f}x on {len(self._held)} calibration inputs{mirrored}: {said}")
         return all(each.bound(CONFIDENCE[name]) <= self.wishes.budget for name, each in found.items())
