@@ -11,7 +11,7 @@ import pytest
 from hdl.config import ArrayConfig
 from hdl.errors import UserError
 from hdl.generate import array_design
-from sim.silicon import area, fanout, liberty, mapping, timing, yosys
+from sim.silicon import area, fanout, fpga, liberty, mapping, timing, yosys
 from sim.silicon.logic import decisions, truth_table
 from sim.silicon.synthesis import Verilog, synthesise
 from sysmt.main import main
@@ -176,6 +176,19 @@ def test_fpga_resources_need_no_placement(target):
     assert found.luts > 50
     assert 80 < found.ffs < 400
     assert found.fmax_mhz is None
+
+
+def test_gowin_pads_are_those_of_the_ring_only():
+    config = ArrayConfig(rows=1, cols=1, counters=False).with_fields(target="fpga")
+    _, file = fpga.synthesise(array_design(config, "one").verilog, "one", "gowin")
+    modules = json.loads(file.read_text())["modules"]
+    pads = {
+        name: sum(cell["type"] in ("IBUF", "OBUF") for cell in module["cells"].values())
+        for name, module in modules.items()
+    }
+    assert pads.pop("ring") == 3
+    assert not any(pads.values())
+    assert len(fpga.FAMILIES["gowin"].devices[0].constraints.splitlines()) == 3
 
 
 @pytest.mark.parametrize("target", ["sky130", "xilinx"])

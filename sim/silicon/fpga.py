@@ -28,12 +28,21 @@ FOLD = 4
 
 @dataclass(frozen=True)
 class Device:
-    """A member of a family that a design may fit into: at most `luts` and `dsps`, chosen by `arguments`."""
+    """A member of a family that a design may fit into: at most `luts` and `dsps`, chosen by `arguments`.
+
+    `pins` are those of the clock, the input and the output, where the tool does not choose them itself.
+    """
 
     name: str
     luts: int
     dsps: int
     arguments: tuple[str, ...]
+    pins: tuple[str, ...] = ()
+
+    @property
+    def constraints(self) -> str:
+        """The file that places the pins of `ring`."""
+        return "".join(f'IO_LOC "{port}" {pin};\n' for port, pin in zip(("clk", "i", "o"), self.pins, strict=True))
 
 
 @dataclass(frozen=True)
@@ -41,7 +50,7 @@ class Family:
     """A target: its synthesis command, its place-and-route tool, its parts, and what its cells count as.
 
     `luts`, `ffs`, `dsps` are patterns of cell names; `carry` cells count as so many LUTs each; `ram_bits` is a
-    pattern and bits per cell.
+    pattern and bits per cell. `finish` are commands behind the synthesis.
     """
 
     synth: str
@@ -52,11 +61,16 @@ class Family:
     ffs: str
     dsps: str
     ram_bits: tuple[tuple[str, int], ...]
+    finish: tuple[str, ...] = ()
     arguments: tuple[str, ...] = ()
 
 
 def _ecp5(size: str, luts: int, dsps: int) -> Device:
     return Device(f"LFE5U-{size[:-1]}F-6", luts, dsps, (f"--{size}", "--package", "CABGA381", "--speed", "6"))
+
+
+def _gowin(name: str, luts: int, dsps: int, part: str, chip: str, pins: tuple[str, str, str]) -> Device:
+    return Device(name, luts, dsps, ("--device", part, "--vopt", f"family={chip}"), pins)
 
 
 FAMILIES = {
@@ -86,11 +100,13 @@ FAMILIES = {
         arguments=("--pcf-allow-unconstrained",),
     ),
     "gowin": Family(
-        synth="synth_gowin",
+        # Of all modules, only the ring has pads.
+        synth="synth_gowin -noiopads",
+        finish=("iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O ring",),
         tool="nextpnr-himbaechel-gowin",
         devices=(
-            Device("GW1NR-9C", 8640, 10, ("--device", "GW1NR-LV9QN88PC6/I5", "--vopt", "family=GW1N-9C")),
-            Device("GW2A-18", 20736, 24, ("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18")),
+            _gowin("GW1NR-9C", 8640, 10, "GW1NR-LV9QN88PC6/I5", "GW1N-9C", ("52", "18", "17")),
+            _gowin("GW2A-18", 20736, 24, "GW2A-LV18PG256C8/I7", "GW2A-18", ("H11", "T13", "M11")),
         ),
         luts="LUT[1-4]",
         carry=("ALU", 1),
@@ -148,7 +164,9 @@ def synthesise(verilog: str, top: str, target: str) -> tuple[Netlist, Path]:
         f"setattr -mod -set keep_hierarchy 1 {top}",
         # Names that Amaranth made unique with a dollar sign collide inside abc9 of Yosys 0.70.
         "rename -hide w:*",
-        f"{family.synth} -top ring -json @/netlist.json",
+        f"{family.synth} -top ring",
+        *family.finish,
+        "write_json @/netlist.json",
     ]
 
     def make(folder: Path) -> None:
@@ -180,12 +198,16 @@ def clock(
         say(f"placing on {device.name}, seed {seed} of {seeds}")
         arguments = [*device.arguments, *family.arguments, "--freq", f"{goal_mhz:g}", "--timing-allow-fail"]
         arguments += ["--seed", str(seed)]
-        facts = {"netlist": digest(file.read_bytes()), "arguments": arguments, "tool": version}
+        facts = {"netlist": digest(file.read_bytes()), "arguments": arguments, "pins": device.pins, "tool": version}
         found.append(kept_json(f"{target}-clock", facts, lambda a=arguments: _place(tool, a, file, device)))
     return {"tool": version, "device": device.name, "fmax_mhz": median(found), "fmax_seeds": found}
 
 
 def _place(tool: Path, arguments: list[str], file: Path, device: Device) -> float:
+    if device.pins:
+        pins = file.with_name(f"{device.name}.cst")
+        pins.write_text(device.constraints)
+        arguments = [*arguments, "--vopt", f"cst={pins.name}"]
     done = subprocess.run(
         [str(tool), *arguments, "--json", file.name], cwd=file.parent, capture_output=True, text=True
     )
