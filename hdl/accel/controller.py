@@ -29,7 +29,8 @@ class Controller(wiring.Component):
         Number of the last run that was taken, and of the last one whose results are complete.
     o_tile : Out(stream of Tile)
     o_x, o_w : Out(stream of addresses)
-        To the array, and to the operand memories.
+        To the array, and to the operand memories; an order leaves with the first addresses of its tile. Queues must
+        be behind all of them: `ready` of one acts on `valid` of the others.
     step : In(1)
         The array takes a step.
     resident : In(1)
@@ -93,28 +94,24 @@ class Controller(wiring.Component):
         last_m, last_n, last_step = m_tile == run.m_tiles - 1, n_tile == run.n_tiles - 1, step == run.steps - 1
         half = run.run[0]
         order = self.o_tile
+        # The order goes with the first address of its tile: the queue behind it decides when there is a place.
         free = Signal()
         moves = Signal()
         m.d.comb += [
-            free.eq((step != 0) | ~order.valid | order.ready),
+            free.eq((step != 0) | order.ready),
             self.o_x.payload.eq(Cat((x_base + step)[: len(x_base)], half)),
             self.o_w.payload.eq(Cat((w_base + step)[: len(w_base)], half)),
             self.o_x.valid.eq(feeding & free & self.o_w.ready),
             self.o_w.valid.eq(feeding & free & self.o_x.ready),
+            order.valid.eq(feeding & (step == 0) & self.o_x.ready & self.o_w.ready),
             moves.eq(feeding & free & self.o_x.ready & self.o_w.ready),
             ends.eq(moves & last_step & last_n & last_m),
+            order.payload.steps.eq(run.steps),
+            order.payload.threads.eq(run.threads),
+            order.payload.rows.eq(Mux(last_m, run.rows, config.array.rows)),
+            order.payload.cols.eq(Mux(last_n, run.cols, config.array.cols)),
         ]
-        with m.If(order.ready):
-            m.d.sync += order.valid.eq(0)
         with m.If(moves):
-            with m.If(step == 0):
-                m.d.sync += [
-                    order.valid.eq(1),
-                    order.payload.steps.eq(run.steps),
-                    order.payload.threads.eq(run.threads),
-                    order.payload.rows.eq(Mux(last_m, run.rows, config.array.rows)),
-                    order.payload.cols.eq(Mux(last_n, run.cols, config.array.cols)),
-                ]
             m.d.sync += step.eq(step + 1)
             with m.If(last_step):
                 m.d.sync += [step.eq(0), tiles.eq(tiles + 1), n_tile.eq(n_tile + 1)]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processing element: operand registers, a multiplier of any kind, the accumulator and its way out."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -97,16 +97,18 @@ class ProcessingElement(wiring.Component):
             product = Mux(self.enable, product, 0)
         first = follow(m, control.first, self.enable, "first", cycles=pe.pipeline)
         shift = follow(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
-        adds = self.enable
+        adds = Const(1)
         if pe.clock_gating:
             active = Signal(pe.threads)
             m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.threads)))
-            adds = follow(m, active.any(), self.enable, "adds", cycles=pe.pipeline) & self.enable
-        self._accumulate(m, product, first & self.enable, shift & self.enable, adds)
+            adds = follow(m, active.any(), self.enable, "adds", cycles=pe.pipeline)
+        if not self._enables:
+            first, shift = first & self.enable, shift & self.enable
+        self._accumulate(m, product, first, shift, adds)
         return m
 
     def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value, adds: Value) -> None:
-        """Accumulator and drain. While frozen `first`, `shift` and `adds` are low, and with `asic` `addend` is zero."""
+        """Accumulator and drain. Without enables, `first`, `shift` and `addend` are zero while frozen."""
         pe = self.config.pe
         total = Signal(signed(pe.acc_width), reset_less=True)
         drain = Signal(signed(pe.acc_width), reset_less=True)
@@ -122,7 +124,7 @@ class ProcessingElement(wiring.Component):
         m.d.comb += self.o_sum.eq(drain)
         added = add(m, [base.as_signed(), addend.as_signed()], pe.acc_width, pe.target, "acc")
         if self._enables:
-            with m.If(adds | begin):
+            with m.If(self.enable & (adds | begin)):
                 m.d.sync += total.eq(added)
         else:
             m.d.sync += total.eq(added)
@@ -135,10 +137,8 @@ class ProcessingElement(wiring.Component):
     def _choose(self, m: Module, register: Signal, a: Value, take_a: Signal, b: Value, take_b: Signal) -> None:
         """Load `a`, load `b`, or hold: as one and-or per bit, smaller in cells, or as a clock enable."""
         if self._enables:
-            with m.If(take_a):
-                m.d.sync += register.eq(a)
-            with m.Elif(take_b):
-                m.d.sync += register.eq(b)
+            with m.If(self.enable & (take_a | take_b)):
+                m.d.sync += register.eq(Mux(take_a, a, b))
         else:
             hold = Signal(name="hold")
             m.d.comb += hold.eq(~(take_a | take_b))
