@@ -35,7 +35,7 @@ def draw(outcomes: list[Outcome], images: int, path: Path) -> None:
     utilisation.set_title("PE steps with work to do (%)")
     utilisation.set_ylim(0, 100)
     _points(accuracy, outcomes, "accuracy")
-    accuracy.set_title(f"Accuracy, {images} test images (%)")
+    accuracy.set_title(f"Accuracy, {images} test images (%)", pad=12)
     # Two points of air below: a single image more or less must not look like a cliff.
     accuracy.set_ylim(min(100 * outcome.accuracy for outcome in outcomes) - 2, 100)
     _points(deviation, outcomes, "score_error")

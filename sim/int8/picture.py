@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -15,8 +16,8 @@ COLOURS = {1: "#777777", 2: "#0072b2", 4: "#d55e00"}
 """Per thread count; told apart by colour-blind readers too (Okabe and Ito)."""
 LINE = 0.035
 """Height of a line of text, as a share of the range of the axis."""
-ASIDE = 0.08
-"""How far labels stand from their points, in speed-up."""
+NEAR = 0.1
+"""Points no further apart than this share of the range of speed-ups are one column of labels."""
 
 
 def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
@@ -27,52 +28,71 @@ def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
     name : str
         The network, for the title.
     rows : list of dict
-        `threads`, `policy`, `top1`, `top1_exact` (fractions of 1), `speedup`.
+        `threads`, `policy`, `top1`, `top1_exact` (fractions of 1, of the same inputs), `speedup`.
     path : Path
         A .png file.
     """
-    figure = Figure(figsize=(7, 5), layout="constrained")
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
-    every = [100 * row["top1"] for row in rows] + [100 * rows[0]["top1_exact"]]
-    axes.axhline(every[-1], color=COLOURS[1], linestyle="--", label="exact")
+    points = [_Point(row["speedup"], 100 * (row["top1"] - row["top1_exact"]), row) for row in rows]
+    axes.axhline(0, color=COLOURS[1], linestyle="--", label="exact")
     for threads in sorted({row["threads"] for row in rows}):
-        mine = [row for row in rows if row["threads"] == threads]
-        places = [row["speedup"] for row in mine], [100 * row["top1"] for row in mine]
-        axes.plot(*places, "os"[threads == 4], color=COLOURS[threads], label=f"{threads} threads")
-        for column in _columns(mine):
-            heights = _spread([y for y, _ in column.points], LINE * (max(every) - min(every)))
-            for (y, names), height in zip(column.points, heights, strict=True):
-                text = ", ".join(names)
-                if len(column.points) == 1:
-                    axes.annotate(text, (column.x, y), (0, -13), textcoords="offset points", ha="center", fontsize=7)
-                    continue
-                line = {"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6}
-                place = column.x + ASIDE, height
-                axes.annotate(text, (column.x, y), place, va="center", fontsize=7, arrowprops=line)
-    axes.margins(x=0.25)
+        mine = [point for point in points if point.row["threads"] == threads]
+        look = {"color": COLOURS[threads], "label": f"{threads} threads"}
+        axes.plot([point.x for point in mine], [point.y for point in mine], "os"[threads == 4], **look)
+    low, high = (f(point.x for point in points) for f in (min, max))
+    reach = (high - low) or 1.0
+    axes.set_xlim(low - 0.7 * reach, high + 0.7 * reach)  # room for labels on both sides
+    gap = LINE * (max(0.0, *(point.y for point in points)) - min(point.y for point in points))
+    for column in _columns(points, NEAR * reach):
+        _label(axes, column, gap, low < high and min(point.x for point in column) == low, 0.06 * reach)
     axes.set_xlabel("speed-up of the whole network")
-    axes.set_ylabel("top-1 (%)")
-    axes.set_title(name)
+    axes.set_ylabel("top-1 against exact (points)")
+    exact = ", ".join(dict.fromkeys(f"{100 * row['top1_exact']:.1f} %" for row in rows))
+    axes.set_title(f"{name}: top-1 against speed-up (exact: {exact})")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False, loc="lower left")  # "best" takes long to find
+    axes.legend(frameon=False, loc="lower center")  # "best" takes long to find
     _save(figure, path)
 
 
 @dataclass(frozen=True)
-class _Column:
-    """Runs of one speed-up: top-1 (%) with the policies that lie there, from high to low."""
+class _Point:
+    """A run: speed-up, points of top-1 against exact, and its row."""
 
     x: float
-    points: list[tuple[float, list[str]]]
+    y: float
+    row: dict[str, Any]
 
 
-def _columns(rows: list[dict[str, Any]]) -> list[_Column]:
-    """The runs by speed-up."""
-    found: dict[float, dict[float, list[str]]] = {}
-    for row in rows:
-        found.setdefault(round(row["speedup"], 2), {}).setdefault(100 * row["top1"], []).append(row["policy"])
-    return [_Column(x, sorted(points.items(), reverse=True)) for x, points in found.items()]
+def _columns(points: list[_Point], near: float) -> list[list[_Point]]:
+    """The points by speed-up: those that stand close together, each from high to low."""
+    columns: list[list[_Point]] = []
+    for point in sorted(points, key=lambda point: point.x):
+        if columns and point.x - columns[-1][-1].x <= near:
+            columns[-1].append(point)
+        else:
+            columns.append([point])
+    return [sorted(column, key=lambda point: -point.y) for column in columns]
+
+
+def _label(axes: Axes, column: list[_Point], gap: float, left: bool, aside: float) -> None:
+    """Names of policies beside a column of points, in the colour of their threads, none above another."""
+    texts: dict[tuple[float, int], list[_Point]] = {}
+    for point in column:
+        texts.setdefault((point.y, point.row["threads"]), []).append(point)
+    for ((_, threads), same), height in zip(texts.items(), _spread([y for y, _ in texts], gap), strict=True):
+        edge = min(point.x for point in column) - aside if left else max(point.x for point in column) + aside
+        axes.annotate(
+            ", ".join(point.row["policy"] for point in same),
+            (same[0].x, same[0].y),
+            (edge, height),
+            ha="right" if left else "left",
+            va="center",
+            fontsize=7,
+            color=COLOURS[threads],
+            arrowprops={"arrowstyle": "-", "color": "#bbbbbb", "linewidth": 0.6},
+        )
 
 
 def _spread(heights: list[float], gap: float) -> list[float]:
