@@ -128,7 +128,7 @@ class Sequencer(wiring.Component):
             }
             return found | {"opened": found["running"] & (found["begun"] | found["clean"] | ~found["busy"])}
 
-        without, with_step = after(False), after(True)
+        without, with_step = self._beside(m, "without", after(False)), self._beside(m, "with", after(True))
         found = {name: Mux(self.step, with_step[name], without[name]) for name in without}
         m.d.comb += [self.first.eq(found["first"]), starts.eq(found["starts"]), due.eq(found["due"])]
         registers = {"running": running, "begun": begun, "busy": busy, "opened": opened}
@@ -136,6 +136,14 @@ class Sequencer(wiring.Component):
             m.d.sync += register.eq(found[name])
         self._take_tiles(m, left, full, starts)
         return m
+
+    def _beside(self, m: Module, case: str, values: dict[str, Value]) -> dict[str, Value]:
+        """The values, with `config.registered` as wires that synthesis keeps: or it would put the choice first."""
+        if not self.config.registered:
+            return values
+        wires = {name: Signal(name=f"{name}_{case}_step", attrs={"keep": 1}) for name in values}
+        m.d.comb += [wires[name].eq(value) for name, value in values.items()]
+        return wires
 
     def _take_tiles(self, m: Module, left: Signal, full: Signal, starts: Signal) -> None:
         """Hold the current tile and the next one, and count steps that are left but for two: the sign tells the last.
