@@ -19,9 +19,9 @@ from sysmt.output import progress, table
 ASKED_MHZ = 150
 
 
-def measure(config: ArrayConfig, seeds: int) -> dict[str, Any]:
-    """Part, cells of the array, and megahertz: the median and every seed."""
-    design = Verilog.of_array(array_design(config, "array").verilog, "array")
+def measure(config: ArrayConfig, name: str, seeds: int) -> dict[str, Any]:
+    """Part, cells of the array, and megahertz: the median and every seed. Placement depends on the `name`, too."""
+    design = Verilog.of_array(array_design(config, name).verilog, name)
     found = synthesise(design, "ecp5", ASKED_MHZ, seeds, progress)
     facts = {"part": found.library, "LUT": found.luts, "FF": found.ffs, "DSP": found.dsps}
     return facts | {"MHz": found.fmax_mhz, "seeds": list(found.fmax_seeds)}
@@ -41,7 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         fields = {"target": "fpga", "pipeline": 3} | dict(parse_field(text) for text in args.set)
-        row = {"array": args.preset, **measure(preset(args.preset).with_fields(**fields), max(args.seeds, 1))}
+        config = preset(args.preset).with_fields(**fields)
+        row = {"array": args.preset, **measure(config, args.preset, max(args.seeds, 1))}
     except UserError as error:
         print(f"bench.frequency: {error}", file=sys.stderr)
         return 2

@@ -11,7 +11,8 @@ from bench import boards, readme, record
 from hdl.errors import UserError
 from sysmt.main import main
 from sysmt.report.compare import compare
-from sysmt.report.tables import number
+from sysmt.report.published import OpenArray
+from sysmt.report.tables import number, open_table
 from tb.tiny_library import tiny_library
 
 pytest.importorskip("pyosys", reason="pyosys is not installed: pip install 'sysmt[silicon]'")
@@ -96,6 +97,17 @@ def test_two_threads_are_compared_with_one(facts):
     assert rows["clock, 2T / 1T"]["value"] == pytest.approx(clock)
     for row in rows.values():
         assert row["met"] == (row["value"] <= row["bar"] if row["at_most"] else row["value"] >= row["bar"])
+
+
+def test_open_arrays_stand_beside_ours(facts):
+    assert [ours["name"] for ours in facts["references"]] == [], "other settings than the open ones'"
+    ours = [("os8", 1000.0, [119.4, 112.6]), ("sysmt2_8", 1290.0, [])]
+    references = [{"name": name, "silicon": {"area": area}, "ecp5_mhz": mhz} for name, area, mhz in ours]
+    assert open_table({"references": references}, [OpenArray("other", 2000, "80")])[1] == [
+        ["os8 (ours)", "1,000", "1.00", "113-119"],
+        ["sysmt2_8 (ours)", "1,290", "1.29", "-"],
+        ["other", "2,000", "2.00", "80"],
+    ]
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,11 @@ from sim.silicon.synthesis import GENERIC, Verilog, library_of, map_to, synthesi
 from .compare import compare
 
 DEFAULT_PRESETS = ("os16", "sysmt2_16", "sysmt4_16")
-OPEN_PRESET = "os8"
-"""The array that the open ones are compared with."""
+OPEN_PRESETS = ("os8", "sysmt2_8")
+"""The arrays that the open ones are compared with."""
+OPEN_FPGA = {"target": "fpga", "pipeline": 3}
+OPEN_FPGA_MHZ = 150
+"""On an ECP5: the fields that differ, and a clock that placement will not reach."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Wishes:
     workload : str, or "" for no energy
     delays : "zero" or "unit"
     seeds : int
-        Placements on an FPGA.
+        Placements on an FPGA; on a cell library, of the arrays that the open ones are compared with.
     settings : fields that replace those of every preset
     """
 
@@ -81,11 +84,7 @@ def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lamb
         Plain values, as JSON holds them. No path and no date of the host is among them.
     """
     arrays = [_array(name, preset(name).with_fields(**wishes.settings), wishes, say) for name in presets]
-    reference = None
-    if wishes.on_cells and not wishes.settings:
-        known = next((array for array in arrays if array["name"] == OPEN_PRESET), None)
-        unpowered = dataclasses.replace(wishes, workload="")
-        reference = known or _array(OPEN_PRESET, preset(OPEN_PRESET), unpowered, say)
+    compared = OPEN_PRESETS if wishes.on_cells and not wishes.settings else ()
     return {
         "generator": f"sysmt {version('sysmt')}",
         "target": _target_name(wishes),
@@ -94,8 +93,23 @@ def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lamb
         "energy_assumptions": next((a["energy"]["assumptions"] for a in arrays if a["energy"]), None),
         "arrays": arrays,
         "comparison": compare(arrays),
-        "reference": reference,
+        "references": [_reference(name, arrays, wishes, say) for name in compared],
     }
+
+
+def _reference(
+    name: str, arrays: list[dict[str, Any]], wishes: Wishes, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """An array that the open ones are compared with, from `arrays` if it is there, and its clock on an ECP5."""
+    known = next((array for array in arrays if array["name"] == name), None)
+    found = known or _array(name, preset(name), dataclasses.replace(wishes, workload="", seeds=0), say)
+    if not wishes.seeds:
+        return found | {"ecp5_mhz": []}
+    on_fpga = Wishes("ecp5", OPEN_FPGA_MHZ, seeds=wishes.seeds, settings=OPEN_FPGA)
+    emitted = array_design(preset(name).with_fields(**OPEN_FPGA), name)
+    placed = synthesise(Verilog.of_array(emitted.verilog, name), "ecp5", OPEN_FPGA_MHZ, wishes.seeds, say)
+    command = {"ecp5": _commands(name, on_fpga)["silicon"]}
+    return found | {"ecp5_mhz": list(placed.fmax_seeds), "commands": found["commands"] | command}
 
 
 def _target_name(wishes: Wishes) -> str:

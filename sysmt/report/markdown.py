@@ -19,13 +19,18 @@ def markdown(facts: dict[str, Any]) -> str:
         *_section("## Area by block", *blocks_table([a for a in facts["arrays"] if a["silicon"]["blocks"]])),
         "## Cycles on networks",
         table(*networks_table(facts)),
-        *(_section("## Open 8x8 one-thread arrays", *open_table(facts, OPEN_ARRAYS)) if facts["reference"] else ()),
+        *(_section("## Open 8x8 one-thread arrays", *open_table(facts, OPEN_ARRAYS)) if facts["references"] else ()),
         "## Assumptions",
         "\n".join(f"- {line}" for line in assumptions(facts)),
         "## Commands",
-        "```sh\n" + "\n".join(dict.fromkeys(c for a in facts["arrays"] for c in a["commands"].values())) + "\n```",
+        "```sh\n" + "\n".join(commands(facts)) + "\n```",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def commands(facts: dict[str, Any]) -> list[str]:
+    """What prints each number again."""
+    return list(dict.fromkeys(c for a in facts["arrays"] + facts["references"] for c in a["commands"].values()))
 
 
 def readme(facts: dict[str, Any], gated: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from sim.silicon.blocks import BLOCKS
 from sim.silicon.energy import PARTS
 
 from .charts import grouped, stacked
-from .markdown import assumptions
+from .markdown import assumptions, commands
 from .published import OPEN_ARRAYS
 from .tables import arrays_table, blocks_table, comparison_table, networks_table, number, open_table
 
@@ -61,7 +61,7 @@ def page(facts: dict[str, Any]) -> str:
         _open(facts),
         _section("Configurations", _table(*_configurations(arrays))),
         _section("What the figures leave out", _list(assumptions(facts))),
-        _section("Commands that print each number again", _commands(arrays)),
+        _section("Commands that print each number again", f"<pre>{escape(chr(10).join(commands(facts)))}</pre>"),
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -149,9 +149,9 @@ def _paper(facts: dict[str, Any]) -> str:
 
 
 def _open(facts: dict[str, Any]) -> str:
-    if not facts["reference"]:
+    if not facts["references"]:
         return ""
-    note = f"One thread, 8x8; ours drains while the next tile runs. All {OPEN_ARRAYS[0].source}."
+    note = f"8x8; the open ones have one thread. Ours drain while the next tile runs. All {OPEN_ARRAYS[0].source}."
     return _section("Open 8x8 arrays", _table(*open_table(facts, OPEN_ARRAYS)), f'<p class="quiet">{escape(note)}</p>')
 
 
@@ -160,11 +160,6 @@ def _configurations(arrays: Sequence[dict[str, Any]]) -> tuple[list[str], list[l
     rows = [[key, *(str(array["config"][key]) for array in arrays)] for key in keys]
     rows += [[key, *(number(array[key]) for array in arrays)] for key in ("pes", "latency", "k_max")]
     return ["field", *(array["name"] for array in arrays)], rows
-
-
-def _commands(arrays: Sequence[dict[str, Any]]) -> str:
-    lines = dict.fromkeys(command for array in arrays for command in array["commands"].values())
-    return f"<pre>{escape(chr(10).join(lines))}</pre>"
 
 
 def _section(title: str, *parts: str) -> str:

@@ -75,9 +75,12 @@ def networks_table(facts: dict[str, Any]) -> Table:
 
 def open_table(facts: dict[str, Any], others: Sequence[OpenArray]) -> Table:
     """Open arrays beside ours of the same size."""
-    ours = facts["reference"]["silicon"]
-    rows = [[facts["reference"]["name"] + " (ours)", number(ours["area"]), "1.00", "-"]]
+    base = facts["references"][0]["silicon"]["area"]
+    rows = []
+    for ours in facts["references"]:
+        area, speeds = ours["silicon"]["area"], [round(mhz) for mhz in ours["ecp5_mhz"]]
+        clock = "-".join(map(str, dict.fromkeys((min(speeds), max(speeds))))) if speeds else "-"
+        rows.append([f"{ours['name']} (ours)", number(area), f"{area / base:.2f}", clock])
     for other in others:
-        ratio = f"{other.area_um2 / ours['area']:.2f}"
-        rows.append([other.name, number(other.area_um2), ratio, other.ecp5_mhz])
+        rows.append([other.name, number(other.area_um2), f"{other.area_um2 / base:.2f}", other.ecp5_mhz])
     return ["array", "area um2", "to ours", "ECP5 MHz"], rows
