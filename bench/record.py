@@ -43,7 +43,7 @@ CLAIMS: dict[str, dict[str, Claim]] = {
     "boards": {"MHz": Claim(more=True, noise=0.05)},
     "accuracy": {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE},
 }
-"""Per measurement its columns; of the silicon comparison, ratios that should be large are told by `bar`."""
+"""Per measurement its columns; of the silicon comparison, ratios that should be large are told by their names."""
 
 
 def figures(name: str, facts: Any) -> dict[str, float]:
@@ -91,7 +91,7 @@ def compared(name: str, now: dict[str, float], before: dict[str, float]) -> list
         claim = CLAIMS[name][label.rpartition(": ")[2]]
         old = before.get(label)
         change = (value - old) / abs(old) if old else None
-        more = claim.more or name == "silicon" and ("throughput" in label or "clock" in label)
+        more = claim.more or name == "silicon" and label.startswith(("throughput", "clock"))
         if change is None:
             state = "new" if old is None else "same"
         elif abs(change) <= claim.noise:

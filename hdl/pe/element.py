@@ -102,13 +102,13 @@ class ProcessingElement(wiring.Component):
             active = Signal(pe.threads)
             m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.threads)))
             adds = follow(m, active.any(), self.enable, "adds", cycles=pe.pipeline)
-        if not self._enables:
-            first, shift = first & self.enable, shift & self.enable
+        if pe.target == "asic":  # in an FPGA nothing but clock enables shall wait for what freezes the array
+            first, shift, adds = first & self.enable, shift & self.enable, adds & self.enable
         self._accumulate(m, product, first, shift, adds)
         return m
 
     def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value, adds: Value) -> None:
-        """Accumulator and drain. Without enables, `first`, `shift` and `addend` are zero while frozen."""
+        """Accumulator and drain. With `asic`, all that goes in but sums is zero while frozen."""
         pe = self.config.pe
         total = Signal(signed(pe.acc_width), reset_less=True)
         drain = Signal(signed(pe.acc_width), reset_less=True)
