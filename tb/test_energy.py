@@ -15,10 +15,11 @@ from sim.silicon.netlist import Instance, Module, Netlist
 from sim.silicon.simulate import LANES, Simulation
 from sim.silicon.structural import verilog
 from sim.silicon.workloads import jobs
+from tb import needs
 from tb.shared import shared
 from tb.tiny_library import CAPACITANCE, CLOCK_INTERNAL, INPUT_INTERNAL, INTERNAL, tiny_library
 
-pytest.importorskip("pyosys", reason="pyosys is not installed: pip install 'sysmt[silicon]'")
+needs.pyosys()
 ONES = np.uint64(2**64 - 1)
 VOLTS = 2.0
 

@@ -13,9 +13,10 @@ from sysmt.main import main
 from sysmt.report.compare import compare
 from sysmt.report.published import OpenArray
 from sysmt.report.tables import number, open_table
+from tb import needs
 from tb.tiny_library import tiny_library
 
-pytest.importorskip("pyosys", reason="pyosys is not installed: pip install 'sysmt[silicon]'")
+needs.pyosys()
 SMALL = ["--set", "rows=2", "--set", "cols=2", "--set", "counters=false"]
 
 

@@ -15,10 +15,11 @@ from sim.silicon import area, fanout, fpga, liberty, mapping, timing, yosys
 from sim.silicon.logic import decisions, truth_table
 from sim.silicon.synthesis import Verilog, synthesise
 from sysmt.main import main
+from tb import needs
 from tb.shared import shared
 from tb.tiny_library import SLEW, tiny_library
 
-pytest.importorskip("pyosys", reason="pyosys is not installed: pip install 'sysmt[silicon]'")
+needs.pyosys()
 CONFIG = ArrayConfig(rows=2, cols=2)
 
 
