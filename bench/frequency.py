@@ -9,21 +9,16 @@ import json
 import sys
 from typing import Any
 
-from hdl.config import ArrayConfig, parse_field
+from hdl.config import parse_field
 from hdl.errors import UserError
-from hdl.generate import array_design
-from hdl.presets import preset
-from sim.silicon.synthesis import Verilog, synthesise
 from sysmt.output import progress, table
+from sysmt.report.facts import on_ecp5
 
-ASKED_MHZ = 150
 
-
-def measure(config: ArrayConfig, name: str, seeds: int) -> dict[str, Any]:
-    """Part, cells of the array, and megahertz: the median and every seed. Placement depends on the `name`, too."""
-    design = Verilog.of_array(array_design(config, name).verilog, name)
-    found = synthesise(design, "ecp5", ASKED_MHZ, seeds, progress)
-    facts = {"part": found.library, "LUT": found.luts, "FF": found.ffs, "DSP": found.dsps}
+def measure(name: str, seeds: int, fields: dict[str, Any]) -> dict[str, Any]:
+    """Part, cells of the array, and megahertz: the median and every seed."""
+    found = on_ecp5(name, seeds, progress, **fields)
+    facts = {"array": name, "part": found.library, "LUT": found.luts, "FF": found.ffs, "DSP": found.dsps}
     return facts | {"MHz": found.fmax_mhz, "seeds": list(found.fmax_seeds)}
 
 
@@ -40,9 +35,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
     try:
-        fields = {"target": "fpga", "pipeline": 3} | dict(parse_field(text) for text in args.set)
-        config = preset(args.preset).with_fields(**fields)
-        row = {"array": args.preset, **measure(config, args.preset, max(args.seeds, 1))}
+        row = measure(args.preset, max(args.seeds, 1), dict(parse_field(text) for text in args.set))
     except UserError as error:
         print(f"bench.frequency: {error}", file=sys.stderr)
         return 2

@@ -102,7 +102,9 @@ class ProcessingElement(wiring.Component):
             active = Signal(pe.threads)
             m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.threads)))
             adds = follow(m, active.any(), self.enable, "adds", cycles=pe.pipeline)
-        if pe.target == "asic":  # in an FPGA nothing but clock enables shall wait for what freezes the array
+        # In an FPGA nothing but clock enables shall wait for what freezes the array. In cells `adds` needs no mask,
+        # since its register has an enable, but clock-gated arrays of two threads come out smaller with it.
+        if pe.target == "asic":
             first, shift, adds = first & self.enable, shift & self.enable, adds & self.enable
         self._accumulate(m, product, first, shift, adds)
         return m

@@ -44,7 +44,8 @@ def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
     low, high = (f(point.x for point in points) for f in (min, max))
     reach = (high - low) or 1.0
     axes.set_xlim(low - 0.7 * reach, high + 0.7 * reach)  # room for labels on both sides
-    gap = LINE * (max(0.0, *(point.y for point in points)) - min(point.y for point in points))
+    heights = [0.0, *(point.y for point in points)]
+    gap = LINE * ((max(heights) - min(heights)) or 1.0)
     for column in _columns(points, NEAR * reach):
         _label(axes, column, gap, low < high and min(point.x for point in column) == low, 0.06 * reach)
     axes.set_xlabel("speed-up of the whole network")

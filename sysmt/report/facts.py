@@ -15,15 +15,15 @@ from sim.cycles import evaluate
 from sim.networks import NETWORKS, network, total_macs
 from sim.silicon import consumption, workloads
 from sim.silicon.fpga import FAMILIES
-from sim.silicon.synthesis import GENERIC, Verilog, library_of, map_to, synthesise
+from sim.silicon.synthesis import GENERIC, Synthesis, Verilog, library_of, map_to, synthesise
 
 from .compare import compare
 
 DEFAULT_PRESETS = ("os16", "sysmt2_16", "sysmt4_16")
 OPEN_PRESETS = ("os8", "sysmt2_8")
 """The arrays that the open ones are compared with."""
-OPEN_FPGA = {"target": "fpga", "pipeline": 3}
-OPEN_FPGA_MHZ = 150
+FPGA_FIELDS = {"target": "fpga", "pipeline": 3}
+FPGA_MHZ = 150
 """On an ECP5: the fields that differ, and a clock that placement will not reach."""
 
 
@@ -105,11 +105,18 @@ def _reference(
     found = known or _array(name, preset(name), dataclasses.replace(wishes, workload="", seeds=0), say)
     if not wishes.seeds:
         return found | {"ecp5_mhz": []}
-    on_fpga = Wishes("ecp5", OPEN_FPGA_MHZ, seeds=wishes.seeds, settings=OPEN_FPGA)
-    emitted = array_design(preset(name).with_fields(**OPEN_FPGA), name)
-    placed = synthesise(Verilog.of_array(emitted.verilog, name), "ecp5", OPEN_FPGA_MHZ, wishes.seeds, say)
-    command = {"ecp5": _commands(name, on_fpga)["silicon"]}
-    return found | {"ecp5_mhz": list(placed.fmax_seeds), "commands": found["commands"] | command}
+    placed = on_ecp5(name, wishes.seeds, say)
+    command = _commands(name, Wishes("ecp5", FPGA_MHZ, seeds=wishes.seeds, settings=FPGA_FIELDS))["silicon"]
+    return found | {"ecp5_mhz": list(placed.fmax_seeds), "commands": found["commands"] | {"ecp5": command}}
+
+
+def on_ecp5(name: str, seeds: int, say: Callable[[str], None], **fields: Any) -> Synthesis:
+    """A preset, with `FPGA_FIELDS` and then `fields` replaced, alone on the smallest ECP5 that holds it.
+
+    Placement depends on the design's name: it is the preset's, as in `sysmt synth`.
+    """
+    emitted = array_design(preset(name).with_fields(**FPGA_FIELDS | fields), name)
+    return synthesise(Verilog.of_array(emitted.verilog, name), "ecp5", FPGA_MHZ, seeds, say)
 
 
 def _target_name(wishes: Wishes) -> str:

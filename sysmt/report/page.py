@@ -151,7 +151,7 @@ def _paper(facts: dict[str, Any]) -> str:
 def _open(facts: dict[str, Any]) -> str:
     if not facts["references"]:
         return ""
-    note = f"8x8; the open ones have one thread. Ours drain while the next tile runs. All {OPEN_ARRAYS[0].source}."
+    note = f"Ours drain while the next tile runs. The open ones have one thread; {OPEN_ARRAYS[0].source}."
     return _section("Open 8x8 arrays", _table(*open_table(facts, OPEN_ARRAYS)), f'<p class="quiet">{escape(note)}</p>')
 
 
