@@ -27,7 +27,7 @@ lint: .venv/ready ## check style
 	@.venv/bin/ruff check .
 
 fuseconv: .venv/ready ## FuSeConv's speed-ups beside the published ones, with pictures
-	@$(PY) -m sysmt.main fuseconv
+	@$(PY) -m sysmt.cli.main fuseconv
 
 bench: .venv/ready ## measure every figure the project claims (a few minutes)
 	@$(PY) -m bench

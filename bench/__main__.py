@@ -11,7 +11,7 @@ import json
 import sys
 from typing import Any
 
-from sysmt.output import table
+from sysmt.cli.output import table
 
 from . import (
     accuracy,

@@ -20,18 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import POLICIES, ArrayConfig
-from hdl.files import build_root
-from sim.digits import data, demonstration
-from sim.digits.picture import draw
-from sim.int8 import inputs, picture
-from sim.int8.infer import Outcome, infer
-from sim.int8.inputs import Inputs
-from sim.int8.network import Network, build
-from sim.int8.paired import paired_loss
-from sim.int8.planning import Wishes
-from sim.int8.tflite_reader import read
-from sysmt.output import progress, table
+from sysmt.base.files import build_root
+from sysmt.cli.output import progress, table
+from sysmt.hdl.params.array import POLICIES, ArrayConfig
+from sysmt.sim.nn import inputs
+from sysmt.sim.nn.digits import data
+from sysmt.sim.nn.inputs import Inputs
+from sysmt.sim.nn.network import Network, build
+from sysmt.sim.nn.readers.tflite import read
+from sysmt.sim.quant import digits, figures
+from sysmt.sim.quant.digits_figure import draw
+from sysmt.sim.quant.infer import Outcome, infer
+from sysmt.sim.quant.paired import paired_loss
+from sysmt.sim.quant.search import Wishes
 
 from . import data_folder
 
@@ -158,7 +159,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--limit must be at least 1, not {args.limit}")
     args.to.mkdir(parents=True, exist_ok=True)
     test = data.load()[1][: args.limit]
-    outcomes = list(demonstration.sweep(test))
+    outcomes = list(digits.sweep(test))
     draw(outcomes, len(test), args.to / "digits.png")
     keys = ("threads", "policy", "accuracy", "utilisation", "reduced_share")
     found = {"digits": [{key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
@@ -167,9 +168,9 @@ def main(argv: list[str] | None = None) -> int:
     for model, budgets in zip(found_models, planned, strict=True):
         rows, layers = sweep(model, args.limit)
         found |= {f"{model.name}, within {100 * BUDGET:g} point": budgets, model.name: rows}
-        picture.draw_policies(model.name, rows + budgets, args.to / f"{model.name}.png")
+        figures.draw_policies(model.name, rows + budgets, args.to / f"{model.name}.png")
         title = f"{model.name}, 2 threads, {BUDGET_POLICY}, reordered and recalibrated"
-        picture.draw_layers(title, layers, args.to / f"{model.name}_layers.png")
+        figures.draw_layers(title, layers, args.to / f"{model.name}_layers.png")
     if args.json:
         print(json.dumps(found, indent=2))
     else:

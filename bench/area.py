@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench.area`: standard-cell area of emitted arrays, by the flow of `sim.silicon.mapping`."""
+"""`python -m bench.area`: standard-cell area of emitted arrays, by the flow of `sysmt.sim.flow.mapping`."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from hdl.emit import Design
-from hdl.errors import UserError
-from hdl.generate import array_design
-from hdl.presets import preset
-from sim.silicon import area, liberty, mapping
+from sysmt.base.errors import UserError
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.emit import Design
+from sysmt.hdl.params.presets import preset
+from sysmt.sim.flow import area, liberty, mapping
 
 from . import data_folder
 from .command import run

@@ -16,16 +16,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from boards.definitions import BOARDS, board
-from boards.flow import estimate
-from boards.flow.board import BoardDefinition
-from boards.flow.build import Flow
-from boards.flow.report import Routed
-from hdl.config import parse_field
-from hdl.config_accel import AccelConfig
-from hdl.errors import UserError
-from hdl.files import write_together
-from sysmt.output import progress, table
+from sysmt.base.errors import UserError
+from sysmt.base.files import write_together
+from sysmt.boards.definitions import BOARDS, board
+from sysmt.boards.flow import estimate
+from sysmt.boards.flow.board import BoardDefinition
+from sysmt.boards.flow.build import Flow
+from sysmt.boards.flow.report import Routed
+from sysmt.cli.output import progress, table
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import parse_field
 from sysmt.report import markdown as pages
 
 RECORD = Path(__file__).with_name("boards.json")

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from hdl.errors import UserError
-from sysmt.output import table
+from sysmt.base.errors import UserError
+from sysmt.cli.output import table
 
 
 def run(module: str, description: str, measure: Callable[[], list[dict[str, Any]]], argv: list[str] | None) -> int:

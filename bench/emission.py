@@ -12,9 +12,9 @@ from typing import Any
 
 from amaranth.back import verilog
 
-from hdl.array import SystolicArray
-from hdl.generate import array_design
-from hdl.presets import preset
+from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.presets import preset
 
 from .command import run
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.estimate`: synthesises small accelerators per FPGA family and fits the LUT model of
-`boards.flow.estimate` to them: what refuses a preset that cannot fit before anything is run.
+`sysmt.boards.flow.estimate` to them: what refuses a preset that cannot fit before anything is run.
 
 Prints the fitted numbers, to be put into `FITTED`, and per sample estimate and synthesis.
 """
@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from boards.definitions import BOARDS
-from boards.flow.board import BoardDefinition
-from boards.flow.build import Flow
-from boards.flow.estimate import features
-from hdl.config_accel import AccelConfig
-from hdl.errors import UserError
-from sysmt.output import progress, table
+from sysmt.base.errors import UserError
+from sysmt.boards.definitions import BOARDS
+from sysmt.boards.flow.board import BoardDefinition
+from sysmt.boards.flow.build import Flow
+from sysmt.boards.flow.estimate import features
+from sysmt.cli.output import progress, table
+from sysmt.hdl.params.accel import AccelConfig
 
 SAMPLES: tuple[tuple[str, dict[str, bool]], ...] = (
     ("os2", {}),

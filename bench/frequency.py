@@ -9,9 +9,9 @@ import json
 import sys
 from typing import Any
 
-from hdl.config import parse_field
-from hdl.errors import UserError
-from sysmt.output import progress, table
+from sysmt.base.errors import UserError
+from sysmt.cli.output import progress, table
+from sysmt.hdl.params.array import parse_field
 from sysmt.report.facts import on_ecp5
 
 

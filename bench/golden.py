@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import PEConfig
-from sim.nbsmt import matmul
+from sysmt.hdl.params.array import PEConfig
+from sysmt.sim.golden.nbsmt import matmul
 
 from .command import run
 

@@ -14,19 +14,19 @@ from typing import Any
 
 import numpy as np
 
-from boards.definitions import BOARDS
-from boards.driver import Board
-from boards.faults import trial
-from boards.flow import estimate
-from boards.plan import Plan
-from boards.session import Session
-from boards.transport import SerialTransport
-from boards.virtual.board import DIVISOR, VirtualBoard
-from hdl.config_accel import AccelConfig, accel_preset
-from hdl.errors import UserError
-from hdl.protocol import Command
-from sim.nbsmt import matmul
-from sysmt.output import progress, table
+from sysmt.base.errors import UserError
+from sysmt.boards.definitions import BOARDS
+from sysmt.boards.driver import Board
+from sysmt.boards.faults import trial
+from sysmt.boards.flow import estimate
+from sysmt.boards.plan import Plan
+from sysmt.boards.session import Session
+from sysmt.boards.transport import SerialTransport
+from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
+from sysmt.cli.output import progress, table
+from sysmt.hdl.params.accel import AccelConfig, accel_preset
+from sysmt.hdl.params.protocol import Command
+from sysmt.sim.golden.nbsmt import matmul
 
 PRESETS = ("os4", "sysmt2_8")
 FRAMES = 1000

@@ -11,10 +11,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from hdl.generate import array_design
-from hdl.presets import preset
-from sim.silicon import yosys
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.presets import preset
 from sysmt.report.published import EQUAL_MODULES_BAR
+from sysmt.sim.flow import yosys
 
 from .command import run
 

@@ -9,11 +9,11 @@ Products of 4 by 4 bits, those of 4 threads, are too small for the DSP blocks of
 import sys
 from typing import Any
 
-from hdl.generate import array_design
-from hdl.presets import preset
-from sim.silicon.fpga import FAMILIES
-from sim.silicon.synthesis import Verilog, synthesise
-from sysmt.output import progress
+from sysmt.cli.output import progress
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.presets import preset
+from sysmt.sim.flow.fpga import FAMILIES
+from sysmt.sim.flow.synthesis import Verilog, synthesise
 
 from .command import run
 

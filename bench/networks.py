@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config import PEConfig
-from hdl.errors import UserError
-from sim.int8.batches import run as run_all
-from sim.int8.engines import Golden
-from sim.int8.forward import LayerPlan, Runner
-from sim.int8.inputs import load
-from sim.int8.layers import covered
-from sim.int8.network import build
-from sim.int8.tflite_reader import read
-from sim.parallel import workers
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.array import PEConfig
+from sysmt.sim.golden.parallel import workers
+from sysmt.sim.nn.batches import run as run_all
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import LayerPlan, Runner
+from sysmt.sim.nn.inputs import load
+from sysmt.sim.nn.network import build
+from sysmt.sim.nn.readers.tflite import read
+from sysmt.sim.quant.layer_stats import covered
 
 from . import data_folder
 from .command import run

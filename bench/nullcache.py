@@ -6,12 +6,12 @@ AlexNet, VGG-16 and, where the data are there, the pruned SqueezeNet with a phot
 
 Assumptions. Elements are float32, eight to a line, as in Caffe, which the paper names. `im2col` is Caffe's own
 order with the reference BLAS, `direct` the seven plain loops; which BLAS the paper linked is not known. Weights and
-activations have the published densities (`sim.nullcache.networks`). Every layer starts with empty caches. What its
-first filter and its second cost is simulated, the others are counted like the second; what does not fit in
-`--limit` accesses is left out (channels, or pixels) and scaled up, which flatters the null cache in `im2col`,
-because fewer zero regions compete for its entries: the column `simulated %` says how much of the layers' products
-is left. Time is that of the accesses alone, one cycle each and the waiting for memory; a core that also computes
-loses and gains a smaller share.
+activations have the published densities (`sysmt.sim.nullcache.traces.networks`). Every layer starts with empty
+caches. What its first filter and its second cost is simulated, the others are counted like the second; what does not
+fit in `--limit` accesses is left out (channels, or pixels) and scaled up, which flatters the null cache in `im2col`,
+because fewer zero regions compete for its entries: the column `simulated %` says how much of the layers' products is
+left. Time is that of the accesses alone, one cycle each and the waiting for memory; a core that also computes loses
+and gains a smaller share.
 
 The replacement rule and 256 entries were chosen with an earlier generation of traces (other loops, seed 1, another
 photograph) and not changed since: these networks are new to them. 1 KB holds 256 addresses of 32 ternary cells, the way
@@ -32,16 +32,16 @@ from typing import Any
 
 import numpy as np
 
-from hdl.config_cache import CacheConfig, cache_preset
-from hdl.errors import UserError
-from hdl.files import build_root, write_together
-from sim.nullcache.layers import DTYPES, LayerData, zero_lines
-from sim.nullcache.loops import LOOPS, cut, layer_trace
-from sim.nullcache.model import simulate
-from sim.nullcache.networks import SYNTHETIC, layers
-from sim.nullcache.squeezenet import squeezenet
-from sim.nullcache.trace import Trace
-from sysmt.output import progress, table
+from sysmt.base.errors import UserError
+from sysmt.base.files import build_root, write_together
+from sysmt.cli.output import progress, table
+from sysmt.hdl.params.cache import CacheConfig, cache_preset
+from sysmt.sim.nullcache.model import simulate
+from sysmt.sim.nullcache.traces.layers import DTYPES, LayerData, zero_lines
+from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
+from sysmt.sim.nullcache.traces.networks import SYNTHETIC, layers
+from sysmt.sim.nullcache.traces.squeezenet import squeezenet
+from sysmt.sim.nullcache.traces.trace import Trace
 
 from . import data_folder
 

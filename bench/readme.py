@@ -8,9 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from hdl.errors import UserError
-from hdl.files import write_together
-from sysmt.output import progress
+from sysmt.base.errors import UserError
+from sysmt.base.files import write_together
+from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import readme
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hdl.files import write_together
+from sysmt.base.files import write_together
 
 RECORD = Path(__file__).with_name("record.json")
 

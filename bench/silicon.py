@@ -8,7 +8,7 @@ gates; what is left out is said in the report (`sysmt report`), which shows the 
 import sys
 from typing import Any
 
-from sysmt.output import progress
+from sysmt.cli.output import progress
 from sysmt.report.compare import area_of, energy_of
 from sysmt.report.facts import by_default
 

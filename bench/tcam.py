@@ -27,13 +27,13 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.config_cache import TCAM_PRESETS, TCAMConfig, cache_preset
-from hdl.emit import Design, emit
-from hdl.errors import UserError
-from hdl.nullcache import TCAM, MemoryTCAM, NullCache
-from hdl.nullcache.designs import tcam_design
-from sim.silicon import yosys
-from sysmt.output import progress, table
+from sysmt.base.errors import UserError
+from sysmt.cli.output import progress, table
+from sysmt.hdl.emit import Design, emit
+from sysmt.hdl.nullcache import TCAM, MemoryTCAM, NullCache
+from sysmt.hdl.nullcache.designs import tcam_design
+from sysmt.hdl.params.cache import TCAM_PRESETS, TCAMConfig, cache_preset
+from sysmt.sim.flow import yosys
 
 from . import data_folder
 from .area import CLOCK_PS, cells

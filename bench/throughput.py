@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from hdl.generate import array_design
-from hdl.presets import preset
-from sim.nbsmt import matmul
-from tb.rtl import products
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.presets import preset
+from sysmt.sim.cosim.rtl import products
+from sysmt.sim.golden.nbsmt import matmul
 
 from .command import run
 

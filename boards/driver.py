@@ -9,13 +9,13 @@ from importlib.metadata import version
 
 import numpy as np
 
-from hdl.config import ArrayConfig
-from hdl.config_accel import AccelConfig
-from hdl.errors import UserError
-from hdl.protocol import VERSION, Command
-from hdl.registers import COUNTERS, MAGIC, REGISTERS, config_of, version_of
-from sim.nbsmt import check_operands
-from sim.requantize import Requantize
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.protocol import VERSION, Command
+from sysmt.hdl.params.registers import COUNTERS, MAGIC, REGISTERS, config_of, version_of
+from sysmt.sim.golden.nbsmt import check_operands
+from sysmt.sim.golden.requantize import Requantize
 
 from .link import Link, LinkError, NoBoardError
 from .plan import Plan

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hdl.errors import UserError
-from sim.nbsmt import matmul
+from sysmt.base.errors import UserError
+from sysmt.sim.golden.nbsmt import matmul
 
 from .driver import Board
 from .transport import Transport

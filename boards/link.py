@@ -5,8 +5,8 @@ import os
 from collections import OrderedDict
 from dataclasses import dataclass
 
-from hdl.errors import UserError
-from hdl.protocol import NONCE_BYTES, RESPONSE, Command, Status
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.protocol import NONCE_BYTES, RESPONSE, Command, Status
 
 from .protocol import Decoder, Frame, encode
 from .transport import Transport, TransportError

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from hdl.config_accel import AccelConfig
-from sim.tiling import Tile, w_steps, x_steps
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.sim.golden.tiling import Tile, w_steps, x_steps
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames of the link as bytes, and back; `hdl.protocol` describes them."""
+"""Frames of the link as bytes, and back; `sysmt.hdl.params.protocol` describes them."""
 
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from hdl.protocol import CRC, END, ESC, ESC_END, ESC_ESC, HEADER
+from sysmt.hdl.params.protocol import CRC, END, ESC, ESC_END, ESC_ESC, HEADER
 
 _END, _ESC = bytes([END]), bytes([ESC])
 _ESCAPED_END, _ESCAPED_ESC = bytes([ESC, ESC_END]), bytes([ESC, ESC_ESC])

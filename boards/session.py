@@ -6,10 +6,10 @@ from itertools import zip_longest
 
 import numpy as np
 
-from hdl.config_accel import AccelConfig
-from hdl.protocol import ARGUMENTS, CHANNEL, DOUBLE, REQUANTIZE, Command, Target
-from hdl.registers import REGISTERS
-from sim.requantize import Requantize
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, DOUBLE, REQUANTIZE, Command, Target
+from sysmt.hdl.params.registers import REGISTERS
+from sysmt.sim.golden.requantize import Requantize
 
 from .link import Link, LinkError, Request
 from .plan import Plan, Run

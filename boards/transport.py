@@ -9,7 +9,7 @@ import time
 
 import serial
 
-from hdl.errors import UserError
+from sysmt.base.errors import UserError
 
 BAUD = 1_000_000
 """Rate of the boards' bitstreams unless they say otherwise; a simulated board does not care."""

@@ -22,7 +22,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Shape, ShapeCastable, Value
 from amaranth.lib import data, wiring
 
-from .files import write_together
+from sysmt.base.files import write_together
 
 MANIFEST_VERSION = 1
 

@@ -7,10 +7,10 @@ import numpy as np
 from amaranth.hdl import Elaboratable
 from amaranth.sim import Simulator
 
-from boards.transport import Transport
-from hdl.accel.top import Accelerator
-from hdl.config import ArrayConfig, PEConfig
-from hdl.config_accel import AccelConfig
+from sysmt.boards.transport import Transport
+from sysmt.hdl.accel.top import Accelerator
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
 
 PERIOD = 1e-6
 SECONDS = 1e-5

@@ -5,9 +5,9 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hdl.config import PEConfig
-from hdl.emit import Design, emit, shared
-from hdl.pe import multiplier_kind
+from sysmt.hdl.emit import Design, emit, shared
+from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.pe import multiplier_kind
 
 
 class MultiplierBench(wiring.Component):

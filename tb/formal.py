@@ -10,7 +10,7 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.lib import wiring
 
-from hdl.files import build_root
+from sysmt.base.files import build_root
 
 SCRIPT = """
 read_rtlil harness.il

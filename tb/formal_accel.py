@@ -5,8 +5,8 @@ from amaranth.hdl import Assert, Assume, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hdl.accel.buffers import Buffer
-from hdl.cut import StreamRegister
+from sysmt.hdl.accel.buffers import Buffer
+from sysmt.hdl.common.skid_buffer import StreamRegister
 
 
 class StreamHarness(wiring.Component):

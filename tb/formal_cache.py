@@ -5,10 +5,10 @@ from amaranth.hdl import Assert, Assume, Cat, Instance, Module, Mux, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
-from hdl.config_cache import CacheConfig
-from hdl.nullcache.cache import SparseCache
-from hdl.nullcache.nullcache import NullCache, State
-from hdl.nullcache.ports import Request
+from sysmt.hdl.nullcache.cache import SparseCache
+from sysmt.hdl.nullcache.nullcache import NullCache, State
+from sysmt.hdl.nullcache.ports import Request
+from sysmt.hdl.params.cache import CacheConfig
 
 
 def constant(m: Module, signal: Signal) -> None:
@@ -29,9 +29,7 @@ class NullCacheHarness(wiring.Component):
     def __init__(self, config: CacheConfig):
         self.config = config
         bits = config.line_bits
-        super().__init__(
-            {"line": In(bits), "touch": In(1), "insert": In(1), "remove": In(1)}
-        )
+        super().__init__({"line": In(bits), "touch": In(1), "insert": In(1), "remove": In(1)})
         self.watched = Signal(bits)
 
     def elaborate(self, platform):

@@ -3,8 +3,8 @@
 
 import numpy as np
 
-from sim.int8.network import Network, build
-from sim.int8.tflite_reader import parse
+from sysmt.sim.nn.network import Network, build
+from sysmt.sim.nn.readers.tflite import parse
 
 from .tflite_models import Model
 
@@ -33,9 +33,7 @@ def small_content(side: int = 6) -> bytes:
     d = conv(c, 8, 8, 1)
     e = model.node("ADD", [b, d], model.tensor((1, side, side, 8), scale=0.08, zero=-128))
     pool = model.tensor((1, 1, 1, 8), scale=0.08, zero=-128)
-    f = model.node(
-        "AVERAGE_POOL_2D", [e], pool, Padding=1, StrideH=1, StrideW=1, FilterHeight=side, FilterWidth=side
-    )
+    f = model.node("AVERAGE_POOL_2D", [e], pool, Padding=1, StrideH=1, StrideW=1, FilterHeight=side, FilterWidth=side)
     w = model.constant(rng.integers(-127, 128, (5, 8)).astype(np.int8), 0.004)
     y = model.node("FULLY_CONNECTED", [f, w], model.tensor((1, 5), scale=0.01, zero=4))
     return model.content([x], [y])

@@ -6,9 +6,10 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import Timer
 
-from tb.coverage import ConflictCoverage
-from tb.packing import pack_steps, unpack_words
-from tb.vectors import load
+from sysmt.sim.cosim.packing import pack_steps, unpack_words
+from sysmt.sim.cosim.vectors import load
+
+from .coverage import ConflictCoverage
 
 
 @cocotb.test()

@@ -6,16 +6,17 @@ import dataclasses
 import pytest
 from amaranth.lib import data
 
-from hdl.accel.ports import ARGUMENTS as LAYOUTS
-from hdl.accel.ports import Channel
-from hdl.config import ArrayConfig
-from hdl.config_accel import AccelConfig, accel_preset, divisor_of
-from hdl.errors import ConfigError
-from hdl.generate import accel_design
-from hdl.presets import PRESETS
-from hdl.protocol import ARGUMENTS, CHANNEL
-from hdl.registers import config_of, identity
-from tb.accel import small
+from sysmt.base.errors import ConfigError
+from sysmt.hdl.accel.ports import ARGUMENTS as LAYOUTS
+from sysmt.hdl.accel.ports import Channel
+from sysmt.hdl.designs import accel_design
+from sysmt.hdl.params.accel import AccelConfig, accel_preset, divisor_of
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import PRESETS
+from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL
+from sysmt.hdl.params.registers import config_of, identity
+
+from .accel import small
 
 
 @pytest.mark.parametrize(

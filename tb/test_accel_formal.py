@@ -3,12 +3,13 @@
 
 import pytest
 
-from hdl.accel.buffers import Buffer
-from hdl.accel.link import FrameReceiver, FrameTransmitter
-from hdl.cut import StreamRegister
-from tb.formal import check
-from tb.formal_accel import StreamHarness
-from tb.mutants import seeded_bug
+from sysmt.hdl.accel.buffers import Buffer
+from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter
+from sysmt.hdl.common.skid_buffer import StreamRegister
+
+from .formal import check
+from .formal_accel import StreamHarness
+from .mutants import seeded_bug
 
 UNITS = {
     "buffer": lambda: Buffer(2, 4),

@@ -6,16 +6,17 @@ import contextlib
 import numpy as np
 import pytest
 
-from boards.driver import Board
-from boards.link import LinkError
-from hdl.config import ArrayConfig, PEConfig
-from hdl.errors import UserError
-from hdl.protocol import ARGUMENTS, Command, Status
-from sim.nbsmt import matmul
-from sim.requantize import Requantize
-from sim.tiling import tiles
-from tb.accel import SimulatedTransport, small
-from tb.mutants import seeded_bug
+from sysmt.base.errors import UserError
+from sysmt.boards.driver import Board
+from sysmt.boards.link import LinkError
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.protocol import ARGUMENTS, Command, Status
+from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.requantize import Requantize
+from sysmt.sim.golden.tiling import tiles
+
+from .accel import SimulatedTransport, small
+from .mutants import seeded_bug
 
 SHAPES = [(1, 1, 1), (2, 16, 1), (5, 3, 2), (3, 20, 3)]
 
@@ -178,7 +179,7 @@ CHECKS = (
 
 @pytest.mark.parametrize(("module", "component", "right", "wrong"), BUGS)
 def test_seeded_bugs_are_found(module, component, right, wrong):
-    with seeded_bug(f"hdl.accel.{module}", component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.accel.{module}", component, right, wrong):
 
         def broken() -> None:
             board = Board(SimulatedTransport(small(), pause=0.2), timeout=0.05)
@@ -193,5 +194,8 @@ def test_seeded_bugs_are_found(module, component, right, wrong):
 def test_the_extent_of_the_last_tiles_counts():
     """Seen in the counters of the array only."""
     right = "Mux(last_m, run.rows, config.array.rows)"
-    with seeded_bug("hdl.accel.controller", "Controller", right, "config.array.rows"), pytest.raises(AssertionError):
+    with (
+        seeded_bug("sysmt.hdl.accel.controller", "Controller", right, "config.array.rows"),
+        pytest.raises(AssertionError),
+    ):
         test_other_arrays(ArrayConfig(rows=3, cols=1, pe=PEConfig(threads=2, policy="min", target="fpga")))

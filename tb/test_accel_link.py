@@ -5,14 +5,15 @@ import numpy as np
 import pytest
 from amaranth.hdl import Module
 
-from boards.protocol import Decoder, Frame, encode
-from hdl.accel.buffers import Buffer
-from hdl.accel.link import FrameReceiver, FrameTransmitter
-from hdl.accel.uart import UARTReceiver, UARTTransmitter
-from hdl.cut import StreamRegister
-from hdl.protocol import CRC, HEADER
-from tb.accel import receive, send, simulate
-from tb.mutants import seeded_bug
+from sysmt.boards.protocol import Decoder, Frame, encode
+from sysmt.hdl.accel.buffers import Buffer
+from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter
+from sysmt.hdl.accel.uart import UARTReceiver, UARTTransmitter
+from sysmt.hdl.common.skid_buffer import StreamRegister
+from sysmt.hdl.params.protocol import CRC, HEADER
+
+from .accel import receive, send, simulate
+from .mutants import seeded_bug
 
 SLOT, SLOTS = 64, 4
 
@@ -135,7 +136,7 @@ FRAME_BUGS = [
 
 @pytest.mark.parametrize(("component", "right", "wrong", "check"), FRAME_BUGS)
 def test_seeded_bugs_of_the_frames_are_found(component, right, wrong, check):
-    with seeded_bug("hdl.accel.link", component, right, wrong), pytest.raises(AssertionError):
+    with seeded_bug("sysmt.hdl.accel.link", component, right, wrong), pytest.raises(AssertionError):
         check()
 
 
@@ -203,7 +204,7 @@ def test_seeded_bugs_of_the_uart_are_found(component, right, wrong):
         test_bytes_pass_a_line(49, 48, True)
         test_a_low_stop_bit_is_an_error_and_no_byte()
 
-    with seeded_bug("hdl.accel.uart", component, right, wrong), pytest.raises(AssertionError):
+    with seeded_bug("sysmt.hdl.accel.uart", component, right, wrong), pytest.raises(AssertionError):
         checks()
 
 
@@ -287,6 +288,6 @@ def test_a_stream_register_keeps_up():
     ],
 )
 def test_seeded_bugs_of_the_stream_register_are_found(right, wrong):
-    with seeded_bug("hdl.cut", "StreamRegister", right, wrong):
+    with seeded_bug("sysmt.hdl.common.skid_buffer", "StreamRegister", right, wrong):
         words, out = through_register(0.0)
     assert out != words

@@ -4,10 +4,11 @@
 import numpy as np
 import pytest
 
-from hdl.accel.requantize import Requantizer
-from sim.requantize import INT32, VARIANTS, Requantize
-from tb.accel import simulate
-from tb.mutants import seeded_bug
+from sysmt.hdl.accel.requantize import Requantizer
+from sysmt.sim.golden.requantize import INT32, VARIANTS, Requantize
+
+from .accel import simulate
+from .mutants import seeded_bug
 
 
 def requantised(sums: np.ndarray, unit: Requantize) -> tuple[list[int], list[int], list[int]]:
@@ -116,5 +117,5 @@ def test_seeded_bugs_of_the_requantiser_are_found(right, wrong):
         for variant in VARIANTS:
             check_requantiser(variant, 60)
 
-    with seeded_bug("hdl.accel.requantize", "Requantizer", right, wrong), pytest.raises(AssertionError):
+    with seeded_bug("sysmt.hdl.accel.requantize", "Requantizer", right, wrong), pytest.raises(AssertionError):
         checks()

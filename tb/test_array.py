@@ -10,19 +10,20 @@ import numpy as np
 import pytest
 from amaranth.hdl import Const
 
-from hdl.array import SystolicArray
-from hdl.config import ArrayConfig
-from hdl.emit import emit
-from hdl.events import events
-from hdl.pe.element import ProcessingElement
-from hdl.sequencer import Sequencer
-from hdl.skew import delay
-from sim.cycles.array import matmul_cycles
-from sim.nbsmt import matmul
-from sim.nbsmt_counters import Counters
-from tb.mutants import seeded_bug
-from tb.rtl import design_of, products
-from tb.simulator import SimulationError, available
+from sysmt.hdl.array.events import events
+from sysmt.hdl.array.sequencer import Sequencer
+from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.common.delay_line import delay
+from sysmt.hdl.emit import emit
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.pe.element import ProcessingElement
+from sysmt.sim.cosim.rtl import design_of, products
+from sysmt.sim.cosim.simulator import SimulationError, available
+from sysmt.sim.cost.array import matmul_cycles
+from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.nbsmt_counters import Counters
+
+from .mutants import seeded_bug
 
 WHOLE = (0.0, 0.0, 0.0)
 STALLING = (0.3, 0.2, 0.4)
@@ -137,11 +138,11 @@ def test_without_counters_there_is_no_counter_port():
 
 
 def unskewed_weights(monkeypatch):
-    monkeypatch.setattr("hdl.array.delay", partial(_delay_all_but, "skew", "w"))
+    monkeypatch.setattr("sysmt.hdl.array.systolic.delay", partial(_delay_all_but, "skew", "w"))
 
 
 def unaligned_columns(monkeypatch):
-    monkeypatch.setattr("hdl.array.delay", partial(_delay_all_but, "align", ""))
+    monkeypatch.setattr("sysmt.hdl.array.systolic.delay", partial(_delay_all_but, "align", ""))
 
 
 def _delay_all_but(spared, start, m, value, cycles, enable, kind, name, platform):
@@ -173,7 +174,7 @@ def busy_counted_twice(monkeypatch):
         found = events(pe)
         return found | {"busy": found["busy"] + found["busy"]}
 
-    monkeypatch.setattr("hdl.counters.events", doubled)
+    monkeypatch.setattr("sysmt.hdl.array.counters.events", doubled)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_a_seeded_bug_is_caught(bug, monkeypatch):
 
 def test_a_digit_that_leaves_the_pipeline_early_is_caught():
     array = config(2, target="fpga", pipeline=3)
-    with seeded_bug("hdl.pe.fpga", "_Fpga", "flag, sum(self._stages)", "flag, 0"):
+    with seeded_bug("sysmt.hdl.pe.fpga", "_Fpga", "flag, sum(self._stages)", "flag, 0"):
         broken = emit(SystolicArray(array), "sysmt", {})
     with pytest.raises((AssertionError, SimulationError)):
         check(array, work(2)[::3], "icarus" if available("icarus") else "verilator", STALLING, design=broken)

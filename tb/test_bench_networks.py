@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bench import networks
-from hdl.errors import UserError
+from sysmt.base.errors import UserError
 
 from .int8_networks import small_content, small_images
 

@@ -15,19 +15,19 @@ import pytest
 import serial
 
 from bench import link
-from boards.definitions import BOARDS
-from boards.driver import Board
-from boards.faults import trial
-from boards.flow import estimate
-from boards.link import LinkError
-from boards.transport import SerialTransport, TransportError
-from boards.virtual.board import DIVISOR, VirtualBoard
-from hdl.config_accel import accel_preset
-from hdl.errors import UserError
-from hdl.protocol import VERSION
-from sim.nbsmt import matmul
-from sim.requantize import Requantize
-from sysmt.main import main
+from sysmt.base.errors import UserError
+from sysmt.boards.definitions import BOARDS
+from sysmt.boards.driver import Board
+from sysmt.boards.faults import trial
+from sysmt.boards.flow import estimate
+from sysmt.boards.link import LinkError
+from sysmt.boards.transport import SerialTransport, TransportError
+from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
+from sysmt.cli.main import main
+from sysmt.hdl.params.accel import accel_preset
+from sysmt.hdl.params.protocol import VERSION
+from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.requantize import Requantize
 
 PRESET = "sysmt2_4"
 
@@ -239,7 +239,7 @@ def test_a_port_that_cannot_be_opened(number, message, monkeypatch, port, capsys
 
 
 def test_the_board_command_serves_until_interrupted():
-    command = [sys.executable, "-m", "sysmt.main", "board", "--virtual", PRESET, "--json"]
+    command = [sys.executable, "-m", "sysmt.cli.main", "board", "--virtual", PRESET, "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         port = process.stdout.readline().strip()
         with Board(SerialTransport(port)) as board:

@@ -3,10 +3,10 @@
 
 import pytest
 
-from boards.definitions import BOARDS
-from boards.flow import flash, tools
-from hdl.errors import UserError
-from sysmt.main import main
+from sysmt.base.errors import UserError
+from sysmt.boards.definitions import BOARDS
+from sysmt.boards.flow import flash, tools
+from sysmt.cli.main import main
 
 
 def test_a_missing_tool_is_named_with_its_package(monkeypatch):

@@ -10,13 +10,14 @@ import pytest
 from amaranth.build import Attrs, Pins, Resource, Subsignal
 
 from bench.boards import measure
-from boards.definitions import BOARDS, board
-from boards.flow import build, estimate, pll, report, tools
-from hdl.config_accel import accel_config
-from hdl.emit import Design
-from hdl.errors import UserError
-from sysmt.main import main
-from tb.mutants import seeded_bug
+from sysmt.base.errors import UserError
+from sysmt.boards.definitions import BOARDS, board
+from sysmt.boards.flow import build, estimate, pll, report, tools
+from sysmt.cli.main import main
+from sysmt.hdl.emit import Design
+from sysmt.hdl.params.accel import accel_config
+
+from .mutants import seeded_bug
 
 LOOP = Design(
     "loop",
@@ -101,7 +102,7 @@ def test_rx_and_tx_reach_the_accelerator(tmp_path):
 
 
 def test_a_link_that_is_not_connected_is_found(tmp_path):
-    with seeded_bug("boards.flow.wrapper", "Wrapper", "o_tx=tx.o", "o_tx=Signal()"):
+    with seeded_bug("sysmt.boards.flow.wrapper", "Wrapper", "o_tx=tx.o", "o_tx=Signal()"):
         assert looped(tmp_path) != ["uart_0__tx__io"]
 
 

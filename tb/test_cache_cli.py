@@ -7,15 +7,16 @@ import re
 import numpy as np
 import pytest
 
-from hdl.config_cache import CacheConfig, NullCacheConfig
-from hdl.errors import ConfigError, UserError
-from sim.nullcache.layers import LayerData, zero_lines
-from sim.nullcache.loops import LOOPS, cut, layer_trace
-from sim.nullcache.model import simulate
-from sim.nullcache.networks import layers
-from sim.nullcache.trace import Trace
-from sysmt.main import main
-from tb.test_cache_model import GEOMETRIES, random_trace
+from sysmt.base.errors import ConfigError, UserError
+from sysmt.cli.main import main
+from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
+from sysmt.sim.nullcache.model import simulate
+from sysmt.sim.nullcache.traces.layers import LayerData, zero_lines
+from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
+from sysmt.sim.nullcache.traces.networks import layers
+from sysmt.sim.nullcache.traces.trace import Trace
+
+from .test_cache_model import GEOMETRIES, random_trace
 
 
 def small_layer(dtype: type, kernel: int = 3) -> LayerData:

@@ -3,10 +3,11 @@
 
 import pytest
 
-from hdl.config_cache import CacheConfig, NullCacheConfig
-from tb.formal import check
-from tb.formal_cache import NullCacheHarness, SparseCacheHarness
-from tb.mutants import seeded_bug
+from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
+
+from .formal import check
+from .formal_cache import NullCacheHarness, SparseCacheHarness
+from .mutants import seeded_bug
 
 DEPTH = 12
 """Cycles of a bounded run: four clear the sets, the others serve up to three accesses."""
@@ -34,7 +35,7 @@ def test_null_cache_claims_what_it_was_given_and_nothing_else(on_store, replacem
     ],
 )
 def test_seeded_bugs_of_the_null_cache_are_found(right, wrong):
-    with seeded_bug("hdl.nullcache.nullcache", "NullCache", right, wrong):
+    with seeded_bug("sysmt.hdl.nullcache.nullcache", "NullCache", right, wrong):
         assert check(NullCacheHarness(config(3)), 1, induction=True) is not None
 
 
@@ -52,5 +53,5 @@ def test_loads_return_what_was_stored():
     ],
 )
 def test_seeded_bugs_of_the_cache_are_found(module, component, right, wrong):
-    with seeded_bug(f"hdl.nullcache.{module}", component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.nullcache.{module}", component, right, wrong):
         assert check(SparseCacheHarness(config(2)), DEPTH) is not None

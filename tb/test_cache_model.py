@@ -6,10 +6,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hdl.config_cache import CacheConfig, NullCacheConfig
-from sim.nullcache.model import simulate
-from sim.nullcache.reference import Reference
-from sim.nullcache.trace import Trace
+from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
+from sysmt.sim.nullcache.model import simulate
+from sysmt.sim.nullcache.traces.trace import Trace
+from tb.references.nullcache import Reference
 
 GEOMETRIES = {
     "small": CacheConfig(size=64, ways=2, line=8, addr_width=8, write_buffer=2, memory_cycles=5,

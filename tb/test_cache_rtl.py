@@ -6,16 +6,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from hdl.config_cache import CacheConfig, NullCacheConfig
-from hdl.emit import emit
-from hdl.nullcache import NullCache
-from hdl.nullcache.designs import cache_design, read_counters
-from hdl.nullcache.nullcache import NullCounters
-from sim.nullcache.model import simulate
-from tb.cache_rtl import simulate_gates
-from tb.mutants import seeded_bug
-from tb.simulator import SimulationError, available, run
-from tb.test_cache_model import GEOMETRIES, byte_memory, random_trace
+from sysmt.hdl.emit import emit
+from sysmt.hdl.nullcache import NullCache
+from sysmt.hdl.nullcache.designs import cache_design, read_counters
+from sysmt.hdl.nullcache.nullcache import NullCounters
+from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
+from sysmt.sim.cosim.cache import simulate_gates
+from sysmt.sim.cosim.simulator import SimulationError, available, run
+from sysmt.sim.nullcache.model import simulate
+
+from .mutants import seeded_bug
+from .test_cache_model import GEOMETRIES, byte_memory, random_trace
 
 # Icarus builds at once, which counts for many small designs; Verilator takes its place where it is missing.
 QUICK = "icarus" if available("icarus") else "verilator"
@@ -74,7 +75,7 @@ def test_axi_ram_of_cocotbext_with_random_pauses():
     trace = random_trace(config, 800, 14)
     given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
     given |= {"stall": np.float64(0.3), "addr_width": np.int64(config.addr_width)}
-    got = run(cache_design(config), "tb.tb_cache", given, simulator=QUICK, testcase="axi_ram", unfold=True)
+    got = run(cache_design(config), "sysmt.sim.cosim.tb_cache", given, simulator=QUICK, testcase="axi_ram", unfold=True)
     np.testing.assert_array_equal(got["loads"], byte_memory(trace))
     counters = read_counters(config, int.from_bytes(got["counters"].tobytes(), "little"))
     model = simulate(trace, config)
@@ -94,9 +95,7 @@ def test_memory_errors_reach_their_access_and_leave_no_trace():
     np.testing.assert_array_equal(gates.load_errors, bad[~stores])
     # What memory refused did not happen; everything else is as if nothing had.
     kept = stores & bad
-    happened = byte_memory(
-        type(trace)(*(getattr(trace, n)[~kept] for n in ("op", "addr", "size", "data")), trace.mem)
-    )
+    happened = byte_memory(type(trace)(*(getattr(trace, n)[~kept] for n in ("op", "addr", "size", "data")), trace.mem))
     good = ~bad[~stores]
     np.testing.assert_array_equal(gates.loads[good], happened[good])
 
@@ -131,7 +130,9 @@ def test_zero_regions_end_in_one_entry_in_the_gates_too(size, stride):
     inside = lines[:: len(lines) // 64]
     outside = np.array([lines[0] - stride, lines[-1] + stride, *(inside + 1 if stride == 2 else inside + (1 << 25))])
     given = {"lines": lines, "asked": np.concatenate([inside, outside])}
-    got = run(emit(NullCache(config), "null_cache", {}), "tb.tb_cache", given, testcase="regions", unfold=True)
+    got = run(
+        emit(NullCache(config), "null_cache", {}), "sysmt.sim.cosim.tb_cache", given, testcase="regions", unfold=True
+    )
     counters = NullCounters(config.line_bits).from_bits(int.from_bytes(got["counters"].tobytes(), "little"))
     # One entry is left: every merge makes one of two, and none was dropped.
     assert counters.inserts == counters.covered_lines == len(lines)
@@ -178,7 +179,7 @@ def test_seeded_bugs_are_found(bug):
         null=NullCacheConfig(entries=4, replacement="lru"),
     )
     module, component, right, wrong = BUGS[bug]
-    with seeded_bug(f"hdl.nullcache.{module}", component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.nullcache.{module}", component, right, wrong):
         design = cache_design(config)
     with pytest.raises((AssertionError, SimulationError)):
         agree(random_trace(config, 1500, 16, zeros=0.8), config, simulator=QUICK, design=design)

@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from hdl.config import ArrayConfig, PEConfig, parse_field
-from hdl.errors import ConfigError
-from hdl.presets import PRESETS, preset
+from sysmt.base.errors import ConfigError
+from sysmt.hdl.params.array import ArrayConfig, PEConfig, parse_field
+from sysmt.hdl.params.presets import PRESETS, preset
 
 
 @pytest.mark.parametrize(

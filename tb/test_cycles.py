@@ -9,13 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdl.config import ArrayConfig, PEConfig
-from hdl.errors import ConfigError, UserError
-from sim.cycles import METHODS, evaluate, fuseconv, read_topology, scalesim
-from sim.cycles.array import fuse_cycles, matmul_cycles
-from sim.cycles.report import PUBLISHED, speedups
-from sim.networks import NETWORKS, VARIANTS, Layer, network
-from tb.shared import shared
+from sysmt.base.errors import ConfigError, UserError
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.sim.cost import METHODS, evaluate, fuseconv, read_topology, scalesim
+from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
+from sysmt.sim.cost.speedups import PUBLISHED, speedups
+from sysmt.sim.nn.networks import NETWORKS, VARIANTS, Layer, network
+
+from .shared import shared
 
 ARRAY = ArrayConfig(rows=64, cols=64)
 TOTALS = {
@@ -145,9 +146,7 @@ def test_scalesim_runs_depthwise_channels_one_by_one(dataflow, cycles):
 
 def test_fuseconv_counts_the_whole_padded_line():
     """14 pixels and one of padding on each side take two folds of an array 14 across, one of an array 16 across."""
-    layer = Layer(
-        name="x", kind="fuse_row", height=14, width=14, channels=4, outputs=4, kernel=(1, 3), padding=(0, 1)
-    )
+    layer = Layer(name="x", kind="fuse_row", height=14, width=14, channels=4, outputs=4, kernel=(1, 3), padding=(0, 1))
     assert fuseconv.layer_cycles(layer, 14, 14) == 4 * 2 * (14 + 3)
     assert fuseconv.layer_cycles(layer, 14, 16) == 4 * 1 * (16 + 3)
     col = dataclasses.replace(layer, kind="fuse_col", kernel=(3, 1), padding=(1, 0))

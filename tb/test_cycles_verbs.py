@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from sim.networks import network
-from sysmt.main import main
+from sysmt.cli.main import main
+from sysmt.sim.nn.networks import network
 
 RUN = ["cycles", "--array", "8x4"]
 

@@ -9,14 +9,15 @@ import sys
 import numpy as np
 import pytest
 
-from hdl.config import POLICIES, PEConfig
-from hdl.errors import UserError
-from sim.digits import data, picture, train
-from sim.digits.demonstration import sweep
-from sim.digits.network import SHAPES, Shape, forward, golden, load, lower, output_side
-from sim.digits.training import Adam, Parameters, Recipe, activations, exact_product, gradients, initial
-from sim.nbsmt import Product
-from sim.nbsmt_counters import Counters
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.array import POLICIES, PEConfig
+from sysmt.sim.golden.nbsmt import Product
+from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.nn.digits import data, train
+from sysmt.sim.nn.digits.network import SHAPES, Shape, forward, golden, load, lower, output_side
+from sysmt.sim.nn.digits.training import Adam, Parameters, Recipe, activations, exact_product, gradients, initial
+from sysmt.sim.quant import digits_figure
+from sysmt.sim.quant.digits import sweep
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ def test_adam_first_step_is_the_rate():
 def test_stored_weights_are_reproduced_byte_for_byte():
     # In a process of its own with one thread: quick on a busy machine, and another order of summation than usual.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-W", "error", "-m", "sim.digits.train", "--check"]
+    command = [sys.executable, "-W", "error", "-m", "sysmt.sim.nn.digits.train", "--check"]
     found = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert found.returncode == 0, found.stderr
     assert found.stdout.startswith("weights.npz: reproduced byte for byte")
@@ -180,12 +181,12 @@ def test_sweep_and_picture(test_set, tmp_path):
         assert by_name[threads, "S+A"].reduced_share < by_name[threads, "S"].reduced_share
     assert one.as_dict()["active"] == one.counters.active
 
-    picture.draw(outcomes, len(few), tmp_path / "policies.png")
+    digits_figure.draw(outcomes, len(few), tmp_path / "policies.png")
     again = [dataclasses.replace(o) for o in outcomes]
-    picture.draw(again, len(few), tmp_path / "again.png")
+    digits_figure.draw(again, len(few), tmp_path / "again.png")
     content = (tmp_path / "policies.png").read_bytes()
     assert content.startswith(b"\x89PNG")
     assert content == (tmp_path / "again.png").read_bytes()
     assert len(list(tmp_path.iterdir())) == 2
     with pytest.raises(UserError, match=r"^output '.*policies.png' cannot be written: Not a directory|File exists"):
-        picture.draw(outcomes, len(few), tmp_path / "policies.png" / "inside.png")
+        digits_figure.draw(outcomes, len(few), tmp_path / "policies.png" / "inside.png")

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from hdl.config import ArrayConfig
-from hdl.errors import ConfigError, UserError
-from hdl.generate import array_design, check_name
-from hdl.presets import preset
-from tb.rtl import design_of
+from sysmt.base.errors import ConfigError, UserError
+from sysmt.hdl.designs import array_design, check_name
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import preset
+from sysmt.sim.cosim.rtl import design_of
 
 EMIT = """
 from hdl.generate import array_design

@@ -6,18 +6,19 @@ import re
 import numpy as np
 import pytest
 
-from hdl.config import ArrayConfig
-from hdl.errors import UserError
-from hdl.generate import array_design
-from sim.silicon import energy, flat, liberty, mapping, netlist, streams, timing
-from sim.silicon.cells import Cell, Power
-from sim.silicon.netlist import Instance, Module, Netlist
-from sim.silicon.simulate import LANES, Simulation
-from sim.silicon.structural import verilog
-from sim.silicon.workloads import jobs
-from tb import needs
-from tb.shared import shared
-from tb.tiny_library import CAPACITANCE, CLOCK_INTERNAL, INPUT_INTERNAL, INTERNAL, tiny_library
+from sysmt.base.errors import UserError
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.flow import energy, flat, liberty, mapping, netlist, sta, streams
+from sysmt.sim.flow.cells import Cell, Power
+from sysmt.sim.flow.netlist import Instance, Module, Netlist
+from sysmt.sim.flow.simulate import LANES, Simulation
+from sysmt.sim.flow.structural import verilog
+from sysmt.sim.flow.workloads import jobs
+
+from . import needs
+from .shared import shared
+from .tiny_library import CAPACITANCE, CLOCK_INTERNAL, INPUT_INTERNAL, INTERNAL, tiny_library
 
 needs.pyosys()
 ONES = np.uint64(2**64 - 1)
@@ -149,7 +150,7 @@ def _closing(text: str) -> int:
 
 
 def _high(text: str) -> float:
-    from sim.silicon.logic import truth_table
+    from sysmt.sim.flow.logic import truth_table
 
     names = sorted(set(re.findall(r"[A-Za-z_]\w*", text)))
     return truth_table(text, names).bit_count() / (1 << len(names))
@@ -157,15 +158,15 @@ def _high(text: str) -> float:
 
 def test_the_sum_agrees_with_opensta_for_the_same_activity():
     """OpenSTA 2.0.17 adds both edges' tables for one transition of a clock or output, and weighs tables by duties."""
-    if not timing.available():
-        pytest.skip(f"opensta is not installed: {timing.PACKAGE}")
-    if timing.version() != "OpenSTA 2.0.17":
-        pytest.skip(f"the rules of report_power are known for OpenSTA 2.0.17, this is {timing.version()}")
+    if not sta.available():
+        pytest.skip(f"opensta is not installed: {sta.PACKAGE}")
+    if sta.version() != "OpenSTA 2.0.17":
+        pytest.skip(f"the rules of report_power are known for OpenSTA 2.0.17, this is {sta.version()}")
     cells = liberty.read(shared("data", "liberty") / "sky130hd" / "sky130hd_tt.lib.gz")
     config = ArrayConfig(rows=2, cols=3, counters=False)
     mapped = mapping.to_cells(array_design(config, "tiny").verilog, "tiny", cells, 10_000, ["tiny_multiplier"])
-    script = timing.linked("tiny", 10_000, cells) + "set_power_activity -global -activity 0.1 -duty 0.5\n"
-    output = timing.run(script + "report_power -digits 8\n", cells, verilog(mapped.netlist))
+    script = sta.linked("tiny", 10_000, cells) + "set_power_activity -global -activity 0.1 -duty 0.5\n"
+    output = sta.run(script + "report_power -digits 8\n", cells, verilog(mapped.netlist))
     theirs = [float(word) for word in re.search(r"^Total +(.*?) +100", output, re.MULTILINE).group(1).split()]
 
     flat_ = flat.flatten(mapped.netlist, cells)

@@ -6,17 +6,17 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hdl.config import POLICIES, PEConfig
-from hdl.events import events
-from hdl.forms import extent, forms
-from sim.nbsmt import matmul
+from sysmt.hdl.array.bilinear import extent, forms
+from sysmt.hdl.array.events import events
+from sysmt.hdl.params.array import POLICIES, PEConfig
+from sysmt.sim.golden.nbsmt import matmul
 
 EDGE_X = np.array([0, 0, 0, 1, 15, 16, 255], np.uint8)
 EDGE_W = np.array([0, 0, -128, -9, -8, 7, 8], np.int8)
 
 
 def facts(operands, letters, running):
-    """Every fact about operands [lanes, threads] of a step that runs on so many threads, as `hdl.events` names them."""
+    """Every fact about operands [lanes, threads] of a step on so many threads, named as in `hdl/array/events.py`."""
     signed = operands.dtype == np.int8
     fits = (operands >= -8) & (operands <= 7) if signed else operands < 16
     found = {}
@@ -83,7 +83,7 @@ def test_a_combination_stays_within_its_extent(policy):
 
 
 def test_four_threads_need_few_multiplications():
-    """The point of `hdl.forms`: 59 pairs of counts, 42 multiplications; per counter it would be 85 pairs."""
+    """59 pairs of counts, 42 multiplications; per counter it would be 85 pairs."""
     found = forms(events(PEConfig(threads=4)))
     assert sum(len(form.pairs) for form in found) == 59
     assert sum(len(form.terms) for form in found) == 42

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import correlate
 
-from hdl.errors import UserError
-from sim.fuseconv import conv1d, fuse
+from sysmt.base.errors import UserError
+from sysmt.sim.golden.fuseconv import conv1d, fuse
 
 
 def by_loop(x, w, axis, stride, padding, fill):
@@ -59,7 +59,7 @@ def test_equals_a_direct_loop(stage):
 def test_equals_scipy(stage):
     x, w, axis, stride, padding, _ = stage
     sums = conv1d(x, w, axis=axis, stride=stride, padding=padding)
-    around = ((padding, (0, 0)) if axis == "col" else ((0, 0), padding))
+    around = (padding, (0, 0)) if axis == "col" else ((0, 0), padding)
     for c in range(x.shape[2]):
         image = np.pad(x[:, :, c].astype(np.int64), around)
         kernel = w[:, c].astype(np.int64).reshape((-1, 1) if axis == "col" else (1, -1))

@@ -4,15 +4,15 @@
 import numpy as np
 import pytest
 
-from hdl.config import ArrayConfig, PEConfig
-from sim.int8 import adapt as adaptation
-from sim.int8.adapt import adapt
-from sim.int8.engines import Golden
-from sim.int8.forward import LayerPlan, Runner, exact_plan
-from sim.int8.layers import Deviations, layer_cycles
-from sim.int8.order import HOLE, ordered
-from sim.int8.recalibrate import Recalibrator
-from sim.nbsmt import matmul
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import LayerPlan, Runner, exact_plan
+from sysmt.sim.nn.k_order import HOLE, ordered
+from sysmt.sim.quant import adapt as adaptation
+from sysmt.sim.quant.adapt import adapt
+from sysmt.sim.quant.layer_stats import Deviations, layer_cycles
+from sysmt.sim.quant.recalibrate import Recalibrator
 
 from .int8_networks import small_images, small_network
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from bench import accuracy
-from sim.int8 import picture
-from sim.int8.engines import Golden
-from sim.int8.tflite_reader import parse, read
-from sysmt.main import main
+from sysmt.cli.main import main
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.readers.tflite import parse, read
+from sysmt.sim.quant import figures
+from tb.references.interpreter import reference
 
 from .int8_networks import small_content, small_images
-from .reference import reference
 from .shared import shared
 
 KEYS = {"top1", "top1_exact", "agree", "cycles", "cycles_exact", "speedup", "layers"}
@@ -117,8 +117,23 @@ def test_on_the_gates(files, capsys, monkeypatch):
 
 def test_public_models_have_the_interpreters_answers(tmp_path, capsys):
     model, inputs = shared("data", "models", "dscnn_kws_int8.tflite"), shared("data", "kws", "even500.npz")
-    assert main(["infer", str(model), str(inputs), "--limit", "60", "--json", "-o", str(tmp_path / "o.npy"),
-                 "--threads", "1"]) == 0
+    assert (
+        main(
+            [
+                "infer",
+                str(model),
+                str(inputs),
+                "--limit",
+                "60",
+                "--json",
+                "-o",
+                str(tmp_path / "o.npy"),
+                "--threads",
+                "1",
+            ]
+        )
+        == 0
+    )
     features = np.load(inputs)["features"][:60]
     output = read(model).output
     expected = reference(model.read_bytes(), features, [output])[output]
@@ -137,9 +152,9 @@ def test_accuracy_needs_the_digits_only(tmp_path, capsys, monkeypatch):
 
 def test_pictures(files, capsys, tmp_path):
     found = json.loads(infer(files, capsys, "--json")[1].out)
-    picture.draw_layers("small", found["layers"], tmp_path / "layers.png")
+    figures.draw_layers("small", found["layers"], tmp_path / "layers.png")
     row = {"threads": 2, "policy": "S+A"} | {key: found[key] for key in ("top1", "top1_exact", "speedup")}
-    picture.draw_policies("small", [row, row | {"threads": 4, "top1": 0.5}], tmp_path / "policies.png")
+    figures.draw_policies("small", [row, row | {"threads": 4, "top1": 0.5}], tmp_path / "policies.png")
     for name in ("layers.png", "policies.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdl.errors import UserError
-from sim.int8.network import build
-from sim.int8.tflite_reader import parse, read
+from sysmt.base.errors import UserError
+from sysmt.sim.nn.network import build
+from sysmt.sim.nn.readers.tflite import parse, read
 
 from .tflite_models import CODES, Model
 

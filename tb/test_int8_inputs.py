@@ -11,10 +11,10 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pytest
 
-from hdl.errors import UserError
-from sim.int8.inputs import load
-from sim.int8.network import build
-from sim.int8.tflite_reader import parse
+from sysmt.base.errors import UserError
+from sysmt.sim.nn.inputs import load
+from sysmt.sim.nn.network import build
+from sysmt.sim.nn.readers.tflite import parse
 
 from .int8_networks import small_content, small_images, small_network
 
@@ -62,7 +62,7 @@ def mutants(content: bytes, count: int, seed: int):
 def within_limits(task: str) -> None:
     """Run one of this module's tasks in a process of its own that cannot take more than the limits."""
     code = (
-        "import resource, numpy, sim.int8.network, sim.int8.tflite_reader, tb.test_int8_inputs as tasks\n"
+        "import resource, numpy, sysmt.sim.nn.network, sysmt.sim.nn.readers.tflite, tb.test_int8_inputs as tasks\n"
         "used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
         f"resource.setrlimit(resource.RLIMIT_AS, (used + {MEMORY},) * 2)\n"
         f"resource.setrlimit(resource.RLIMIT_CPU, ({SECONDS},) * 2)\n"

@@ -4,14 +4,14 @@
 import numpy as np
 import pytest
 
-from hdl.config import PEConfig
-from sim.int8.batches import run
-from sim.int8.engines import Golden
-from sim.int8.forward import Runner, exact_plan
-from sim.int8.network import build
-from sim.int8.tflite_reader import parse
+from sysmt.hdl.params.array import PEConfig
+from sysmt.sim.nn.batches import run
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan
+from sysmt.sim.nn.network import build
+from sysmt.sim.nn.readers.tflite import parse
+from tb.references.interpreter import reference
 
-from .reference import reference
 from .shared import shared
 
 

@@ -6,22 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hdl.config import ArrayConfig, PEConfig
-from sim.int8.batches import run
-from sim.int8.blame import reasons
-from sim.int8.engines import Golden
-from sim.int8.forward import LayerPlan, Runner, exact_plan
-from sim.int8.inputs import Inputs
-from sim.int8.layers import Census, covered, layer_cycles
-from sim.int8.loss import expected_loss, labelled_loss
-from sim.int8.order import HOLE
-from sim.int8.paired import paired_loss
-from sim.int8.planning import Planner, Wishes
-from sim.int8.recalibrate import Recalibrator
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.sim.cosim.engine import Gates
+from sysmt.sim.cosim.rtl import products
+from sysmt.sim.nn.batches import run
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import LayerPlan, Runner, exact_plan
+from sysmt.sim.nn.inputs import Inputs
+from sysmt.sim.nn.k_order import HOLE
+from sysmt.sim.quant.accuracy_drop import expected_loss, labelled_loss
+from sysmt.sim.quant.attribution import reasons
+from sysmt.sim.quant.layer_stats import Census, covered, layer_cycles
+from sysmt.sim.quant.paired import paired_loss
+from sysmt.sim.quant.recalibrate import Recalibrator
+from sysmt.sim.quant.search import Planner, Wishes
 
-from .gates import Gates
 from .int8_networks import small_images, small_network
-from .rtl import products
 
 PE = PEConfig(threads=2)
 
@@ -94,9 +94,14 @@ def test_recalibration_gives_channels_their_means_back():
     for how in (exact_plan(network), threaded(network, 2), plan):
         seen = {}
         Runner(network=network, engine=Golden(PE), plan=how)(
-            x, lambda s, seen=seen, how=how: seen.update({s.index: s.product.sums.mean(axis=0)
-                                                if how[s.index].correction is None
-                                                else s.product.sums.mean(axis=0) + how[s.index].correction})
+            x,
+            lambda s, seen=seen, how=how: seen.update(
+                {
+                    s.index: s.product.sums.mean(axis=0)
+                    if how[s.index].correction is None
+                    else s.product.sums.mean(axis=0) + how[s.index].correction
+                }
+            ),
         )
         means.append(seen)
     exact, plain, corrected = means
@@ -111,8 +116,12 @@ def planner(budget, threads=4, policy="S+A", **wishes):
     labels = run(Runner(network=network, engine=Golden(PE), plan=exact_plan(network)), x).argmax(axis=1)
     pe = PEConfig(threads=threads, policy=policy)
     return Planner(
-        network=network, engine=Golden(pe), config=ArrayConfig(pe=pe, rows=4, cols=4),
-        wishes=Wishes(threads=threads, budget=budget, **wishes), calibration=Inputs(x, labels), say=lambda text: None,
+        network=network,
+        engine=Golden(pe),
+        config=ArrayConfig(pe=pe, rows=4, cols=4),
+        wishes=Wishes(threads=threads, budget=budget, **wishes),
+        calibration=Inputs(x, labels),
+        say=lambda text: None,
     )
 
 

@@ -4,13 +4,13 @@
 import numpy as np
 import pytest
 
-from hdl.config import PEConfig
-from sim.int8.engines import Golden
-from sim.int8.forward import Runner, exact_plan
-from sim.int8.network import build
-from sim.int8.tflite_reader import parse
+from sysmt.hdl.params.array import PEConfig
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan
+from sysmt.sim.nn.network import build
+from sysmt.sim.nn.readers.tflite import parse
+from tb.references.interpreter import reference
 
-from .reference import reference
 from .tflite_models import Model
 
 CONV = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1, "Padding": 0}
@@ -108,7 +108,14 @@ def test_pooling(kind, padding, stride):
     size = (4, 3) if padding == 0 else (5, 5)
     y = model.tensor((1, *size, 3), scale=0.1, zero=-11)
     model.node(
-        kind, [x], y, Padding=padding, StrideH=stride, StrideW=stride, FilterHeight=3, FilterWidth=2,
+        kind,
+        [x],
+        y,
+        Padding=padding,
+        StrideH=stride,
+        StrideW=stride,
+        FilterHeight=3,
+        FilterWidth=2,
         FusedActivationFunction=3,
     )
     compare(model, y)

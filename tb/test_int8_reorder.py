@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hdl.config import PEConfig
-from sim.int8.harm import Harm
-from sim.int8.loss import expected_loss, labelled_loss
-from sim.int8.matching import ALONE, groups, match, match_at
-from sim.int8.order import HOLE, ordered
-from sim.int8.reorder import Reorderer
-from sim.nbsmt import matmul
+from sysmt.hdl.params.array import PEConfig
+from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.nn.k_order import HOLE, ordered
+from sysmt.sim.quant.accuracy_drop import expected_loss, labelled_loss
+from sysmt.sim.quant.matching import ALONE, groups, match, match_at
+from sysmt.sim.quant.reorder import Reorderer
+from sysmt.sim.quant.sensitivity import Harm
 
 PE = PEConfig(threads=2)
 POLICIES = ["S", "S+A", "S+Aw", "S+W", "S+aW"]
@@ -53,9 +53,7 @@ def test_harm_of_four_is_close_to_the_error_made(policy):
         x, w = operands(4, columns=16, seed=seed)
         harm = Harm(x=x, w=w, pe=pe, weight=np.ones(16))
         pairs = np.array([[0, 1], [2, 3]])
-        before = sum(
-            error(x[:, pair], w[pair], replace(pe, threads=2), np.ones(16)) for pair in pairs
-        )
+        before = sum(error(x[:, pair], w[pair], replace(pe, threads=2), np.ones(16)) for pair in pairs)
         parts.append((before + harm.fours(pairs)[0, 1], error(x, w, pe, np.ones(16))))
     modelled, made = np.mean(parts, axis=0)
     assert modelled == pytest.approx(made, rel=0.15)

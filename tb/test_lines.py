@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hdl.config import ArrayConfig, PEConfig
-from hdl.errors import UserError
-from sim.cycles.array import fuse_cycles, matmul_cycles
-from sim.cycles.rtl import layer_cycles
-from sim.fuseconv import conv1d
-from sim.lines import Lines, convolve, image_of, lines_of
-from sim.nbsmt import matmul
-from sim.nbsmt_counters import Counters
-from sim.networks import network
-from sysmt.main import main
-from tb.rtl import design_of, products
-from tb.simulator import SimulationError, available
+from sysmt.base.errors import UserError
+from sysmt.cli.main import main
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.sim.cosim.rtl import design_of, products
+from sysmt.sim.cosim.simulator import SimulationError, available
+from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
+from sysmt.sim.cost.rtl import layer_cycles
+from sysmt.sim.golden.conv1d import Lines, convolve, image_of, lines_of
+from sysmt.sim.golden.fuseconv import conv1d
+from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.nn.networks import network
 
 QUICK = "icarus" if available("icarus") else "verilator"
 NAMES = ("active", "busy", "collisions", "reduced")

@@ -6,12 +6,14 @@ from itertools import product
 import numpy as np
 import pytest
 
-from hdl import numeric, sums
-from hdl.config import POLICIES, ROUNDINGS, PEConfig
-from sim.nbsmt import matmul
-from tb.benches import multiplier_bench
-from tb.coverage import ConflictCoverage
-from tb.simulator import SimulationError, available, run
+from sysmt.hdl.common import adders
+from sysmt.hdl.params.array import POLICIES, ROUNDINGS, PEConfig
+from sysmt.hdl.pe import reduction
+from sysmt.sim.cosim.simulator import SimulationError, available, run
+from sysmt.sim.golden.nbsmt import matmul
+
+from .benches import multiplier_bench
+from .coverage import ConflictCoverage
 
 CORNERS_X = np.array([0, 1, 7, 8, 15, 16, 247, 248, 255], np.uint8)
 CORNERS_W = np.array([-128, -8, 7, 8, 119, 120, 127], np.int8)
@@ -106,7 +108,7 @@ def test_every_policy_equals_golden_under_icarus(threads):
     compare(threads, "icarus", sets=sets)
 
 
-def always_down(operand, on, rounding, right=numeric.rounded):
+def always_down(operand, on, rounding, right=reduction.rounded):
     return right(operand, on, "truncate")
 
 
@@ -119,10 +121,10 @@ def light(digit_product, heavy):
 
 
 BUGS = {
-    "rounds down": ("hdl.pe.nbsmt.rounded", always_down),
-    "sign bit weighs positive": ("hdl.sums.BitMatrix._weighted", forgets_sign),
-    "heavy digit not shifted": ("hdl.pe.nbsmt.weigh", light),
-    "w of 8 fits": ("hdl.pe.nbsmt.fits", lambda operand: ~operand[4:8].any() | operand[4:8].all()),
+    "rounds down": ("sysmt.hdl.pe.nbsmt.rounded", always_down),
+    "sign bit weighs positive": ("sysmt.hdl.common.adders.BitMatrix._weighted", forgets_sign),
+    "heavy digit not shifted": ("sysmt.hdl.pe.nbsmt.weigh", light),
+    "w of 8 fits": ("sysmt.hdl.pe.nbsmt.fits", lambda operand: ~operand[4:8].any() | operand[4:8].all()),
 }
 
 
@@ -149,7 +151,7 @@ def test_a_bit_matrix_adds_any_signed_terms():
 
     m, random = Module(), np.random.default_rng(2)
     a, b, c, total = Signal(signed(5)), Signal(7), Signal(signed(9)), Signal(signed(9))
-    m.d.comb += total.eq(sums.add(m, [a, b.as_unsigned()[:6].as_signed(), c], 9, "asic", "t"))
+    m.d.comb += total.eq(adders.add(m, [a, b.as_unsigned()[:6].as_signed(), c], 9, "asic", "t"))
 
     async def bench(ctx):
         for _ in range(300):

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hdl.config import POLICIES, ROUNDINGS, THREADS, PEConfig
-from hdl.errors import UserError
-from sim import nbsmt, nbsmt_counters, nbsmt_reference, nbsmt_terms
-from sim.nbsmt import matmul
-from sim.nbsmt_counters import Counters
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.array import POLICIES, ROUNDINGS, THREADS, PEConfig
+from sysmt.sim.golden import nbsmt, nbsmt_counters, nbsmt_terms
+from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.nbsmt_counters import Counters
+
+from .references import nbsmt as reference
 
 X_CORNERS = (0, 1, 7, 8, 15, 16, 247, 248, 255)
 W_CORNERS = (-128, -8, 7, 8, 119, 120, 127)
@@ -32,7 +34,7 @@ def operands(seed: int, m: int, k: int, n: int, zeros: float = 0.3, narrow: floa
 
 
 def assert_models_agree(x, w, pe, threads=None):
-    fast, slow = matmul(x, w, pe, threads), nbsmt_reference.matmul(x, w, pe, threads)
+    fast, slow = matmul(x, w, pe, threads), reference.matmul(x, w, pe, threads)
     np.testing.assert_array_equal(fast.sums, slow.sums)
     assert fast.counters == slow.counters
 
@@ -75,7 +77,7 @@ def test_four_threads_corner_operands_crossed(pe):
         others = [(16, 120)] * company + [(0, 127), (255, 0), (0, 0)][company:]
         for pair in pairs:
             step = others[:position] + [pair] + others[position:]
-            value, counted = nbsmt_reference.pe_step(step, pe)
+            value, counted = reference.pe_step(step, pe)
             x, w = np.array(step).T
             fast = _one_step(x, w, pe)
             assert fast == (value, counted), step
@@ -137,8 +139,8 @@ def test_largest_sums_stay_exact(threads, monkeypatch):
     w = np.full((pe.k_max, 1), 127, np.int8)
     steps = pe.steps(pe.k_max)
     short = threads * steps - pe.k_max  # steps in which the last thread has run out of K
-    full = nbsmt_reference.pe_step([(255, 127)] * threads, pe)[0]
-    last = nbsmt_reference.pe_step([(255, 127)] * (threads - 1) + [(0, 0)], pe)[0]
+    full = reference.pe_step([(255, 127)] * threads, pe)[0]
+    last = reference.pe_step([(255, 127)] * (threads - 1) + [(0, 0)], pe)[0]
     expected = full * (steps - short) + last * short
     assert matmul(x, w, pe).sums[0, 0] == expected
     monkeypatch.setattr(nbsmt, "FLOAT32_EXACT", 2**40)

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from hdl.errors import UserError
-from sim.networks import NETWORKS, VARIANTS, Layer, network, total_macs, total_params
+from sysmt.base.errors import UserError
+from sysmt.sim.nn.networks import NETWORKS, VARIANTS, Layer, network, total_macs, total_params
 
 EXACT = {
     "mobilenet_v1": (4231976, 568740352),

@@ -6,8 +6,8 @@ from threading import get_ident
 import numpy as np
 import pytest
 
-from sim import parallel
-from sim.parallel import for_each, workers
+from sysmt.sim.golden import parallel
+from sysmt.sim.golden.parallel import for_each, workers
 
 np.ones((2, 2)) @ np.ones((2, 2))  # the matrix library is loaded from here on
 

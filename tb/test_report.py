@@ -8,13 +8,14 @@ from html.parser import HTMLParser
 import pytest
 
 from bench import boards, readme, record
-from hdl.errors import UserError
-from sysmt.main import main
+from sysmt.base.errors import UserError
+from sysmt.cli.main import main
 from sysmt.report.compare import compare
 from sysmt.report.published import OpenArray
 from sysmt.report.tables import number, open_table
-from tb import needs
-from tb.tiny_library import tiny_library
+
+from . import needs
+from .tiny_library import tiny_library
 
 needs.pyosys()
 SMALL = ["--set", "rows=2", "--set", "cols=2", "--set", "counters=false"]

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hdl.errors import UserError
-from sim import requantize
-from sim.requantize import VARIANTS, Requantize, multiply, quantize_multiplier
+from sysmt.base.errors import UserError
+from sysmt.sim.golden import requantize
+from sysmt.sim.golden.requantize import VARIANTS, Requantize, multiply, quantize_multiplier
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 MULTIPLIER = st.one_of(st.integers(2**30, 2**31 - 1), st.integers(0, 2**31 - 1))

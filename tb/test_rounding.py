@@ -7,7 +7,7 @@ from math import floor
 import numpy as np
 import pytest
 
-from sim.rounding import MODES, fits_w, fits_x, reduce_w, reduce_x, shift_right
+from sysmt.sim.golden.rounding import MODES, fits_w, fits_x, reduce_w, reduce_x, shift_right
 
 DEFINITIONS = {
     "truncate": floor,

@@ -8,16 +8,17 @@ from collections import Counter
 
 import pytest
 
-from hdl.config import ArrayConfig
-from hdl.errors import UserError
-from hdl.generate import array_design
-from sim.silicon import area, fanout, fpga, liberty, mapping, timing, yosys
-from sim.silicon.logic import decisions, truth_table
-from sim.silicon.synthesis import Verilog, synthesise
-from sysmt.main import main
-from tb import needs
-from tb.shared import shared
-from tb.tiny_library import SLEW, tiny_library
+from sysmt.base.errors import UserError
+from sysmt.cli.main import main
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.flow import area, buffering, fpga, liberty, mapping, sta, yosys
+from sysmt.sim.flow.logic import decisions, truth_table
+from sysmt.sim.flow.synthesis import Verilog, synthesise
+
+from . import needs
+from .shared import shared
+from .tiny_library import SLEW, tiny_library
 
 needs.pyosys()
 CONFIG = ArrayConfig(rows=2, cols=2)
@@ -94,7 +95,9 @@ def test_no_net_drives_more_than_the_limit(mapped):
             for bit in bits
             if part.kind in netlist.modules or pin in mapped.library.cell(part.kind).inputs
         )
-        assert all(count <= fanout.LIMIT for bit, count in sinks.items() if isinstance(bit, int) and bit not in clocks)
+        assert all(
+            count <= buffering.LIMIT for bit, count in sinks.items() if isinstance(bit, int) and bit not in clocks
+        )
 
 
 def test_the_same_design_is_mapped_once(mapped, monkeypatch):
@@ -114,9 +117,9 @@ def test_generic_gates_need_no_library():
 
 @pytest.mark.parametrize("tool", ["opensta", "estimate"])
 def test_timing_tells_the_period_and_the_path(mapped, tool):
-    if tool == "opensta" and not timing.available():
-        pytest.skip(f"opensta is not installed: {timing.PACKAGE}")
-    found = timing.measure(mapped, mapped.library, 10_000, tool)
+    if tool == "opensta" and not sta.available():
+        pytest.skip(f"opensta is not installed: {sta.PACKAGE}")
+    found = sta.measure(mapped, mapped.library, 10_000, tool)
     assert found.tool.startswith("OpenSTA" if tool == "opensta" else "own estimate")
     stages = found.period_ps / 100
     assert 20 < stages < 90, "every cell of the tiny library takes 100 ps"
@@ -125,10 +128,10 @@ def test_timing_tells_the_period_and_the_path(mapped, tool):
 
 
 def test_the_estimate_agrees_with_opensta():
-    if not timing.available():
-        pytest.skip(f"opensta is not installed: {timing.PACKAGE}")
+    if not sta.available():
+        pytest.skip(f"opensta is not installed: {sta.PACKAGE}")
     found = sky130()
-    both = [timing.measure(found, found.library, 10_000, tool) for tool in ("opensta", "estimate")]
+    both = [sta.measure(found, found.library, 10_000, tool) for tool in ("opensta", "estimate")]
     ours, theirs = ({path.module: path.period_ps for path in times.paths} for times in both)
     assert set(ours) == set(theirs)
     for module, period in ours.items():

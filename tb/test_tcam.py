@@ -8,10 +8,10 @@ import re
 import pytest
 from amaranth.sim import Simulator
 
-from hdl.config_cache import TCAMConfig
-from hdl.errors import ConfigError
-from hdl.nullcache import TCAM, MemoryTCAM
-from sysmt.main import main
+from sysmt.base.errors import ConfigError
+from sysmt.cli.main import main
+from sysmt.hdl.nullcache import TCAM, MemoryTCAM
+from sysmt.hdl.params.cache import TCAMConfig
 
 
 def matching(entries: list, key: int) -> int:

@@ -5,10 +5,11 @@ import re
 
 import pytest
 
-from hdl.errors import UserError
-from sim.cycles import read_topology
-from sim.networks import Layer
-from tb.shared import shared
+from sysmt.base.errors import UserError
+from sysmt.sim.cost import read_topology
+from sysmt.sim.nn.networks import Layer
+
+from .shared import shared
 
 CONV = "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,"
 ROW = "Conv1, 224, 112, 7, 5, 3, 64, 2"

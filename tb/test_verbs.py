@@ -6,11 +6,11 @@ import json
 import numpy as np
 import pytest
 
-from hdl.presets import PRESETS
-from sim.nbsmt_reference import matmul
-from sysmt.main import main
-from sysmt.verbs import VERBS
-from tb.simulator import available
+from sysmt.cli.commands import VERBS
+from sysmt.cli.main import main
+from sysmt.hdl.params.presets import PRESETS
+from sysmt.sim.cosim.simulator import available
+from tb.references.nbsmt import matmul
 
 
 @pytest.fixture
@@ -86,9 +86,7 @@ def test_matmul_on_the_gates_says_the_same(files, capsys):
     words = ("--rows", "2", "--cols", "3", "--policy", "S+aW", "--rounding", "truncate")
     expected, sums = golden_facts(files, capsys, *words)
     waves = "a.fst" if simulator == "icarus" else "a.vcd"
-    found, on_gates = golden_facts(
-        files, capsys, *words, "--on", "rtl", "--simulator", simulator, "--waves", waves
-    )
+    found, on_gates = golden_facts(files, capsys, *words, "--on", "rtl", "--simulator", simulator, "--waves", waves)
     assert found == expected
     np.testing.assert_array_equal(on_gates, sums)
     assert (files / waves).stat().st_size > 1000
@@ -139,7 +137,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(files, capsys, words, message)
 
 
 def test_a_missing_simulator_is_named_with_its_package(files, capsys, monkeypatch):
-    monkeypatch.setattr("hdl.verilator._search_path", lambda: str(files))
+    monkeypatch.setattr("sysmt.sim.cosim.verilator._search_path", lambda: str(files))
     code, _, err = run(capsys, "matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "icarus")
     assert code == 2
     assert err == "sysmt matmul: error: simulator icarus is missing: sudo apt-get install iverilog\n"

@@ -19,7 +19,7 @@ def _table(kind: str, template: str, value: float) -> str:
 
 def _powers(related: str, value: float) -> str:
     tables = _table("rise_power", "energy", value) + _table("fall_power", "energy", value)
-    return f'internal_power () {{ {f"related_pin : {related};" if related else ""} {tables} }}'
+    return f"internal_power () {{ {f'related_pin : {related};' if related else ''} {tables} }}"
 
 
 def _arc(related: str, kind: str) -> str:

@@ -3,9 +3,9 @@
 
 import difflib
 
-from hdl.errors import UserError
+from sysmt.base.errors import UserError
+from sysmt.boards.flow.board import BoardDefinition
 
-from ..flow.board import BoardDefinition
 from . import colorlight_5a75b, ecpix5, ice40_hx8k, icebreaker, icesugar, icesugar_pro, tang_nano_9k, ulx3s
 
 BOARDS: dict[str, BoardDefinition] = {

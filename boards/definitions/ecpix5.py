@@ -3,9 +3,9 @@
 
 from amaranth_boards.ecpix5 import ECPIX585Platform
 
-from ..flow.board import BoardDefinition
-from ..flow.parts import ECP5_85F
-from ..flow.pll import ecp5_pll
+from sysmt.boards.flow.board import BoardDefinition
+from sysmt.boards.flow.parts import ECP5_85F
+from sysmt.boards.flow.pll import ecp5_pll
 
 BOARD = BoardDefinition(
     name="ecpix5",

@@ -3,9 +3,9 @@
 
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 
-from ..flow.board import BoardDefinition
-from ..flow.parts import ICE40HX8K
-from ..flow.pll import ice40_pll
+from sysmt.boards.flow.board import BoardDefinition
+from sysmt.boards.flow.parts import ICE40HX8K
+from sysmt.boards.flow.pll import ice40_pll
 
 BOARD = BoardDefinition(
     name="ice40_hx8k",

@@ -3,8 +3,8 @@
 
 from amaranth_boards.icesugar import ICESugarPlatform
 
-from ..flow.board import BoardDefinition
-from ..flow.parts import ICE40UP5K
+from sysmt.boards.flow.board import BoardDefinition
+from sysmt.boards.flow.parts import ICE40UP5K
 
 BOARD = BoardDefinition(
     name="icesugar",

@@ -3,9 +3,9 @@
 
 from amaranth_boards.icesugar_pro import ICESugarProPlatform
 
-from ..flow.board import BoardDefinition
-from ..flow.parts import ECP5_25F
-from ..flow.pll import ecp5_pll
+from sysmt.boards.flow.board import BoardDefinition
+from sysmt.boards.flow.parts import ECP5_25F
+from sysmt.boards.flow.pll import ecp5_pll
 
 BOARD = BoardDefinition(
     name="icesugar_pro",

@@ -3,9 +3,9 @@
 
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
-from ..flow.board import BoardDefinition
-from ..flow.parts import ECP5_85F
-from ..flow.pll import ecp5_pll
+from sysmt.boards.flow.board import BoardDefinition
+from sysmt.boards.flow.parts import ECP5_85F
+from sysmt.boards.flow.pll import ecp5_pll
 
 BOARD = BoardDefinition(
     name="ulx3s",

@@ -8,8 +8,8 @@ from typing import Any
 from amaranth.build import Platform
 from amaranth.hdl import Module, Signal, Value
 
-from hdl.config_accel import AccelConfig, accel_config, divisor_of
-from hdl.presets import preset
+from sysmt.hdl.params.accel import AccelConfig, accel_config, divisor_of
+from sysmt.hdl.params.presets import preset
 
 from .parts import Part
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from amaranth.build.run import BuildPlan
 
-from hdl.config_accel import AccelConfig
-from hdl.emit import Design
-from hdl.errors import UserError
-from hdl.files import write_together
-from hdl.generate import accel_design
+from sysmt.base.errors import UserError
+from sysmt.base.files import write_together
+from sysmt.hdl.designs import accel_design
+from sysmt.hdl.emit import Design
+from sysmt.hdl.params.accel import AccelConfig
 
 from . import estimate, report, tools
 from .board import BoardDefinition

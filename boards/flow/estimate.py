@@ -4,10 +4,10 @@
 from math import ceil
 from typing import Any
 
-from hdl.config import THREADS
-from hdl.config_accel import AccelConfig
-from hdl.errors import ConfigError, UserError
-from hdl.presets import PRESETS
+from sysmt.base.errors import ConfigError, UserError
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import THREADS
+from sysmt.hdl.params.presets import PRESETS
 
 from .board import BoardDefinition
 

@@ -6,7 +6,7 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from hdl.errors import UserError
+from sysmt.base.errors import UserError
 
 from .board import BoardDefinition
 from .tools import Progress

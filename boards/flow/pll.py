@@ -3,7 +3,7 @@
 
 from amaranth.hdl import Instance, Module, Signal, Value
 
-from hdl.errors import UserError
+from sysmt.base.errors import UserError
 
 TOLERANCE = 1e-3
 """How far a clock may be off what was asked for: a UART shares 2 % with its partner."""

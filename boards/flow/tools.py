@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tools of the flow, all from PyPI: found beside the running Python, run with a line of progress now and then."""
 
-import os
 import re
 import shlex
 import subprocess
@@ -10,7 +9,7 @@ from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from hdl.errors import UserError
+from sysmt.base.errors import UserError
 
 PACKAGES = {
     "yosys": "pyosys",
@@ -73,11 +72,9 @@ def run(tool: str, arguments: list[str], folder: Path, progress: Progress, log: 
         It failed; the message has the last error of the tool: that it cannot place or route a design, most of all.
     """
     said = []
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     with subprocess.Popen(
         [*command(tool), *arguments],
         cwd=folder,
-        env=environment if tool == "yosys" else None,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

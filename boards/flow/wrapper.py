@@ -5,7 +5,7 @@ from amaranth.build import Platform, ResourceError
 from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
 from amaranth.lib import io
 
-from hdl.emit import Design
+from sysmt.hdl.emit import Design
 
 from .board import BoardDefinition
 

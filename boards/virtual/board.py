@@ -11,11 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from hdl.config_accel import AccelConfig
-from hdl.emit import Design
-from hdl.errors import UserError
-from hdl.generate import accel_design
-from hdl.verilator import VERILATOR_ARGS, compile_here, executable, require, room
+from sysmt.base.errors import UserError
+from sysmt.hdl.designs import accel_design
+from sysmt.hdl.emit import Design
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.sim.cosim.verilator import VERILATOR_ARGS, compile_here, executable, require, room
 
 DIVISOR = 4
 """Clocks per bit of the virtual link: as fast as the UART goes, so that little is simulated for each byte."""

@@ -5,9 +5,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import THREADS
-from ..config_accel import AccelConfig
-from ..protocol import HEADER, RESPONSE, Command, Status, Target
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import THREADS
+from sysmt.hdl.params.protocol import HEADER, RESPONSE, Command, Status, Target
+
 from .link import Packet
 from .ports import ARGUMENTS, RUN_WIDTH, ReadArguments, RunArguments
 
@@ -171,9 +172,7 @@ class Commands(wiring.Component):
             self._answer(m, head, doing, status, given)
         return m
 
-    def _check_write(
-        self, m: Module, ahead: Signal, repeated: Value, unfinished: Signal, status: Signal
-    ) -> None:
+    def _check_write(self, m: Module, ahead: Signal, repeated: Value, unfinished: Signal, status: Signal) -> None:
         m.d.sync += [self.address.eq(self._address), self._bytes_left.eq(self._word_bytes - 1)]
         with m.If(repeated):
             m.next = "drain"

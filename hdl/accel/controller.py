@@ -5,8 +5,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_accel import AccelConfig
-from ..ports import ResultRow, Tile
+from sysmt.hdl.array.ports import ResultRow, Tile
+from sysmt.hdl.params.accel import AccelConfig
+
 from .ports import RUN_WIDTH, Figures, RunArguments
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Frames on a byte stream, whatever carries the bytes; `hdl.protocol` describes them.
+"""Frames on a byte stream, whatever carries the bytes; `sysmt.hdl.params.protocol` describes them.
 
 Of the framings that keep a delimiter unique this one (SLIP) needs no look-ahead, so no memory on the way out.
 """
@@ -10,7 +10,7 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..protocol import CRC, END, ESC, ESC_END, ESC_ESC, HEADER
+from sysmt.hdl.params.protocol import CRC, END, ESC, ESC_END, ESC_ESC, HEADER
 
 HEADER_BYTES, CRC_BYTES = HEADER.size, CRC.size
 

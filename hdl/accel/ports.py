@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the parts of the accelerator tell each other, and the arguments of `hdl.protocol` as layouts."""
+"""What the parts of the accelerator tell each other, and the arguments of `sysmt.hdl.params.protocol` as layouts."""
 
 from amaranth.hdl import signed
 from amaranth.lib import data
 
-from ..protocol import NONCE_BYTES, Command
+from sysmt.hdl.params.protocol import NONCE_BYTES, Command
 
 RUN_WIDTH = 16
 """Bits of a run's number. Runs are numbered without gaps and wrap; the lowest bit says which halves a run uses."""
@@ -29,7 +29,7 @@ class RunArguments(data.Struct):
     """A matrix product over resident operands: `m_tiles` x `n_tiles` tiles of `steps` steps.
 
     `rows` and `cols` are the outputs that count in the last row and the last column of tiles; `threads` is a power of
-    two, as in `hdl.ports.Tile`.
+    two, as in `sysmt.hdl.array.ports.Tile`.
     """
 
     run: RUN_WIDTH

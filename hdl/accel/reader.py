@@ -5,7 +5,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_accel import AccelConfig
+from sysmt.hdl.params.accel import AccelConfig
+
 from .ports import ReadArguments
 from .requantize import Requantizer
 

@@ -7,14 +7,15 @@ from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_accel import AccelConfig
-from ..ports import Counters
-from ..registers import REGISTERS, identity
+from sysmt.hdl.array.ports import Counters
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.registers import REGISTERS, identity
+
 from .ports import RUN_WIDTH, Figures
 
 
 class Registers(wiring.Component):
-    """Registers by number, as `hdl.registers` names them.
+    """Registers by number, as `sysmt.hdl.params.registers` names them.
 
     Parameters
     ----------

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Requantisation of 32-bit sums to 8 bits, one at a time on one small multiplier; bit for bit `sim.requantize`."""
+"""Requantisation of 32-bit sums to 8 bits, one at a time on one small multiplier.
+
+Bit for bit `sysmt.sim.golden.requantize`.
+"""
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring

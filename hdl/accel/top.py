@@ -5,12 +5,13 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from ..array import SystolicArray
-from ..config_accel import AccelConfig
-from ..cut import StreamRegister
-from ..emit import shared
-from ..ports import Tile
-from ..protocol import Target
+from sysmt.hdl.array.ports import Tile
+from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.common.skid_buffer import StreamRegister
+from sysmt.hdl.emit import shared
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.protocol import Target
+
 from .buffers import Buffer
 from .commands import Commands
 from .controller import Controller
@@ -21,7 +22,7 @@ from .uart import UARTReceiver, UARTTransmitter
 
 
 class Accelerator(wiring.Component):
-    """An array that a host uses over a byte stream, whatever carries it. `hdl.protocol` describes the link.
+    """An array that a host uses over a byte stream, whatever carries it (`sysmt.hdl.params.protocol`).
 
         i -> FrameReceiver -> Commands -> x, w, table -> Controller -> array -> results -> ResultReader -> Commands
                                                                                   -> FrameTransmitter -> o

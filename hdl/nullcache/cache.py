@@ -5,7 +5,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import WORD_BYTES, CacheConfig
+from sysmt.hdl.params.cache import WORD_BYTES, CacheConfig
+
 from .detector import ZeroCollector, ZeroDetector
 from .nullcache import NullCache
 from .ports import AXI4, AXI_ERROR, AXI_INCR, AXI_WORD, CacheCounters, Request, Response
@@ -64,7 +65,7 @@ class SparseCache(wiring.Component):
     -------
     Accepts one access per cycle; a hit, in either cache, answers in the cycle after it was accepted. A store is done in
     that cycle when the write buffer has room. A miss answers `config.miss_cycles` later when memory answers a line in
-    `config.memory_cycles`. `sim.nullcache.reference` has the exact rules. After reset, `config.sets` cycles pass before
+    `config.memory_cycles`. `tb.references.nullcache` has the exact rules. After reset, `config.sets` cycles pass before
     the first access is accepted.
 
     Limits

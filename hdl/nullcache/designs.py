@@ -3,8 +3,9 @@
 
 from typing import Any
 
-from ..config_cache import COUNTERS, CacheConfig, TCAMConfig
-from ..emit import Design, emit
+from sysmt.hdl.emit import Design, emit
+from sysmt.hdl.params.cache import COUNTERS, CacheConfig, TCAMConfig
+
 from .cache import SparseCache
 from .ports import CacheCounters
 from .tcam import TCAM

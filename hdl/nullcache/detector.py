@@ -8,7 +8,7 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import WORD_BYTES, CacheConfig, NullCacheConfig
+from sysmt.hdl.params.cache import WORD_BYTES, CacheConfig, NullCacheConfig
 
 
 def near_zero(part: Value, limit: int) -> Value:

@@ -4,7 +4,8 @@
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import COUNTER_WIDTH, WORD_BYTES, CacheConfig
+from sysmt.hdl.params.cache import COUNTER_WIDTH, WORD_BYTES, CacheConfig
+
 from .nullcache import NullCounters
 
 AXI_WORD, AXI_INCR = 2, 1

@@ -5,7 +5,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import CacheConfig
+from sysmt.hdl.params.cache import CacheConfig
+
 from .tcam import select
 
 

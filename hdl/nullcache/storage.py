@@ -6,7 +6,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import WORD_BYTES, CacheConfig
+from sysmt.hdl.params.cache import WORD_BYTES, CacheConfig
+
 from .replacement import touched
 from .tcam import lowest, select
 

@@ -8,8 +8,8 @@ from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import TCAMConfig
-from ..emit import shared
+from sysmt.hdl.emit import shared
+from sysmt.hdl.params.cache import TCAMConfig
 
 
 def select(vector: Value, values: list) -> Value:

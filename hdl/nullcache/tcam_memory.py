@@ -9,8 +9,9 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import TCAMConfig
-from ..errors import ConfigError
+from sysmt.base.errors import ConfigError
+from sysmt.hdl.params.cache import TCAMConfig
+
 from .tcam import encode, lowest
 
 

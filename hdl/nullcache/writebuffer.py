@@ -5,7 +5,8 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config_cache import WORD_BYTES, CacheConfig
+from sysmt.hdl.params.cache import WORD_BYTES, CacheConfig
+
 from .ports import AXI4, AXI_ERROR, AXI_INCR, AXI_WORD
 
 
@@ -76,9 +77,7 @@ class WriteBuffer(wiring.Component):
         m = Module()
         config = self.config
         depth, words_bits = config.write_buffer, config.offset_bits - 2
-        layout = data.StructLayout(
-            {"addr": config.addr_width - 2, "data": 8 * WORD_BYTES, "strobe": WORD_BYTES}
-        )
+        layout = data.StructLayout({"addr": config.addr_width - 2, "data": 8 * WORD_BYTES, "strobe": WORD_BYTES})
         slots = Array(Signal(layout, name=f"slot_{i}") for i in range(depth))
         waiting, done, error = (
             Array(Signal(name=f"{what}_{i}") for i in range(depth)) for what in ("waiting", "done", "error")

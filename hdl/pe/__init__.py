@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processing elements: one shell, and the kinds of multiplier that can be put into it."""
 
-from ..config import PEConfig
+from sysmt.hdl.params.array import PEConfig
+
 from .fpga import FpgaConventional, FpgaNbSmt2, FpgaNbSmt4
 from .multiplier import Conventional, Multiplier
 from .nbsmt import NbSmt2, NbSmt4

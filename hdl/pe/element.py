@@ -5,10 +5,11 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import ArrayConfig
-from ..emit import shared
-from ..skew import follow
-from ..sums import add
+from sysmt.hdl.common.adders import add
+from sysmt.hdl.common.delay_line import follow
+from sysmt.hdl.emit import shared
+from sysmt.hdl.params.array import ArrayConfig
+
 from . import multiplier_kind
 from .ports import Control, activations, weights
 

@@ -10,11 +10,12 @@ where they are longest.
 
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
-from ..numeric import high_nibble, low_nibble
-from ..skew import follow
-from ..sums import add_rows
+from sysmt.hdl.common.adders import add_rows
+from sysmt.hdl.common.delay_line import follow
+
 from .multiplier import Multiplier
 from .nbsmt import NbSmt2, NbSmt4
+from .reduction import high_nibble, low_nibble
 
 
 class _Fpga(Multiplier):

@@ -5,15 +5,16 @@ from amaranth.hdl import Module, Mux, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from ..config import PEConfig
-from ..sums import multiply
+from sysmt.hdl.common.adders import multiply
+from sysmt.hdl.params.array import PEConfig
+
 from .ports import activations, weights
 
 
 class Multiplier(wiring.Component):
     """The operands of one step in, the sum of their products out: in the same cycle, but for `PEConfig.pipeline` > 1.
 
-    A kind of PE is a kind of multiplier: it derives from this class and is chosen by `hdl.pe.multiplier_kind`.
+    A kind of PE is a kind of multiplier: it derives from this class and is chosen by `sysmt.hdl.pe.multiplier_kind`.
 
     Parameters
     ----------

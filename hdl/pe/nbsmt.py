@@ -15,9 +15,10 @@ from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-from ..numeric import fits, high_nibble, low_nibble, rounded, squeeze, weigh
-from ..sums import BitMatrix, add, multiply
+from sysmt.hdl.common.adders import BitMatrix, add, multiply
+
 from .multiplier import Multiplier
+from .reduction import fits, high_nibble, low_nibble, rounded, squeeze, weigh
 
 
 class _NbSmt(Multiplier):

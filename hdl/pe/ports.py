@@ -4,7 +4,7 @@
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from ..config import W_WIDTH, X_WIDTH, ArrayConfig, PEConfig
+from sysmt.hdl.params.array import W_WIDTH, X_WIDTH, ArrayConfig, PEConfig
 
 
 def activations(config: PEConfig) -> data.ArrayLayout:

@@ -7,7 +7,7 @@ Entries stand in `values`, `masks` and `ages` in no particular order; `state` ho
 import numpy as np
 from numba import njit
 
-from hdl.config_cache import COUNTERS
+from sysmt.hdl.params.cache import COUNTERS
 
 (ACCESSES, HITS, MISSES, NULL_HITS, INSERTS, MERGES, REMOVALS, SPLITS, EVICTIONS, LOST, COVERED) = range(len(COUNTERS))
 # Scalars of a null cache that is running.

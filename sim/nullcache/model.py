@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from hdl.config_cache import COUNTERS, CacheConfig
+from sysmt.hdl.params.cache import COUNTERS, CacheConfig
+from sysmt.sim.nullcache.traces.trace import Trace
 
 from .entries import ACCESSES, HITS, MISSES, NULL_HITS, USED, find, insert, remove, touch
-from .trace import Trace
 
 PAGE = 4096
 
@@ -30,7 +30,7 @@ class Outcome:
     cycles : int
         Cycles from the first lookup to the end of the last access, both streams and the memory always ready.
     counters : dict of str to int
-        `hdl.config_cache.COUNTERS`.
+        `sysmt.hdl.params.cache.COUNTERS`.
     merges_by_order : tuple of int
         Merges that made an entry of 2**n lines, at index n.
     entries : array [E, 2] of int64

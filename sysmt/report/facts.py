@@ -7,15 +7,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from hdl.config import ArrayConfig
-from hdl.files import data_folder
-from hdl.generate import array_design
-from hdl.presets import preset
-from sim.cycles import evaluate
-from sim.networks import NETWORKS, network, total_macs
-from sim.silicon import consumption, workloads
-from sim.silicon.fpga import FAMILIES
-from sim.silicon.synthesis import GENERIC, Synthesis, Verilog, library_of, map_to, synthesise
+from sysmt.base.files import data_folder
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import preset
+from sysmt.sim.cost import evaluate
+from sysmt.sim.flow import power, workloads
+from sysmt.sim.flow.fpga import FAMILIES
+from sysmt.sim.flow.synthesis import GENERIC, Synthesis, Verilog, library_of, map_to, synthesise
+from sysmt.sim.nn.networks import NETWORKS, network, total_macs
 
 from .compare import compare
 
@@ -97,9 +97,7 @@ def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lamb
     }
 
 
-def _reference(
-    name: str, arrays: list[dict[str, Any]], wishes: Wishes, say: Callable[[str], None]
-) -> dict[str, Any]:
+def _reference(name: str, arrays: list[dict[str, Any]], wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
     """An array that the open ones are compared with, from `arrays` if it is there, and its clock on an ECP5."""
     known = next((array for array in arrays if array["name"] == name), None)
     found = known or _array(name, preset(name), dataclasses.replace(wishes, workload="", seeds=0), say)
@@ -130,7 +128,7 @@ def _array(name: str, config: ArrayConfig, wishes: Wishes, say: Callable[[str], 
     energy = None
     if wishes.workload:
         mapped = map_to(design, library_of(wishes.target), wishes.clock_mhz)
-        energy = consumption.measure(
+        energy = power.measure(
             mapped,
             emitted.manifest["ports"],
             config,

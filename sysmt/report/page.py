@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from sim.silicon.blocks import BLOCKS
-from sim.silicon.energy import PARTS
+from sysmt.sim.flow.blocks import BLOCKS
+from sysmt.sim.flow.energy import PARTS
 
 from .charts import grouped, stacked
 from .markdown import assumptions, commands

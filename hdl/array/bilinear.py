@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The polynomials of the performance counters as few multiplications.
+
+Summed over rows and columns, a polynomial of `sysmt.hdl.array.events` is a bilinear form: (how often a set of facts
+holds in the rows) times (how often another holds in the columns), summed with integer weights. Many counters take the
+same form, differently weighted; and within a form, what shares one side is added up on the other side before it is
+multiplied.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import product
+from math import gcd
+
+from .events import IMPLIED, Monomial, Polynomial
+
+Combination = tuple[tuple[Monomial, int], ...]
+"""A weighted sum of counts: (facts that hold together, weight)."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One multiplication: (sum over `x`) * (sum over `w`) * `scale`, the scale a power of two with a sign."""
+
+    x: Combination
+    w: Combination
+    scale: int
+
+
+@dataclass(frozen=True)
+class Form:
+    """One bilinear form.
+
+    Members
+    -------
+    weights : dict of counter to int
+        What each counter takes of it.
+    pairs : dict of (facts of x, facts of w) to int
+    terms : list of Term
+        The same form, in multiplications.
+    """
+
+    weights: dict[str, int]
+    pairs: dict[tuple[Monomial, Monomial], int]
+    terms: list[Term]
+
+
+def forms(polynomials: dict[str, Polynomial]) -> list[Form]:
+    """The forms that the polynomials are made of, in an order that does not depend on the hash of strings."""
+    names = list(polynomials)
+    found: dict[tuple[int, ...], dict[tuple[Monomial, Monomial], int]] = {}
+    for monomial in sorted({m for p in polynomials.values() for m in p.terms}, key=sorted):
+        weights = [polynomials[name].terms.get(monomial, 0) for name in names]
+        scale = gcd(*weights) * (1 if next(filter(None, weights)) > 0 else -1)
+        pair = _side(monomial, str.islower), _side(monomial, str.isupper)
+        found.setdefault(tuple(w // scale for w in weights), {})[pair] = scale
+    return [
+        Form({n: w for n, w in zip(names, weights, strict=True) if w}, pairs, _fewest(pairs))
+        for weights, pairs in found.items()
+    ]
+
+
+def extent(combination: Combination) -> tuple[int, int]:
+    """Least and greatest value of a combination, per row or column."""
+    facts = sorted({f for part, _ in combination for f in part})
+    values = []
+    for bits in product((False, True), repeat=len(facts)):
+        held = {f for f, bit in zip(facts, bits, strict=True) if bit}
+        follows = {IMPLIED[f[0]] + f[1:] for f in held if f[0] in IMPLIED}
+        if follows & set(facts) <= held:
+            values.append(sum(weight for part, weight in combination if part <= held))
+    return min(values), max(values)
+
+
+def _side(monomial: Monomial, keep) -> Monomial:
+    return frozenset(f for f in monomial if keep(f[0]))
+
+
+def _fewest(pairs: dict[tuple[Monomial, Monomial], int]) -> list[Term]:
+    """Factor out of rows or out of columns, whichever leaves fewer multiplications."""
+    by_x = [Term(((x, 1),), w, scale) for x, w, scale in _gather((x, w, c) for (x, w), c in pairs.items())]
+    by_w = [Term(x, ((w, 1),), scale) for w, x, scale in _gather((w, x, c) for (x, w), c in pairs.items())]
+    return min(by_x, by_w, key=len)
+
+
+def _gather(pairs: Iterable[tuple[Monomial, Monomial, int]]) -> list[tuple[Monomial, Combination, int]]:
+    """Per first part all second parts; the power of two that they share, and a sign, taken out of their weights."""
+    second: dict[Monomial, list[tuple[Monomial, int]]] = {}
+    for a, b, c in pairs:
+        second.setdefault(a, []).append((b, c))
+    gathered = []
+    for a, weighted in second.items():
+        weights = [c for _, c in weighted]
+        shared = gcd(*weights)
+        scale = (shared & -shared) * (1 if max(weights, key=abs) > 0 else -1)
+        gathered.append((a, tuple((b, c // scale) for b, c in weighted), scale))
+    return gathered

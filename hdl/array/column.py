@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One column of the array: PEs in a chain. Columns are equal, so a design holds this module once."""
+
+from amaranth.hdl import Cat, Const, Module, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from sysmt.hdl.emit import shared
+from sysmt.hdl.params.array import X_WIDTH, ArrayConfig
+from sysmt.hdl.pe.element import ProcessingElement
+from sysmt.hdl.pe.ports import Control, weights
+
+
+class Column(wiring.Component):
+    """`rows` PEs; weights enter at the top, sums leave at the bottom, activations and control pass every PE.
+
+    Place 0 is at the top. What passes all PEs is one plain vector, place 0 in its low bits: fields would only
+    lengthen the Verilog.
+
+    Parameters
+    ----------
+    config : ArrayConfig
+
+    Members
+    -------
+    enable : In(1)
+    i_w : In(weights)
+    o_sum : Out(signed(acc_width))
+    i_x, o_x : In, Out(rows * threads * 8)
+    i_control, o_control : In, Out(rows * Control)
+    i_row : In(rows * threads * 8)
+        With `fuse`: the tap of every row, the same vector for all columns.
+
+    Latency
+    -------
+    1 cycle from i_x to o_x and from i_control to o_control; weights reach place p after p more.
+    """
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        x = config.rows * config.pe.threads * X_WIDTH
+        control = config.rows * Control(config).size
+        super().__init__(
+            {
+                "enable": In(1),
+                "i_w": In(weights(config.pe)),
+                "o_sum": Out(signed(config.pe.acc_width)),
+                "i_x": In(x),
+                "o_x": Out(x),
+                "i_control": In(control),
+                "o_control": Out(control),
+            }
+            | ({"i_row": In(x)} if config.fuse else {})
+        )
+
+    @staticmethod
+    def module_name(config: ArrayConfig) -> str:
+        return "column"
+
+    def elaborate(self, platform):
+        m = Module()
+        rows = self.config.rows
+        w, total = self.i_w, Const(0, self.config.pe.acc_width)
+        x, control = [], []
+        for p in range(rows):
+            pe = shared(m, f"pe_{p}", ProcessingElement, self.config, platform)
+            m.d.comb += [
+                pe.enable.eq(self.enable),
+                pe.i_x.eq(self.i_x.word_select(p, len(self.i_x) // rows)),
+                pe.i_control.eq(self.i_control.word_select(p, len(self.i_control) // rows)),
+                pe.i_w.eq(w),
+                pe.i_sum.eq(total),
+            ]
+            if self.config.fuse:
+                m.d.comb += pe.i_row.eq(self.i_row.word_select(p, len(self.i_row) // rows))
+            w, total = pe.o_w, pe.o_sum
+            x.append(pe.o_x)
+            control.append(pe.o_control)
+        m.d.comb += [self.o_x.eq(Cat(x)), self.o_control.eq(Cat(control)), self.o_sum.eq(total)]
+        return m

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Performance counters of the array, computed at its edges from the polynomials of `sysmt.hdl.array.events`."""
+
+from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from sysmt.hdl.common.adders import add_products
+from sysmt.hdl.common.delay_line import follow
+from sysmt.hdl.common.popcount import Population, PopulationConfig
+from sysmt.hdl.emit import shared
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.pe.reduction import fits
+
+from .bilinear import Combination, extent, forms
+from .events import Monomial, events
+from .ports import COUNTER_WIDTH, Counters, Tile, w_step, x_step
+from .window_counters import LineCounts
+
+
+class EventCounters(wiring.Component):
+    """Counts what happens to the operands of every step.
+
+    Parameters
+    ----------
+    config : ArrayConfig
+
+    Members
+    -------
+    step : In(1)
+        A step enters the array.
+    tile : In(Tile)
+        Its tile: only outputs within `rows` x `cols` count.
+    x, w : In(bits of x_step), In(bits of w_step)
+        Its operands; the activations of threads that do not run are zero.
+    stall_operands, stall_drain, stall_output : In(1)
+    begins, tap : In(1)
+        With `fuse`: the step is the first of its tile; the step of a 1-D convolution has a tap.
+    counters : Out(Counters)
+
+    Latency
+    -------
+    A step is counted `ArrayConfig.counting[1]` cycles after it enters.
+    """
+
+    def __init__(self, config: ArrayConfig):
+        self.config = config
+        super().__init__(
+            {
+                "step": In(1),
+                "tile": In(Tile(config)),
+                "x": In(x_step(config).size),
+                "w": In(w_step(config).size),
+                "stall_operands": In(1),
+                "stall_drain": In(1),
+                "stall_output": In(1),
+                "counters": Out(Counters()),
+            }
+            | ({"begins": In(1), "tap": In(1)} if config.fuse else {})
+        )
+
+    @staticmethod
+    def module_name(config: ArrayConfig) -> str:
+        return "counters"
+
+    def elaborate(self, platform):
+        m = Module()
+        config, tile = self.config, self.tile
+        # Without a step, and in reset, no row counts: then all that follows is zero, and no register needs an enable.
+        happens = self.step & ~ResetSignal()
+        if config.fuse:
+            happens = happens & (~tile.fuse | self.tap)
+        real_rows = self._first(tile.rows, config.rows) & happens.replicate(config.rows)
+        real_cols = self._first(tile.cols, config.cols)
+        polynomials = events(config.pe)
+        found = forms(polynomials)
+        pairs = [pair for form in found for pair in form.pairs]
+        x_parts, w_parts = (sorted(set(side), key=sorted) for side in zip(*pairs, strict=True))
+        x_facts = self._facts(m, self.x, config.rows, x_parts, "x")
+        w_facts = self._facts(m, self.w, config.w_lanes, w_parts, "w")
+        along = None
+        if config.fuse:
+            real_cols = real_cols & (~tile.fuse).replicate(config.cols)
+            along = LineCounts(m, self, real_rows, x_facts, w_facts, x_parts, w_parts)
+        x_counts = self._counts(m, platform, x_facts, real_rows, x_parts, "x")
+        w_counts = self._counts(m, platform, w_facts, real_cols, w_parts, "w")
+        most = range(config.pe.threads * config.rows * config.cols + 1)
+        totals = []
+        for i, form in enumerate(found):
+            terms = [
+                (x, w, term.scale)
+                for j, term in enumerate(form.terms)
+                for x in self._combine(m, x_counts, term.x, config.rows, f"x_{i}_{j}")
+                for w in self._combine(m, w_counts, term.w, config.cols, f"w_{i}_{j}")
+            ]
+            if along is not None:
+                terms += [
+                    (self._later(m, windows, "windows", self._stages), self._later(m, tap, "tap", self._stages), scale)
+                    for windows, tap, scale in along.terms(form)
+                ]
+            if self._stages:
+                terms = [self._product(m, *term, f"product_{i}_{j}") for j, term in enumerate(terms)]
+            total = Signal(most, name=f"form_{i}")
+            m.d.sync += total.eq(add_products(m, terms, len(total), config.pe.target, f"form_{i}_sum"))
+            totals.append(total)
+        for name, polynomial in polynomials.items():
+            if polynomial.terms:
+                terms = [
+                    (total, None, form.weights[name])
+                    for total, form in zip(totals, found, strict=True)
+                    if name in form.weights
+                ]
+                self._count(m, name, add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned())
+        stepped: Value = self.step
+        stepped = self._later(m, stepped, "step", config.counting[1] - 1 - self._stages)
+        self._count(m, "steps", stepped)
+        for name in ("operands", "drain", "output"):
+            self._count(m, f"stalls_{name}", getattr(self, f"stall_{name}"))
+        return m
+
+    @property
+    def _stages(self) -> int:
+        """Registers at each of the places where only target `fpga` has one."""
+        return int(self.config.pe.target == "fpga")
+
+    @staticmethod
+    def _later(m: Module, value: Value, name: str, cycles: int) -> Value:
+        return follow(m, value, Const(1), name, cycles=cycles)
+
+    def _count(self, m: Module, name: str, amount: Value) -> None:
+        counter = self.counters[name]
+        amount = self._later(m, amount, f"amount_{name}", self._stages)
+        m.d.sync += counter.eq((counter + amount)[:COUNTER_WIDTH])
+
+    @staticmethod
+    def _first(extent: Value, size: int) -> Value:
+        """One bit per row or column: it is one of the first `extent`."""
+        return Cat(extent > i for i in range(size))
+
+    def _facts(self, m: Module, operands: Value, lanes: int, parts: list[Monomial], name: str) -> dict[str, Signal]:
+        """Every fact in `parts`, about the first `lanes` operands: one bit per lane."""
+        several, quad = self.tile.threads != 0, self.tile.threads == 2
+        facts = {}
+        for f in sorted({f for part in parts for f in part}):
+            thread = int(f[1:])
+            lane = [operands.word_select(i * self.config.pe.threads + thread, 8) for i in range(lanes)]
+            fit = [fits(v.as_signed() if name == "w" else v) for v in lane]
+            bits = {
+                "n": [v.any() for v in lane],
+                "s": [v.any() & small for v, small in zip(lane, fit, strict=True)],
+                "p": [~small & several & ~quad for small in fit],
+                "q": [~small & quad for small in fit],
+                "r": [self._runs(thread) & several] * lanes,
+            }
+            facts[f] = Signal(lanes, name=f"fact_{f}")
+            m.d.comb += facts[f].eq(Cat(bits[f[0].lower()]))
+        return facts
+
+    def _counts(
+        self,
+        m: Module,
+        platform: object,
+        facts: dict[str, Signal],
+        real: Value,
+        parts: list[Monomial],
+        name: str,
+    ) -> dict[Monomial, list[Signal]]:
+        """For every set of facts, in how many real rows (or columns) all of them hold; registered.
+
+        As numbers to be added up: 2**n lanes are counted as 2**n - 1 and one more, which takes full adders only, and as
+        many bits.
+        """
+        lanes = len(real) - (len(real).bit_count() == 1 and len(real) > 1)
+        counts = {}
+        for i, part in enumerate(parts):
+            all_hold = real
+            for f in sorted(part):
+                all_hold = all_hold & facts[f]
+            population = shared(
+                m, f"population_{name}_{i}", Population, PopulationConfig(lanes, self.config.pe.target), platform
+            )
+            all_hold = self._later(m, all_hold, f"hold_{name}_{i}", self._stages)
+            m.d.comb += population.bits.eq(all_hold[:lanes])
+            values = [population.count, *([all_hold[lanes]] if lanes < len(real) else [])]
+            counts[part] = [
+                Signal(len(value), name=f"count_{name}_{i}_{j}", reset_less=not self._stages)
+                for j, value in enumerate(values)
+            ]
+            m.d.sync += [count.eq(value) for count, value in zip(counts[part], values, strict=True)]
+        return counts
+
+    def _combine(
+        self, m: Module, counts: dict[Monomial, list[Signal]], combination: Combination, lanes: int, name: str
+    ) -> list[Value]:
+        """A weighted sum of counts, as wide as its values need; a single count stays what it is."""
+        if combination[0][1] == len(combination) == 1:
+            return counts[combination[0][0]]
+        low, high = extent(combination)
+        value = Signal(range(low * lanes, high * lanes + 1), name=name)
+        terms = [(count, None, weight) for part, weight in combination for count in counts[part]]
+        m.d.comb += value.eq(add_products(m, terms, len(value), self.config.pe.target, f"{name}_sum"))
+        return [value]
+
+    def _product(self, m: Module, a: Value, b: Value, scale: int, name: str) -> tuple[Value, None, int]:
+        """A term whose factors and product are registered."""
+        shapes = a.shape(), b.shape()
+        a, b = (Value.cast(self._later(m, factor, f"{name}_{side}", 1)) for factor, side in ((a, "a"), (b, "b")))
+        a, b = (f.as_signed() if shape.signed else f for f, shape in zip((a, b), shapes, strict=True))
+        product = Signal((a * b).shape(), name=name)
+        m.d.sync += product.eq(a * b)
+        return product, None, scale
+
+    def _runs(self, thread: int) -> Value | int:
+        """Whether the tile runs on this thread."""
+        return Mux(self.tile.threads == 2, 1, Mux(self.tile.threads == 1, thread < 2, thread < 1))

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Delay lines that make a wavefront of a vector, or a vector of a wavefront."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import Module, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from sysmt.hdl.emit import shared
+
+
+@dataclass(frozen=True)
+class LineConfig:
+    """A line for words of `width` bits, `cycles` long: a power of two. `kind` says what for, in the netlist."""
+
+    kind: str
+    width: int
+    cycles: int
+
+
+class DelayLine(wiring.Component):
+    """`o` is `i` as it was `cycles` enabled cycles ago; without reset.
+
+    A line is two lines of half its length, so that lines of any length share a handful of modules. Written out bit by
+    bit, the lines of a large array would be most of its Verilog, and most of the time to emit it.
+
+    Parameters
+    ----------
+    config : LineConfig
+
+    Members
+    -------
+    enable : In(1)
+    i : In(width)
+    o : Out(width)
+
+    Latency
+    -------
+    `cycles` cycles in which `enable` is high.
+    """
+
+    def __init__(self, config: LineConfig):
+        self.config = config
+        super().__init__({"enable": In(1), "i": In(config.width), "o": Out(config.width)})
+
+    @staticmethod
+    def module_name(config: LineConfig) -> str:
+        return f"{config.kind}_{config.width}_{config.cycles}"
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.config.cycles == 1:
+            line = Signal(self.config.width, name=self.config.kind, reset_less=True)
+            with m.If(self.enable):
+                m.d.sync += line.eq(self.i)
+        else:
+            line = self.i
+            for half in ("early", "late"):
+                line = delay(m, line, self.config.cycles // 2, self.enable, self.config.kind, half, platform)
+        m.d.comb += self.o.eq(line)
+        return m
+
+
+def delay(m: Module, value: Value, cycles: int, enable: Value, kind: str, name: str, platform: object) -> Value:
+    """The bits of `value` as they were `cycles` enabled cycles ago, unknown before: shared lines, the longest first."""
+    value = Value.cast(value)
+    for bit in reversed(range(cycles.bit_length())):
+        if cycles >> bit & 1 and len(value):
+            part = shared(m, f"{kind}_{name}_{1 << bit}", DelayLine, LineConfig(kind, len(value), 1 << bit), platform)
+            m.d.comb += [part.i.eq(value), part.enable.eq(enable)]
+            value = part.o
+    return value
+
+
+def follow(m: Module, value: Value, enable: Value, name: str, reset_less: bool = False, cycles: int = 1) -> Value:
+    """The bits of `value` some enabled cycles ago: registers here, for control and for what is cut into stages."""
+    value = Value.cast(value)
+    for cycle in range(cycles):
+        register = Signal(len(value), name=name if cycles == 1 else f"{name}_{cycle}", reset_less=reset_less)
+        with m.If(enable):
+            m.d.sync += register.eq(value)
+        value = register
+    return value

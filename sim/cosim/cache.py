@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs a trace through the simulated RTL of a cache: the counterpart of `sysmt.sim.nullcache.model.simulate`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sysmt.hdl.emit import Design
+from sysmt.hdl.nullcache.designs import cache_design, read_counters
+from sysmt.hdl.params.cache import CacheConfig
+from sysmt.sim.nullcache.traces.trace import Trace
+
+from .simulator import run
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What the gates did: loads, errors of loads and stores (in order), cycles, counters, memory, bursts read."""
+
+    loads: np.ndarray
+    load_errors: np.ndarray
+    store_errors: np.ndarray
+    cycles: int
+    counters: dict[str, Any]
+    memory: dict[int, int]
+    reads: int
+    writes: int
+
+
+def simulate_gates(
+    trace: Trace,
+    config: CacheConfig,
+    stall: float = 0.0,
+    refuse: Sequence[int] = (),
+    refuse_stores: bool = False,
+    simulator: str = "verilator",
+    design: Design | None = None,
+    patient: bool = False,
+) -> Run:
+    """Play `trace` on the gates of `config`.
+
+    Parameters
+    ----------
+    stall : float
+        Chance of a stall per cycle and channel, on both sides; cycles equal those of the model at 0 only.
+    refuse : sequence of int
+        Lines at which memory answers with an error.
+    refuse_stores : bool
+        Whether memory refuses all stores, and serves reads.
+    design : Design, optional
+        Other gates than those of `config`.
+    patient : bool
+        Whether the core waits until all stores are acknowledged before every access.
+
+    Raises
+    ------
+    UserError
+        The trace leaves the address range, or the simulator is missing.
+    SimulationError
+        The gates broke a rule of a stream or of AXI, or did not come to an end.
+    """
+    trace.check_range(config.addr_width)
+    given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
+    given |= {"stall": np.float64(stall), "line": np.int64(config.line), "latency": np.int64(config.memory_cycles)}
+    given |= {"refuse": np.array(list(refuse), np.int64), "patient": np.bool_(patient)}
+    given["refuse_stores"] = np.bool_(refuse_stores)
+    got = run(
+        design or cache_design(config),
+        "sysmt.sim.cosim.tb_cache",
+        given,
+        simulator=simulator,
+        testcase="replay",
+        unfold=True,
+    )
+    return Run(
+        got["loads"],
+        got["load_errors"],
+        got["store_errors"],
+        int(got["cycles"]),
+        read_counters(config, int.from_bytes(got["counters"].tobytes(), "little")),
+        {int(i): int(w) for i, w in got["words"]},
+        int(got["reads"]),
+        int(got["writes"]),
+    )

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Matrix products on the simulated gates: the counterpart of the golden model, with the same numbers out."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.emit import Design, emit
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.golden.conv1d import Lines, line_steps, line_tiles
+from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
+
+from .packing import pack_tile
+from .simulator import run
+
+
+@dataclass(frozen=True)
+class Run:
+    """What came out of the gates.
+
+    Members
+    -------
+    sums : int64 [M, N] per product, [L, pixels] per convolution
+    cycles : int
+        From the first step taken to the last row delivered.
+    counters : dict of name to int
+        As `sysmt.hdl.array.ports.Counters`; empty when the array has none.
+    refused : bool
+        The array refused a tile.
+    """
+
+    sums: tuple[np.ndarray, ...]
+    cycles: int
+    counters: dict[str, int]
+    refused: bool
+
+
+@lru_cache(maxsize=32)
+def design_of(config: ArrayConfig, name: str = "sysmt") -> Design:
+    """The emitted array; one emission per configuration and process."""
+    return emit(SystolicArray(config), name, {"config": config.as_dict()})
+
+
+def products(
+    pairs: Sequence[tuple[np.ndarray | Lines, np.ndarray | None, int | None]],
+    config: ArrayConfig,
+    simulator: str = "verilator",
+    stalls: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    waves: Path | None = None,
+    design: Design | None = None,
+    then: Mapping[str, int] | None = None,
+) -> Run:
+    """Run products, and 1-D convolutions where the array has them, back to back on the simulated array.
+
+    Parameters
+    ----------
+    pairs : sequence of (x uint8 [M, K], w int8 [K, N], threads or None)
+        Products and the threads each runs on; None for all. A 1-D convolution is (Lines, None, threads or None).
+    stalls : three shares of cycles
+        How often the activations, the weights and the sink pause.
+    waves : Path, optional
+        Where to leave the waveform.
+    design : Design, optional
+        Another netlist of the same ports, say one with a seeded bug.
+    then : mapping, optional
+        Fields of one more tile, given after all others and without operands, to see it refused.
+    """
+    orders, xs, ws, taps, places = [], [], [], [], []
+    for index, (x, w, throttle) in enumerate(pairs):
+        threads = config.pe.throttle(throttle)
+        planned = _convolution(x, config, threads) if isinstance(x, Lines) else _product(x, w, config, threads)
+        for tile, order, tile_x, tile_w, tap in planned:
+            orders.append(order)
+            xs.append(tile_x)
+            ws.append(tile_w)
+            taps.append(tap)
+            places.append((index, tile))
+    rows = len(orders) * config.rows
+    if then is not None:
+        orders.append(pack_tile(config, **then))
+    vectors = {
+        "config": np.array(json.dumps(config.as_dict())),
+        "orders": np.array([str(order) for order in orders]),
+        "x": np.concatenate(xs),
+        "w": np.concatenate(ws),
+        "taps": np.concatenate(taps),
+        "rows": np.array(rows),
+        "stalls": np.array(stalls),
+    }
+    results = run(design or design_of(config), "sysmt.sim.cosim.tb_array", vectors, simulator, waves=waves)
+    shapes = [(len(x.x), x.pixels) if isinstance(x, Lines) else (x.shape[0], w.shape[1]) for x, w, _ in pairs]
+    sums = tuple(np.zeros(shape, np.int64) for shape in shapes)
+    for (index, tile), rows in zip(places, results["sums"].reshape(len(places), config.rows, -1), strict=True):
+        sums[index][tile.m : tile.m + tile.rows, tile.n : tile.n + tile.cols] = rows[: tile.rows, : tile.cols]
+    expected_last = np.tile(np.arange(config.rows) == config.rows - 1, len(places))
+    if not np.array_equal(results["last"], expected_last):
+        raise AssertionError("`last` was not on the last row of every tile, and only there")
+    not_counters = {"sums", "last", "cycles", "refused"}
+    counters = {name: int(value) for name, value in results.items() if name not in not_counters}
+    return Run(sums, int(results["cycles"]), counters, bool(results["refused"]))
+
+
+Planned = Iterator[tuple[Tile, int, np.ndarray, np.ndarray, np.ndarray]]
+"""Per tile: its place, its order, its activations, weights and tap bits."""
+
+
+def _product(x: np.ndarray, w: np.ndarray, config: ArrayConfig, threads: int) -> Planned:
+    config.pe.check_k(x.shape[1])
+    ordinary = {"fuse": 0, "taps": 0} if config.fuse else {}
+    for tile in tiles(x.shape[0], w.shape[1], config):
+        steps = x_steps(x, tile, config, threads)
+        order = pack_tile(config, len(steps), threads, tile.rows, tile.cols, **ordinary)
+        yield tile, order, steps, w_steps(w, tile, config, threads), np.zeros(len(steps), bool)
+
+
+def _convolution(lines: Lines, config: ArrayConfig, threads: int) -> Planned:
+    config.pe.check_k(lines.taps)
+    for tile in line_tiles(lines, config):
+        x, w, tap = line_steps(lines, tile, config, threads)
+        taps = config.pe.steps(lines.taps, threads)
+        yield tile, pack_tile(config, len(x), threads, tile.rows, tile.cols, fuse=1, taps=taps), x, w, tap

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inside the simulator: orders and operands in, rows of results and counters out, with any stalls."""
+
+import json
+
+import cocotb
+import numpy as np
+from cocotb.handle import HierarchyObject
+
+from sysmt.hdl.array.ports import COUNTER_WIDTH, Counters
+from sysmt.hdl.params.array import ArrayConfig
+
+from .packing import pack_steps, pack_weights, unpack_rows
+from .streams import Clock, Sink, Source
+from .vectors import load, save
+
+QUIET = 8
+"""Cycles that are watched after the last expected row: nothing more may come out."""
+
+
+def _pauses(share: float, seed: int):
+    random = np.random.default_rng(seed)
+    while True:
+        yield from (random.random(256) < share).tolist()
+
+
+@cocotb.test()
+async def tiles(dut: HierarchyObject) -> None:
+    """Run all tiles; save rows, cycles, counters and the waits of every stream."""
+    vectors = load()
+    config = ArrayConfig().with_fields(**json.loads(str(vectors["config"])))
+    orders = Source(dut, "i_tile", [int(bits) for bits in vectors["orders"]])
+    share = [float(s) for s in vectors["stalls"]]
+    x = Source(dut, "i_x", pack_steps(vectors["x"]), _pauses(share[0], 1))
+    w = Source(dut, "i_w", pack_weights(config, vectors["w"], vectors["taps"]), _pauses(share[1], 2))
+    o = Sink(dut, "o", _pauses(share[2], 3))
+    clock = Clock(dut, orders, x, w, o)
+    await clock.reset()
+
+    rows = int(vectors["rows"])
+    limit = 1000 + 40 * (len(vectors["x"]) + 4 * rows + 4 * config.cols)
+    first, last = None, None
+    quiet = 0
+    while quiet < QUIET and clock.cycle < limit:
+        moved = await clock.tick()
+        assert moved[1] == moved[2], "one operand was taken without the other"
+        if moved[1] and first is None:
+            first = clock.cycle
+        if moved[3]:
+            last = clock.cycle
+        quiet = quiet + 1 if len(o.received) >= rows else 0
+    assert len(o.received) == rows, f"{len(o.received)} rows came out, not {rows}"
+    assert all(source.done for source in (orders, x, w)), "operands were left over"
+
+    sums, ends = unpack_rows(config, o.received)
+    results = {"sums": sums, "last": ends, "cycles": np.array(last - first + 1)}
+    if config.counters:
+        bits = int(dut.counters.value)
+        names = Counters.NAMES
+        results |= {n: np.array(bits >> i * COUNTER_WIDTH & (1 << COUNTER_WIDTH) - 1) for i, n in enumerate(names)}
+        stalls = int(results["stalls_output"])
+        assert stalls == o.stalled, f"{stalls} stalls of the sink were counted, not {o.stalled}"
+    results["refused"] = np.array(int(dut.refused.value))
+    save(**results)

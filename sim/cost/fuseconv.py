@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The published cycle model of FuSeConv (Selvam, Ganesan & Kumar, DATE 2021), as its authors' scripts compute it.
+
+Its particulars, all kept because the published totals need them:
+
+- output sizes are (padded - kernel + stride) / stride and are not rounded down; the cycles of each product are cut to
+  an integer;
+- a fold costs K + x + y - 1, with x, y the rows and columns it uses; folds do not overlap; the fraction of a pixel
+  that an unrounded size leaves is a fraction of a row;
+- a FuSe stage runs through all of its padded input and the sum is divided by the stride.
+"""
+
+import math
+from fractions import Fraction
+
+from sysmt.sim.nn.networks import Layer
+
+
+def layer_cycles(layer: Layer, rows: int, cols: int, *, floor: bool = False) -> int:
+    """Cycles of one layer on a rows x cols array.
+
+    Parameters
+    ----------
+    layer : Layer
+        Fuse layers run in the row-broadcast dataflow, all others as matrix products.
+    rows, cols : int
+        Size of the array (X, Y of the paper).
+    floor : bool
+        Round output sizes down first. The published totals do not.
+    """
+    if layer.kind in ("fuse_row", "fuse_col"):
+        return _fuse(layer, rows, cols)
+    down, across = layer.out_size if floor else layer.exact_size
+    p = layer.products
+    return p.count * gemm_cycles(layer.batch * down * across, p.k, p.n, rows, cols)
+
+
+def gemm_cycles(m: int | Fraction, k: int, n: int, rows: int, cols: int) -> int:
+    """Cycles of a product [m, k] x [k, n] in folds of rows x cols outputs, each k + rows used + cols used - 1."""
+    total = Fraction(0)
+    for used_rows, down in _folds(m, rows):
+        for used_cols, across in _folds(n, cols):
+            total += down * across * (k + used_rows + used_cols - 1)
+    return math.floor(total)
+
+
+def _folds(size: int | Fraction, limit: int) -> list[tuple[int | Fraction, int]]:
+    """What folding `size` at `limit` gives: (used, how often), the full folds and the rest."""
+    full, rest = divmod(size, limit)
+    return [(limit, int(full))] * (full > 0) + [(rest, 1)] * (rest > 0)
+
+
+def _fuse(layer: Layer, rows: int, cols: int) -> int:
+    """A 1-D stage: ceil(lines / rows) / stride * (cols + K) * ceil(length / cols); Kx1 with rows, columns swapped."""
+    along = layer.kind == "fuse_row"
+    if not along:
+        rows, cols = cols, rows
+    lines = layer.batch * layer.padded[not along] * layer.outputs
+    line_folds = math.ceil(Fraction(layer.padded[along], cols))
+    folds = Fraction(math.ceil(Fraction(lines, rows)), layer.stride[along]) * line_folds
+    return math.ceil(folds * (cols + layer.kernel[along]))

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A mapped netlist without hierarchy, as arrays: one number per net, one row per cell."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+
+from .blocks import BLOCKS, shares
+from .cells import Cell
+from .liberty import Library
+from .netlist import Instance, Module, Netlist
+
+NONE = -1
+"""In place of a net: the pin is not connected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flat:
+    """The cells of a design.
+
+    Members
+    -------
+    library : Library
+    nets : int
+        Nets are 0 to nets - 1; 0 and 1 are the constants.
+    kinds : list of Cell
+    kind : int [cells]
+        The kind of every cell.
+    pins : int [cells, most pins]
+        The net of every pin: inputs, then outputs, in the order of the `Cell`; NONE beyond them.
+    block : int [cells]
+        Place in `sysmt.sim.flow.blocks.BLOCKS` of the block that the cell belongs to.
+    ports : dict of name to (direction, nets)
+    places : list of (first cell, module, hierarchical name)
+        The copies of modules that have cells, in the order of their cells.
+    names : dict of module to the names of its cells
+    """
+
+    library: Library
+    nets: int
+    kinds: list[Cell]
+    kind: np.ndarray
+    pins: np.ndarray
+    block: np.ndarray
+    ports: dict[str, tuple[str, np.ndarray]]
+    places: list[tuple[int, str, str]]
+    names: dict[str, list[str]]
+
+    def module(self, cell: int) -> str:
+        """The module of a cell."""
+        return self._place(cell)[1]
+
+    def name(self, cell: int) -> str:
+        """The hierarchical name of a cell."""
+        first, module, path = self._place(cell)
+        return f"{path}{self.names[module][cell - first]}"
+
+    def _place(self, cell: int) -> tuple[int, str, str]:
+        return self.places[bisect_right(self._firsts, cell) - 1]
+
+    @cached_property
+    def _firsts(self) -> list[int]:
+        return [first for first, _, _ in self.places]
+
+    def of(self, kind: int) -> np.ndarray:
+        """The cells of one kind."""
+        return np.flatnonzero(self.kind == kind)
+
+    @cached_property
+    def clock(self) -> int:
+        """The net of the clock."""
+        return int(self.ports["clk"][1][0])
+
+
+def flatten(netlist: Netlist, library: Library) -> Flat:
+    """Expand all modules; a cell that cannot be simulated is refused."""
+    kinds = [library.cell(name) for name in sorted(netlist.cells)]
+    for cell in kinds:
+        if cell.unusual:
+            raise UserError(f"cell {cell.name} cannot be simulated: it is {cell.unusual}")
+    owner = shares(netlist, lambda kind: library.cell(kind).is_register, lambda kind: library.cell(kind).outputs)
+    width = max((len(cell.inputs) + len(cell.outputs) for cell in kinds), default=1)
+    templates = {name: _template(netlist.modules[name], kinds, width, owner) for name in netlist.copies}
+    kind, pins, block, joined, places = [], [], [], [], []
+    count, cells = 2, 0
+
+    def expand(name: str, path: str) -> tuple[_Template, int]:
+        """Place one copy of a module; returns it with the number of its first net."""
+        nonlocal count, cells
+        template, start = templates[name], count
+        if len(template.kind):
+            places.append((cells, name, path))
+        cells += len(template.kind)
+        count += len(template.numbers)
+        kind.append(template.kind)
+        block.append(template.block)
+        pins.append(np.where(template.pins > 1, template.pins + (start - 2), template.pins))
+        for part in template.children:
+            child, child_start = expand(part.kind, f"{path}{part.name}/")
+            for port, bits in part.pins.items():
+                for inner, outer in zip(netlist.modules[part.kind].ports[port][1], bits, strict=True):
+                    joined.append((child.net(inner, child_start), template.net(outer, start)))
+        return template, start
+
+    top, start = expand(netlist.top, "")
+    roots = _join(count, joined)
+    ports = {
+        name: (way, roots[[top.net(bit, start) for bit in bits]])
+        for name, (way, bits) in netlist.modules[netlist.top].ports.items()
+    }
+    found = np.concatenate(pins)
+    return Flat(
+        library=library,
+        nets=count,
+        kinds=kinds,
+        kind=np.concatenate(kind),
+        pins=np.where(found == NONE, NONE, roots[found]),
+        block=np.concatenate(block),
+        ports=ports,
+        places=places,
+        names={name: template.names for name, template in templates.items()},
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Template:
+    """One module as arrays over its own nets, whose numbers begin at 2."""
+
+    numbers: dict[int, int]
+    kind: np.ndarray
+    pins: np.ndarray
+    block: np.ndarray
+    names: list[str]
+    children: list[Instance]
+
+    def net(self, bit: int | str, start: int) -> int:
+        """The net of a bit in the copy whose first net is `start`."""
+        return start + self.numbers[bit] - 2 if isinstance(bit, int) else int(bit == "1")
+
+
+def _template(module: Module, kinds: list[Cell], width: int, owner: dict[tuple[str, str], str]) -> _Template:
+    bits = {b for p in module.parts for found in p.pins.values() for b in found}
+    bits |= {b for _, found in module.ports.values() for b in found}
+    numbers = {bit: i + 2 for i, bit in enumerate(sorted(bit for bit in bits if isinstance(bit, int)))}
+    place = {cell.name: i for i, cell in enumerate(kinds)}
+    cells = [part for part in module.parts if part.kind in place]
+    pins = np.full((len(cells), width), NONE, np.int64)
+    for row, part in zip(pins, cells, strict=True):
+        cell = kinds[place[part.kind]]
+        for i, pin in enumerate((*cell.inputs, *cell.outputs)):
+            if part.pins.get(pin):
+                bit = part.pins[pin][0]
+                row[i] = numbers[bit] if isinstance(bit, int) else int(bit == "1")
+    return _Template(
+        numbers=numbers,
+        kind=np.array([place[part.kind] for part in cells], np.int64),
+        pins=pins,
+        block=np.array([BLOCKS.index(owner[module.name, part.name]) for part in cells], np.int64),
+        names=[part.name for part in cells],
+        children=[part for part in module.parts if part.kind not in place],
+    )
+
+
+def _join(count: int, pairs: list[tuple[int, int]]) -> np.ndarray:
+    """The lowest net that each net is connected to: constants first."""
+    parent = list(range(count))
+
+    def root(net: int) -> int:
+        while parent[net] != net:
+            parent[net] = parent[parent[net]]
+            net = parent[net]
+        return net
+
+    for a, b in pairs:
+        low, high = sorted((root(a), root(b)))
+        parent[high] = low
+    return np.array([root(net) for net in range(count)])

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mapped netlists: modules of cells and of other modules, as Yosys writes them in JSON."""
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+Bits = list[int | str]
+"""Bits of a port or pin: numbers of nets, or the constants "0", "1", "x"."""
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A cell or a module where it is used."""
+
+    name: str
+    kind: str
+    pins: dict[str, Bits]
+
+
+@dataclass(frozen=True)
+class Module:
+    """One module.
+
+    Members
+    -------
+    ports : dict of name to (direction, bits)
+    parts : list of Instance
+    names : dict of net to the shortest of its names, with the index of the bit
+    """
+
+    name: str
+    ports: dict[str, tuple[str, Bits]]
+    parts: list[Instance]
+    names: dict[int, tuple[str, int]]
+
+    @cached_property
+    def by_name(self) -> dict[str, Instance]:
+        """The parts by their names."""
+        return {part.name: part for part in self.parts}
+
+    @cached_property
+    def kinds(self) -> Counter:
+        """How often each kind of part is used."""
+        return Counter(part.kind for part in self.parts)
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """Modules by name, and the name of the top one."""
+
+    top: str
+    modules: dict[str, Module]
+
+    @cached_property
+    def copies(self) -> dict[str, int]:
+        """How often each module is there in the whole design, the top module first."""
+        order, seen = [], set()
+
+        def visit(name: str) -> None:
+            if name not in seen:
+                seen.add(name)
+                for kind in self.modules[name].kinds:
+                    if kind in self.modules:
+                        visit(kind)
+                order.append(name)
+
+        visit(self.top)
+        counts = Counter({self.top: 1})
+        for name in reversed(order):
+            for kind, times in self.modules[name].kinds.items():
+                if kind in self.modules:
+                    counts[kind] += counts[name] * times
+        return {name: counts[name] for name in reversed(order)}
+
+    @cached_property
+    def cells(self) -> Counter:
+        """How often each kind of cell is there in the whole design."""
+        total: Counter = Counter()
+        for name, times in self.copies.items():
+            for kind, count in self.modules[name].kinds.items():
+                if kind not in self.modules:
+                    total[kind] += count * times
+        return total
+
+
+def load(path: Path, top: str) -> Netlist:
+    """Read what Yosys' `write_json` wrote."""
+    modules = {}
+    for name, found in json.loads(path.read_text())["modules"].items():
+        if not _is_blackbox(found):
+            modules[name] = _module(name, found)
+    return Netlist(top, modules)
+
+
+def _is_blackbox(found: dict[str, Any]) -> bool:
+    attributes = found.get("attributes", {})
+    return any(set(str(attributes.get(key, "0"))) != {"0"} for key in ("blackbox", "whitebox"))
+
+
+def _module(name: str, found: dict[str, Any]) -> Module:
+    names: dict[int, tuple[str, int]] = {}
+    ports = found["ports"]
+
+    def rank(net: str) -> tuple[bool, bool, int, str]:
+        """Names that say most to a reader come first: not made up by Yosys, what a module holds, short."""
+        return "$" in net, net in ports, len(net), net
+
+    for net, facts in found.get("netnames", {}).items():
+        for place, bit in enumerate(facts["bits"]):
+            if isinstance(bit, int) and (bit not in names or rank(net) < rank(names[bit][0])):
+                names[bit] = (net, place)
+    return Module(
+        name=name,
+        ports={port: (facts["direction"], facts["bits"]) for port, facts in found["ports"].items()},
+        parts=[
+            Instance(_plain(n, i), cell["type"], cell["connections"])
+            for i, (n, cell) in enumerate(found["cells"].items())
+        ],
+        names=names,
+    )
+
+
+def _plain(name: str, index: int) -> str:
+    """A name that every tool takes as it is: a number for what Yosys named."""
+    return f"g{index}" if name.startswith("$") else f"{re.sub(r'[^A-Za-z0-9_]', '_', name)}_{index}"

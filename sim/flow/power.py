@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Energy per multiply-accumulate of an array on real operands: mapped, simulated, checked, summed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sysmt.hdl.params.array import ArrayConfig
+
+from . import energy, simulate, streams
+from .disk_cache import digest, kept_json
+from .flat import flatten
+from .mapping import Mapped
+from .streams import Job
+from .structural import verilog
+
+VERSION = 2
+"""Goes up with every change of what is measured here: kept results of another one are not used."""
+
+FEMTO = 1e15
+
+
+@dataclass(frozen=True)
+class LayerEnergy:
+    """What one layer took, per useful multiply-accumulate, zeros included: the same products on any array.
+
+    Members
+    -------
+    femtojoules : float
+    parts, blocks : femtojoules by `energy.PARTS` and by block
+    macs_per_cycle : float
+        In the steady state.
+    toggles : float
+        Transitions of nets per multiply-accumulate.
+    """
+
+    layer: str
+    macs: int
+    femtojoules: float
+    parts: dict[str, float]
+    blocks: dict[str, float]
+    macs_per_cycle: float
+    toggles: float
+
+
+@dataclass(frozen=True)
+class Consumption:
+    """Energy of an array on some layers; `delays` says how toggles were counted (`sysmt.sim.flow.simulate`)."""
+
+    workload: str
+    delays: str
+    clock_mhz: float
+    layers: tuple[LayerEnergy, ...]
+
+    @property
+    def femtojoules(self) -> float:
+        """Per useful multiply-accumulate: the mean of the layers, each of which has about as many."""
+        return sum(layer.femtojoules for layer in self.layers) / len(self.layers)
+
+    def mean(self, what: str) -> dict[str, float]:
+        """`parts` or `blocks`, as `femtojoules`."""
+        found: dict[str, float] = {}
+        for layer in self.layers:
+            for key, value in getattr(layer, what).items():
+                found[key] = found.get(key, 0.0) + value / len(self.layers)
+        return found
+
+    @property
+    def assumptions(self) -> str:
+        """What the figure leaves out, to be said beside it."""
+        glitches = {"zero": "zero-delay toggles: no glitches", "unit": "unit-delay toggles: all glitches"}
+        return f"{energy.ASSUMPTIONS}; {glitches[self.delays]}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "workload": self.workload,
+            "delays": self.delays,
+            "clock_mhz": self.clock_mhz,
+            "femtojoules_per_mac": self.femtojoules,
+            "parts": self.mean("parts"),
+            "blocks": self.mean("blocks"),
+            "assumptions": self.assumptions,
+            "layers": [vars(layer) for layer in self.layers],
+        }
+
+
+def measure(
+    mapped: Mapped,
+    ports: list[dict[str, Any]],
+    config: ArrayConfig,
+    workload: str,
+    jobs: list[Job],
+    delays: str = "zero",
+    clock_mhz: float = 100.0,
+    say: Callable[[str], None] = lambda text: None,
+) -> Consumption:
+    """Measure a mapped array; found again when the same was measured before.
+
+    Parameters
+    ----------
+    mapped : Mapped
+    ports : list of dict
+        Of the manifest.
+    config : ArrayConfig
+    workload : str
+    jobs : list of Job
+        Its products (`sysmt.sim.flow.workloads`). All streams of each are checked against the golden model.
+    delays : "zero" or "unit"
+    clock_mhz : float
+        For the leakage; the rest does not depend on it.
+    say : callable
+        Told what is going on.
+    """
+    facts = {
+        "version": VERSION,
+        "netlist": digest(verilog(mapped.netlist)),
+        "library": digest(mapped.library.source),
+        "config": config.as_dict(),
+        "delays": delays,
+        "clock": clock_mhz,
+    }
+    prepared: list[Any] = []
+    layers = []
+    for job in jobs:
+
+        def work(job: Job = job) -> dict[str, Any]:
+            if not prepared:
+                flat = flatten(mapped.netlist, mapped.library)
+                prepared.extend([flat, energy.Model(flat)])
+            say(f"simulating {mapped.top} in cells on {job.name}, {delays} delays")
+            return vars(_layer(*prepared, ports, config, job, delays, clock_mhz))
+
+        key = facts | {"job": [job.name, digest(job.x.tobytes()), digest(job.w.tobytes())]}
+        layers.append(LayerEnergy(**kept_json("energy", key, work)))
+    return Consumption(workload, delays, clock_mhz, tuple(layers))
+
+
+def _layer(
+    flat: Any,
+    model: energy.Model,
+    ports: list[dict[str, Any]],
+    config: ArrayConfig,
+    job: Job,
+    delays: str,
+    clock_mhz: float,
+) -> LayerEnergy:
+    simulation = simulate.Simulation(flat, delays)
+    count = streams.run(simulation, ports, config, job)
+    seconds = count.cycles * simulate.LANES / (clock_mhz * 1e6)
+    found = model.energy(energy.Activity(simulation.toggles, simulation.clocked, seconds))
+    scale = FEMTO / count.macs
+    return LayerEnergy(
+        layer=job.name,
+        macs=count.macs,
+        femtojoules=found.total * scale,
+        parts={part: value * scale for part, value in found.parts.items()},
+        blocks={block: value * scale for block, value in found.blocks.items()},
+        macs_per_cycle=count.macs / count.cycles / simulate.LANES,
+        toggles=float(simulation.toggles.sum()) / count.macs,
+    )

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What computes the products of a network: the golden model, or anything else with the same two methods."""
+
+from typing import Protocol
+
+import numpy as np
+
+from sysmt.hdl.params.array import PEConfig
+from sysmt.sim.golden.nbsmt import Product, matmul
+from sysmt.sim.golden.nbsmt_counters import Counters
+
+
+class Engine(Protocol):
+    """Computes the array's products."""
+
+    def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
+        """Multiply x uint8 [M, K] by w int8 [K, N] on so many threads."""
+
+    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
+        """A product of its own per channel, on one thread: x uint8 [M, K, C], w int8 [K, C] to sums [M, C]."""
+
+
+class Golden:
+    """The golden model of an array of these PEs; it counts unless told that nobody looks at the counters."""
+
+    def __init__(self, pe: PEConfig, counting: bool = True):
+        self.pe, self.counting = pe, counting
+
+    def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
+        """`sysmt.sim.golden.nbsmt.matmul`."""
+        return matmul(x, w, self.pe, threads, self.counting)
+
+    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
+        """One thread is exact: plain integers, and every step with two operands counts once."""
+        self.pe.check_k(x.shape[1])
+        sums = np.zeros((x.shape[0], x.shape[2]), np.int32)
+        active = 0
+        for place, row in enumerate(w):
+            sums += x[:, place] * row.astype(np.int32)
+            if not self.counting:
+                continue
+            active += int(np.count_nonzero(x[:, place], axis=0) @ (row != 0))
+        return Product(sums, Counters(active=active, busy=active))

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The intermediate form of a quantised network: tensors and nodes, free of any file format.
+
+A reader of another format only has to fill this in: layouts are channels-last (activations NHWC, convolution weights
+OHWI, depthwise weights 1HWC), operators go by their TFLite names, and a quantised tensor carries its scales.
+"""
+
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+
+TENSOR_VALUES = 2**26
+"""Largest tensor accepted, in values per input: far above any network of this kind, far below the memory."""
+
+SCALE_BITS = 40
+"""Scales are within 2**-SCALE_BITS and 2**SCALE_BITS; the kernels' own limits lie within."""
+
+ABSENT = -1
+"""Stands for an optional input that is not there, such as a bias."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tensor:
+    """One tensor.
+
+    Parameters
+    ----------
+    name : str
+    shape : tuple of int
+        The first dimension of an activation is the batch and is 1 here.
+    dtype : str
+        numpy's name: int8, uint8, int32, int64 or float32.
+    scale : float32 [1] or [channels], or [0] when the tensor is not quantised
+    zero_point : int64, as long as `scale`
+    axis : int
+        The dimension that the scales belong to, when there are several.
+    data : array or None
+        The value of a constant.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scale: np.ndarray = field(default_factory=lambda: np.zeros(0, np.float32))
+    zero_point: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
+    axis: int = 0
+    data: np.ndarray | None = None
+
+    @property
+    def z(self) -> int:
+        """The zero point of a tensor with only one."""
+        return int(self.zero_point[0])
+
+    def per_tensor(self) -> "Tensor":
+        """The tensor itself, refused unless it is quantised with one scale."""
+        if len(self.scale) != 1:
+            raise UserError(
+                f"tensor {self.name!r} must have one scale, not {len(self.scale)}; quantise activations per tensor"
+            )
+        return self
+
+    def constant(self) -> np.ndarray:
+        """The value, refused when it is only known at run time."""
+        if self.data is None:
+            raise UserError(f"tensor {self.name!r} must be a constant, not computed; freeze the model")
+        return self.data
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Node:
+    """One operator.
+
+    Parameters
+    ----------
+    index : int
+        Its place in the file, for messages.
+    kind : str
+        TFLite's name of the operator, such as CONV_2D.
+    inputs : tuple of int
+        Tensors; `ABSENT` for an optional one that is left out.
+    output : int
+    options : dict
+        The operator's attributes by TFLite's names in lower case, such as stride_h.
+    """
+
+    index: int
+    kind: str
+    inputs: tuple[int, ...]
+    output: int
+    options: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return f"operator {self.index} ({self.kind})"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Graph:
+    """A network with one input and one output, its nodes in an order they can run in."""
+
+    tensors: tuple[Tensor, ...]
+    nodes: tuple[Node, ...]
+    input: int
+    output: int
+
+    def __post_init__(self):
+        known = {self.input} | {i for i, tensor in enumerate(self.tensors) if tensor.data is not None}
+        for tensor in self.tensors:
+            check_shape(tensor)
+        for node in self.nodes:
+            for place in node.inputs:
+                if place != ABSENT and place not in known:
+                    raise UserError(f"{node.name} reads tensor {place} before it is computed; the file is damaged")
+            if node.output in known:
+                raise UserError(f"{node.name} writes tensor {node.output} a second time; the file is damaged")
+            known.add(node.output)
+        if self.output not in known:
+            raise UserError(f"the output, tensor {self.output}, is never computed; the file is damaged")
+
+    def of(self, node: Node, place: int) -> Tensor:
+        """The tensor a node reads as its `place`-th input; refused when the node has none there."""
+        if place >= len(node.inputs) or node.inputs[place] == ABSENT:
+            raise UserError(f"{node.name} must have more than {place} inputs; the file is damaged")
+        return self.tensors[node.inputs[place]]
+
+
+def check_shape(tensor: Tensor) -> None:
+    """Refuse shapes that no network has and quantisation that cannot be."""
+    size = prod(tensor.shape)
+    if len(tensor.shape) > 5 or min(tensor.shape, default=1) < 1 or size > TENSOR_VALUES:
+        raise UserError(
+            f"tensor {tensor.name!r} must have up to 5 dimensions from 1 and {TENSOR_VALUES} values at most, "
+            f"not the shape {tensor.shape}"
+        )
+    if len(tensor.scale) != len(tensor.zero_point):
+        raise UserError(
+            f"tensor {tensor.name!r} must have as many zero points as scales, "
+            f"not {len(tensor.zero_point)} and {len(tensor.scale)}"
+        )
+    if not ((tensor.scale >= 2.0**-SCALE_BITS) & (tensor.scale <= 2.0**SCALE_BITS)).all():
+        raise UserError(f"tensor {tensor.name!r} must have scales from 2**-40 to 2**40; requantise the model")
+    limits = {"int8": (-128, 127), "uint8": (0, 255)}.get(tensor.dtype, (0, 0))
+    if len(tensor.zero_point) and not limits[0] <= tensor.zero_point.min() <= tensor.zero_point.max() <= limits[1]:
+        raise UserError(
+            f"tensor {tensor.name!r} must have zero points within {limits[0]}..{limits[1]}, "
+            f"not {int(tensor.zero_point.min())}..{int(tensor.zero_point.max())}"
+        )
+    if tensor.data is not None and tensor.data.shape != tensor.shape:
+        raise UserError(f"tensor {tensor.name!r} must hold {tensor.shape}, not {tensor.data.shape}")

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reads inputs and labels from .npz files, in the type and shape that a network takes."""
+
+import struct
+import tokenize
+import zipfile
+import zlib
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+
+from .network import Network
+
+NAMES = ("images", "features", "labels")
+BYTES = 2**32
+"""Largest array read: bounds the memory whatever a compressed file unfolds to."""
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+DAMAGE = (
+    OSError,
+    ValueError,
+    EOFError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    MemoryError,
+    RuntimeError,
+    OverflowError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a damaged archive raises, as found by trying."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Inputs [B, ...] as the network takes them, and labels int64 [B] or None."""
+
+    values: np.ndarray
+    labels: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def __getitem__(self, part: slice) -> "Inputs":
+        return Inputs(self.values[part], None if self.labels is None else self.labels[part])
+
+    def mirrored(self) -> "Inputs":
+        """The same images, [B, H, W, C], left and right exchanged."""
+        return Inputs(np.ascontiguousarray(self.values[:, :, ::-1]), self.labels)
+
+    def __add__(self, others: "Inputs") -> "Inputs":
+        labels = None if self.labels is None else np.concatenate([self.labels, others.labels])
+        return Inputs(np.concatenate([self.values, others.values]), labels)
+
+
+def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
+    """Read a .npz file.
+
+    Parameters
+    ----------
+    path : Path
+        Holds `images` (uint8; 128 is subtracted for an int8 input with zero point -128) or `features` (already the
+        network's input), and optionally `labels`.
+    network : Network
+    limit : int, optional
+        Only the first so many.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, a shape or type does not fit the network, a label is out of range, or it is empty.
+    """
+    if limit is not None and limit < 1:
+        raise UserError(f"limit must be at least 1, not {limit}")
+    found = _arrays(path)
+    if ("images" in found) == ("features" in found):
+        raise UserError(f"inputs must hold either images or features, not {'both' if 'images' in found else 'neither'}")
+    name = "images" if "images" in found else "features"
+    values = _fit(name, found[name], network)
+    if not len(values):
+        raise UserError(f"{name} must hold at least one input, not {found[name].shape}; the set is empty")
+    labels = _labels(found["labels"], len(values), network) if "labels" in found else None
+    return Inputs(values, labels)[slice(limit)]
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of the file that matter, none of them believed to be larger than what is in the file."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name: _array(archive, f"{name}.npy") for name in NAMES if f"{name}.npy" in archive.namelist()}
+    except UserError:
+        raise
+    except DAMAGE as error:
+        reason = getattr(error, "strerror", None) or "not a plain .npz archive"
+        raise UserError(f"inputs must be a readable .npz file, not {str(path)!r} ({reason})") from None
+
+
+def _array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
+    size = archive.getinfo(member).file_size
+    if size > BYTES:
+        raise UserError(f"inputs must hold at most {BYTES} bytes of {member}, not {size}; split the file")
+    with archive.open(member) as file:
+        shape, _, dtype = HEADERS[np.lib.format.read_magic(file)](file)
+        rest = size - file.tell()
+        if prod(shape) * dtype.itemsize > rest or min(shape, default=0) < 0:
+            raise UserError(f"inputs must hold all of {member} {shape} {dtype}, not {rest} bytes; the file is damaged")
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _fit(name: str, values: np.ndarray, network: Network) -> np.ndarray:
+    wanted, dtype = network.input.shape[1:], network.input.dtype
+    if values.shape[1:] != wanted or not values.ndim:
+        shape = ", ".join(map(str, ("inputs", *wanted)))
+        raise UserError(f"{name} must have the model's shape ({shape}), not {values.shape}")
+    if name == "features" or dtype != "int8":
+        if values.dtype != dtype:
+            raise UserError(f"{name} of shape {values.shape} must be {dtype} as the model's input, not {values.dtype}")
+        return values
+    if values.dtype != np.uint8 or network.input.z != -128:
+        raise UserError(
+            f"images must be uint8 and the model's zero point -128, not {values.dtype} and {network.input.z}; "
+            "give features instead"
+        )
+    return np.ascontiguousarray(values ^ np.uint8(128)).view(np.int8)
+
+
+def _labels(labels: np.ndarray, count: int, network: Network) -> np.ndarray:
+    classes = int(np.prod(network.output.shape[1:]))
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise UserError(f"labels must be integers of shape ({count},), not {labels.dtype} of shape {labels.shape}")
+    for extreme in (int(labels.min()), int(labels.max())):
+        if not 0 <= extreme < classes:
+            raise UserError(f"labels must be within 0..{classes - 1}, the model's outputs, not {extreme}")
+    return labels.astype(np.int64)

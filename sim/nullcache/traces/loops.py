@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Memory accesses of a layer, in the order in which an in-order core makes them.
+
+Operands lie where plain C arrays would, each from a page boundary on, rows innermost: x [C, H, W], w [N, C, KH, KW],
+the im2col matrix, the sums of 8-bit layers (32 bits each) and the output [N, pixels]. Registers hold one element of
+each operand. A value that is stored is the one that the layer computes.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sysmt.base.errors import ConfigError, UserError
+
+from .layers import LayerData
+from .trace import LOAD, STORE, Trace
+
+LOOPS = ("im2col", "dot", "direct")
+PAGE = 4096
+LEAST_FILTERS = 2
+"""Filters that a limit leaves: the first finds cold caches, the second shows what the others will find."""
+
+
+class _Recorder:
+    """Places arrays in memory and collects accesses to them."""
+
+    def __init__(self, name: str, base: int):
+        self.name, self.end = name, base
+        self.parts: list[tuple[np.ndarray, ...]] = []
+        self.filled: list[tuple[int, np.ndarray]] = []
+
+    def place(self, elements: int, width: int, content: np.ndarray | None = None) -> Callable:
+        """Reserve an array; returns the address of an element by its index. `content` is there from the beginning."""
+        at = self.end
+        self.end += -(-elements * width // PAGE) * PAGE
+        if self.end > 1 << 32:
+            raise UserError(f"layer {self.name} must fit in 32 bits of address, not {self.end} bytes: lower --limit")
+        if content is not None:
+            self.filled.append((at, np.ascontiguousarray(content).view(np.uint8).reshape(-1)))
+        return lambda index: (at + width * np.asarray(index)).astype(np.uint32)
+
+    def add(self, columns: list[tuple], keep: np.ndarray | None = None) -> None:
+        """For every row of the broadcast columns (op, address, width[, values]), one access per column, in order.
+
+        `keep` [rows, columns] says which of them happen.
+        """
+        shape = np.broadcast_shapes(*(np.shape(part) for _, *parts in columns for part in parts))
+        shape = (*shape, len(columns))
+        op, addr = np.empty(shape, np.uint8), np.empty(shape, np.uint32)
+        size, value = np.empty(shape, np.uint8), np.zeros(shape, np.uint32)
+        for i, (what, where, width, *stored) in enumerate(columns):
+            op[..., i], addr[..., i], size[..., i] = what, where, width
+            if stored:
+                value[..., i] = stored[0]
+        arrays = (op, addr, size, value)
+        flat = (a.reshape(-1) if keep is None else a[np.broadcast_to(keep, shape)] for a in arrays)
+        self.parts.append(tuple(flat))
+
+    def trace(self) -> Trace:
+        """All accesses so far, and the initial memory."""
+        mem = np.zeros(max(at + len(content) for at, content in self.filled), np.uint8)
+        for at, content in self.filled:
+            mem[at : at + len(content)] = content
+        return Trace(*(np.concatenate(column) for column in zip(*self.parts, strict=True)), mem)
+
+
+def layer_trace(
+    layer: LayerData, loops: str = "im2col", limit: int | None = None, base: int = PAGE, fewer: int = 0
+) -> Trace:
+    """The accesses of one layer.
+
+    Parameters
+    ----------
+    layer : LayerData
+        Its element type is that of the accesses: 4 bytes for float32, 1 byte for quantised layers.
+    loops : "im2col", "dot" or "direct"
+        `im2col`: as Caffe does with the reference BLAS: the im2col matrix [C * KH * KW, pixels], unless the layer is
+        pointwise; sums set to zero, then for every filter and every row of the matrix the weight times the row added
+        to the filter's row of sums; then the bias, then ReLU in place. A fully connected layer: a dot product per
+        filter. `dot`: a matrix [pixels, C * KH * KW], a dot product per filter and pixel. `direct`: the same without
+        a matrix, straight from the input, padding left out.
+    limit : int, optional
+        About how many accesses are wanted. Filters are left out from the end; once LEAST_FILTERS remain, input
+        channels are (`im2col`) or output pixels (`dot`, `direct`). At least one remains.
+    base : int
+        Address of the first operand.
+    fewer : int
+        So many filters less than the limit leaves.
+
+    Returns
+    -------
+    Trace
+        With `mem` holding the operands at their place.
+    """
+    filters, channels, pixels = cut(layer, loops, limit)
+    layer = layer.part(max(1, filters - fewer), channels)
+    record = _Recorder(layer.name, base)
+    if loops == "im2col" and layer.pixels > 1:
+        _rows(layer, record)
+    else:
+        _dots(layer, record, loops, pixels)
+    return record.trace()
+
+
+def cut(layer: LayerData, loops: str, limit: int | None) -> tuple[int, int, int]:
+    """Filters, input channels and output pixels that a limit leaves."""
+    if loops not in LOOPS:
+        raise ConfigError(f"loops must be one of {', '.join(LOOPS)}, not {loops!r}")
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit must be at least 1, not {limit}")
+    filters, channels, pixels = len(layer.w), len(layer.x), layer.pixels
+    if limit is None:
+        return filters, channels, pixels
+    rows = loops == "im2col" and pixels > 1
+    matrix = 2 * (rows and not layer.pointwise or loops == "dot")
+    each = 3 if rows else 2
+    products = layer.depth * pixels
+    filters = max(min(LEAST_FILTERS, filters), min(filters, (limit // products - matrix) // each))
+    room = limit / (products * (matrix + each * filters))
+    if room < 1 and rows:
+        channels = max(1, int(channels * room))
+    elif room < 1:
+        pixels = max(1, int(pixels * room))
+    return filters, channels, pixels
+
+
+def _rows(layer: LayerData, record: _Recorder) -> None:
+    """Caffe's convolution over the loops of the reference BLAS (sgemm of netlib, nothing transposed)."""
+    width, depth, pixels, filters = layer.x.itemsize, layer.depth, layer.pixels, len(layer.w)
+    x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
+    column = np.ascontiguousarray(layer.lowered().T)
+    matrix = x if layer.pointwise else record.place(column.size, width)
+    exact = np.float32 if width == 4 else np.int32
+    out = record.place(filters * pixels, width)
+    sums = out if width == 4 else record.place(filters * pixels, 4)
+    bias = np.zeros(filters) if layer.bias is None else layer.bias
+    biases = record.place(filters, 4, bias.astype(exact))
+    ones = record.place(pixels, 4, np.ones(pixels, exact))
+    k, p = np.arange(depth), np.arange(pixels)
+    cells = depth * pixels
+    if not layer.pointwise:
+        source = layer.sources().T.reshape(-1)
+        # A padding zero is stored without having been loaded.
+        keep = np.stack([source >= 0, np.ones(cells, bool)], axis=-1)
+        copied = (STORE, matrix(np.arange(cells)), width, _bits(column).reshape(-1))
+        record.add([(LOAD, x(source), width), copied], keep)
+    total = np.empty((filters, pixels), exact)
+    for n in range(filters):
+        mine = sums(n * pixels + p)
+        record.add([(STORE, mine, 4, 0)])
+        weights = layer.w[n].reshape(-1).astype(exact)
+        # 0 + -0.0 is 0: the sums begin at zero.
+        running = np.cumsum(weights[:, None] * column.astype(exact), axis=0, dtype=exact) + exact(0)
+        total[n] = running[-1] + bias[n].astype(exact)
+        # One weight, then the row it is multiplied with: the weight stands before the first pixel of every row.
+        first = np.zeros((depth, pixels, 4), bool)
+        first[:, 0, 0] = first[:, :, 1:] = True
+        record.add(
+            [
+                (LOAD, w(n * depth + k)[:, None], width),
+                (LOAD, matrix(k[:, None] * pixels + p), width),
+                (LOAD, mine, 4),
+                (STORE, mine, 4, running.view(np.uint32)),
+            ],
+            first,
+        )
+    for n in range(filters):
+        mine, once = sums(n * pixels + p), np.ones((pixels, 4), bool)
+        once[1:, 0] = False
+        added = [(LOAD, biases(n), 4), (LOAD, ones(p), 4), (LOAD, mine, 4), (STORE, mine, 4, total[n].view(np.uint32))]
+        record.add(added, once)
+    result = _stored(total.reshape(-1), layer)
+    every = np.arange(filters * pixels)
+    if layer.relu or width == 1:
+        record.add([(LOAD, sums(every), 4), (STORE, out(every), width, result)])
+
+
+def _dots(layer: LayerData, record: _Recorder, loops: str, pixels: int) -> None:
+    """A dot product per filter and pixel, its sum in a register, bias and ReLU before it is stored."""
+    width, depth, filters = layer.x.itemsize, layer.depth, len(layer.w)
+    x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
+    source = layer.sources()[:pixels]
+    column = np.ascontiguousarray(layer.lowered()[:pixels])
+    k, cells = np.arange(depth), np.arange(pixels * depth).reshape(pixels, depth)
+    # Caffe does not copy the input of a fully connected layer.
+    copied = loops == "dot"
+    matrix = record.place(column.size, width) if copied else None
+    out = record.place(filters * pixels, width)
+    inside = source >= 0
+    if copied:
+        keep = np.stack([inside, np.ones(inside.shape, bool)], axis=-1)
+        record.add([(LOAD, x(source), width), (STORE, matrix(cells), width, _bits(column))], keep)
+        operand, inside = matrix(cells), np.ones(inside.shape, bool)
+    else:
+        operand = x(source)
+    sums = layer.w.reshape(filters, depth).astype(np.float32) @ column.astype(np.float32).T
+    sums = sums if layer.bias is None else sums + layer.bias[:, None].astype(np.float32)
+    result = _stored(sums.astype(np.float32), layer)
+    # The store stands behind the last product of every pixel.
+    keep = np.zeros((pixels, depth, 3), bool)
+    keep[:, :, 0] = keep[:, :, 1] = inside
+    keep[:, -1, 2] = True
+    for n in range(filters):
+        store = (STORE, out(n * pixels + np.arange(pixels))[:, None], width, result[n][:, None])
+        record.add([(LOAD, w(n * depth + k), width), (LOAD, operand, width), store], keep)
+
+
+def _stored(sums: np.ndarray, layer: LayerData) -> np.ndarray:
+    """What the layer stores for these sums: float32 as it is, 8 bits saturated."""
+    result = np.maximum(sums, 0) if layer.relu else sums
+    if layer.x.itemsize == 4:
+        return np.ascontiguousarray(result).view(np.uint32)
+    return np.clip(np.rint(result), 0, 255).astype(np.uint32)
+
+
+def joined(traces: list[Trace]) -> Trace:
+    """One trace after the other; each must have been made with a base beyond the one before."""
+    mem = np.zeros(max(len(t.mem) for t in traces), np.uint8)
+    for trace in traces:
+        mem[: len(trace.mem)] |= trace.mem
+    parts = {name: np.concatenate([getattr(t, name) for t in traces]) for name in ("op", "addr", "size", "data")}
+    return Trace(**parts, mem=mem)
+
+
+def end_of(trace: Trace) -> int:
+    """The first page that a trace leaves alone."""
+    last = max(int(trace.addr.max(initial=0)), len(trace.mem))
+    return (last // PAGE + 1) * PAGE
+
+
+def _bits(values: np.ndarray) -> np.ndarray:
+    """What a store of these values writes."""
+    return values.view(np.uint32) if values.itemsize == 4 else values.view(np.uint8).astype(np.uint32)

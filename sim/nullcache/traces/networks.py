@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks whose layers become traces: the digits network, and LeNet-5, AlexNet and VGG-16 of given sparsity.
+
+The synthetic ones have the published shapes, random weights pruned to the densities of Han et al., "Learning both
+Weights and Connections", NIPS 2015 (tables 3 to 5), and a smooth random image. Activations are computed layer by layer;
+the bias of each layer is set so that the share of them stays that the same tables give. Zeros lie where this
+computation puts them: pruned weights anywhere, activations in regions and in whole channels.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterator
+
+import numpy as np
+
+from sysmt.base.errors import ConfigError
+
+from .layers import LayerData
+
+# Per layer: name, filters, kernel, stride, pad, groups, percent of the weights and percent of the outputs that are not
+# zero, pooling (kernel, stride) after it.
+LENET5 = (
+    ("conv1", 20, 5, 1, 0, 1, 66, 82, (2, 2)),
+    ("conv2", 50, 5, 1, 0, 1, 12, 72, (2, 2)),
+    ("fc1", 500, 4, 1, 0, 1, 8, 55, None),
+    ("fc2", 10, 1, 1, 0, 1, 19, 100, None),
+)
+ALEXNET = (
+    ("conv1", 96, 11, 4, 0, 1, 84, 88, (3, 2)),
+    ("conv2", 256, 5, 1, 2, 2, 38, 55, (3, 2)),
+    ("conv3", 384, 3, 1, 1, 1, 35, 37, None),
+    ("conv4", 384, 3, 1, 1, 2, 37, 40, None),
+    ("conv5", 256, 3, 1, 1, 2, 37, 34, (3, 2)),
+    ("fc6", 4096, 6, 1, 0, 1, 9, 36, None),
+    ("fc7", 4096, 1, 1, 0, 1, 9, 40, None),
+    ("fc8", 1000, 1, 1, 0, 1, 25, 100, None),
+)
+VGG16 = (
+    ("conv1_1", 64, 3, 1, 1, 1, 58, 53, None),
+    ("conv1_2", 64, 3, 1, 1, 1, 22, 89, (2, 2)),
+    ("conv2_1", 128, 3, 1, 1, 1, 34, 80, None),
+    ("conv2_2", 128, 3, 1, 1, 1, 36, 81, (2, 2)),
+    ("conv3_1", 256, 3, 1, 1, 1, 53, 68, None),
+    ("conv3_2", 256, 3, 1, 1, 1, 24, 70, None),
+    ("conv3_3", 256, 3, 1, 1, 1, 42, 64, (2, 2)),
+    ("conv4_1", 512, 3, 1, 1, 1, 32, 51, None),
+    ("conv4_2", 512, 3, 1, 1, 1, 27, 45, None),
+    ("conv4_3", 512, 3, 1, 1, 1, 34, 34, (2, 2)),
+    ("conv5_1", 512, 3, 1, 1, 1, 35, 32, None),
+    ("conv5_2", 512, 3, 1, 1, 1, 29, 29, None),
+    ("conv5_3", 512, 3, 1, 1, 1, 36, 19, (2, 2)),
+    ("fc6", 4096, 7, 1, 0, 1, 4, 38, None),
+    ("fc7", 4096, 1, 1, 0, 1, 4, 42, None),
+    ("fc8", 1000, 1, 1, 0, 1, 23, 100, None),
+)
+SYNTHETIC = {"lenet5": (LENET5, (1, 28)), "alexnet": (ALEXNET, (3, 227)), "vgg16": (VGG16, (3, 224))}
+NETWORKS = ("digits", *SYNTHETIC)
+
+
+def layers(network: str, activations: float | None = None, seed: int = 1) -> Iterator[LayerData]:
+    """The layers of a network, one after the other, each with its input.
+
+    Parameters
+    ----------
+    network : str
+        One of `NETWORKS`.
+    activations : float, optional
+        Share of the activations that are not zero, over 0 up to 1, in all layers but the last instead of the published
+        ones; synthetic networks only.
+    seed : int
+        Of weights and image of the synthetic networks; which test image the digits network gets.
+    """
+    if activations is not None and not 0 < activations <= 1:
+        raise ConfigError(f"activations must be over 0 and at most 1, not {activations}")
+    if seed < 0:
+        raise ConfigError(f"seed must be at least 0, not {seed}")
+    if network == "digits":
+        return _digits(seed)
+    if network in SYNTHETIC:
+        return _synthetic(network, activations, seed)
+    near = difflib.get_close_matches(network, NETWORKS, n=1)
+    hint = f" (did you mean {near[0]}?)" if near else ""
+    raise ConfigError(f"network must be one of {', '.join(NETWORKS)}, not {network!r}{hint}")
+
+
+def pooled(x: np.ndarray, kernel: int, stride: int, whole: bool = False) -> np.ndarray:
+    """Maximum over windows of [C, H, W]; with `whole` the last window may hang over the edge (Caffe's rule)."""
+    if whole:
+        over = [(-(n - kernel)) % stride for n in x.shape[1:]]
+        x = np.pad(x, ((0, 0), (0, over[0]), (0, over[1])), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(1, 2))
+    return np.ascontiguousarray(windows[:, ::stride, ::stride].max(axis=(3, 4)))
+
+
+def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[LayerData]:
+    rng = np.random.default_rng(seed)
+    shapes, (channels, side) = SYNTHETIC[network]
+    # A smooth image: coarse noise, enlarged.
+    coarse = rng.random((channels, 8, 8), np.float32)
+    grid = np.arange(side) * 8 // side
+    x = coarse[:, grid][:, :, grid] + 0.05 * rng.random((channels, side, side), np.float32)
+    for name, filters, kernel, stride, pad, groups, percent, active, pool in shapes:
+        w = rng.standard_normal((filters, len(x) // groups, kernel, kernel), np.float32)
+        # Not by multiplication, which would leave negative zeros.
+        w[rng.random(w.shape, np.float32) >= percent / 100] = 0
+        last = name == shapes[-1][0]
+        names = [f"{name}/{g}" for g in range(groups)] if groups > 1 else [name]
+        parts = [
+            LayerData(name=part, x=inputs, w=weights, stride=stride, pad=pad, relu=not last)
+            for part, inputs, weights in zip(names, np.split(x, groups), np.split(w, groups), strict=True)
+        ]
+        sums = np.concatenate([part.sums() for part in parts])
+        share = active / 100 if activations is None else activations
+        bias = np.full(filters // groups, 0 if last else -np.quantile(sums, 1 - share), np.float32)
+        yield from (dataclasses.replace(part, bias=bias) for part in parts)
+        x = sums if last else np.maximum(sums + bias[0], 0)
+        if pool:
+            x = pooled(x, *pool)
+        x /= np.float32(max(1e-6, float(np.abs(x).max())))
+
+
+def _digits(image: int) -> Iterator[LayerData]:
+    """The quantised digits network of this repository on one test image, uint8 activations and int8 weights."""
+    from sysmt.sim.nn.digits import data, network
+
+    images = data.load()[1].pixels
+    if image >= len(images):
+        raise ConfigError(f"seed must be below {len(images)}, the number of test images, not {image}")
+    pixels = images[image : image + 1]
+    product = network.golden(network.PEConfig())
+    side, channels = pixels.shape[1], pixels.shape[3]
+    x = pixels[0].transpose(2, 0, 1)
+    for layer, record in zip(network.load(), network.forward(network.load(), pixels, product).records, strict=True):
+        shape = layer.shape
+        w = layer.weights.reshape(shape.kernel, shape.kernel, channels, shape.channels).transpose(3, 2, 0, 1)
+        yield LayerData(
+            name=shape.name,
+            x=np.ascontiguousarray(x),
+            w=np.ascontiguousarray(w),
+            stride=shape.stride,
+            pad=shape.pad,
+            bias=layer.bias,
+        )
+        if layer.requantize is not None:
+            side, channels = network.output_side(side, shape), shape.channels
+            x = layer.requantize(record.product.sums).astype(np.uint8).reshape(side, side, channels).transpose(2, 0, 1)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Arguments that several verbs share: which array, and matrices from files."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.hdl.params import cache
+from sysmt.hdl.params.array import ArrayConfig, parse_field
+from sysmt.hdl.params.presets import preset
+
+DEFAULT_PRESET = "sysmt2_8"
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    """`--set field=value`, as often as needed."""
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE",
+        dest="settings",
+        help="change one field of the configuration (repeatable); `sysmt show` lists the fields",
+    )
+
+
+def with_settings(config: object, args: argparse.Namespace) -> object:
+    """`config`, of an array, a cache or a TCAM, with the `--set` fields of the command line."""
+    if not isinstance(config, ArrayConfig):
+        return cache.with_settings(config, args.settings)
+    return config.with_fields(**settings(args))
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The `--set` fields of the command line, of an array."""
+    return dict(parse_field(text) for text in args.settings)
+
+
+def add_array(parser: argparse.ArgumentParser) -> None:
+    """The options that choose an array: a preset, and fields that replace parts of it."""
+    parser.add_argument("--preset", metavar="P", help=f"start from this preset (default {DEFAULT_PRESET})")
+    for field in ("rows", "cols", "threads"):
+        parser.add_argument(f"--{field}", type=int, metavar="N", help=f"{field} of the array")
+    for field in ("policy", "rounding"):
+        parser.add_argument(f"--{field}", help=f"{field} of NB-SMT")
+    add_settings(parser)
+
+
+def array(args: argparse.Namespace) -> ArrayConfig:
+    """The array that the options of `add_array` describe."""
+    names = ("rows", "cols", "threads", "policy", "rounding")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return with_settings(preset(args.preset or DEFAULT_PRESET).with_fields(**given), args)
+
+
+def names_array(args: argparse.Namespace) -> bool:
+    """Whether any option of `add_array` was given."""
+    names = ("preset", "rows", "cols", "threads", "policy", "rounding")
+    return bool(args.settings) or any(getattr(args, name) is not None for name in names)
+
+
+def read_matrix(path: str, name: str) -> np.ndarray:
+    """An array from a .npy file; what cannot be read is refused in one line. Never unpickles."""
+    try:
+        with open(path, "rb") as file:
+            matrix = np.load(file, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"{name} file {path!r} cannot be read: {error.strerror}") from error
+    except (ValueError, EOFError) as error:
+        raise UserError(f"{name} file {path!r} must be an array saved by numpy.save (.npy)") from error
+    if not isinstance(matrix, np.ndarray):
+        raise UserError(f"{name} file {path!r} must hold one array (.npy), not an archive")
+    return matrix
+
+
+def output_file(path: str) -> Path:
+    """A file to be written: its folder must exist, which is found out before the work and not after it."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise UserError(f"output folder {str(target.parent)!r} must exist: create it first")
+    if target.is_dir():
+        raise UserError(f"output {path!r} must be a file, not a folder")
+    return target

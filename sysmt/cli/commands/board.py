@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt board`: ask a board who it is, or be one."""
+
+import argparse
+import signal
+import sys
+from typing import Any
+
+from sysmt.base.errors import UserError
+from sysmt.cli.output import Result, Verb, progress
+from sysmt.hdl.params.accel import AccelConfig, accel_preset
+
+
+def add_port(parser: argparse.ArgumentParser) -> None:
+    """`--baud`, for verbs that talk to a board."""
+    from sysmt.boards.transport import BAUD
+
+    parser.add_argument("--baud", type=int, default=BAUD, metavar="N", help=f"rate of the serial port (default {BAUD})")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", metavar="info", help="print what is on the board behind --port")
+    parser.add_argument("--port", metavar="DEVICE", help="serial port of the board, say /dev/ttyUSB0")
+    add_port(parser)
+    parser.add_argument(
+        "--virtual",
+        nargs="?",
+        const="sysmt2_8",
+        metavar="PRESET",
+        help="be a board: simulate the accelerator around this array (default sysmt2_8), print its port, serve "
+        "until interrupted",
+    )
+
+
+def _run(args: argparse.Namespace) -> Result:
+    if args.virtual is not None:
+        if args.action or args.port:
+            raise UserError(f"--virtual {args.virtual} is a board of its own: leave out info and --port")
+        return _serve(args.virtual)
+    if args.action != "info":
+        raise UserError(f"action must be info, or --virtual given, not {args.action!r}")
+    if args.port is None:
+        raise UserError("--port must be given: the device of the board, say /dev/ttyUSB0")
+    from sysmt.boards.driver import Board
+    from sysmt.boards.transport import SerialTransport
+
+    with Board(SerialTransport(args.port, args.baud)) as board:
+        facts = describe(board.config) | {"generator": f"sysmt {board.generator}"} | _state(board.registers())
+    return Result("\n".join(f"{name:18} {value}" for name, value in facts.items()), facts)
+
+
+def describe(config: AccelConfig) -> dict[str, Any]:
+    """The configuration of an accelerator, flat, and what follows from it."""
+    own = config.as_dict()
+    array = own.pop("array")
+    return array | own | {"fingerprint": f"{config.fingerprint:016x}", "memory_bits": config.memory_bits}
+
+
+def _state(words: dict[str, int]) -> dict[str, Any]:
+    return {
+        "runs_issued": words["runs"] & 0xFFFF,
+        "runs_finished": words["runs"] >> 16,
+        "frames_dropped": words["errors"] & 0xFFFF,
+        "bytes_dropped": words["errors"] >> 16,
+        **{name: words[name] for name in ("steps", "span", "cycles")},
+    }
+
+
+def _serve(name: str) -> Result:
+    from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
+
+    config = accel_preset(name, divisor=DIVISOR)
+    progress(f"compiling the board around {name} (the first time: a minute or more)")
+    # Also where a shell started it in the background of a script, which ignores interrupts.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with VirtualBoard(config) as board:
+        print(board.port, flush=True)
+        progress(f"serving on {board.port}; interrupt to stop")
+        try:
+            board.wait()
+        except KeyboardInterrupt:
+            print(file=sys.stderr)
+    figures = board.figures
+    rate = round(figures["cycles"] / figures["seconds"]) if figures.get("seconds") else 0
+    figures = figures | {"cycles_per_second": rate}
+    return Result("\n".join(f"{n:18} {v}" for n, v in figures.items()), figures)
+
+
+BOARD = Verb(
+    "board",
+    "Say what is on a board, or simulate one behind a pseudo-terminal.",
+    "sysmt board --virtual sysmt2_8 (prints a port)\n  sysmt board info --port /dev/pts/7 --json",
+    _arguments,
+    _run,
+)

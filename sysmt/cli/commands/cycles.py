@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt cycles`: how many cycles a network, a topology file or one matrix product takes on an array."""
+
+import argparse
+from pathlib import Path
+
+from sysmt.base.errors import UserError
+from sysmt.base.files import write_together
+from sysmt.cli.output import Result, Verb, table
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate, read_topology
+from sysmt.sim.nn.networks import NETWORKS, VARIANTS, Layer, network
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--network", metavar="NAME", help=f"one of {', '.join(NETWORKS)}")
+    what.add_argument("--topology", metavar="FILE", help="a topology or GEMM file of SCALE-Sim")
+    what.add_argument("--gemm", metavar="M,K,N", help="one product [M, K] x [K, N]")
+    parser.add_argument("--variant", metavar="NAME", help=f"of the network: one of {', '.join(VARIANTS)}")
+    parser.add_argument("--array", metavar="RxC", required=True, help="rows and columns, as 64x64")
+    parser.add_argument("--method", default="rtl", metavar="NAME", help=f"one of {', '.join(METHODS)} (default rtl)")
+    parser.add_argument("--dataflow", default="os", metavar="NAME", help=f"of scalesim: {', '.join(DATAFLOWS)}")
+    parser.add_argument("--threads", type=int, default=1, metavar="T", help="of rtl: 1, 2 or 4 (default 1)")
+    parser.add_argument("--plot", metavar="FILE", help="draw the cycles of every layer")
+
+
+def _run(args: argparse.Namespace) -> Result:
+    rows, cols = _whole_numbers("array", args.array, "x", "RxC")
+    config = ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=args.threads))
+    report = evaluate(_layers(args), config, method=args.method, dataflow=args.dataflow)
+    if args.plot is not None:
+        _plot(args, report)
+    return Result(_text(report), report.as_dict())
+
+
+def _layers(args: argparse.Namespace) -> tuple[Layer, ...]:
+    if args.network is not None:
+        return network(args.network, args.variant or "baseline")
+    if args.variant is not None:
+        raise UserError(f"variant must go with --network, not {args.variant!r} alone")
+    if args.topology is not None:
+        return read_topology(args.topology)
+    m, k, n = _whole_numbers("gemm", args.gemm, ",", "M,K,N")
+    return (Layer.gemm("gemm", m, k, n),)
+
+
+def _whole_numbers(name: str, text: str, separator: str, form: str) -> list[int]:
+    parts = text.split(separator)
+    if len(parts) != len(form.split(separator)) or not all(part.isascii() and part.isdigit() for part in parts):
+        raise UserError(f"{name} must be {form}, whole numbers, not {text!r}")
+    return [int(part) for part in parts]
+
+
+def _plot(args: argparse.Namespace, report: CycleReport) -> None:
+    # matplotlib takes longer to load than everything else takes to run
+    from sysmt.sim.cost.figures import cycles_figure, picture_format, render
+
+    form = picture_format(args.plot)
+    network_name = args.network and f"{args.network} {args.variant or 'baseline'}"
+    subject = network_name or (Path(args.topology).stem if args.topology else f"gemm {args.gemm}")
+    picture = render(cycles_figure(report, f"{subject} on {args.array}, method {args.method}"), form)
+    path = Path(args.plot)
+    write_together(path.parent, {path.name: picture})
+
+
+def _text(report: CycleReport) -> str:
+    rows = [
+        {
+            "layer": row.layer.name,
+            "kind": row.layer.kind,
+            "shape": row.layer.shape_text(),
+            "macs": row.layer.macs,
+            "cycles": row.cycles,
+            "utilisation": row.utilisation,
+        }
+        for row in report.layers
+    ]
+    return f"{table(rows)}\n\ntotal {report.total} cycles"
+
+
+CYCLES = Verb(
+    "cycles",
+    "Count the cycles of every layer of a network.",
+    "sysmt cycles --network mobilenet_v2 --variant half --array 64x64 --method fuseconv",
+    _arguments,
+    _run,
+)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt infer`: an int8 .tflite model on the array, with accuracy, cycles and a reason for every lost image."""
+
+import argparse
+import io
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sysmt.base.files import write_together
+from sysmt.cli.output import Result, Verb, progress, table
+from sysmt.hdl.params.array import POLICIES, THREADS, ArrayConfig
+from sysmt.sim.nn.inputs import load
+from sysmt.sim.nn.network import build
+from sysmt.sim.nn.readers.tflite import read
+from sysmt.sim.quant.infer import infer
+from sysmt.sim.quant.search import Wishes
+
+if TYPE_CHECKING:
+    from sysmt.sim.cosim.engine import Gates
+
+COLUMNS = (
+    "layer",
+    "shape",
+    "macs",
+    "threads",
+    "operands_per_step",
+    "sparsity",
+    "fits",
+    "collisions",
+    "reduced",
+    "fewer_reduced",
+    "relative_error",
+    "cycles",
+    "utilisation",
+)
+
+
+def _infer(args: argparse.Namespace) -> Result:
+    network = build(read(args.model))
+    inputs = load(args.inputs, network, args.limit)
+    calibration = load(args.calibrate, network) if args.calibrate else None
+    config = ArrayConfig().with_fields(threads=args.threads, policy=args.policy, rows=args.size, cols=args.size)
+    wishes = Wishes(
+        threads=args.threads,
+        budget=None if args.budget is None else args.budget / 100,
+        reorder=args.reorder,
+        recalibrate=args.recalibrate,
+        keep_weights=args.keep_weights,
+    )
+    engine = _engine(args.on, config)
+    outcome = infer(network, inputs, config, wishes, calibration, engine, progress)
+    if engine is not None:
+        outcome.report["cycles_simulated"] = engine.cycles
+    if args.output:
+        content = io.BytesIO()
+        np.save(content, outcome.outputs)
+        write_together(args.output.parent, {args.output.name: content.getvalue()})
+    return Result(_text(outcome.report), outcome.report, code=int(not outcome.report.get("equal", True)))
+
+
+def _engine(name: str, config: ArrayConfig) -> "Gates | None":
+    if name == "golden":
+        return None
+    from sysmt.sim.cosim.engine import Gates
+
+    return Gates(config)
+
+
+def _text(report: dict) -> str:
+    rows = []
+    for row in report["layers"]:
+        short = row | {"layer": row["layer"].split(";")[0][-28:], "shape": "x".join(map(str, row["shape"]))}
+        rows.append({name: "-" if short[name] is None else short[name] for name in COLUMNS})
+    lines = [table(rows), ""]
+    if report["loss"] is not None:
+        loss = report["loss"]
+        lines.append(
+            f"top-1 {100 * report['top1']:.2f} %, exact {100 * report['top1_exact']:.2f} %: loss "
+            f"{100 * loss['loss']:.2f} points (95 % interval {100 * loss['low']:.2f} to {100 * loss['high']:.2f})"
+        )
+    lines.append(f"{len(report['changed'])} of {report['inputs']} answers changed: {report['changed'][:20]}")
+    lines += _reasons(report)
+    lines.append(
+        f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
+        f"({report['speedup_covered']:.2f}x on the layers that may run threaded)"
+    )
+    if "equal" in report:
+        lines.append(
+            f"outputs and counters of the simulated Verilog are {'' if report['equal'] else 'NOT '}the golden model's; "
+            f"it took {report['cycles_simulated']} cycles"
+        )
+    return "\n".join([*lines, f"{report['inputs_per_second']:.0f} inputs per second"])
+
+
+def _reasons(report: dict) -> list[str]:
+    """Which layers are behind the answers that changed, the most frequent first."""
+    found = report["reasons"]
+    if not found:
+        return []
+    blamed = Counter(name for reason in found for name in reason["layers"])
+    together = sum(not reason["layers"] for reason in found)
+    parts = [f"{name.split(';')[0][-28:]} {count}" for name, count in blamed.most_common()]
+    return [
+        f"of {len(found)} changed answers, making one layer exact repairs: {', '.join(parts) or 'none'}"
+        + (f"; {together} take several layers" if together else "")
+    ]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL.tflite", type=Path)
+    parser.add_argument("inputs", metavar="INPUTS.npz", type=Path, help="images or features, and optionally labels")
+    parser.add_argument("--threads", type=int, choices=THREADS, default=2, help="threads of the array (default 2)")
+    parser.add_argument("--policy", choices=POLICIES, default="S+A", help="default S+A")
+    parser.add_argument("--size", type=int, default=16, help="rows and columns of the array (default 16)")
+    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
+    parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
+    parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
+    parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
+    parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
+    parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
+    parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
+
+
+INFER = Verb(
+    "infer",
+    "Run an int8 .tflite model on the array.",
+    "sysmt infer MODEL.tflite IN.npz --policy S+aW --budget 1 --reorder --recalibrate --calibrate CALIB.npz",
+    _arguments,
+    _infer,
+)

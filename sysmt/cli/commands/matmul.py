@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt matmul`: a matrix product on the golden model, on the simulated Verilog, or on a board."""
+
+import argparse
+import io
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.base.files import write_together
+from sysmt.cli.arguments import add_array, array, names_array, output_file, read_matrix
+from sysmt.cli.output import Result, Verb, progress
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.cost.array import matmul_cycles
+from sysmt.sim.golden.nbsmt import check_operands, matmul
+from sysmt.sim.golden.tiling import tiles
+
+from .board import add_port
+
+PATIENCE = 30.0
+"""Seconds that a product waits for an unplugged cable to come back."""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("x", metavar="X.npy", help="activations, uint8 [M, K]")
+    parser.add_argument("w", metavar="W.npy", help="weights, int8 [K, N]")
+    parser.add_argument("-o", "--output", metavar="O.npy", help="where to write the product, int32 [M, N]")
+    add_array(parser)
+    parser.add_argument(
+        "--on",
+        default="golden",
+        metavar="golden|rtl|PORT",
+        help="the numpy model; the gates, simulated; or the board behind a serial port, with its own array",
+    )
+    add_port(parser)
+    parser.add_argument("--simulator", default="verilator", metavar="verilator|icarus", help="with --on rtl")
+    parser.add_argument("--waves", metavar="FILE", help="with --on rtl: leave the waveform (.vcd, or .fst of Icarus)")
+
+
+def _run(args: argparse.Namespace) -> Result:
+    on_board = os.sep in args.on
+    if args.on not in ("golden", "rtl") and not on_board:
+        raise UserError(f"--on must be golden, rtl or the path of a serial port, not {args.on!r}")
+    if args.waves and args.on != "rtl":
+        raise UserError(f"--waves {args.waves!r} needs --on rtl: the golden model has no signals")
+    config = array(args)
+    x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
+    check_operands(x, w, config.pe)
+    target = output_file(args.output) if args.output else None
+    if on_board:
+        sums, facts = _board(x, w, config, args)
+    else:
+        sums, facts = _golden(x, w, config) if args.on == "golden" else _gates(x, w, config, args)
+    if "cycles" in facts:
+        facts["mac_per_cycle"] = x.shape[0] * x.shape[1] * w.shape[1] / facts["cycles"]
+    if target is not None:
+        content = io.BytesIO()
+        np.save(content, sums.astype(np.int32))
+        write_together(target.parent, {target.name: content.getvalue()})
+    return Result("\n".join(f"{name:14} {value}" for name, value in facts.items()), facts)
+
+
+def _shape(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> dict[str, Any]:
+    count = len(tiles(x.shape[0], w.shape[1], config))
+    return {"m": x.shape[0], "k": x.shape[1], "n": w.shape[1], "tiles": count}
+
+
+def _golden(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> tuple[np.ndarray, dict[str, Any]]:
+    product = matmul(x, w, config.pe)
+    facts = _shape(x, w, config)
+    counted = product.counters
+    return product.sums, facts | {
+        "cycles": matmul_cycles(x.shape[0], x.shape[1], w.shape[1], config),
+        "steps": facts["tiles"] * config.pe.steps(x.shape[1]),
+        "active": counted.active,
+        "busy": counted.busy,
+        "collisions": counted.collisions,
+        "reduced": counted.reduced,
+    }
+
+
+def _gates(
+    x: np.ndarray, w: np.ndarray, config: ArrayConfig, args: argparse.Namespace
+) -> tuple[np.ndarray, dict[str, Any]]:
+    from sysmt.sim.cosim.rtl import products
+    from sysmt.sim.cosim.simulator import require
+
+    require(args.simulator)
+    waves = output_file(args.waves) if args.waves else None
+    progress(f"simulating the Verilog under {args.simulator} (the first time it is compiled: about a minute)")
+    result = products([(x, w, None)], config.with_fields(counters=True), args.simulator, waves=waves)
+    names = ("steps", "active", "busy", "collisions", "reduced")
+    facts = _shape(x, w, config) | {"cycles": result.cycles} | {n: result.counters[n] for n in names}
+    return result.sums[0], facts
+
+
+def _now_and_then() -> Callable[[str], None]:
+    """Progress, of a kind that comes often (it begins with a number) no more than once a second."""
+    told = time.monotonic()
+
+    def tell(text: str) -> None:
+        nonlocal told
+        if not text[0].isdigit() or time.monotonic() - told >= 1:
+            told = time.monotonic()
+            progress(text)
+
+    return tell
+
+
+def _board(
+    x: np.ndarray, w: np.ndarray, config: ArrayConfig, args: argparse.Namespace
+) -> tuple[np.ndarray, dict[str, Any]]:
+    from sysmt.boards.driver import Board
+    from sysmt.boards.transport import SerialTransport
+
+    expect = config if names_array(args) else None
+    with Board(SerialTransport(args.on, args.baud), expect, patience=PATIENCE, progress=_now_and_then()) as board:
+        product = board.matmul(x, w)
+        array_config = board.config.array
+    counted = {n.removeprefix("array_"): v for n, v in product.figures.items() if n != "span"}
+    names = ("cycles", "steps", "active", "busy", "collisions", "reduced")
+    facts = _shape(x, w, array_config) | {n: counted[n] for n in names if n in counted}
+    return product.values, facts | {"frames": product.frames, "repeated": product.repeated}
+
+
+MATMUL = Verb(
+    "matmul",
+    "Multiply two matrices as the array does, and count what happens.",
+    "sysmt matmul X.npy W.npy -o O.npy --threads 4 --policy S+A --on rtl --json",
+    _arguments,
+    _run,
+)

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt list` and `sysmt show`: the named configurations and what is derived from them."""
+
+import argparse
+
+from sysmt.cli.output import Result, Verb, table
+from sysmt.hdl.params.presets import BLOCKS, PRESETS, any_preset
+
+
+def _list(_: argparse.Namespace) -> Result:
+    rows = [{"preset": name} | config.as_dict() for name, config in PRESETS.items()]
+    blocks = [{"preset": name} | config.as_dict() for name, config in BLOCKS.items()]
+    lines = [f"{block['preset']:14} {' '.join(f'{n}={v}' for n, v in _dotted(block)[1:])}" for block in blocks]
+    return Result("\n".join([table(rows), "", *lines]), {"presets": rows, "blocks": blocks})
+
+
+def _dotted(facts: dict) -> list[tuple[str, object]]:
+    """The fields as `--set` names them."""
+    fields: list[tuple[str, object]] = []
+    for name, value in facts.items():
+        inner = value.items() if isinstance(value, dict) else ()
+        fields += [(f"{name}.{n}", v) for n, v in inner] or [(name, value)]
+    return fields
+
+
+def _show(args: argparse.Namespace) -> Result:
+    config = any_preset(args.preset)
+    facts = {"preset": args.preset} | config.as_dict()
+    if args.preset in PRESETS:
+        facts |= {"k_max": config.pe.k_max, "latency": config.latency}
+    return Result("\n".join(f"{name:16} {value}" for name, value in _dotted(facts)), facts)
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", metavar="PRESET", help="a name that `sysmt list` prints")
+
+
+LIST = Verb("list", "List the presets.", "sysmt list --json", lambda _: None, _list)
+SHOW = Verb("show", "Show one preset and what follows from it.", "sysmt show sysmt2_8", _show_arguments, _show)

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt synth`: area, cells and clock of a configuration, in standard cells or on an FPGA."""
+
+import argparse
+
+from sysmt.cli.arguments import add_settings, with_settings
+from sysmt.cli.output import Result, Verb, progress, table
+from sysmt.hdl.params.presets import preset
+from sysmt.sim.flow.energy import PARTS
+from sysmt.sim.flow.power import Consumption, measure
+from sysmt.sim.flow.simulate import DELAYS
+from sysmt.sim.flow.synthesis import CLOCK_MHZ, Synthesis, Verilog, library_of, map_to, synthesise
+from sysmt.sim.flow.workloads import WORKLOADS, jobs
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("preset", metavar="PRESET", help="a name that `sysmt list` prints")
+    parser.add_argument(
+        "--target",
+        default="generic",
+        metavar="T",
+        help="generic (no library needed), a liberty file (.lib, .lib.gz), ecp5, ice40 or gowin (default generic)",
+    )
+    parser.add_argument(
+        "--clock", type=float, metavar="MHZ", help="map for this clock, and exit with 1 when it is not met"
+    )
+    parser.add_argument("--hierarchy", action="store_true", help="list the modules; equal ones are one")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="placements on an FPGA (default 5; 0: none)")
+    parser.add_argument(
+        "--energy",
+        nargs="?",
+        const="digits",
+        metavar="WORKLOAD",
+        help=f"energy per MAC in cells, on {', '.join(WORKLOADS)} (default digits; resnet8 needs SYSMT_DATA)",
+    )
+    parser.add_argument(
+        "--delays",
+        choices=DELAYS,
+        default="zero",
+        help="how toggles are counted: zero leaves glitches out, unit counts them all (slower; default zero)",
+    )
+    add_settings(parser)
+
+
+def _run(args: argparse.Namespace) -> Result:
+    from sysmt.hdl.designs import array_design
+
+    config = with_settings(preset(args.preset), args)
+    emitted = array_design(config, args.preset)
+    design = Verilog.of_array(emitted.verilog, args.preset, config.pe.clock_gating)
+    clock = CLOCK_MHZ if args.clock is None else args.clock
+    found = synthesise(design, args.target, clock, args.seeds, progress)
+    facts = {"preset": args.preset, "config": config.as_dict()} | found.as_dict()
+    if not args.hierarchy:
+        facts.pop("modules")
+    energy = None
+    if args.energy is not None:
+        library = library_of(args.target)
+        mapped = map_to(design, library, clock)
+        loads = jobs(args.energy)
+        energy = measure(mapped, emitted.manifest["ports"], config, args.energy, loads, args.delays, clock, progress)
+        facts["energy"] = energy.as_dict()
+    missed = found.shortfall if args.clock is not None else None
+    if missed:
+        progress(missed)
+    text = _text(args, found) + (_energy_text(energy) if energy else "")
+    return Result(text, facts | {"shortfall": missed}, code=int(missed is not None))
+
+
+def _text(args: argparse.Namespace, found: Synthesis) -> str:
+    unit = "um2" if found.area is not None else "NAND2"
+    lines = [f"{args.preset} on {found.library or found.target}, by {found.tool}"]
+    if found.area is not None:
+        lines.append(f"area       {found.area:.0f} um2 = {found.nand2:.0f} NAND2 (no wires, no clock tree)")
+    elif found.nand2 is not None:
+        lines.append(f"area       {found.nand2:.0f} NAND2 = {4 * found.nand2:.0f} transistors")
+    lines.append(f"cells      {found.cells}, of them {found.ffs} flip-flops")
+    if found.luts is not None:
+        lines.append(f"LUTs       {found.luts}, DSPs {found.dsps}, RAM {found.ram_bits} bits")
+    if found.period_ps is not None:
+        seeds = f", median of {', '.join(f'{mhz:.4g}' for mhz in found.fmax_seeds)}" if found.fmax_seeds else ""
+        lines.append(f"clock      {found.fmax_mhz:.4g} MHz ({found.period_ps:.0f} ps{seeds}), by {found.timing_tool}")
+    if found.blocks:
+        whole = sum(found.blocks.values())
+        rows = [{"block": b, unit: round(a), "%": round(100 * a / whole, 1)} for b, a in found.blocks.items()]
+        lines += ["", table(rows)]
+    if found.paths:
+        lines += ["", table([{"slowest into": p["module"], "ps": round(p["period_ps"])} for p in found.paths])]
+        lines.append(f"slowest: {found.paths[0]['start']} -> {found.paths[0]['end']}")
+    if args.hierarchy and found.modules:
+        lines += ["", table([row | {"area": round(row["area"])} for row in found.modules])]
+    return "\n".join(lines)
+
+
+def _energy_text(found: Consumption) -> str:
+    rows = [
+        {"layer": layer.layer, "MAC/cycle": layer.macs_per_cycle, "fJ/MAC": layer.femtojoules}
+        | {part: layer.parts[part] for part in PARTS}
+        for layer in found.layers
+    ]
+    whole = found.femtojoules
+    blocks = [{"block": b, "fJ/MAC": value, "%": 100 * value / whole} for b, value in found.mean("blocks").items()]
+    head = f"energy     {whole:.1f} fJ per MAC on {found.workload} ({found.assumptions})"
+    return f"\n\n{head}\n\n{table(rows)}\n\n{table(blocks)}"
+
+
+SYNTH = Verb(
+    "synth",
+    "Synthesise an array: area by block, cells and clock, in standard cells or on an FPGA.",
+    "sysmt synth sysmt2_16 --target sky130hd_tt.lib.gz --clock 50",
+    _arguments,
+    _run,
+)
