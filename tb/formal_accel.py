@@ -6,13 +6,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from sysmt.hdl.accel.buffers import Buffer
-from sysmt.hdl.common.skid_buffer import StreamRegister
+from sysmt.hdl.common.skid_buffer import SkidBuffer
 
 
 class StreamHarness(wiring.Component):
     """A component with an input stream `i` and an output stream `o`, under every use that keeps the rules of streams.
 
-    Proved, by induction, for runs of any length: `o` keeps the rules too. Of a `Buffer` and of a `StreamRegister` also
+    Proved, by induction, for runs of any length: `o` keeps the rules too. Of a `Buffer` and of a `SkidBuffer` also
     that as many words are inside as went in and have not come out.
     """
 
@@ -46,7 +46,7 @@ class StreamHarness(wiring.Component):
         if self._buffers:
             m.d.comb += [getattr(unit, name).eq(getattr(self, name)) for name in ("write", "address", "data")]
             stored = unit.resident + unit.o.valid if unit.register else unit.resident
-        elif isinstance(unit, StreamRegister):
+        elif isinstance(unit, SkidBuffer):
             stored = unit.o.valid + ~unit.i.ready
             m.d.comb += Assert(unit.o.valid | unit.i.ready)
         else:

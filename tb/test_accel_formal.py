@@ -5,7 +5,7 @@ import pytest
 
 from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter
-from sysmt.hdl.common.skid_buffer import StreamRegister
+from sysmt.hdl.common.skid_buffer import SkidBuffer
 
 from .formal import check
 from .formal_accel import StreamHarness
@@ -14,7 +14,7 @@ from .mutants import seeded_bug
 UNITS = {
     "buffer": lambda: Buffer(2, 4),
     "registered buffer": lambda: Buffer(2, 4, register=True),
-    "stream register": lambda: StreamRegister(2),
+    "skid buffer": lambda: SkidBuffer(2),
     "transmitter": FrameTransmitter,
     "receiver": lambda: FrameReceiver(16, 2),
 }
@@ -31,11 +31,11 @@ def test_streams_keep_their_rules(name):
     [
         ("registered buffer", "accel.buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),
         ("buffer", "accel.buffers", "Buffer", "read.en.eq(self.i.ready)", "read.en.eq(1)"),
-        ("stream register", "cut", "StreamRegister", "full.eq(0)", "full.eq(full)"),
+        ("skid buffer", "common.skid_buffer", "SkidBuffer", "full.eq(0)", "full.eq(full)"),
         ("transmitter", "accel.link", "FrameTransmitter", "with m.If(moves & offered)", "with m.If(offered)"),
         ("receiver", "accel.link", "FrameReceiver", "read.en.eq(moves)", "read.en.eq(1)"),
     ],
 )
 def test_seeded_bugs_are_found(name, module, component, right, wrong):
-    with seeded_bug(f"hdl.{module}", component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.{module}", component, right, wrong):
         assert check(StreamHarness(UNITS[name]()), 2, induction=True) is not None

@@ -9,7 +9,7 @@ from sysmt.boards.protocol import Decoder, Frame, encode
 from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter
 from sysmt.hdl.accel.uart import UARTReceiver, UARTTransmitter
-from sysmt.hdl.common.skid_buffer import StreamRegister
+from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.params.protocol import CRC, HEADER
 
 from .accel import receive, send, simulate
@@ -247,7 +247,7 @@ def test_a_buffer_keeps_up():
 
 def through_register(pause: float) -> tuple[list[int], list[int]]:
     """What went through a stream register, and what came out."""
-    unit, words, out = StreamRegister(8), np.random.default_rng(0).integers(0, 256, 80).tolist(), []
+    unit, words, out = SkidBuffer(8), np.random.default_rng(0).integers(0, 256, 80).tolist(), []
 
     async def bench(ctx):
         await send(ctx, unit.i, words, np.random.default_rng(1), pause)
@@ -267,7 +267,7 @@ def test_a_stream_register_keeps_order(pause):
 
 
 def test_a_stream_register_keeps_up():
-    unit, taken = StreamRegister(8), []
+    unit, taken = SkidBuffer(8), []
 
     async def bench(ctx):
         ctx.set(unit.o.ready, 1)
@@ -288,6 +288,6 @@ def test_a_stream_register_keeps_up():
     ],
 )
 def test_seeded_bugs_of_the_stream_register_are_found(right, wrong):
-    with seeded_bug("sysmt.hdl.common.skid_buffer", "StreamRegister", right, wrong):
+    with seeded_bug("sysmt.hdl.common.skid_buffer", "SkidBuffer", right, wrong):
         words, out = through_register(0.0)
     assert out != words

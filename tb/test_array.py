@@ -13,7 +13,7 @@ from amaranth.hdl import Const
 from sysmt.hdl.array.events import events
 from sysmt.hdl.array.sequencer import Sequencer
 from sysmt.hdl.array.systolic import SystolicArray
-from sysmt.hdl.common.delay_line import delay
+from sysmt.hdl.common.delay_line import shared_delay_line
 from sysmt.hdl.emit import emit
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.pe.element import ProcessingElement
@@ -138,16 +138,16 @@ def test_without_counters_there_is_no_counter_port():
 
 
 def unskewed_weights(monkeypatch):
-    monkeypatch.setattr("sysmt.hdl.array.systolic.delay", partial(_delay_all_but, "skew", "w"))
+    monkeypatch.setattr("sysmt.hdl.array.systolic.shared_delay_line", partial(_delay_all_but, "skew", "w"))
 
 
 def unaligned_columns(monkeypatch):
-    monkeypatch.setattr("sysmt.hdl.array.systolic.delay", partial(_delay_all_but, "align", ""))
+    monkeypatch.setattr("sysmt.hdl.array.systolic.shared_delay_line", partial(_delay_all_but, "align", ""))
 
 
 def _delay_all_but(spared, start, m, value, cycles, enable, kind, name, platform):
     spares = kind == spared and name.startswith(start)
-    return delay(m, value, 0 if spares else cycles, enable, kind, name, platform)
+    return shared_delay_line(m, value, 0 if spares else cycles, enable, kind, name, platform)
 
 
 def drain_too_early(monkeypatch):

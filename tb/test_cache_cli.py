@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Traces of layers and the verbs `trace` and `cache`: what they compute, and what they refuse in which words."""
+"""Traces of layers and the commands `trace` and `cache`: what they compute, and what they refuse in which words."""
 
 import json
 import re

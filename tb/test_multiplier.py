@@ -122,7 +122,7 @@ def light(digit_product, heavy):
 
 BUGS = {
     "rounds down": ("sysmt.hdl.pe.nbsmt.rounded", always_down),
-    "sign bit weighs positive": ("sysmt.hdl.common.adders.BitMatrix._weighted", forgets_sign),
+    "sign bit weighs positive": ("sysmt.hdl.common.adders.BitHeap._weighted", forgets_sign),
     "heavy digit not shifted": ("sysmt.hdl.pe.nbsmt.weigh", light),
     "w of 8 fits": ("sysmt.hdl.pe.nbsmt.fits", lambda operand: ~operand[4:8].any() | operand[4:8].all()),
 }

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out, connect
 
 from sysmt.hdl.array.ports import Tile
 from sysmt.hdl.array.systolic import SystolicArray
-from sysmt.hdl.common.skid_buffer import StreamRegister
+from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.protocol import Target
@@ -61,9 +61,9 @@ class Accelerator(wiring.Component):
         m.submodules.receiver = receiver = FrameReceiver(config.slot, config.slots)
         m.submodules.transmitter = transmitter = FrameTransmitter()
         m.submodules.commands = commands = Commands(config)
-        m.submodules.responses = responses = StreamRegister(Packet)
-        m.submodules.bytes_out = bytes_out = StreamRegister(8)
-        m.submodules.bytes_read = bytes_read = StreamRegister(8)
+        m.submodules.responses = responses = SkidBuffer(Packet)
+        m.submodules.bytes_out = bytes_out = SkidBuffer(8)
+        m.submodules.bytes_read = bytes_read = SkidBuffer(8)
         m.submodules.controller = controller = Controller(config)
         m.submodules.reader = reader = ResultReader(config)
         m.submodules.registers = registers = Registers(config)
@@ -71,9 +71,9 @@ class Accelerator(wiring.Component):
         sizes = config.memories
         m.submodules.x = x = Buffer(*sizes["x"], register=True)
         m.submodules.w = w = Buffer(*sizes["w"], register=True)
-        m.submodules.x_addresses = x_addresses = StreamRegister(range(2 * config.depth))
-        m.submodules.w_addresses = w_addresses = StreamRegister(range(2 * config.depth))
-        m.submodules.tiles = tiles = StreamRegister(Tile(config.array))
+        m.submodules.x_addresses = x_addresses = SkidBuffer(range(2 * config.depth))
+        m.submodules.w_addresses = w_addresses = SkidBuffer(range(2 * config.depth))
+        m.submodules.tiles = tiles = SkidBuffer(Tile(config.array))
         m.submodules.results = results = Buffer(*sizes["results"], register=True)
 
         connect(m, wiring.flipped(self.i), receiver.i)

@@ -6,8 +6,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.adders import add_products
-from sysmt.hdl.common.delay_line import follow
-from sysmt.hdl.common.popcount import Population, PopulationConfig
+from sysmt.hdl.common.delay_line import delay_line
+from sysmt.hdl.common.popcount import Popcount, PopcountConfig
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.pe.reduction import fits
@@ -15,7 +15,7 @@ from sysmt.hdl.pe.reduction import fits
 from .bilinear import Combination, extent, forms
 from .events import Monomial, events
 from .ports import COUNTER_WIDTH, Counters, Tile, w_step, x_step
-from .window_counters import LineCounts
+from .window_counters import WindowCounters
 
 
 class EventCounters(wiring.Component):
@@ -81,7 +81,7 @@ class EventCounters(wiring.Component):
         along = None
         if config.fuse:
             real_cols = real_cols & (~tile.fuse).replicate(config.cols)
-            along = LineCounts(m, self, real_rows, x_facts, w_facts, x_parts, w_parts)
+            along = WindowCounters(m, self, real_rows, x_facts, w_facts, x_parts, w_parts)
         x_counts = self._counts(m, platform, x_facts, real_rows, x_parts, "x")
         w_counts = self._counts(m, platform, w_facts, real_cols, w_parts, "w")
         most = range(config.pe.threads * config.rows * config.cols + 1)
@@ -125,7 +125,7 @@ class EventCounters(wiring.Component):
 
     @staticmethod
     def _later(m: Module, value: Value, name: str, cycles: int) -> Value:
-        return follow(m, value, Const(1), name, cycles=cycles)
+        return delay_line(m, value, Const(1), name, cycles=cycles)
 
     def _count(self, m: Module, name: str, amount: Value) -> None:
         counter = self.counters[name]
@@ -177,7 +177,7 @@ class EventCounters(wiring.Component):
             for f in sorted(part):
                 all_hold = all_hold & facts[f]
             population = shared(
-                m, f"population_{name}_{i}", Population, PopulationConfig(lanes, self.config.pe.target), platform
+                m, f"population_{name}_{i}", Popcount, PopcountConfig(lanes, self.config.pe.target), platform
             )
             all_hold = self._later(m, all_hold, f"hold_{name}_{i}", self._stages)
             m.d.comb += population.bits.eq(all_hold[:lanes])

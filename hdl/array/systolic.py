@@ -5,8 +5,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.common.delay_line import delay, follow
-from sysmt.hdl.common.skid_buffer import StreamRegister
+from sysmt.hdl.common.delay_line import delay_line, shared_delay_line
+from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import X_WIDTH, ArrayConfig
 from sysmt.hdl.pe.ports import Control
@@ -104,7 +104,7 @@ class SystolicArray(wiring.Component):
 
     def _enter(self, m: Module, value: Value, name: str) -> Value:
         """What goes into the columns: at once, or through a register."""
-        return follow(m, value, self._enable, f"enter_{name}", cycles=int(self.config.registered))
+        return delay_line(m, value, self._enable, f"enter_{name}", cycles=int(self.config.registered))
 
     def _exit(self, m: Module) -> tuple[wiring.PureInterface, Value, Value]:
         """The stream that takes the rows: `o`, or queues in front of it; what lets the columns and steps move.
@@ -116,8 +116,8 @@ class SystolicArray(wiring.Component):
         if not self.config.registered:
             moves = ~self.o.valid | self.o.ready
             return self.o, moves, moves
-        m.submodules.queue_in = first = StreamRegister(ResultRow(self.config))
-        m.submodules.queue_out = second = StreamRegister(ResultRow(self.config))
+        m.submodules.queue_in = first = SkidBuffer(ResultRow(self.config))
+        m.submodules.queue_out = second = SkidBuffer(ResultRow(self.config))
         wiring.connect(m, first.o, second.i)
         wiring.connect(m, second.o, wiring.flipped(self.o))
         # One is the opposite of the other, or tools would make one register of the two.
@@ -145,16 +145,16 @@ class SystolicArray(wiring.Component):
         mode = self._enter(m, mode, "mode")
         first = self._enter(m, sequencer.first, "first")
         shift = self._enter(m, sequencer.shift, "shift")
-        skewed_w = [delay(m, lane, p, enable, "skew", f"w_{p}", platform) for p, lane in enumerate(w)]
+        skewed_w = [shared_delay_line(m, lane, p, enable, "skew", f"w_{p}", platform) for p, lane in enumerate(w)]
         taps = self._taps(m, sequencer, enable, skewed_w) if config.fuse else []
         skewed_x, control = [], []
         for place in range(config.rows):
             row = config.rows - 1 - place
             if place:
-                first = follow(m, first, enable, f"skew_first_{row}")
-                mode = follow(m, mode, enable, f"skew_mode_{row}", reset_less=True)
+                first = delay_line(m, first, enable, f"skew_first_{row}")
+                mode = delay_line(m, mode, enable, f"skew_mode_{row}", reset_less=True)
             lane = x.word_select(row, len(x) // config.rows)
-            skewed_x.append(delay(m, lane, place, enable, "skew", f"x_{row}", platform))
+            skewed_x.append(shared_delay_line(m, lane, place, enable, "skew", f"x_{row}", platform))
             control += [first, shift[place], mode]
         passing_x, passing_control = Cat(skewed_x), Cat(control)
         sums = []
@@ -184,11 +184,11 @@ class SystolicArray(wiring.Component):
         taps = []
         for place, w in enumerate(skewed_w):
             if place:
-                fuse = follow(m, fuse, enable, f"skew_fuse_{place}")
-                listens = follow(m, listens, enable, f"skew_tap_{place}")
+                fuse = delay_line(m, fuse, enable, f"skew_fuse_{place}")
+                listens = delay_line(m, listens, enable, f"skew_tap_{place}")
             lane = Value.cast(w)
             if place < self.config.rows:
-                taps.append(follow(m, Mux(listens, lane, 0), enable, f"skew_row_{place}", reset_less=True))
+                taps.append(delay_line(m, Mux(listens, lane, 0), enable, f"skew_row_{place}", reset_less=True))
             skewed_w[place] = Mux(fuse, 0, lane)
         return taps
 
@@ -207,7 +207,7 @@ class SystolicArray(wiring.Component):
         A frozen array shows its row until it is taken; the queues take it when it moves.
         """
         config = self.config
-        leaves = follow(m, leaves, enable, "leaves", cycles=config.pe.pipeline)
+        leaves = delay_line(m, leaves, enable, "leaves", cycles=config.pe.pipeline)
         left = Signal(range(config.rows), init=config.rows - 1)
         offers = enable if config.registered else 1 if frozen is None else ~frozen
         m.d.comb += [
@@ -215,7 +215,7 @@ class SystolicArray(wiring.Component):
             rows.payload.last.eq(left == 0),
         ]
         for c, total in enumerate(sums):
-            aligned = delay(m, total, config.cols - 1 - c, enable, "align", str(c), platform)
+            aligned = shared_delay_line(m, total, config.cols - 1 - c, enable, "align", str(c), platform)
             m.d.comb += rows.payload.sums[c].eq(aligned)
         with m.If(rows.valid & rows.ready):
             m.d.sync += left.eq(Mux(left == 0, config.rows - 1, left - 1))
@@ -227,7 +227,7 @@ class SystolicArray(wiring.Component):
         rest = whole - self.config.registered
 
         def late(value: Value, name: str, cycles: int = whole) -> Value:
-            return follow(m, value, Const(1), f"counted_{name}", cycles=cycles)
+            return delay_line(m, value, Const(1), f"counted_{name}", cycles=cycles)
 
         m.d.comb += [
             counters.step.eq(late(sequencer.step, "step")),

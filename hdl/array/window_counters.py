@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .counters import EventCounters
 
 
-class LineCounts:
+class WindowCounters:
     """Window counts of every row, and the taps that meet them.
 
     Adds its registers to `m`, the module of `counters`; like the counts there they follow the step by one cycle.

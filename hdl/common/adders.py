@@ -16,7 +16,7 @@ ARRIVAL_CARRY = 2
 ARRIVAL_SUM = 3
 
 
-class BitMatrix:
+class BitHeap:
     """A sum of bits modulo `2**width`, collected first and then reduced to one number.
 
     Parameters
@@ -119,7 +119,7 @@ def add(module: Module, terms: list[Value], width: int, target: str, name: str) 
     """The signed sum of `terms`, modulo `2**width`."""
     if target == "fpga":
         return sum(terms[1:], start=terms[0])[:width].as_signed()
-    matrix = BitMatrix(module, width, name)
+    matrix = BitHeap(module, width, name)
     for i, term in enumerate(terms):
         matrix.add(_named(module, term, f"{name}_term_{i}"))
     return matrix.reduce().as_signed()
@@ -131,7 +131,7 @@ def multiply(module: Module, a: Value, b: Value, width: int, target: str, name: 
     if target == "fpga":
         module.d.comb += product.eq(a * b)
     else:
-        matrix = BitMatrix(module, width, name)
+        matrix = BitHeap(module, width, name)
         matrix.add_product(_named(module, a, f"{name}_a"), _named(module, b, f"{name}_b"))
         module.d.comb += product.eq(matrix.reduce())
     return product
@@ -164,7 +164,7 @@ def add_products(
             value = a if b is None else a * b
             parts[scale < 0] += [value << i for i in range(abs(scale).bit_length()) if abs(scale) >> i & 1]
         return (sum(parts[False], start=Const(0)) - sum(parts[True], start=Const(0)))[:width]
-    matrix = BitMatrix(module, width, name)
+    matrix = BitHeap(module, width, name)
     for i, (a, b, scale) in enumerate(terms):
         a = _named(module, a, f"{name}_a_{i}")
         for shift in range(abs(scale).bit_length()):

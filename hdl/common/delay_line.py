@@ -11,7 +11,7 @@ from sysmt.hdl.emit import shared
 
 
 @dataclass(frozen=True)
-class LineConfig:
+class DelayLineConfig:
     """A line for words of `width` bits, `cycles` long: a power of two. `kind` says what for, in the netlist."""
 
     kind: str
@@ -27,7 +27,7 @@ class DelayLine(wiring.Component):
 
     Parameters
     ----------
-    config : LineConfig
+    config : DelayLineConfig
 
     Members
     -------
@@ -40,12 +40,12 @@ class DelayLine(wiring.Component):
     `cycles` cycles in which `enable` is high.
     """
 
-    def __init__(self, config: LineConfig):
+    def __init__(self, config: DelayLineConfig):
         self.config = config
         super().__init__({"enable": In(1), "i": In(config.width), "o": Out(config.width)})
 
     @staticmethod
-    def module_name(config: LineConfig) -> str:
+    def module_name(config: DelayLineConfig) -> str:
         return f"{config.kind}_{config.width}_{config.cycles}"
 
     def elaborate(self, platform):
@@ -57,23 +57,29 @@ class DelayLine(wiring.Component):
         else:
             line = self.i
             for half in ("early", "late"):
-                line = delay(m, line, self.config.cycles // 2, self.enable, self.config.kind, half, platform)
+                line = shared_delay_line(
+                    m, line, self.config.cycles // 2, self.enable, self.config.kind, half, platform
+                )
         m.d.comb += self.o.eq(line)
         return m
 
 
-def delay(m: Module, value: Value, cycles: int, enable: Value, kind: str, name: str, platform: object) -> Value:
+def shared_delay_line(
+    m: Module, value: Value, cycles: int, enable: Value, kind: str, name: str, platform: object
+) -> Value:
     """The bits of `value` as they were `cycles` enabled cycles ago, unknown before: shared lines, the longest first."""
     value = Value.cast(value)
     for bit in reversed(range(cycles.bit_length())):
         if cycles >> bit & 1 and len(value):
-            part = shared(m, f"{kind}_{name}_{1 << bit}", DelayLine, LineConfig(kind, len(value), 1 << bit), platform)
+            part = shared(
+                m, f"{kind}_{name}_{1 << bit}", DelayLine, DelayLineConfig(kind, len(value), 1 << bit), platform
+            )
             m.d.comb += [part.i.eq(value), part.enable.eq(enable)]
             value = part.o
     return value
 
 
-def follow(m: Module, value: Value, enable: Value, name: str, reset_less: bool = False, cycles: int = 1) -> Value:
+def delay_line(m: Module, value: Value, enable: Value, name: str, reset_less: bool = False, cycles: int = 1) -> Value:
     """The bits of `value` some enabled cycles ago: registers here, for control and for what is cut into stages."""
     value = Value.cast(value)
     for cycle in range(cycles):

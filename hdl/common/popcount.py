@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Population count: how many of the bits are set."""
+"""Popcount count: how many of the bits are set."""
 
 from dataclasses import dataclass
 
@@ -7,23 +7,23 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .adders import BitMatrix
+from .adders import BitHeap
 
 
 @dataclass(frozen=True)
-class PopulationConfig:
+class PopcountConfig:
     """`size` bits to count; `target` as in `PEConfig`."""
 
     size: int
     target: str
 
 
-class Population(wiring.Component):
+class Popcount(wiring.Component):
     """Combinational: `count` = number of ones in `bits`.
 
     Parameters
     ----------
-    config : PopulationConfig
+    config : PopcountConfig
 
     Members
     -------
@@ -31,12 +31,12 @@ class Population(wiring.Component):
     count : Out(range(size + 1))
     """
 
-    def __init__(self, config: PopulationConfig):
+    def __init__(self, config: PopcountConfig):
         self.config = config
         super().__init__({"bits": In(config.size), "count": Out(range(config.size + 1))})
 
     @staticmethod
-    def module_name(config: PopulationConfig) -> str:
+    def module_name(config: PopcountConfig) -> str:
         return f"population_{config.size}"
 
     def elaborate(self, platform):
@@ -44,7 +44,7 @@ class Population(wiring.Component):
         if self.config.target == "fpga":
             m.d.comb += self.count.eq(sum(self.bits[1:], start=self.bits[0]))
         else:
-            matrix = BitMatrix(m, len(self.count), "sum")
+            matrix = BitHeap(m, len(self.count), "sum")
             for bit in self.bits:
                 matrix.add(bit)
             m.d.comb += self.count.eq(matrix.reduce())

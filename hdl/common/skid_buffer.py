@@ -7,7 +7,7 @@ from amaranth.lib.data import ShapeLike
 from amaranth.lib.wiring import In, Out
 
 
-class StreamRegister(wiring.Component):
+class SkidBuffer(wiring.Component):
     """A queue of two: `o.valid`, `o.payload` and `i.ready` are registers, so no path goes through.
 
     Parameters

@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.adders import add
-from sysmt.hdl.common.delay_line import follow
+from sysmt.hdl.common.delay_line import delay_line
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 
@@ -93,16 +93,16 @@ class ProcessingElement(wiring.Component):
         masked = pe.pipeline and pe.target == "asic"
         m.d.comb += multiplier.enable.eq(1 if masked else self.enable)
         if pe.pipeline:
-            product = follow(m, product, self.enable, "product", reset_less=True).as_signed()
+            product = delay_line(m, product, self.enable, "product", reset_less=True).as_signed()
         if masked:
             product = Mux(self.enable, product, 0)
-        first = follow(m, control.first, self.enable, "first", cycles=pe.pipeline)
-        shift = follow(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
+        first = delay_line(m, control.first, self.enable, "first", cycles=pe.pipeline)
+        shift = delay_line(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
         adds = Const(1)
         if pe.clock_gating:
             active = Signal(pe.threads)
             m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.threads)))
-            adds = follow(m, active.any(), self.enable, "adds", cycles=pe.pipeline)
+            adds = delay_line(m, active.any(), self.enable, "adds", cycles=pe.pipeline)
         # In an FPGA nothing but clock enables shall wait for what freezes the array. In cells `adds` needs no mask,
         # since its register has an enable, but clock-gated arrays of two threads come out smaller with it.
         if pe.target == "asic":

@@ -11,7 +11,7 @@ where they are longest.
 from amaranth.hdl import Cat, Const, Module, Mux, Value
 
 from sysmt.hdl.common.adders import add_rows
-from sysmt.hdl.common.delay_line import follow
+from sysmt.hdl.common.delay_line import delay_line
 
 from .multiplier import Multiplier
 from .nbsmt import NbSmt2, NbSmt4
@@ -27,7 +27,7 @@ class _Fpga(Multiplier):
         return int(self.config.pipeline >= 2), int(self.config.pipeline == 3)
 
     def _late(self, m: Module, value: Value, cycles: int, name: str) -> Value:
-        return follow(m, value, self.enable, name, reset_less=True, cycles=cycles)
+        return delay_line(m, value, self.enable, name, reset_less=True, cycles=cycles)
 
     def _times(self, m: Module, a: Value, b: Value, name: str) -> Value:
         """The product of a digit and an operand, in any order: the digit is the shorter."""

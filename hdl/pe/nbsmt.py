@@ -15,7 +15,7 @@ from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
-from sysmt.hdl.common.adders import BitMatrix, add, multiply
+from sysmt.hdl.common.adders import BitHeap, add, multiply
 
 from .multiplier import Multiplier
 from .reduction import fits, high_nibble, low_nibble, rounded, squeeze, weigh
@@ -152,7 +152,7 @@ class NbSmt4(_NbSmt):
 
     def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
         """As for all; a product is weighed and stopped in one choice, where two in a row would be twice the cells."""
-        matrix = BitMatrix(m, self.config.product_width, "sum")
+        matrix = BitHeap(m, self.config.product_width, "sum")
         for i, (product, (heavy, other)) in enumerate(terms):
             light, one, both = (Signal(name=f"{name}_{i}") for name in ("light", "one", "both"))
             m.d.comb += [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that several verbs share: which array, and matrices from files."""
+"""Arguments that several commands share: which array, and matrices from files."""
 
 import argparse
 from pathlib import Path

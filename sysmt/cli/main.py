@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The `sysmt` command: finds the verb, runs it, and turns every user error into one line and exit code 2."""
+"""The `sysmt` command: finds the command, runs it, and turns every user error into one line and exit code 2."""
 
 import argparse
 import sys
@@ -8,8 +8,8 @@ from typing import NoReturn
 
 from sysmt.base.errors import UserError
 
-from .commands import VERBS
-from .output import Verb, show
+from .commands import COMMANDS
+from .output import Command, show
 
 
 class _Parser(argparse.ArgumentParser):
@@ -22,23 +22,23 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="sysmt", description="RTL generator for sparse, multithreaded DNN accelerators.")
     parser.add_argument("--version", action="version", version=f"sysmt {version('sysmt')}")
-    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB", parser_class=_Parser)
-    for verb in VERBS:
-        _add(verbs, verb)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    for command in COMMANDS:
+        _add(commands, command)
     return parser
 
 
-def _add(verbs: "argparse._SubParsersAction[_Parser]", verb: Verb) -> None:
-    sub = verbs.add_parser(
-        verb.name,
-        help=verb.help,
-        description=verb.help,
-        epilog=f"example:\n  {verb.example}",
+def _add(commands: "argparse._SubParsersAction[_Parser]", command: Command) -> None:
+    sub = commands.add_parser(
+        command.name,
+        help=command.help,
+        description=command.help,
+        epilog=f"example:\n  {command.example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    verb.arguments(sub)
+    command.arguments(sub)
     sub.add_argument("--json", action="store_true", help="print the result as JSON")
-    sub.set_defaults(run=verb.run)
+    sub.set_defaults(run=command.run)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,10 +47,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         result = args.run(args)
     except UserError as error:
-        print(f"sysmt {args.verb}: error: {error}", file=sys.stderr)
+        print(f"sysmt {args.command}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"sysmt {args.verb}: interrupted", file=sys.stderr)
+        print(f"sysmt {args.command}: interrupted", file=sys.stderr)
         return 130
     show(result, args.json)
     return result.code

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a verb is and what it returns: text for people, the same facts as JSON for machines."""
+"""What a command is and what it returns: text for people, the same facts as JSON for machines."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Result:
-    """What a verb found: `text` is printed for people, `data` with `--json`; `code` 1 says that a check failed."""
+    """What a command found: `text` is printed for people, `data` with `--json`; `code` 1 says that a check failed."""
 
     text: str
     data: dict[str, Any]
@@ -19,7 +19,7 @@ class Result:
 
 
 @dataclass(frozen=True)
-class Verb:
+class Command:
     """One subcommand: its arguments, an example for `--help`, and the function that does it."""
 
     name: str

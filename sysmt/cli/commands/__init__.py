@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One file per verb, or per few that belong together: each parses, calls one function of a room, returns a `Result`.
+"""One file per command, or per few that belong together: each parses, calls one function of a room, returns a `Result`.
 
 Nothing is printed here but progress, on standard error.
 """
@@ -22,20 +22,20 @@ from . import (
     trace,
 )
 
-VERBS = (
+COMMANDS = (
     presets.LIST,
     presets.SHOW,
     generate.GENERATE,
     matmul.MATMUL,
     board.BOARD,
-    bitstreams.BOARDS_VERB,
+    bitstreams.BOARDS_COMMAND,
     bitstreams.BUILD,
     bitstreams.FLASH,
     conv1d.CONV1D,
     demo.DEMO,
     infer.INFER,
     cycles.CYCLES,
-    networks.NETWORKS_VERB,
+    networks.NETWORKS_COMMAND,
     fuseconv.FUSECONV,
     trace.TRACE,
     cache.CACHE,

@@ -7,12 +7,12 @@ import sys
 from typing import Any
 
 from sysmt.base.errors import UserError
-from sysmt.cli.output import Result, Verb, progress
+from sysmt.cli.output import Command, Result, progress
 from sysmt.hdl.params.accel import AccelConfig, accel_preset
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
-    """`--baud`, for verbs that talk to a board."""
+    """`--baud`, for commands that talk to a board."""
     from sysmt.boards.transport import BAUD
 
     parser.add_argument("--baud", type=int, default=BAUD, metavar="N", help=f"rate of the serial port (default {BAUD})")
@@ -87,7 +87,7 @@ def _serve(name: str) -> Result:
     return Result("\n".join(f"{n:18} {v}" for n, v in figures.items()), figures)
 
 
-BOARD = Verb(
+BOARD = Command(
     "board",
     "Say what is on a board, or simulate one behind a pseudo-terminal.",
     "sysmt board --virtual sysmt2_8 (prints a port)\n  sysmt board info --port /dev/pts/7 --json",

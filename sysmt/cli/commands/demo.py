@@ -7,7 +7,7 @@ from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root
-from sysmt.cli.output import Result, Verb, progress, table
+from sysmt.cli.output import Command, Result, progress, table
 from sysmt.hdl.params.presets import preset
 
 ARRAYS = ("os8", "sysmt2_8", "sysmt4_8")
@@ -80,7 +80,7 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(text, data_, 0 if all(checks) else 1)
 
 
-DEMO = Verb(
+DEMO = Command(
     "demo",
     "Classify handwritten digits on 1, 2 and 4 threads: the generated Verilog, simulated, beside the golden model.",
     "sysmt demo --images 16 --waves",

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from sysmt.base.files import build_root, write_together
-from sysmt.cli.output import Result, Verb, table
+from sysmt.cli.output import Command, Result, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.speedups import speedups
 
@@ -32,7 +32,7 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(text, {"array": [SIZE, SIZE], "speedups": rows, "pictures": paths})
 
 
-FUSECONV = Verb(
+FUSECONV = Command(
     "fuseconv",
     "Compare FuSeConv's speed-ups with the published ones.",
     "sysmt fuseconv --out build",

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from sysmt.cli.arguments import add_settings, with_settings
-from sysmt.cli.output import Result, Verb
+from sysmt.cli.output import Command, Result
 from sysmt.hdl.params.presets import any_preset
 
 
@@ -26,7 +26,7 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(f"{files[0]}: {len(design.modules)} modules, {len(design.verilog)} bytes\n{files[1]}", facts)
 
 
-GENERATE = Verb(
+GENERATE = Command(
     "generate",
     "Write an array, a cache or a TCAM as Verilog, with a manifest of its ports, layouts and configuration.",
     "sysmt generate sysmt2_8 --set policy=S+Aw --set pipeline=1 -o build",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.output import Result, Verb, progress, table
+from sysmt.cli.output import Command, Result, progress, table
 from sysmt.hdl.params.array import POLICIES, THREADS, ArrayConfig
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.network import build
@@ -125,7 +125,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
 
 
-INFER = Verb(
+INFER = Command(
     "infer",
     "Run an int8 .tflite model on the array.",
     "sysmt infer MODEL.tflite IN.npz --policy S+aW --budget 1 --reorder --recalibrate --calibrate CALIB.npz",

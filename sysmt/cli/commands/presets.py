@@ -3,7 +3,7 @@
 
 import argparse
 
-from sysmt.cli.output import Result, Verb, table
+from sysmt.cli.output import Command, Result, table
 from sysmt.hdl.params.presets import BLOCKS, PRESETS, any_preset
 
 
@@ -35,5 +35,5 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="a name that `sysmt list` prints")
 
 
-LIST = Verb("list", "List the presets.", "sysmt list --json", lambda _: None, _list)
-SHOW = Verb("show", "Show one preset and what follows from it.", "sysmt show sysmt2_8", _show_arguments, _show)
+LIST = Command("list", "List the presets.", "sysmt list --json", lambda _: None, _list)
+SHOW = Command("show", "Show one preset and what follows from it.", "sysmt show sysmt2_8", _show_arguments, _show)

@@ -4,7 +4,7 @@
 import argparse
 
 from sysmt.cli.arguments import add_settings, with_settings
-from sysmt.cli.output import Result, Verb, progress, table
+from sysmt.cli.output import Command, Result, progress, table
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.flow.energy import PARTS
 from sysmt.sim.flow.power import Consumption, measure
@@ -104,7 +104,7 @@ def _energy_text(found: Consumption) -> str:
     return f"\n\n{head}\n\n{table(rows)}\n\n{table(blocks)}"
 
 
-SYNTH = Verb(
+SYNTH = Command(
     "synth",
     "Synthesise an array: area by block, cells and clock, in standard cells or on an FPGA.",
     "sysmt synth sysmt2_16 --target sky130hd_tt.lib.gz --clock 50",

@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from sysmt.cli.commands import VERBS
+from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
 from sysmt.hdl.params.presets import PRESETS
 from sysmt.sim.cosim.simulator import available
@@ -33,11 +33,11 @@ def run(capsys, *words):
     return code, out, err
 
 
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
-def test_every_verb_has_help_with_an_example(verb, capsys):
-    code, out, _ = run(capsys, verb.name, "--help")
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_verb_has_help_with_an_example(command, capsys):
+    code, out, _ = run(capsys, command.name, "--help")
     assert code == 0
-    assert f"sysmt {verb.name}" in out.split("example:")[1]
+    assert f"sysmt {command.name}" in out.split("example:")[1]
 
 
 def test_list_and_show(capsys):
@@ -116,7 +116,7 @@ BAD = [
     (("matmul", "X.npy", "W.npy", "-o", "no/O.npy"), "output folder 'no' must exist: create it first"),
     (("matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "vcs"), "simulator must be one of verilator, icarus"),
     (("demo", "--images", "0"), "--images must be from 1 to 500, not 0"),
-    (("frobnicate",), "argument VERB: invalid choice: 'frobnicate'"),
+    (("frobnicate",), "argument COMMAND: invalid choice: 'frobnicate'"),
 ]
 
 
