@@ -15,8 +15,8 @@ from sysmt.hdl.params.presets import preset
 from sysmt.sim.cosim.rtl import design_of
 
 EMIT = """
-from hdl.generate import array_design
-from hdl.presets import preset
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.presets import preset
 print(array_design(preset("sysmt4_4"), "again").verilog)
 """
 
