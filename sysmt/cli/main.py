@@ -3,13 +3,13 @@
 
 import argparse
 import sys
-from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from sysmt.base.errors import UserError
+from sysmt.base.extras import named
 
 from .commands import COMMANDS
-from .output import Command, show
+from .output import Result, show
 
 
 class _Parser(argparse.ArgumentParser):
@@ -19,38 +19,51 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
 
 
-def _parser() -> argparse.ArgumentParser:
+class _Version(argparse.Action):
+    """`--version`: the installed version, looked up when asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        from importlib.metadata import version
+
+        print(f"sysmt {version('sysmt')}")
+        parser.exit()
+
+
+def _parser(called: str | None) -> argparse.ArgumentParser:
+    """The parser of the command line; only the command `called` is imported and has its arguments."""
     parser = _Parser(prog="sysmt", description="RTL generator for sparse, multithreaded DNN accelerators.")
-    parser.add_argument("--version", action="version", version=f"sysmt {version('sysmt')}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     for command in COMMANDS:
-        _add(commands, command)
+        sub = commands.add_parser(
+            command.name,
+            help=command.help,
+            description=command.help,
+            epilog=f"example:\n  {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if command.name == called:
+            handler = command.load()
+            handler.arguments(sub)
+            sub.add_argument("--json", action="store_true", help="print the result as JSON")
+            sub.set_defaults(run=handler.run)
     return parser
-
-
-def _add(commands: "argparse._SubParsersAction[_Parser]", command: Command) -> None:
-    sub = commands.add_parser(
-        command.name,
-        help=command.help,
-        description=command.help,
-        epilog=f"example:\n  {command.example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    command.arguments(sub)
-    sub.add_argument("--json", action="store_true", help="print the result as JSON")
-    sub.set_defaults(run=command.run)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code: 0 done, 1 a check failed, 2 unusable input, 130 interrupted."""
-    args = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    # No option of `sysmt` itself takes a value, so the first word that is none is the command.
+    called = next((word for word in words if not word.startswith("-")), None)
     try:
-        result = args.run(args)
+        with named():
+            args = _parser(called).parse_args(words)
+            result: Result = args.run(args)
     except UserError as error:
-        print(f"sysmt {args.command}: error: {error}", file=sys.stderr)
+        print(f"sysmt {called}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"sysmt {args.command}: interrupted", file=sys.stderr)
+        print(f"sysmt {called}: interrupted", file=sys.stderr)
         return 130
     show(result, args.json)
     return result.code

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 
@@ -19,14 +20,32 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Handler:
+    """What does a command: the function that adds its arguments to a parser, and the one that runs it."""
+
+    arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], Result]
+
+
+@dataclass(frozen=True)
 class Command:
-    """One subcommand: its arguments, an example for `--help`, and the function that does it."""
+    """One subcommand as `--help` shows it; its handler is an object of a module of `sysmt.cli.commands`."""
 
     name: str
     help: str
     example: str
-    arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], Result]
+    module: str
+    handler: str
+
+    def load(self) -> Handler:
+        """Import the handler, and with it all that the command needs."""
+        module = import_module(f"sysmt.cli.commands.{self.module}")
+        handler: Handler = getattr(module, self.handler)
+        return handler
+
+
+def no_arguments(_: argparse.ArgumentParser) -> None:
+    """For a command that has no arguments of its own."""
 
 
 def show(result: Result, as_json: bool) -> None:

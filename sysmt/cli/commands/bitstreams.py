@@ -7,7 +7,7 @@ from pathlib import Path
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root
 from sysmt.cli.arguments import add_settings, settings
-from sysmt.cli.output import Command, Result, progress, table
+from sysmt.cli.output import Handler, Result, no_arguments, progress, table
 
 
 def _boards(_: argparse.Namespace) -> Result:
@@ -82,20 +82,6 @@ def _flash(args: argparse.Namespace) -> Result:
     return Result(f"{loaded} is on {chosen.title}; talk to it with --baud {chosen.baud}", facts)
 
 
-BOARDS_COMMAND = Command(
-    "boards", "List the boards and what fits on them.", "sysmt boards --json", lambda _: None, _boards
-)
-BUILD = Command(
-    "build",
-    "Build the bitstream of a board: synthesis, place and route, with a report and a manifest.",
-    "sysmt build icebreaker -o build/boards",
-    _build_arguments,
-    _build,
-)
-FLASH = Command(
-    "flash",
-    "Load a bitstream onto a board.",
-    "sysmt flash icebreaker -o build/boards",
-    _flash_arguments,
-    _flash,
-)
+BOARDS_COMMAND = Handler(no_arguments, _boards)
+BUILD = Handler(_build_arguments, _build)
+FLASH = Handler(_flash_arguments, _flash)

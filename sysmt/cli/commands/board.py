@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from sysmt.base.errors import UserError
-from sysmt.cli.output import Command, Result, progress
+from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
@@ -89,10 +89,4 @@ def _serve(name: str) -> Result:
     return Result("\n".join(f"{n:18} {v}" for n, v in figures.items()), figures)
 
 
-BOARD = Command(
-    "board",
-    "Say what is on a board, or simulate one behind a pseudo-terminal.",
-    "sysmt board --virtual sysmt2_8 (prints a port)\n  sysmt board info --port /dev/pts/7 --json",
-    _arguments,
-    _run,
-)
+BOARD = Handler(_arguments, _run)

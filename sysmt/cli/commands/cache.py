@@ -10,7 +10,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
-from sysmt.cli.output import Command, Result, progress
+from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.cache import ON_STORE, REPLACEMENTS, CacheConfig
 from sysmt.hdl.params.presets import CACHES, preset
 from sysmt.sim.nullcache.traces.trace import Trace
@@ -90,4 +90,4 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="LOADS.npy", help="write the loaded values, uint32")
 
 
-CACHE = Command("cache", "Play a trace on a cache.", "sysmt cache digits.npz --null-cache on --json", _arguments, _run)
+CACHE = Handler(_arguments, _run)

@@ -10,7 +10,7 @@ import numpy as np
 
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_array, array, output_file, read_matrix
-from sysmt.cli.output import Command, Result, progress
+from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.checks import one_of
 from sysmt.sim.cost.array import fuse_cycles
@@ -64,10 +64,4 @@ def _gates(lines: Lines, config: ArrayConfig, simulator: str) -> tuple[np.ndarra
     return result.sums[0], {"cycles": result.cycles} | {name: result.counters[name] for name in names}
 
 
-CONV1D = Command(
-    "conv1d",
-    "Convolve every channel of an image with its own 1-D filter, as a FuSe stage does.",
-    "sysmt conv1d X.npy W.npy -o O.npy --axis col --stride 2 2 --padding 1 1 --on rtl --json",
-    _arguments,
-    _run,
-)
+CONV1D = Handler(_arguments, _run)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
-from sysmt.cli.output import Command, Result, table
+from sysmt.cli.output import Handler, Result, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate, read_topology
@@ -80,10 +80,4 @@ def _text(report: CycleReport) -> str:
     return f"{table(rows)}\n\ntotal {report.total} cycles"
 
 
-CYCLES = Command(
-    "cycles",
-    "Count the cycles of every layer of a network.",
-    "sysmt cycles --network mobilenet_v2 --variant half --array 64x64 --method fuseconv",
-    _arguments,
-    _run,
-)
+CYCLES = Handler(_arguments, _run)

@@ -7,7 +7,7 @@ from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root
-from sysmt.cli.output import Command, Result, progress, table
+from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 
@@ -81,10 +81,4 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(text, data_, 0 if all(checks) else 1)
 
 
-DEMO = Command(
-    "demo",
-    "Classify handwritten digits on 1, 2 and 4 threads: the generated Verilog, simulated, beside the golden model.",
-    "sysmt demo --images 16 --waves",
-    _arguments,
-    _run,
-)
+DEMO = Handler(_arguments, _run)

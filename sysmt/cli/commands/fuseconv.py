@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from sysmt.base.files import build_root, write_together
-from sysmt.cli.output import Command, Result, table
+from sysmt.cli.output import Handler, Result, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.speedups import speedups
 
@@ -32,10 +32,4 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(text, {"array": [SIZE, SIZE], "speedups": rows, "pictures": paths})
 
 
-FUSECONV = Command(
-    "fuseconv",
-    "Compare FuSeConv's speed-ups with the published ones.",
-    "sysmt fuseconv --out build",
-    _arguments,
-    _run,
-)
+FUSECONV = Handler(_arguments, _run)

@@ -5,7 +5,7 @@ import argparse
 from pathlib import Path
 
 from sysmt.cli.arguments import add_settings
-from sysmt.cli.output import Command, Result
+from sysmt.cli.output import Handler, Result
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 
@@ -27,10 +27,4 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(f"{files[0]}: {len(design.modules)} modules, {len(design.verilog)} bytes\n{files[1]}", facts)
 
 
-GENERATE = Command(
-    "generate",
-    "Write an array, a cache, a TCAM or an accelerator as Verilog, with a manifest of its ports and configuration.",
-    "sysmt generate sysmt2_8 --set policy=S+Aw --set pipeline=1 -o build",
-    _arguments,
-    _run,
-)
+GENERATE = Handler(_arguments, _run)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.output import Command, Result, progress, table
+from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
@@ -127,10 +127,4 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
 
 
-INFER = Command(
-    "infer",
-    "Run an int8 .tflite model on the array.",
-    "sysmt infer MODEL.tflite IN.npz --policy S+aW --budget 1 --reorder --recalibrate --calibrate CALIB.npz",
-    _arguments,
-    _infer,
-)
+INFER = Handler(_arguments, _infer)

@@ -13,7 +13,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_array, array, names_array, output_file, read_matrix
-from sysmt.cli.output import Command, Result, progress
+from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.golden.nbsmt import check_operands, matmul
@@ -127,10 +127,4 @@ def _board(
     return product.values, facts | {"frames": product.frames, "repeated": product.repeated}
 
 
-MATMUL = Command(
-    "matmul",
-    "Multiply two matrices as the array does, and count what happens.",
-    "sysmt matmul X.npy W.npy -o O.npy --threads 4 --policy S+A --on rtl --json",
-    _arguments,
-    _run,
-)
+MATMUL = Handler(_arguments, _run)

@@ -4,7 +4,7 @@
 import argparse
 
 from sysmt.base.errors import UserError
-from sysmt.cli.output import Command, Result, table
+from sysmt.cli.output import Handler, Result, table
 from sysmt.sim.nn.networks import NETWORKS, VARIANTS, network, total_macs, total_params
 
 
@@ -36,10 +36,4 @@ def _layers(name: str, variant: str) -> Result:
     return Result(table(text), {"network": name, "variant": variant, "layers": data})
 
 
-NETWORKS_COMMAND = Command(
-    "networks",
-    "List the networks, or the layers of one.",
-    "sysmt networks mobilenet_v2 --variant half",
-    _arguments,
-    _run,
-)
+NETWORKS_COMMAND = Handler(_arguments, _run)

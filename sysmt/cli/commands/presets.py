@@ -3,7 +3,7 @@
 
 import argparse
 
-from sysmt.cli.output import Command, Result, table
+from sysmt.cli.output import Handler, Result, no_arguments, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import ARRAYS, PRESETS, preset
 
@@ -36,5 +36,5 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="a name that `sysmt list` prints")
 
 
-LIST = Command("list", "List the presets.", "sysmt list --json", lambda _: None, _list)
-SHOW = Command("show", "Show one preset and what follows from it.", "sysmt show sysmt2_8", _show_arguments, _show)
+LIST = Handler(no_arguments, _list)
+SHOW = Handler(_show_arguments, _show)

@@ -7,7 +7,7 @@ import json
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file, settings
-from sysmt.cli.output import Command, Result, progress
+from sysmt.cli.output import Handler, Result, progress
 from sysmt.report.facts import DEFAULT_PRESETS, Wishes, default_target, default_workload, gather
 from sysmt.report.markdown import markdown
 from sysmt.report.page import page
@@ -50,10 +50,4 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(f"{path}: {len(facts['arrays'])} arrays on {facts['target']}", facts)
 
 
-REPORT = Command(
-    "report",
-    "Show area, clock, energy and cycles of arrays on one page.",
-    "sysmt report os16 sysmt2_16 sysmt4_16 -o report.html",
-    _arguments,
-    _run,
-)
+REPORT = Handler(_arguments, _run)

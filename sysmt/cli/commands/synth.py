@@ -4,7 +4,7 @@
 import argparse
 
 from sysmt.cli.arguments import add_settings
-from sysmt.cli.output import Command, Result, progress, table
+from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
@@ -106,10 +106,4 @@ def _energy_text(found: Consumption) -> str:
     return f"\n\n{head}\n\n{table(rows)}\n\n{table(blocks)}"
 
 
-SYNTH = Command(
-    "synth",
-    "Synthesise an array: area by block, cells and clock, in standard cells or on an FPGA.",
-    "sysmt synth sysmt2_16 --target sky130hd_tt.lib.gz --clock 50",
-    _arguments,
-    _run,
-)
+SYNTH = Handler(_arguments, _run)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
-from sysmt.cli.output import Command, Result, progress, table
+from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.checks import in_range
 from sysmt.sim.nullcache.traces.layers import DTYPES, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, end_of, joined, layer_trace
@@ -61,6 +61,4 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--image", type=Path, help="photograph for squeezenet")
 
 
-TRACE = Command(
-    "trace", "Write the memory accesses of a network.", "sysmt trace digits -o digits.npz", _arguments, _run
-)
+TRACE = Handler(_arguments, _run)
