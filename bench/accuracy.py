@@ -22,7 +22,8 @@ import numpy as np
 
 from sysmt.base.files import build_root
 from sysmt.cli.output import progress, table
-from sysmt.hdl.params.array import POLICIES, ArrayConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.nn import inputs
 from sysmt.sim.nn.digits import data
 from sysmt.sim.nn.inputs import Inputs
@@ -82,7 +83,7 @@ def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str
     rows, layers = [], []
     for threads in (2, 4):
         for policy in POLICIES:
-            for prepared in (False, True) if policy.startswith("S") else (False,):
+            for prepared in (False, True) if POLICIES[policy].detects_zeros else (False,):
                 progress(f"{model.name}: {threads} threads, {policy}{', prepared' if prepared else ''}")
                 wishes = Wishes(threads=threads, reorder=prepared, recalibrate=prepared)
                 config = _array(threads, policy)

@@ -8,6 +8,7 @@ from typing import Any
 from sysmt.base.errors import UserError
 from sysmt.hdl.designs import array_design
 from sysmt.hdl.emit import Design
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.flow import area, liberty, mapping
 
@@ -58,7 +59,7 @@ def measure(folder: Path) -> list[dict[str, Any]]:
     rows = []
     bases: dict[str, float] = {}
     for name, fields, base in plans:
-        config = preset(name).with_fields(**fields)
+        config = preset(name, ArrayConfig).with_fields(**fields)
         found = synthesise(array_design(config, name), library)
         changes = ", ".join(f"{field}={value}" for field, value in fields.items())
         rows.append(

@@ -25,7 +25,8 @@ from sysmt.boards.flow.build import Flow
 from sysmt.boards.flow.report import Routed
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.array import parse_field
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.settings import parse_settings
 from sysmt.report import markdown as pages
 
 RECORD = Path(__file__).with_name("boards.json")
@@ -116,7 +117,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--record keeps the boards' own presets: leave out --preset, --set and --synthesis")
     rows = []
     try:
-        fields = dict(parse_field(text) for text in args.set)
+        fields = parse_settings(ArrayConfig(), args.set)
         for name in args.boards or BOARDS:
             seeds = 0 if args.synthesis else max(args.seeds, 1)
             rows.append(measure(board(name), args.preset, fields, seeds, save if args.record else None))

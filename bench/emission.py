@@ -14,6 +14,7 @@ from amaranth.back import verilog
 
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 
 from .command import run
@@ -24,9 +25,13 @@ ROUNDS = 3
 def measure() -> list[dict[str, Any]]:
     """Time each way, in turns; the median counts."""
     plans: list[tuple[str, str, Callable[[], str]]] = [
-        ("sysmt2_64", "shared modules", lambda: array_design(preset("sysmt2_64"), "a").verilog),
-        ("sysmt2_8", "shared modules", lambda: array_design(preset("sysmt2_8"), "a").verilog),
-        ("sysmt2_8", "Amaranth alone", lambda: verilog.convert(SystolicArray(preset("sysmt2_8")), name="a")),
+        ("sysmt2_64", "shared modules", lambda: array_design(preset("sysmt2_64", ArrayConfig), "a").verilog),
+        ("sysmt2_8", "shared modules", lambda: array_design(preset("sysmt2_8", ArrayConfig), "a").verilog),
+        (
+            "sysmt2_8",
+            "Amaranth alone",
+            lambda: verilog.convert(SystolicArray(preset("sysmt2_8", ArrayConfig)), name="a"),
+        ),
     ]
     times: list[list[float]] = [[] for _ in plans]
     sizes = [0] * len(plans)

@@ -11,7 +11,8 @@ from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.cli.output import progress, table
-from sysmt.hdl.params.array import parse_field
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.settings import parse_settings
 from sysmt.report.facts import on_ecp5
 
 
@@ -35,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
     try:
-        row = measure(args.preset, max(args.seeds, 1), dict(parse_field(text) for text in args.set))
+        row = measure(args.preset, max(args.seeds, 1), parse_settings(ArrayConfig(), args.set))
     except UserError as error:
         print(f"bench.frequency: {error}", file=sys.stderr)
         return 2

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import matmul
 
 from .command import run

@@ -24,7 +24,9 @@ from sysmt.boards.session import Session
 from sysmt.boards.transport import SerialTransport
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 from sysmt.cli.output import progress, table
-from sysmt.hdl.params.accel import AccelConfig, accel_preset
+from sysmt.hdl.params.accel import AccelConfig, accel_config
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.protocol import Command
 from sysmt.sim.golden.nbsmt import matmul
 
@@ -105,7 +107,7 @@ def compare(config: AccelConfig, places: list[str]) -> dict[str, Any]:
 
 def measure(name: str, frames: int) -> dict[str, Any]:
     """All figures of the board around the array preset `name`."""
-    config = accel_preset(name, divisor=DIVISOR)
+    config = accel_config(preset(name, ArrayConfig, target="fpga"), divisor=DIVISOR)
     progress(f"compiling and starting the board around {name}")
     with VirtualBoard(config) as virtual:
         with Board(SerialTransport(virtual.port), timeout=2.0) as board:

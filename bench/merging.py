@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import Any
 
 from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.report.published import EQUAL_MODULES_BAR
 from sysmt.sim.flow import yosys
@@ -23,7 +24,7 @@ PRESET = "os16"
 
 def measure(name: str = PRESET) -> list[dict[str, Any]]:
     """Synthesise both ways."""
-    design = array_design(preset(name), name)
+    design = array_design(preset(name, ArrayConfig), name)
     times = {}
     with tempfile.TemporaryDirectory() as scratch:
         source = Path(scratch) / "design.v"

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.parallel import workers
 from sysmt.sim.nn.batches import run as run_all
 from sysmt.sim.nn.engines import Golden

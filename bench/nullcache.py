@@ -35,7 +35,8 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root, write_together
 from sysmt.cli.output import progress, table
-from sysmt.hdl.params.cache import CacheConfig, cache_preset
+from sysmt.hdl.params.cache import CacheConfig
+from sysmt.hdl.params.presets import preset
 from sysmt.sim.nullcache.model import simulate
 from sysmt.sim.nullcache.traces.layers import DTYPES, LayerData, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
@@ -182,7 +183,7 @@ def picture(rows: list[dict[str, Any]], path: Path) -> None:
 
 def measure(args: argparse.Namespace) -> dict[str, Any]:
     """All comparisons, two at a time, and the figures of the model."""
-    base = cache_preset(args.preset)
+    base = preset(args.preset, CacheConfig)
     plans = [(name, loops) for loops in args.loops for name in args.networks or networks()]
     unknown = {name for name, _ in plans} - set(networks())
     if unknown:

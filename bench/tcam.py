@@ -32,7 +32,8 @@ from sysmt.cli.output import progress, table
 from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.nullcache import TCAM, MemoryTCAM, NullCache
 from sysmt.hdl.nullcache.designs import tcam_design
-from sysmt.hdl.params.cache import TCAM_PRESETS, TCAMConfig, cache_preset
+from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
+from sysmt.hdl.params.presets import TCAMS, preset
 from sysmt.sim.flow import yosys
 
 from . import data_folder
@@ -113,13 +114,13 @@ def frequency(config: TCAMConfig, seeds: int) -> dict[str, Any]:
 def measure(seeds: int) -> dict[str, Any]:
     """Areas, the share of the null cache, and with `seeds` the frequencies."""
     library, _ = cells(data_folder())
-    config = TCAM_PRESETS["tcam32"]
+    config = TCAMS["tcam32"]
     progress("synthesising TCAMs of 32 x 32")
     rows = [
         {"design": f"TCAM 32 x 32, {what}", "um2": area(tcam_design(config), library, gated)}
         for what, gated in (("clock gates", True), ("enables in the data path", False))
     ]
-    cache = cache_preset("galileo")
+    cache = preset("galileo", CacheConfig)
     bits = cache.sets * cache.ways * (8 * cache.line + cache.tag_bits + 1 + (cache.ways - 1).bit_length())
     shares = []
     for entries in (cache.null.entries // 2, cache.null.entries):
@@ -137,7 +138,7 @@ def measure(seeds: int) -> dict[str, Any]:
         )
     facts: dict[str, Any] = {"area": rows, "bits of the data cache": bits, "overhead": shares}
     if seeds:
-        fast = {"flip-flops": config, "memory": TCAM_PRESETS["tcam32_memory"]}
+        fast = {"flip-flops": config, "memory": TCAMS["tcam32_memory"]}
         facts["ECP5"] = {name: frequency(what, seeds) for name, what in fast.items()}
     return facts
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from sysmt.hdl.designs import array_design
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.cosim.rtl import products
 from sysmt.sim.golden.nbsmt import matmul
@@ -24,7 +25,7 @@ def measure() -> list[dict[str, Any]]:
     random = np.random.default_rng(7)
     rows: list[dict[str, Any]] = []
     for name, k in PLANS:
-        config = preset(name)
+        config = preset(name, ArrayConfig)
         x = random.integers(0, 256, (SIDE, k), np.uint8)
         w = random.integers(-128, 128, (k, SIDE), np.int8)
         result = products([(x, w, None)], config, design=array_design(config, name))

@@ -12,8 +12,9 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.protocol import VERSION, Command
-from sysmt.hdl.params.registers import COUNTERS, MAGIC, REGISTERS, config_of, version_of
+from sysmt.hdl.params.registers import HEAD, MAGIC, config_of, registers, version_of
 from sysmt.sim.golden.nbsmt import check_operands
 from sysmt.sim.golden.requantize import Requantize
 
@@ -108,14 +109,15 @@ class Board:
         self.close()
 
     def registers(self) -> dict[str, int]:
-        """All registers by name."""
+        """All registers by name; those of every board alike until it is known which one this is."""
+        names = registers(self.config.array.pe) if self.config else HEAD
         per_frame = (self.config.frame_data if self.config else 64) // 4
         words: list[int] = []
-        while len(words) < len(REGISTERS):
-            count = min(per_frame, len(REGISTERS) - len(words))
+        while len(words) < len(names):
+            count = min(per_frame, len(names) - len(words))
             answer = self.link.ask(Command.REGISTERS, bytes([len(words), count]))
             words += struct.unpack(f"<{count}I", answer)
-        return dict(zip(REGISTERS, words, strict=True))
+        return dict(zip(names, words, strict=True))
 
     def figures(self) -> dict[str, int]:
         """Counters since the board was reset: of the controller, and of the array as `array_...` when it has them."""
@@ -124,7 +126,7 @@ class Board:
     def _figures(self, words: dict[str, int]) -> dict[str, int]:
         counted = {name: words[name] for name in ("steps", "span", "cycles")}
         if self.config.array.counters:
-            for name in COUNTERS:
+            for name in array_counters(self.config.array.pe):
                 counted[f"array_{name}"] = words[f"array_{name}_low"] | words[f"array_{name}_high"] << 32
         return counted
 
@@ -165,7 +167,7 @@ class Board:
         if reconnections == self.reconnections:
             old = self._figures(before)
             figures = {
-                name: (value - old[name]) % (1 << (48 if name.startswith("array_") else 32))
+                name: (value - old[name]) % (1 << (COUNTER_WIDTH if name.startswith("array_") else 32))
                 for name, value in self._figures(after).items()
             }
         again = self.reconnections - reconnections

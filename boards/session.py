@@ -8,13 +8,13 @@ import numpy as np
 
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, DOUBLE, REQUANTIZE, Command, Target
-from sysmt.hdl.params.registers import REGISTERS
+from sysmt.hdl.params.registers import HEAD
 from sysmt.sim.golden.requantize import Requantize
 
 from .link import Link, LinkError, Request
 from .plan import Plan, Run
 
-_RUNS = REGISTERS.index("runs")
+_RUNS = HEAD.index("runs")
 
 
 class Session:

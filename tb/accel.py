@@ -10,7 +10,8 @@ from amaranth.sim import Simulator
 from sysmt.boards.transport import Transport
 from sysmt.hdl.accel.top import Accelerator
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
 
 PERIOD = 1e-6
 SECONDS = 1e-5

@@ -9,10 +9,10 @@ from amaranth.lib import data
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.ports import ARGUMENTS as LAYOUTS
 from sysmt.hdl.accel.ports import Channel
-from sysmt.hdl.designs import accel_design
-from sysmt.hdl.params.accel import AccelConfig, accel_preset, divisor_of
+from sysmt.hdl.designs import design_of
+from sysmt.hdl.params.accel import AccelConfig, accel_config, divisor_of
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.presets import PRESETS
+from sysmt.hdl.params.presets import ARRAYS, preset
 from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL
 from sysmt.hdl.params.registers import config_of, identity
 
@@ -46,9 +46,9 @@ def test_divisors():
         divisor_of(25e6, 3e6)
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", ARRAYS)
 def test_every_preset_has_an_accelerator(name):
-    config = accel_preset(name)
+    config = accel_config(preset(name, ArrayConfig, target="fpga"))
     assert config_of(identity(config, "1.2.3")) == config
     assert all(0 <= word < 1 << 32 for word in identity(config, "1.2.3").values())
     assert config.frame_data >= config.word_bytes
@@ -70,7 +70,7 @@ def test_layouts_of_gates_and_host_have_one_size():
 
 
 def test_emission_is_deterministic_and_has_the_pins_of_a_board():
-    first, second = accel_design(small(), "board"), accel_design(small(), "board")
+    first, second = design_of(small(), "board"), design_of(small(), "board")
     assert first.verilog == second.verilog
     assert first.manifest == second.manifest
     assert [port["name"] for port in first.manifest["ports"]] == ["rx", "tx", "busy", "error"]

@@ -9,7 +9,8 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.boards.driver import Board
 from sysmt.boards.link import LinkError
-from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.protocol import ARGUMENTS, Command, Status
 from sysmt.sim.golden.nbsmt import matmul
 from sysmt.sim.golden.requantize import Requantize

@@ -8,7 +8,8 @@ import pytest
 
 from sysmt.hdl.array.bilinear import extent, forms
 from sysmt.hdl.array.events import events
-from sysmt.hdl.params.array import POLICIES, PEConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.golden.nbsmt import matmul
 
 EDGE_X = np.array([0, 0, 0, 1, 15, 16, 255], np.uint8)

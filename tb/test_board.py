@@ -24,7 +24,8 @@ from sysmt.boards.link import LinkError
 from sysmt.boards.transport import SerialTransport, TransportError
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 from sysmt.cli.main import main
-from sysmt.hdl.params.accel import accel_preset
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.protocol import VERSION
 from sysmt.sim.golden.nbsmt import matmul
 from sysmt.sim.golden.requantize import Requantize
@@ -39,7 +40,7 @@ def operands(m: int, k: int, n: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def virtual():
-    with VirtualBoard(accel_preset(PRESET, divisor=DIVISOR)) as board:
+    with VirtualBoard(preset(f"accel_{PRESET}", AccelConfig, divisor=DIVISOR)) as board:
         yield board
     assert board.figures["cycles"] > 0
     assert board.figures["bytes_in"] > 0
@@ -110,7 +111,7 @@ def test_the_board_finds_its_place_after_garbage(port):
 
 def test_a_pulled_cable_is_an_error_or_waited_for(tmp_path):
     """The board dies in the middle of a product, and another one is plugged in at the same place."""
-    config, plug = accel_preset(PRESET, divisor=DIVISOR), tmp_path / "tty"
+    config, plug = preset(f"accel_{PRESET}", AccelConfig, divisor=DIVISOR), tmp_path / "tty"
     x, w = operands(24, 100, 24)
 
     def plug_in() -> VirtualBoard:
@@ -166,7 +167,7 @@ def test_matmul_on_a_port_prints_what_golden_prints(port, tmp_path, capsys):
 def test_board_info(port, capsys):
     assert main(["board", "info", "--port", port, "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
-    config = accel_preset(PRESET, divisor=DIVISOR)
+    config = preset(f"accel_{PRESET}", AccelConfig, divisor=DIVISOR)
     assert facts["fingerprint"] == f"{config.fingerprint:016x}"
     assert (facts["rows"], facts["threads"], facts["depth"]) == (4, 2, 256)
 
@@ -243,7 +244,7 @@ def test_the_board_command_serves_until_interrupted():
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         port = process.stdout.readline().strip()
         with Board(SerialTransport(port)) as board:
-            assert board.config.array == accel_preset(PRESET).array
+            assert board.config.array == preset(f"accel_{PRESET}", AccelConfig).array
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     assert json.loads(out)["cycles"] > 0

@@ -8,7 +8,7 @@ import pytest
 
 from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
-from sysmt.hdl.params.presets import PRESETS
+from sysmt.hdl.params.presets import ARRAYS
 from sysmt.sim.cosim.simulator import available
 from tb.references.nbsmt import matmul
 
@@ -43,7 +43,7 @@ def test_every_verb_has_help_with_an_example(command, capsys):
 def test_list_and_show(capsys):
     code, out, _ = run(capsys, "list", "--json")
     assert code == 0
-    assert [row["preset"] for row in json.loads(out)["presets"]] == list(PRESETS)
+    assert [row["preset"] for row in json.loads(out)["presets"]] == list(ARRAYS)
     code, out, _ = run(capsys, "show", "sysmt2_8", "--json")
     facts = json.loads(out)
     assert (code, facts["threads"], facts["k_max"], facts["latency"]) == (0, 2, 65792, 24)
@@ -70,7 +70,7 @@ def golden_facts(files, capsys, *words):
 @pytest.mark.parametrize("threads", [1, 2, 4])
 def test_matmul_on_the_golden_model(files, capsys, threads):
     facts, sums = golden_facts(files, capsys, "--threads", str(threads), "--rows", "2", "--cols", "4")
-    config = PRESETS["sysmt2_8"].with_fields(threads=threads)
+    config = ARRAYS["sysmt2_8"].with_fields(threads=threads)
     golden = matmul(np.load("X.npy"), np.load("W.npy"), config.pe)
     assert sums.dtype == np.int32
     np.testing.assert_array_equal(sums, golden.sums)

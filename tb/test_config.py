@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Configuration: what is refused, and in which words."""
 
+import json
 import re
 
 import pytest
 
 from sysmt.base.errors import ConfigError
-from sysmt.hdl.params.array import ArrayConfig, PEConfig, parse_field
-from sysmt.hdl.params.presets import PRESETS, preset
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.policy import POLICIES
+from sysmt.hdl.params.presets import ARRAYS, PRESETS, preset
+from sysmt.hdl.params.settings import parse_settings, with_settings
 
 
 @pytest.mark.parametrize(
@@ -34,7 +40,8 @@ def test_bad_values_are_refused_by_name(fields, message):
 
 
 def test_unknown_field_lists_the_known_ones():
-    with pytest.raises(ConfigError, match=r"^field must be one of acc_width, .*threads, not 'row'$"):
+    message = r"^field must be one of acc_width, .*threads, not 'row' \(did you mean rows\?\)$"
+    with pytest.raises(ConfigError, match=message):
         ArrayConfig().with_fields(row=8)
 
 
@@ -87,19 +94,79 @@ def test_throttle_allows_fewer_threads_only():
     [("threads=4", ("threads", 4)), ("counters=false", ("counters", False)), ("policy=S+A", ("policy", "S+A"))],
 )
 def test_settings_are_parsed_by_the_field_type(text, expected):
-    assert parse_field(text) == expected
+    assert parse_settings(ArrayConfig(), [text]) == dict([expected])
 
 
 @pytest.mark.parametrize("text", ["threads", "thread=2", "threads=two", "counters=1", "=3", "pe=3"])
 def test_bad_settings_are_refused(text):
     with pytest.raises(ConfigError, match=r"must be"):
-        parse_field(text)
+        parse_settings(ArrayConfig(), [text])
+
+
+def test_settings_reach_into_nested_configurations():
+    cache = with_settings(preset("tiny"), ["ways=4", "null.entries=16"])
+    assert (cache.ways, cache.null.entries, cache.null.replacement) == (4, 16, "cover")
+    assert with_settings(preset("tiny"), ["null=off"]).null is None
+    assert with_settings(CacheConfig(null=None), ["null.approx=3"]).null == NullCacheConfig(approx=3)
+    accelerator = with_settings(preset("accel_sysmt2_4"), ["array.policy=S", "depth=64"])
+    assert (accelerator.array.pe.policy, accelerator.depth) == ("S", 64)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "message"),
+    [
+        ("tiny", ["null=off", "null.entries=4"], "null must be on to set null.entries, not off"),
+        ("tiny", ["null=on"], "null must be off, or set by its fields (null.FIELD=VALUE), not 'on'"),
+        ("tiny", ["null.approx=x"], "null.approx must be an integer, not 'x'"),
+        ("tcam32", ["memory=1"], "memory must be true or false, not '1'"),
+        ("os2", ["rows"], "setting must be field=value with field one of acc_width, clock_gating, cols, counters, "
+         "drain, dsp, fuse, kind, pipeline, policy, rounding, rows, target, threads, not 'rows'"),
+        ("tcam32", ["with=1"], "field of a setting must be one of chunk, entries, latency, memory, ports, width, "
+         "not 'with' (did you mean width?)"),
+    ],
+)  # fmt: skip
+def test_refused_settings_name_field_value_and_way_out(name, texts, message):
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        with_settings(preset(name), texts)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_can_be_written_down_and_read_again(name):
+    config = preset(name)
+    assert json.loads(json.dumps(config.as_dict())) == config.as_dict()
+    assert type(config)().with_fields(**config.as_dict()) == config
+
+
+def test_a_preset_of_another_class_is_refused():
+    with pytest.raises(ConfigError, match=r"^preset must be one of galileo, tiny, not 'os8'$"):
+        preset("os8", CacheConfig)
+    assert preset("accel_os4", AccelConfig, depth=64).array == preset("os4", ArrayConfig, target="fpga")
+
+
+def test_policies_mean_what_the_paper_says():
+    """MICRO 2020, section 3: S looks at zeros, the operand named in capitals gives way, the small letter swaps."""
+    assert {
+        name: (rules.detects_zeros, rules.checks_width and rules.reduced_operand, rules.swaps)
+        for name, rules in POLICIES.items()
+    } == {
+        "S": (True, False, False),
+        "A": (False, "x", False),
+        "Aw": (False, "x", True),
+        "W": (False, "w", False),
+        "aW": (False, "w", True),
+        "S+A": (True, "x", False),
+        "S+Aw": (True, "x", True),
+        "S+W": (True, "w", False),
+        "S+aW": (True, "w", True),
+        "min": (False, False, False),
+    }
+    assert {rules.reduced_operand for rules in (POLICIES["S"], POLICIES["min"])} == {"x"}
 
 
 def test_presets_are_named_after_what_they_are():
     assert preset("sysmt4_16") == ArrayConfig(rows=16, cols=16, pe=PEConfig(threads=4))
     assert preset("os8").pe.threads == 1
-    assert len(PRESETS) == 18
+    assert len(ARRAYS) == 18
     message = r"^preset must be one of os2, .*, not 'sysmt2-8' \(did you mean sysmt2_8\?\)$"
     with pytest.raises(ConfigError, match=message):
         preset("sysmt2-8")

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from sysmt.base.errors import UserError
 from sysmt.cli.main import main
-from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cosim.rtl import design_of, products
 from sysmt.sim.cosim.simulator import SimulationError, available
 from sysmt.sim.cost.array import fuse_cycles, matmul_cycles

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysmt.base.errors import ConfigError, UserError
-from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost import METHODS, evaluate, fuseconv, read_topology, scalesim
 from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
 from sysmt.sim.cost.speedups import PUBLISHED, speedups

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import POLICIES, PEConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.golden.nbsmt import Product
 from sysmt.sim.golden.nbsmt_counters import Counters
 from sysmt.sim.nn.digits import data, train

@@ -4,7 +4,8 @@
 import numpy as np
 import pytest
 
-from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import matmul
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import LayerPlan, Runner, exact_plan

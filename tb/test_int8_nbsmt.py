@@ -6,7 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cosim.engine import Gates
 from sysmt.sim.cosim.rtl import products
 from sysmt.sim.nn.batches import run

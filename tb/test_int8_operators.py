@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import Runner, exact_plan
 from sysmt.sim.nn.network import build

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import matmul
 from sysmt.sim.nn.k_order import HOLE, ordered
 from sysmt.sim.quant.accuracy_drop import expected_loss, labelled_loss

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from sysmt.hdl.common import adders
-from sysmt.hdl.params.array import POLICIES, ROUNDINGS, PEConfig
+from sysmt.hdl.params.kinds.nbsmt import ROUNDINGS
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.policy import POLICIES
 from sysmt.hdl.pe import reduction
 from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.golden.nbsmt import matmul

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import POLICIES, ROUNDINGS, THREADS, PEConfig
+from sysmt.hdl.params.kinds.nbsmt import ROUNDINGS
+from sysmt.hdl.params.pe import THREADS, PEConfig
+from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.golden import nbsmt, nbsmt_counters, nbsmt_terms
 from sysmt.sim.golden.nbsmt import matmul
 from sysmt.sim.golden.nbsmt_counters import Counters
@@ -112,7 +114,7 @@ def test_throttled_array_is_the_smaller_array(pe):
     assert throttled.counters == alone.counters
 
 
-@pytest.mark.parametrize("pe", [pe for pe in PES if pe.detects_zeros and pe.threads > 1], ids=label)
+@pytest.mark.parametrize("pe", [pe for pe in PES if pe.rules.detects_zeros and pe.threads > 1], ids=label)
 def test_sparsity_alone_is_exact(pe):
     # Only the first thread's part of K is non-zero: nothing ever collides.
     x, w = operands(4, 8, 32, 8, zeros=0)

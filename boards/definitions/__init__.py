@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boards: one file each. A new board is a new file and a line here."""
 
-import difflib
-
-from sysmt.base.errors import UserError
+from sysmt.base.choice import choose
 from sysmt.boards.flow.board import BoardDefinition
 
 from . import colorlight_5a75b, ecpix5, ice40_hx8k, icebreaker, icesugar, icesugar_pro, tang_nano_9k, ulx3s
@@ -16,8 +14,4 @@ BOARDS: dict[str, BoardDefinition] = {
 
 def board(name: str) -> BoardDefinition:
     """The board called `name`; an unknown name is refused with the nearest known one."""
-    if name in BOARDS:
-        return BOARDS[name]
-    near = difflib.get_close_matches(str(name), BOARDS, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise UserError(f"board must be one of {', '.join(BOARDS)}, not {name!r}{hint}")
+    return choose("board", name, BOARDS)

@@ -9,6 +9,7 @@ from amaranth.build import Platform
 from amaranth.hdl import Module, Signal, Value
 
 from sysmt.hdl.params.accel import AccelConfig, accel_config, divisor_of
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 
 from .parts import Part
@@ -62,5 +63,5 @@ class BoardDefinition:
 
     def accelerator(self, name: str | None = None, **changes: Any) -> AccelConfig:
         """The accelerator around the array preset `name` on this board; `changes` replace fields of the array."""
-        array = preset(name or self.preset).with_fields(**{"target": "fpga", **self.fields, **changes})
+        array = preset(name or self.preset, ArrayConfig, **{"target": "fpga", **self.fields, **changes})
         return accel_config(array, divisor=divisor_of(self.clock_hz, self.baud), **self.buffers)

@@ -6,8 +6,8 @@ from typing import Any
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.array import THREADS
-from sysmt.hdl.params.presets import PRESETS
+from sysmt.hdl.params.pe import THREADS
+from sysmt.hdl.params.presets import ARRAYS
 
 from .board import BoardDefinition
 
@@ -93,7 +93,7 @@ def peak(board: BoardDefinition, config: AccelConfig) -> float:
 def fitting(board: BoardDefinition) -> list[str]:
     """The presets that are expected to fit."""
     names = []
-    for name in PRESETS:
+    for name in ARRAYS:
         try:
             config = board.accelerator(name)
         except ConfigError:

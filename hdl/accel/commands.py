@@ -6,7 +6,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.array import THREADS
+from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.protocol import HEADER, RESPONSE, Command, Status, Target
 
 from .link import Packet

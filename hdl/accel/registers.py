@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import Counters
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.registers import REGISTERS, identity
+from sysmt.hdl.params.counters import array_counters
+from sysmt.hdl.params.registers import identity, registers
 
 from .ports import RUN_WIDTH, Figures
 
@@ -51,11 +52,12 @@ class Registers(wiring.Component):
                 "overflow": In(1),
                 "figures": In(Figures),
             }
-            | ({"counters": In(Counters())} if config.array.counters else {})
+            | ({"counters": In(Counters(config.array.pe))} if config.array.counters else {})
         )
 
     def elaborate(self, platform):
         m = Module()
+        pe = self.config.array.pe
         frames, received, overflows = Signal(16), Signal(16), Signal(16)
         m.d.sync += [
             frames.eq(frames + self.dropped),
@@ -69,13 +71,14 @@ class Registers(wiring.Component):
         words["overflows"] = overflows
         words |= {name: self.figures[name] for name in ("steps", "span", "cycles")}
         if self.config.array.counters:
-            for name in Counters.NAMES:
+            for name in array_counters(pe):
                 words[f"array_{name}_low"] = self.counters[name][:32]
                 words[f"array_{name}_high"] = self.counters[name][32:]
         with m.Switch(self.number):
-            for name, word in words.items():
-                with m.Case(REGISTERS.index(name)):
-                    m.d.sync += self.value.eq(word)
+            for number, name in enumerate(registers(pe)):
+                if name in words:
+                    with m.Case(number):
+                        m.d.sync += self.value.eq(words[name])
             with m.Default():
                 m.d.sync += self.value.eq(0)
         return m

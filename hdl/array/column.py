@@ -6,7 +6,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import shared
-from sysmt.hdl.params.array import X_WIDTH, ArrayConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import X_WIDTH
 from sysmt.hdl.pe.element import ProcessingElement
 from sysmt.hdl.pe.ports import Control, weights
 

@@ -10,11 +10,12 @@ from sysmt.hdl.common.delay_line import delay_line
 from sysmt.hdl.common.popcount import Popcount, PopcountConfig
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.counters import COUNTER_WIDTH
 from sysmt.hdl.pe.reduction import fits
 
 from .bilinear import Combination, extent, forms
 from .events import Monomial, events
-from .ports import COUNTER_WIDTH, Counters, Tile, w_step, x_step
+from .ports import Counters, Tile, w_step, x_step
 from .window_counters import WindowCounters
 
 
@@ -54,7 +55,7 @@ class EventCounters(wiring.Component):
                 "stall_operands": In(1),
                 "stall_drain": In(1),
                 "stall_output": In(1),
-                "counters": Out(Counters()),
+                "counters": Out(Counters(config.pe)),
             }
             | ({"begins": In(1), "tap": In(1)} if config.fuse else {})
         )

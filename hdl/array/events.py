@@ -13,7 +13,8 @@ Facts about an activation of thread t (and alike about a weight, in capitals):
     r<t>  thread t is one of at least two that run (activations only)
 """
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.policy import Policy
 
 Monomial = frozenset[str]
 
@@ -72,7 +73,7 @@ def product(polynomials: list[Polynomial]) -> Polynomial:
     return result
 
 
-def events(config: PEConfig) -> dict[str, Polynomial]:
+def events(config: NbSmtConfig) -> dict[str, Polynomial]:
     """What one PE adds to each counter in one step (NB-SMT, MICRO 2020, section 3)."""
     threads = range(config.threads)
     active = [fact(f"n{t}") * fact(f"N{t}") for t in threads]
@@ -81,11 +82,11 @@ def events(config: PEConfig) -> dict[str, Polynomial]:
     counted = {"active": total(active), "busy": idle, "collisions": idle - exactly_one}
     if config.threads == 1:
         return counted | {"reduced": constant(0)}
-    if config.policy == "min":
+    rules = config.rules
+    if not rules.detects_zeros and not rules.checks_width:
         return counted | {"reduced": total([fact(f"r{t}") for t in threads])}
-    width = config.width_policy
-    if not config.detects_zeros:
-        pair = [_reduced(width, fact(f"p{t}"), fact(f"P{t}")) for t in threads[:2]]
+    if not rules.detects_zeros:
+        pair = [_reduced(rules, fact(f"p{t}"), fact(f"P{t}")) for t in threads[:2]]
         quad = [_either(fact(f"q{t}"), fact(f"Q{t}")) for t in threads] if config.threads == 4 else []
         return counted | {"reduced": total(pair + quad)}
     reduced = constant(0)
@@ -94,7 +95,7 @@ def events(config: PEConfig) -> dict[str, Polynomial]:
         others = [s for s in threads if s != t]
         two = total([active[t] * active[s] * _none(active, {s, t}) for s in others])
         more = active[t] - active[t] * _none(active, {t}) - two
-        reduced += two * _reduced(width, *big) + more * (_either(*big) if width else constant(1))
+        reduced += two * _reduced(rules, *big) + more * (_either(*big) if rules.checks_width else constant(1))
     return counted | {"reduced": reduced}
 
 
@@ -103,9 +104,13 @@ def _none(active: list[Polynomial], without: set[int]) -> Polynomial:
     return product([constant(1) - a for t, a in enumerate(active) if t not in without])
 
 
-def _reduced(width_policy: str, x: Polynomial, w: Polynomial) -> Polynomial:
+def _reduced(rules: Policy, x: Polynomial, w: Polynomial) -> Polynomial:
     """A thread has one 4b x 8b lane, `x` and `w` say what does not fit: is an operand of it reduced?"""
-    return {"": constant(1), "A": x, "W": w, "Aw": x * w, "aW": x * w}[width_policy]
+    if not rules.checks_width:
+        return constant(1)
+    if rules.swaps:
+        return x * w
+    return x if rules.reduced_operand == "x" else w
 
 
 def _either(x: Polynomial, w: Polynomial) -> Polynomial:

@@ -5,6 +5,8 @@ from amaranth.hdl import signed
 from amaranth.lib import data
 
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.pe.ports import activations, weights
 
 
@@ -69,34 +71,19 @@ class ResultRow(data.StructLayout):
         super().__init__({"sums": data.ArrayLayout(signed(config.pe.acc_width), config.cols), "last": 1})
 
 
-COUNTER_WIDTH = 48
-
-
 class Counters(data.StructLayout):
-    """Performance counters since reset, `COUNTER_WIDTH` bits each, wrapping.
+    """Performance counters since reset, `COUNTER_WIDTH` bits each, wrapping; named by `array_counters`.
 
     Members
     -------
     steps : array steps taken.
-    active : products with both operands non-zero.
-    busy : (output, step) pairs with at least one active thread.
-    collisions : (output, step) pairs with more than one active thread.
-    reduced : products computed from an operand that went through reduction.
     stalls_operands : cycles in which a tile waited for its operands.
     stalls_drain : cycles in which a tile waited for the drain of the one before.
     stalls_output : cycles in which a row waited for the sink.
+
+    Between them the events that the kind of PE counts, those of NB-SMT as in
+    `sysmt.sim.golden.nbsmt_counters.Counters`.
     """
 
-    NAMES = (
-        "steps",
-        "active",
-        "busy",
-        "collisions",
-        "reduced",
-        "stalls_operands",
-        "stalls_drain",
-        "stalls_output",
-    )
-
-    def __init__(self):
-        super().__init__(dict.fromkeys(self.NAMES, COUNTER_WIDTH))
+    def __init__(self, pe: PEConfig):
+        super().__init__(dict.fromkeys(array_counters(pe), COUNTER_WIDTH))

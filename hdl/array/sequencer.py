@@ -16,7 +16,8 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.params.array import THREADS, ArrayConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import THREADS
 
 from .ports import Tile
 

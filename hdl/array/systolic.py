@@ -8,7 +8,8 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.common.delay_line import delay_line, shared_delay_line
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import shared
-from sysmt.hdl.params.array import X_WIDTH, ArrayConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import X_WIDTH
 from sysmt.hdl.pe.ports import Control
 
 from .column import Column
@@ -74,7 +75,7 @@ class SystolicArray(wiring.Component):
             "o": Out(stream.Signature(ResultRow(config))),
             "refused": Out(1),
         }
-        super().__init__(ports | ({"counters": Out(Counters())} if config.counters else {}))
+        super().__init__(ports | ({"counters": Out(Counters(config.pe))} if config.counters else {}))
 
     @staticmethod
     def module_name(config: ArrayConfig) -> str:

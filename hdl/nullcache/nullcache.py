@@ -5,7 +5,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.params.cache import COUNTER_WIDTH, CacheConfig, TCAMConfig
+from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
+from sysmt.hdl.params.counters import COUNTER_WIDTH
 
 from .replacement import Replacement
 from .tcam import TCAM, lowest, select

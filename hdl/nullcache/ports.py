@@ -4,7 +4,8 @@
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.params.cache import COUNTER_WIDTH, WORD_BYTES, CacheConfig
+from sysmt.hdl.params.cache import WORD_BYTES, CacheConfig
+from sysmt.hdl.params.counters import COUNTER_WIDTH
 
 from .nullcache import NullCounters
 

@@ -4,7 +4,6 @@
 Plain Python, read by gates, driver and boards.
 """
 
-import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from typing import Any
 
 from sysmt.base.errors import ConfigError
 
-from .array import ArrayConfig, in_range, one_of, power_of_two
-from .presets import preset
+from .array import ArrayConfig
+from .checks import in_range, one_of, power_of_two
+from .config import Config
+from .pe import W_WIDTH, X_WIDTH
 from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Command
 
 MAX_BAUD_ERROR = 0.02
@@ -33,7 +34,7 @@ def divisor_of(clock_hz: float, baud: float) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AccelConfig:
+class AccelConfig(Config):
     """An array with tile buffers in block RAM, a controller and a framed link over a UART.
 
     Parameters
@@ -50,7 +51,7 @@ class AccelConfig:
     slots : int
         Frames the device can hold: the credit of the host, which may have so many requests unanswered.
     requantize : bool
-        A requantiser to 8 bits on the way of the results to the link (NUMERICS.md, section 4).
+        A requantiser to 8 bits on the way of the results to the link (docs/numerics.md, "Requantisation").
     channels : int
         Output channels whose requantisation one half of the table holds, a power of two. Read with `requantize` only.
     divisor : int
@@ -66,7 +67,7 @@ class AccelConfig:
     channels: int = 64
     divisor: int = 16
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
             raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
         if self.array.fuse:
@@ -102,12 +103,12 @@ class AccelConfig:
     @property
     def x_bytes(self) -> int:
         """Bytes of one step of activations."""
-        return self.array.rows * self.array.pe.threads
+        return self.array.rows * self.array.pe.pairs * X_WIDTH // 8
 
     @property
     def w_bytes(self) -> int:
         """Bytes of one step of weights."""
-        return self.array.cols * self.array.pe.threads
+        return self.array.cols * self.array.pe.pairs * W_WIDTH // 8
 
     @property
     def table_bytes(self) -> int:
@@ -144,18 +145,13 @@ class AccelConfig:
     @property
     def run_steps(self) -> int:
         """Most steps of one tile in one run: what a half holds, and the accumulator for all threads."""
-        return min(self.depth, self.array.pe.k_max // self.array.pe.threads)
+        return min(self.depth, self.array.pe.k_max // self.array.pe.pairs)
 
     @property
     def fingerprint(self) -> int:
         """64 bits that two different configurations do not share."""
         text = json.dumps({"protocol": VERSION, **self.as_dict()}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields; `array` as `ArrayConfig.as_dict` gives it."""
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        return own | {"array": self.array.as_dict()}
 
 
 def accel_config(array: ArrayConfig, **changes: Any) -> AccelConfig:
@@ -164,7 +160,7 @@ def accel_config(array: ArrayConfig, **changes: Any) -> AccelConfig:
     The result memory holds eight tiles where that is no more than 512 rows, and a frame at least one word.
     """
     rows = max(array.rows, array.cols, 2)
-    word = max(array.rows, array.cols) * array.pe.threads
+    word = max(array.rows, array.cols) * array.pe.pairs
     sized = {
         "depth": 256,
         "result_rows": min(1 << (8 * rows - 1).bit_length(), 512) if rows <= 64 else 1 << (rows - 1).bit_length(),
@@ -172,8 +168,3 @@ def accel_config(array: ArrayConfig, **changes: Any) -> AccelConfig:
         "channels": max(64, 1 << (array.cols - 1).bit_length()),
     }
     return AccelConfig(array=array, **{**sized, **changes})
-
-
-def accel_preset(name: str, **changes: Any) -> AccelConfig:
-    """The accelerator around the array preset `name`."""
-    return accel_config(preset(name).with_fields(target="fpga"), **changes)

@@ -1,24 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration of the sparse cache: geometry, policies and every latency that the gates and the model share.
+"""Configuration of the sparse cache: geometry, policies and every latency that the gates and the model share."""
 
-This module imports nothing but the standard library.
-"""
-
-import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, get_type_hints
 
 from sysmt.base.errors import ConfigError
 
-from .array import in_range, one_of, power_of_two
+from .checks import in_range, one_of, power_of_two
+from .config import Config
 
 REPLACEMENTS = ("cover", "lru")
 ON_STORE = ("split", "drop")
 APPROX_UNITS = ("byte", "word")
 
 WORD_BYTES = 4
-COUNTER_WIDTH = 48
 COUNTERS = (
     "accesses",
     "hits",
@@ -36,7 +30,7 @@ COUNTERS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TCAMConfig:
+class TCAMConfig(Config):
     """A ternary content-addressable memory.
 
     Parameters
@@ -63,7 +57,7 @@ class TCAMConfig:
     chunk: int = 5
     memory: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         in_range("entries", self.entries, 2, 1024)
         in_range("width", self.width, 1, 128)
         in_range("ports", self.ports, 1, 4)
@@ -79,13 +73,9 @@ class TCAMConfig:
         """Width of the number of an entry."""
         return (self.entries - 1).bit_length()
 
-    def as_dict(self) -> dict[str, Any]:
-        """The fields."""
-        return dataclasses.asdict(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class NullCacheConfig:
+class NullCacheConfig(Config):
     """The null cache: a TCAM of zero lines (DATE 2020, section III).
 
     Parameters
@@ -112,8 +102,8 @@ class NullCacheConfig:
     approx: int = 0
     approx_unit: str = "byte"
 
-    def __post_init__(self):
-        in_range("null_entries", self.entries, 2, 1024)
+    def __post_init__(self) -> None:
+        in_range("null.entries", self.entries, 2, 1024)
         one_of("replacement", self.replacement, REPLACEMENTS)
         one_of("on_store", self.on_store, ON_STORE)
         one_of("approx_unit", self.approx_unit, APPROX_UNITS)
@@ -131,7 +121,7 @@ class NullCacheConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CacheConfig:
+class CacheConfig(Config):
     """A data cache, write-through, no write-allocate, with a null cache beside it or without.
 
     Parameters
@@ -161,7 +151,7 @@ class CacheConfig:
     memory_cycles: int = 100
     null: NullCacheConfig | None = field(default_factory=NullCacheConfig)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         power_of_two("size", self.size, 16, 1 << 20)
         power_of_two("ways", self.ways, 1, 16)
         power_of_two("line", self.line, WORD_BYTES, 64)
@@ -228,68 +218,3 @@ class CacheConfig:
         if self.null is None:
             return 0
         return self.null.age_bits + (self.order_bits if self.null.replacement == "cover" else 0) + 1
-
-    def as_dict(self) -> dict[str, Any]:
-        """The fields, those of the null cache under `null` (None without one)."""
-        return dataclasses.asdict(self)
-
-
-PRESETS: dict[str, CacheConfig] = {
-    # The reference configuration of the paper: 16 KB, 4 ways, 32 B lines, 1 KB null cache, memory 100 cycles away.
-    "galileo": CacheConfig(),
-    # Small enough for every board and for synthesis in a second.
-    "tiny": CacheConfig(size=1024, ways=2, line=16, write_buffer=2, null=NullCacheConfig(entries=8)),
-}
-
-
-TCAM_PRESETS: dict[str, TCAMConfig] = {
-    # One search per cycle, in flip-flops and in FPGA memory.
-    "tcam32": TCAMConfig(latency=2),
-    "tcam32_memory": TCAMConfig(memory=True),
-}
-
-
-def cache_preset(name: str) -> CacheConfig:
-    """The cache configuration called `name`."""
-    if name not in PRESETS:
-        raise ConfigError(f"cache preset must be one of {', '.join(PRESETS)}, not {name!r}")
-    return PRESETS[name]
-
-
-def with_settings(config: CacheConfig | TCAMConfig, settings: Iterable[str]) -> CacheConfig | TCAMConfig:
-    """`config` with texts `field=value` applied; `null.field=value` for the null cache, `null=off` for none."""
-    if not isinstance(config, CacheConfig):
-        return dataclasses.replace(config, **dict(_setting(TCAMConfig, text) for text in settings))
-    own: dict[str, Any] = {}
-    inner: dict[str, Any] = {}
-    for text in settings:
-        if text == "null=off":
-            own["null"] = None
-        elif text.startswith("null."):
-            inner |= [_setting(NullCacheConfig, text.removeprefix("null."), "null.")]
-        else:
-            own |= [_setting(CacheConfig, text)]
-    if inner:
-        null = config.null or NullCacheConfig()
-        if own.get("null", null) is None:
-            raise ConfigError(f"null must be on to set null.{next(iter(inner))}, not off")
-        own["null"] = dataclasses.replace(null, **inner)
-    return dataclasses.replace(config, **own)
-
-
-def _setting(kind: type, text: str, prefix: str = "") -> tuple[str, Any]:
-    """One `field=value` as a name and a value of that field's type."""
-    name, equals, value = text.partition("=")
-    hints = {n: hint for n, hint in get_type_hints(kind).items() if hint in (int, bool, str)}
-    if not equals or name not in hints:
-        names = ", ".join(prefix + n for n in hints)
-        raise ConfigError(f"setting must be field=value with field one of {names}, not {prefix + text!r}")
-    if hints[name] is bool:
-        if value not in ("true", "false"):
-            raise ConfigError(f"{prefix}{name} must be true or false, not {value!r}")
-        return name, value == "true"
-    if hints[name] is int:
-        if not value.removeprefix("-").isdecimal():
-            raise ConfigError(f"{prefix}{name} must be an integer, not {value!r}")
-        return name, int(value)
-    return name, value

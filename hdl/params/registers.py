@@ -4,7 +4,9 @@
 from sysmt.base.errors import ConfigError
 
 from .accel import AccelConfig
-from .array import DRAINS, POLICIES, ROUNDINGS, TARGETS, ArrayConfig, PEConfig
+from .array import DRAINS, ArrayConfig
+from .counters import array_counters
+from .pe import TARGETS, PEConfig, kind_of, kinds
 from .protocol import VERSION
 
 MAGIC = int.from_bytes(b"SyMT", "little")
@@ -22,18 +24,14 @@ IDENTITY = (
     "frames",
     "link",
 )
-COUNTERS = ("steps", "active", "busy", "collisions", "reduced", "stalls_operands", "stalls_drain", "stalls_output")
-REGISTERS = (
-    *IDENTITY,
-    "runs",
-    "status",
-    "errors",
-    "overflows",
-    "steps",
-    "span",
-    "cycles",
-    *(f"array_{name}_{part}" for name in COUNTERS for part in ("low", "high")),
-)
+STATE = ("runs", "status", "errors", "overflows", "steps", "span", "cycles")
+HEAD = (*IDENTITY, *STATE)
+"""The registers that every accelerator has, at the same places; the counters of its array follow (`registers`)."""
+
+
+def registers(pe: PEConfig) -> tuple[str, ...]:
+    """Names of all registers of an accelerator with these PEs, in the order of their addresses."""
+    return (*HEAD, *(f"array_{name}_{part}" for name in array_counters(pe) for part in ("low", "high")))
 
 
 def _pack(*fields: tuple[int, int]) -> int:
@@ -53,15 +51,15 @@ def _unpack(word: int, *widths: int) -> list[int]:
     return values
 
 
-_ELEMENT = (4, 1, 6, 2, 1, 1, 1, 1, 3)
+_ELEMENT = (5, 6, 2, 1, 1, 1, 1, 3, 4, 8)
+"""Bits of the fields of `element`, lowest first: what only this kind of PE has lies at both ends."""
 
 
 def identity(config: AccelConfig, version: str) -> dict[str, int]:
     """The words of the identity registers."""
     array, pe = config.array, config.array.pe
     element = (
-        POLICIES.index(pe.policy),
-        ROUNDINGS.index(pe.rounding),
+        pe.options & 31,
         pe.acc_width,
         pe.pipeline,
         TARGETS.index(pe.target),
@@ -69,6 +67,8 @@ def identity(config: AccelConfig, version: str) -> dict[str, int]:
         DRAINS.index(array.drain),
         array.counters,
         pe.threads,
+        pe.CODE,
+        pe.options >> 5,
     )
     words = (
         MAGIC,
@@ -88,15 +88,16 @@ def identity(config: AccelConfig, version: str) -> dict[str, int]:
 
 def config_of(words: dict[str, int]) -> AccelConfig:
     """The configuration that identity words describe; refused when they contradict the fingerprint beside them."""
-    policy, rounding, acc_width, pipeline, target, dsp, drain, counters, threads = _unpack(words["element"], *_ELEMENT)
+    low, acc_width, pipeline, target, dsp, drain, counters, threads, code, high = _unpack(words["element"], *_ELEMENT)
     rows, cols = _unpack(words["geometry"], 16, 16)
     slot, slots = _unpack(words["frames"], 16, 16)
     divisor, channels, requantize = _unpack(words["link"], 16, 8, 1)
     try:
+        kind = next(name for name in kinds() if code == kind_of(name).CODE)
         pe = PEConfig(
+            kind=kind,
+            **kind_of(kind).options_of(low | high << 5),
             threads=threads,
-            policy=POLICIES[policy],
-            rounding=ROUNDINGS[rounding],
             acc_width=acc_width,
             pipeline=pipeline,
             target=TARGETS[target],
@@ -112,7 +113,7 @@ def config_of(words: dict[str, int]) -> AccelConfig:
             channels=1 << (channels - 1),
             divisor=divisor,
         )
-    except (ConfigError, IndexError, ValueError) as error:
+    except (ConfigError, IndexError, ValueError, StopIteration) as error:
         message = f"identity of the board cannot be understood ({error}); flash a bitstream of this version"
         raise ConfigError(message) from None
     if config.fingerprint != words["fingerprint_low"] | words["fingerprint_high"] << 32:

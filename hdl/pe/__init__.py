@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processing elements: one shell, and the kinds of multiplier that can be put into it."""
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 
 from .fpga import FpgaConventional, FpgaNbSmt2, FpgaNbSmt4
 from .multiplier import Conventional, Multiplier

@@ -26,18 +26,14 @@ class _NbSmt(Multiplier):
 
     def _roles(self, x: Value, w: Value) -> tuple[Value, Value]:
         """(narrow, wide) of one thread."""
-        return (w, x) if self.config.width_policy in ("W", "aW") else (x, w)
-
-    @property
-    def _checks_width(self) -> bool:
-        return self.config.width_policy not in ("", "min")
+        return (w, x) if self.config.rules.reduced_operand == "w" else (x, w)
 
     def _squeeze(self, m: Module, operand: Value, on: Value, name: str) -> tuple[Signal, Signal]:
-        return squeeze(m, operand, on, self._checks_width, self.config.rounding, name)
+        return squeeze(m, operand, on, self.config.rules.checks_width, self.config.rounding, name)
 
     def _swapped(self, narrow: Value, wide: Value) -> Value | None:
         """Whether colliding operands change ports (Aw, aW): the narrow one does not fit and the wide one does."""
-        if self.config.width_policy not in ("Aw", "aW"):
+        if not self.config.rules.swaps:
             return None
         return ~fits(narrow) & fits(wide)
 
@@ -67,7 +63,7 @@ class NbSmt2(_NbSmt):
 
     def elaborate(self, platform):
         m = Module()
-        uses = self._active() if self.config.detects_zeros else [1, self.mode[0]]
+        uses = self._active() if self.config.rules.detects_zeros else [1, self.mode[0]]
         use, alone = ([Signal(name=f"{name}_{t}") for t in range(2)] for name in ("use", "alone"))
         both = Signal()
         m.d.comb += [use[t].eq(uses[t]) for t in range(2)]
@@ -82,7 +78,7 @@ class NbSmt2(_NbSmt):
         light, heavy, swap, own, other = (
             Signal(name=f"{name}_{lane}") for name in ("light", "heavy", "swap", "own", "other")
         )
-        small = fits(narrow) if self._checks_width else Const(0, 1)
+        small = fits(narrow) if self.config.rules.checks_width else Const(0, 1)
         squeezed = both & ~small & ~swap
         swapped = self._swapped(narrow, wide)
         if swapped is not None:
@@ -128,7 +124,7 @@ class NbSmt4(_NbSmt):
     def elaborate(self, platform):
         m = Module()
         several, quad = Signal(), Signal()
-        if self.config.detects_zeros:
+        if self.config.rules.detects_zeros:
             active = Signal(4)
             m.d.comb += active.eq(Cat(self._active()))
             a, b, c, d = active

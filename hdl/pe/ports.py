@@ -4,7 +4,8 @@
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from sysmt.hdl.params.array import W_WIDTH, X_WIDTH, ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH, PEConfig
 
 
 def activations(config: PEConfig) -> data.ArrayLayout:

@@ -7,8 +7,8 @@ import cocotb
 import numpy as np
 from cocotb.handle import HierarchyObject
 
-from sysmt.hdl.array.ports import COUNTER_WIDTH, Counters
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 
 from .packing import pack_steps, pack_weights, unpack_rows
 from .streams import Clock, Sink, Source
@@ -56,7 +56,7 @@ async def tiles(dut: HierarchyObject) -> None:
     results = {"sums": sums, "last": ends, "cycles": np.array(last - first + 1)}
     if config.counters:
         bits = int(dut.counters.value)
-        names = Counters.NAMES
+        names = array_counters(config.pe)
         results |= {n: np.array(bits >> i * COUNTER_WIDTH & (1 << COUNTER_WIDTH) - 1) for i, n in enumerate(names)}
         stalls = int(results["stalls_output"])
         assert stalls == o.stalled, f"{stalls} stalls of the sink were counted, not {o.stalled}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import data_folder
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.nn.digits import data as digits_data
 from sysmt.sim.nn.digits.network import forward as digits_forward
 from sysmt.sim.nn.digits.network import golden as digits_golden

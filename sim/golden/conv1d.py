@@ -18,7 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import ArrayConfig, PEConfig, in_range
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.checks import in_range
+from sysmt.hdl.params.pe import PEConfig
 
 from .fuseconv import check_conv1d
 from .nbsmt import Product, matmul

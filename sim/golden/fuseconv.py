@@ -11,7 +11,8 @@ Images are [height, width, channels] as in TensorFlow Lite, filters [taps, chann
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import PEConfig, in_range, one_of
+from sysmt.hdl.params.checks import in_range, one_of
+from sysmt.hdl.params.pe import PEConfig
 
 AXES = ("row", "col")
 MODES = ("full", "half")

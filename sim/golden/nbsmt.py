@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 
 from .nbsmt_counters import Counters, count
 from .nbsmt_terms import Term, terms

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 
 from .rounding import fits_w, fits_x
 
@@ -47,14 +47,14 @@ class Counters:
         return Counters(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
-def count(x: np.ndarray, w: np.ndarray, pe: PEConfig) -> Counters:
+def count(x: np.ndarray, w: np.ndarray, pe: NbSmtConfig) -> Counters:
     """Count for operands already split over the threads.
 
     Parameters
     ----------
     x : uint8 [M, T, steps]
     w : int8 [N, T, steps]
-    pe : PEConfig
+    pe : NbSmtConfig
     """
     threads = x.shape[1]
     met = _histogram(x, fits_x, threads).T @ _histogram(w, fits_w, threads)
@@ -77,7 +77,7 @@ def _histogram(operand: np.ndarray, fits: Callable[[np.ndarray], np.ndarray], th
 
 
 @lru_cache(maxsize=128)
-def _per_meeting(pe: PEConfig, threads: int) -> tuple[np.ndarray, ...]:
+def _per_meeting(pe: NbSmtConfig, threads: int) -> tuple[np.ndarray, ...]:
     """What one step adds to each counter when pattern p of x meets pattern q of w: four arrays [3**T, 3**T]."""
     states = np.arange(3**threads)[:, None] // 3 ** np.arange(threads) % 3
     x, w = states[:, None, :], states[None, :, :]
@@ -87,18 +87,18 @@ def _per_meeting(pe: PEConfig, threads: int) -> tuple[np.ndarray, ...]:
     return n, n > 0, (n > 1) & (threads > 1), reduced.sum(axis=-1)
 
 
-def _reduced(pe: PEConfig, x_wide: np.ndarray, w_wide: np.ndarray, active: np.ndarray, threads: int) -> np.ndarray:
+def _reduced(pe: NbSmtConfig, x_wide: np.ndarray, w_wide: np.ndarray, active: np.ndarray, threads: int) -> np.ndarray:
     """Which threads' products come from a reduced operand: bool [3**T, 3**T, T]."""
     everything = np.ones_like(active)
     if threads == 1:
         return ~everything
-    if pe.width_policy in ("", "min"):
+    rules = pe.rules
+    if not rules.checks_width:
         two = four = everything
     else:
-        both = x_wide & w_wide
-        two = everything & {"A": x_wide, "W": w_wide, "Aw": both, "aW": both}[pe.width_policy]
+        two = everything & (x_wide & w_wide if rules.swaps else x_wide if rules.reduced_operand == "x" else w_wide)
         four = x_wide | w_wide
-    if not pe.detects_zeros:
+    if not rules.detects_zeros:
         return two if threads == 2 else four
     n = active.sum(axis=-1, keepdims=True)
     return active & (((n == 2) & two) | ((n > 2) & four))

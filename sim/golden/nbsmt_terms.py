@@ -21,7 +21,8 @@ from math import comb
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.policy import Policy
 
 from .rounding import fits_w, fits_x, reduce_w, reduce_x
 
@@ -55,19 +56,20 @@ def _term(others: int, x: np.ndarray, w: np.ndarray) -> Term:
 
 
 @lru_cache(maxsize=128)
-def terms(pe: PEConfig, threads: int) -> tuple[Term, ...]:
+def terms(pe: NbSmtConfig, threads: int) -> tuple[Term, ...]:
     """The terms that add up to what a PE computes on `threads` threads."""
     if threads == 1:
         return (_term(0, X, W),)
     x4, w4 = reduce_x(X, pe.rounding), reduce_w(W, pe.rounding)
-    if pe.width_policy not in ("", "min"):
+    rules = pe.rules
+    if rules.checks_width:
         x4, w4 = np.where(fits_x(X), X, x4), np.where(fits_w(W), W, w4)
     dx, dw = x4 - X, w4 - W
-    pair_x, pair_w = _pair(pe.width_policy, dx, dw)
-    if pe.detects_zeros:
+    pair_x, pair_w = _pair(rules, dx, dw)
+    if rules.detects_zeros:
         found = [_term(0, X, W), _term(1, pair_x, pair_w)]
         if threads == 4:
-            found += _quad(pe.width_policy, (pair_x, pair_w), (x4, w4))
+            found += _quad(rules, (pair_x, pair_w), (x4, w4))
         return tuple(found)
     if threads == 4:
         return (_term(0, x4, w4),)
@@ -79,18 +81,14 @@ def terms(pe: PEConfig, threads: int) -> tuple[Term, ...]:
     return (_term(0, X, W), _term(0, pair_x, pair_w))
 
 
-def _pair(width_policy: str, dx: np.ndarray, dw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pair(rules: Policy, dx: np.ndarray, dw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The deviation of a 2-thread collision, h(1), as one product."""
-    if width_policy == "Aw":
-        return dx, np.where(fits_w(W), 0, W)
-    if width_policy == "W":
-        return X, dw
-    if width_policy == "aW":
-        return np.where(fits_x(X), 0, X), dw
-    return dx, W
+    if rules.reduced_operand == "x":
+        return dx, np.where(fits_w(W), 0, W) if rules.swaps else W
+    return np.where(fits_x(X), 0, X) if rules.swaps else X, dw
 
 
-def _quad(width_policy: str, pair: tuple[np.ndarray, np.ndarray], four: tuple[np.ndarray, np.ndarray]) -> list[Term]:
+def _quad(rules: Policy, pair: tuple[np.ndarray, np.ndarray], four: tuple[np.ndarray, np.ndarray]) -> list[Term]:
     """c(2) and c(3): `on_pair` times the 2-thread deviation plus `on_four` times the 4b x 4b one.
 
     The latter, x4 w4 - x w, is dx w4 + x dw, or x4 dw + dx w: the form that shares a factor with the 2-thread
@@ -102,7 +100,7 @@ def _quad(width_policy: str, pair: tuple[np.ndarray, np.ndarray], four: tuple[np
     for others in (2, 3):
         weight = [(-1) ** (others - i) * comb(others, i) for i in range(others + 1)]
         on_pair, on_four = weight[1], sum(weight[2:])
-        if width_policy in ("W", "aW"):
+        if rules.reduced_operand == "w":
             found += [_term(others, on_pair * pair_x + on_four * x4, dw), _term(others, dx, on_four * W)]
         else:
             found += [_term(others, dx, on_pair * pair_w + on_four * w4), _term(others, X, on_four * dw)]

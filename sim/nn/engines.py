@@ -5,7 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import Product, matmul
 from sysmt.sim.golden.nbsmt_counters import Counters
 

@@ -20,7 +20,7 @@ from math import prod
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import split
 from sysmt.sim.golden.nbsmt_terms import terms
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from sysmt.hdl.params.array import POLICIES, THREADS, PEConfig
+from sysmt.hdl.params.pe import THREADS, PEConfig
+from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.golden.nbsmt_counters import Counters
 from sysmt.sim.nn.digits.data import Images
 from sysmt.sim.nn.digits.network import Layer, Run, forward, golden, load

@@ -9,7 +9,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from sysmt.base.files import write_together
-from sysmt.hdl.params.array import POLICIES, THREADS
+from sysmt.hdl.params.pe import THREADS
+from sysmt.hdl.params.policy import POLICIES
 
 from .digits import Outcome
 

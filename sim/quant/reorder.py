@@ -19,7 +19,7 @@ from math import inf
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import split
 from sysmt.sim.golden.nbsmt_counters import count
 from sysmt.sim.nn.k_order import HOLE, ordered

@@ -20,7 +20,8 @@ from math import inf
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import THREADS, ArrayConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import THREADS
 from sysmt.sim.nn.batches import run, watch
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import LayerPlan, Plan, Runner, Seen, exact_plan
@@ -106,7 +107,7 @@ class Planner:
     @cached_property
     def orders(self) -> dict[int, Reorderer]:
         """Finders of orders for the covered layers; none where an order makes no difference or none is wished."""
-        if not self.wishes.reorder or not self.config.pe.detects_zeros or self.wishes.threads == 1:
+        if not self.wishes.reorder or not self.config.pe.rules.detects_zeros or self.wishes.threads == 1:
             return {}
         self.say("reading operands for the order of K")
         return {

@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt_terms import W, X, terms
 from sysmt.sim.golden.rounding import fits_w, fits_x, reduce_w, reduce_x
 from sysmt.sim.nn.k_order import HOLE
@@ -99,7 +99,7 @@ class Harm:
         codes = self.w.view(np.uint8)
         two = (deviation.x**2)[self.x] * ((deviation.w**2)[codes] @ self.weight).astype(np.float32)
         x4, w4 = reduce_x(X, self.pe.rounding), reduce_w(W, self.pe.rounding)
-        if self.pe.width_policy:
+        if self.pe.rules.checks_width:
             x4, w4 = np.where(fits_x(X), X, x4), np.where(fits_w(W), W, w4)
         dx, dw, w4 = (x4 - X)[self.x], (w4 - W)[codes], w4[codes]
         # x4 w4 - x w = dx w4 + x dw

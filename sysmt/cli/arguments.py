@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params import cache
-from sysmt.hdl.params.array import ArrayConfig, parse_field
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import parse_settings, with_settings
 
 DEFAULT_PRESET = "sysmt2_8"
 
@@ -27,16 +27,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def with_settings(config: object, args: argparse.Namespace) -> object:
-    """`config`, of an array, a cache or a TCAM, with the `--set` fields of the command line."""
-    if not isinstance(config, ArrayConfig):
-        return cache.with_settings(config, args.settings)
-    return config.with_fields(**settings(args))
-
-
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """The `--set` fields of the command line, of an array."""
-    return dict(parse_field(text) for text in args.settings)
+    return parse_settings(ArrayConfig(), args.settings)
 
 
 def add_array(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +46,7 @@ def array(args: argparse.Namespace) -> ArrayConfig:
     """The array that the options of `add_array` describe."""
     names = ("rows", "cols", "threads", "policy", "rounding")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return with_settings(preset(args.preset or DEFAULT_PRESET).with_fields(**given), args)
+    return with_settings(preset(args.preset or DEFAULT_PRESET, ArrayConfig, **given), args.settings)
 
 
 def names_array(args: argparse.Namespace) -> bool:

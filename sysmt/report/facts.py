@@ -83,7 +83,7 @@ def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lamb
     dict
         Plain values, as JSON holds them. No path and no date of the host is among them.
     """
-    arrays = [_array(name, preset(name).with_fields(**wishes.settings), wishes, say) for name in presets]
+    arrays = [_array(name, preset(name, ArrayConfig, **wishes.settings), wishes, say) for name in presets]
     compared = OPEN_PRESETS if wishes.on_cells and not wishes.settings else ()
     return {
         "generator": f"sysmt {version('sysmt')}",
@@ -100,7 +100,7 @@ def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lamb
 def _reference(name: str, arrays: list[dict[str, Any]], wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
     """An array that the open ones are compared with, from `arrays` if it is there, and its clock on an ECP5."""
     known = next((array for array in arrays if array["name"] == name), None)
-    found = known or _array(name, preset(name), dataclasses.replace(wishes, workload="", seeds=0), say)
+    found = known or _array(name, preset(name, ArrayConfig), dataclasses.replace(wishes, workload="", seeds=0), say)
     if not wishes.seeds:
         return found | {"ecp5_mhz": []}
     placed = on_ecp5(name, wishes.seeds, say)
@@ -113,7 +113,7 @@ def on_ecp5(name: str, seeds: int, say: Callable[[str], None], **fields: Any) ->
 
     Placement depends on the design's name: it is the preset's, as in `sysmt synth`.
     """
-    emitted = array_design(preset(name).with_fields(**FPGA_FIELDS | fields), name)
+    emitted = array_design(preset(name, ArrayConfig, **FPGA_FIELDS | fields), name)
     return synthesise(Verilog.of_array(emitted.verilog, name), "ecp5", FPGA_MHZ, seeds, say)
 
 
@@ -166,7 +166,7 @@ def _commands(name: str, wishes: Wishes) -> dict[str, str]:
     found = {"silicon": f"{synth} --seeds {wishes.seeds}" if wishes.target in FAMILIES else synth}
     if wishes.workload:
         found["energy"] = f"{synth} --energy {wishes.workload} --delays {wishes.delays}"
-    config = preset(name).with_fields(**wishes.settings)
+    config = preset(name, ArrayConfig, **wishes.settings)
     size = f"--array {config.rows}x{config.cols} --threads {config.pe.threads}"
     return found | {"cycles": f"sysmt cycles --network {NETWORKS[0]} {size}"}
 

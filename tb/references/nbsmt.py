@@ -6,7 +6,7 @@ Reads like the rules: nothing is shared with the fast model but the containers o
 
 import numpy as np
 
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import Product
 from sysmt.sim.golden.nbsmt_counters import Counters
 
@@ -36,7 +36,7 @@ def pe_step(pairs: list[tuple[int, int]], pe: PEConfig) -> tuple[int, Counters]:
     n = len(active)
     if len(pairs) == 1:
         products = [(x * w, False) for x, w in pairs]
-    elif not pe.detects_zeros:
+    elif not pe.rules.detects_zeros:
         products = [_two(x, w, pe) if len(pairs) == 2 else _four(x, w, pe) for x, w in pairs]
     elif n <= 1:
         products = [(x * w, False) for x, w in active]
@@ -53,25 +53,17 @@ def _two(x: int, w: int, pe: PEConfig) -> tuple[int, bool]:
     """A product on a 4b x 8b multiplier, and whether an operand was reduced."""
     x_fits = x < 16
     w_fits = -8 <= w <= 7
-    match pe.width_policy:
-        case "" | "min":
-            exact = False
-        case "A":
-            exact = x_fits
-        case "W":
-            exact = w_fits
-        case "Aw" | "aW":
-            exact = x_fits or w_fits
-    if exact:
+    gives_way = w_fits if pe.rules.reduced_operand == "w" else x_fits
+    if pe.rules.checks_width and (gives_way or (pe.rules.swaps and (x_fits or w_fits))):
         return x * w, False
-    if pe.width_policy in ("W", "aW"):
+    if pe.rules.reduced_operand == "w":
         return x * _reduced_w(w, pe.rounding), True
     return _reduced_x(x, pe.rounding) * w, True
 
 
 def _four(x: int, w: int, pe: PEConfig) -> tuple[int, bool]:
     """A product on a 4b x 4b multiplier, and whether an operand was reduced."""
-    checks = pe.width_policy not in ("", "min")
+    checks = pe.rules.checks_width
     x_passes = checks and x < 16
     w_passes = checks and -8 <= w <= 7
     left = x if x_passes else _reduced_x(x, pe.rounding)

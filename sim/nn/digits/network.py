@@ -14,7 +14,7 @@ from importlib.resources import as_file, files
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import PEConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import Product, matmul
 from sysmt.sim.golden.requantize import Requantize
 

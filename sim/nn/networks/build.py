@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Layer tables: a definition unrolled for 224x224 images and 1000 classes, its depthwise stages replaced or not."""
 
-import difflib
-
+from sysmt.base.choice import choose, must_be_one_of
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.layer import Layer
 
@@ -30,13 +29,9 @@ def network(name: str, variant: str = "baseline") -> tuple[Layer, ...]:
     UserError
         Unknown network or variant.
     """
-    if name not in DEFINITIONS:
-        near = difflib.get_close_matches(str(name), DEFINITIONS, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        raise UserError(f"network must be one of {', '.join(DEFINITIONS)}, not {name!r}{hint}")
+    definition = choose("network", name, DEFINITIONS)
     if variant not in VARIANTS:
-        raise UserError(f"variant must be one of {', '.join(VARIANTS)}, not {variant!r}")
-    definition = DEFINITIONS[name]
+        raise UserError(must_be_one_of("variant", variant, VARIANTS))
     builder = _Builder()
     builder.conv("stem", definition.stem, stride=2)
     for i, block in enumerate(definition.blocks):

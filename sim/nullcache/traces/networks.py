@@ -8,11 +8,11 @@ computation puts them: pruned weights anywhere, activations in regions and in wh
 """
 
 import dataclasses
-import difflib
 from collections.abc import Iterator
 
 import numpy as np
 
+from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import ConfigError
 
 from .layers import LayerData
@@ -78,9 +78,7 @@ def layers(network: str, activations: float | None = None, seed: int = 1) -> Ite
         return _digits(seed)
     if network in SYNTHETIC:
         return _synthetic(network, activations, seed)
-    near = difflib.get_close_matches(network, NETWORKS, n=1)
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    raise ConfigError(f"network must be one of {', '.join(NETWORKS)}, not {network!r}{hint}")
+    raise ConfigError(must_be_one_of("network", network, NETWORKS))
 
 
 def pooled(x: np.ndarray, kernel: int, stride: int, whole: bool = False) -> np.ndarray:

@@ -8,7 +8,9 @@ from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.cli.output import Command, Result, progress
-from sysmt.hdl.params.accel import AccelConfig, accel_preset
+from sysmt.hdl.params.accel import AccelConfig, accel_config
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import preset
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +71,7 @@ def _state(words: dict[str, int]) -> dict[str, Any]:
 def _serve(name: str) -> Result:
     from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 
-    config = accel_preset(name, divisor=DIVISOR)
+    config = accel_config(preset(name, ArrayConfig, target="fpga"), divisor=DIVISOR)
     progress(f"compiling the board around {name} (the first time: a minute or more)")
     # Also where a shell started it in the background of a script, which ignores interrupts.
     for number in (signal.SIGINT, signal.SIGTERM):

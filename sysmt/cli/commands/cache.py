@@ -2,7 +2,6 @@
 """`sysmt cache`: what a cache, with or without null cache, does with a trace."""
 
 import argparse
-import dataclasses
 import io
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Command, Result, progress
-from sysmt.hdl.params.cache import ON_STORE, PRESETS, REPLACEMENTS, CacheConfig, NullCacheConfig, cache_preset
+from sysmt.hdl.params.cache import ON_STORE, REPLACEMENTS, CacheConfig
+from sysmt.hdl.params.presets import CACHES, preset
 from sysmt.sim.nullcache.traces.trace import Trace
 
 GATES_LIMIT = 200_000
@@ -28,8 +28,6 @@ def _bytes(text: str) -> int:
 
 
 def _config(args: argparse.Namespace) -> CacheConfig:
-    config = cache_preset(args.preset)
-    null = config.null or NullCacheConfig()
     given = {"entries": args.null_entries, "approx": args.approx, "replacement": args.replacement}
     given["on_store"] = args.on_store
     changes = {name: value for name, value in given.items() if value is not None}
@@ -37,9 +35,10 @@ def _config(args: argparse.Namespace) -> CacheConfig:
         raise UserError(f"null-cache must be on to set {', '.join(changes)}, not off")
     own = {"ways": args.ways, "line": args.line, "memory_cycles": args.memory_cycles}
     own["size"] = None if args.size is None else _bytes(args.size)
-    return dataclasses.replace(
-        config,
-        null=None if args.null_cache == "off" else dataclasses.replace(null, **changes),
+    return preset(
+        args.preset,
+        CacheConfig,
+        null=None if args.null_cache == "off" else changes,
         **{name: value for name, value in own.items() if value is not None},
     )
 
@@ -77,7 +76,7 @@ def _gates(trace: Trace, config: CacheConfig) -> tuple[np.ndarray, dict]:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("trace", type=Path, metavar="TRACE.npz", help="what sysmt trace writes")
-    parser.add_argument("--preset", default="galileo", help=f"one of {', '.join(PRESETS)} (default galileo)")
+    parser.add_argument("--preset", default="galileo", help=f"one of {', '.join(CACHES)} (default galileo)")
     parser.add_argument("--null-cache", choices=("on", "off"), default="on", help="off: a plain cache")
     parser.add_argument("--size", help="bytes of data, such as 16K")
     parser.add_argument("--ways", type=int, help="ways")

@@ -11,7 +11,8 @@ import numpy as np
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_array, array, output_file, read_matrix
 from sysmt.cli.output import Command, Result, progress
-from sysmt.hdl.params.array import ArrayConfig, one_of
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.checks import one_of
 from sysmt.sim.cost.array import fuse_cycles
 from sysmt.sim.golden.conv1d import Lines, convolve, image_of, lines_of
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.output import Command, Result, table
-from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate, read_topology
 from sysmt.sim.nn.networks import NETWORKS, VARIANTS, Layer, network
 

@@ -8,6 +8,7 @@ from typing import Any
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root
 from sysmt.cli.output import Command, Result, progress, table
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 
 ARRAYS = ("os8", "sysmt2_8", "sysmt4_8")
@@ -41,7 +42,7 @@ def _run(args: argparse.Namespace) -> Result:
     rows: list[dict[str, Any]] = []
     checks = []
     for name in ARRAYS:
-        config = preset(name)
+        config = preset(name, ArrayConfig)
         design = array_design(config, name)
         design.write(folder)
         progress(f"{name}: {folder / name}.v generated; simulating {args.images} images (compiled the first time)")

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt generate`: Verilog and manifest of an array, a cache or a TCAM."""
+"""`sysmt generate`: Verilog and manifest of an array, a cache, a TCAM or an accelerator."""
 
 import argparse
 from pathlib import Path
 
-from sysmt.cli.arguments import add_settings, with_settings
+from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Command, Result
-from sysmt.hdl.params.presets import any_preset
+from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import with_settings
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def _run(args: argparse.Namespace) -> Result:
     from sysmt.hdl.designs import check_name, design_of
 
     name = check_name(args.name or args.preset)
-    design = design_of(with_settings(any_preset(args.preset), args), name)
+    design = design_of(with_settings(preset(args.preset), args.settings), name)
     files = [str(path) for path in design.write(Path(args.output))]
     facts = {"files": files, "modules": len(design.modules), "bytes": len(design.verilog), **design.manifest}
     return Result(f"{files[0]}: {len(design.modules)} modules, {len(design.verilog)} bytes\n{files[1]}", facts)
@@ -28,7 +29,7 @@ def _run(args: argparse.Namespace) -> Result:
 
 GENERATE = Command(
     "generate",
-    "Write an array, a cache or a TCAM as Verilog, with a manifest of its ports, layouts and configuration.",
+    "Write an array, a cache, a TCAM or an accelerator as Verilog, with a manifest of its ports and configuration.",
     "sysmt generate sysmt2_8 --set policy=S+Aw --set pipeline=1 -o build",
     _arguments,
     _run,

@@ -11,7 +11,9 @@ import numpy as np
 
 from sysmt.base.files import write_together
 from sysmt.cli.output import Command, Result, progress, table
-from sysmt.hdl.params.array import POLICIES, THREADS, ArrayConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import THREADS
+from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.network import build
 from sysmt.sim.nn.readers.tflite import read

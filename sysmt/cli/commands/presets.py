@@ -4,13 +4,14 @@
 import argparse
 
 from sysmt.cli.output import Command, Result, table
-from sysmt.hdl.params.presets import BLOCKS, PRESETS, any_preset
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import ARRAYS, PRESETS, preset
 
 
 def _list(_: argparse.Namespace) -> Result:
-    rows = [{"preset": name} | config.as_dict() for name, config in PRESETS.items()]
-    blocks = [{"preset": name} | config.as_dict() for name, config in BLOCKS.items()]
-    lines = [f"{block['preset']:14} {' '.join(f'{n}={v}' for n, v in _dotted(block)[1:])}" for block in blocks]
+    rows = [{"preset": name} | config.as_dict() for name, config in ARRAYS.items()]
+    blocks = [{"preset": name} | config.as_dict() for name, config in PRESETS.items() if name not in ARRAYS]
+    lines = [f"{block['preset']:16} {' '.join(f'{n}={v}' for n, v in _dotted(block)[1:])}" for block in blocks]
     return Result("\n".join([table(rows), "", *lines]), {"presets": rows, "blocks": blocks})
 
 
@@ -18,15 +19,15 @@ def _dotted(facts: dict) -> list[tuple[str, object]]:
     """The fields as `--set` names them."""
     fields: list[tuple[str, object]] = []
     for name, value in facts.items():
-        inner = value.items() if isinstance(value, dict) else ()
+        inner = _dotted(value) if isinstance(value, dict) else []
         fields += [(f"{name}.{n}", v) for n, v in inner] or [(name, value)]
     return fields
 
 
 def _show(args: argparse.Namespace) -> Result:
-    config = any_preset(args.preset)
+    config = preset(args.preset)
     facts = {"preset": args.preset} | config.as_dict()
-    if args.preset in PRESETS:
+    if isinstance(config, ArrayConfig):
         facts |= {"k_max": config.pe.k_max, "latency": config.latency}
     return Result("\n".join(f"{name:16} {value}" for name, value in _dotted(facts)), facts)
 

@@ -6,9 +6,8 @@ import json
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import add_settings, output_file
+from sysmt.cli.arguments import add_settings, output_file, settings
 from sysmt.cli.output import Command, Result, progress
-from sysmt.hdl.params.array import parse_field
 from sysmt.report.facts import DEFAULT_PRESETS, Wishes, default_target, default_workload, gather
 from sysmt.report.markdown import markdown
 from sysmt.report.page import page
@@ -45,8 +44,7 @@ def _run(args: argparse.Namespace) -> Result:
         raise UserError(f"output must end in {', '.join(FORMATS)}, not {args.output!r}")
     target = args.target or default_target()
     workload = default_workload(target) if args.energy is None else args.energy.replace("none", "")
-    settings = dict(parse_field(text) for text in args.settings)
-    wishes = Wishes(target, args.clock, workload, args.delays, args.seeds, settings)
+    wishes = Wishes(target, args.clock, workload, args.delays, args.seeds, settings(args))
     facts = gather(args.presets, wishes, progress)
     write_together(path.parent, {path.name: form(facts)})
     return Result(f"{path}: {len(facts['arrays'])} arrays on {facts['target']}", facts)

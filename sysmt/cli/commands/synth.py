@@ -3,9 +3,11 @@
 
 import argparse
 
-from sysmt.cli.arguments import add_settings, with_settings
+from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Command, Result, progress, table
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.flow.energy import PARTS
 from sysmt.sim.flow.power import Consumption, measure
 from sysmt.sim.flow.simulate import DELAYS
@@ -45,7 +47,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> Result:
     from sysmt.hdl.designs import array_design
 
-    config = with_settings(preset(args.preset), args)
+    config = with_settings(preset(args.preset, ArrayConfig), args.settings)
     emitted = array_design(config, args.preset)
     design = Verilog.of_array(emitted.verilog, args.preset, config.pe.clock_gating)
     clock = CLOCK_MHZ if args.clock is None else args.clock

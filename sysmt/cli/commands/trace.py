@@ -8,7 +8,7 @@ from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Command, Result, progress, table
-from sysmt.hdl.params.array import in_range
+from sysmt.hdl.params.checks import in_range
 from sysmt.sim.nullcache.traces.layers import DTYPES, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, end_of, joined, layer_trace
 from sysmt.sim.nullcache.traces.networks import NETWORKS, layers

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The grammar of `--set`: one text `field=value` per field, of any configuration."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from sysmt.base.choice import must_be_one_of
+from sysmt.base.errors import ConfigError
+
+from .config import Config
+
+C = TypeVar("C", bound=Config)
+
+
+def with_settings(config: C, texts: Iterable[str]) -> C:
+    """`config` with texts `field=value` applied."""
+    return config.with_fields(**parse_settings(config, texts))
+
+
+def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
+    """Read texts `field=value` into the changes that `config.with_fields` takes.
+
+    The type is that of the field: `true` or `false`, an integer, or a text. Fields of a nested configuration are
+    written `null.entries=64`; one that may be absent is switched off by `null=off`.
+
+    Raises
+    ------
+    ConfigError
+        No such field, or a value of another type.
+    """
+    given: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            known = sorted(config.settable(given))
+            raise ConfigError(f"setting must be field=value with field one of {', '.join(known)}, not {text!r}")
+        given[name] = value
+    types = config.settable(given)
+    for name in given:
+        if name not in types:
+            raise ConfigError(must_be_one_of("field of a setting", name, sorted(types)))
+    return {name: _value(name, value, types[name]) for name, value in given.items()}
+
+
+def _value(name: str, text: str, kind: Any) -> Any:
+    """The text as a value of the field's type."""
+    if kind is None:
+        if text != "off":
+            raise ConfigError(f"{name} must be off, or set by its fields ({name}.FIELD=VALUE), not {text!r}")
+        return None
+    if kind is bool:
+        if text not in ("true", "false"):
+            raise ConfigError(f"{name} must be true or false, not {text!r}")
+        return text == "true"
+    if kind is int:
+        if not re.fullmatch(r"-?[0-9]+", text):
+            raise ConfigError(f"{name} must be an integer, not {text!r}")
+        return int(text)
+    return text
