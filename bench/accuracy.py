@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from sysmt.base.files import build_root
+from sysmt.base.files import build_root, data_folder
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.policy import POLICIES
@@ -34,8 +34,6 @@ from sysmt.sim.quant.digits_figure import draw
 from sysmt.sim.quant.infer import Outcome, infer
 from sysmt.sim.quant.paired import paired_loss
 from sysmt.sim.quant.search import Wishes
-
-from . import data_folder
 
 MODELS = (
     ("resnet8", "resnet8_cifar10_int8.tflite", "cifar10/test_first500.npz", "cifar10/train_first1000.npz"),

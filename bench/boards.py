@@ -22,12 +22,12 @@ from sysmt.boards.definitions import BOARDS, board
 from sysmt.boards.flow import estimate
 from sysmt.boards.flow.board import BoardDefinition
 from sysmt.boards.flow.build import Flow
-from sysmt.boards.flow.report import Routed
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.settings import parse_settings
 from sysmt.report import markdown as pages
+from sysmt.sim.flow.nextpnr import Routed
 
 RECORD = Path(__file__).with_name("boards.json")
 
@@ -52,7 +52,7 @@ def measure(
         routed: list[Routed] = []
         for seed in range(1, seeds + 1):
             routed.append(flow.route(seed))
-            progress(f"{chosen.name}: seed {seed}: {routed[-1].timings[0].fmax_mhz:.2f} MHz")
+            progress(f"{chosen.name}: seed {seed}: {routed[-1].clocks[0].fmax_mhz:.2f} MHz")
             row |= _figures(chosen, config, routed)
             if keep is not None:
                 keep(row)
@@ -61,14 +61,14 @@ def measure(
 
 def _figures(chosen: BoardDefinition, config: AccelConfig, routed: list[Routed]) -> dict[str, Any]:
     """What the placements so far say."""
-    speeds = [found.timings[0].fmax_mhz for found in routed]
+    speeds = [found.clocks[0].fmax_mhz for found in routed]
     used = {name: f"{found['used']} of {found['available']}" for name, found in routed[0].utilisation.items()}
     return used | {
         "clock": chosen.clock_hz / 1e6,
         "MHz": median(speeds),
         "slowest": min(speeds),
         "seeds": len(speeds),
-        "met": "yes" if min(found.timings[0].slack_ns for found in routed) >= 0 else "NO",
+        "met": "yes" if min(found.clocks[0].slack_ns for found in routed) >= 0 else "NO",
         "peak GMAC/s": estimate.peak(chosen, config) / 1e9,
     }
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
+from sysmt.base.files import data_folder
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.parallel import workers
 from sysmt.sim.nn.batches import run as run_all
@@ -26,7 +27,6 @@ from sysmt.sim.nn.network import build
 from sysmt.sim.nn.readers.tflite import read
 from sysmt.sim.quant.layer_stats import covered
 
-from . import data_folder
 from .command import run
 
 MODEL, INPUTS = "models/resnet8_cifar10_int8.tflite", "cifar10/test_first500.npz"

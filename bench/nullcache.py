@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.base.files import build_root, write_together
+from sysmt.base.files import build_root, data_folder, write_together
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.cache import CacheConfig
 from sysmt.hdl.params.presets import preset
@@ -43,8 +43,6 @@ from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
 from sysmt.sim.nullcache.traces.networks import SYNTHETIC, layers
 from sysmt.sim.nullcache.traces.squeezenet import squeezenet
 from sysmt.sim.nullcache.traces.trace import Trace
-
-from . import data_folder
 
 PUBLISHED = {"misses": (5, 28), "time": (5, 21)}
 """Percent saved by the null cache, over LeNet, AlexNet, VGG-16 and SqueezeNet (DATE 2020)."""

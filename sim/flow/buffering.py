@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trees of buffers on nets that would drive too many pins.
+"""Buffer insertion: trees of buffers on nets that would drive too many pins.
 
 Mapping sees one module at a time and sizes nothing for the load, so an enable that reaches every register of an array
 would take hundreds of nanoseconds. A net with more than `LIMIT` sinks gets a tree of buffers, `LIMIT` sinks each; an
@@ -8,6 +8,7 @@ Clocks are left alone: they are ideal.
 """
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
@@ -21,7 +22,7 @@ Sink = tuple[int, str, int]
 """Part, pin and place of a bit in it."""
 
 
-def buffered(netlist: Netlist, library: Library) -> Netlist:
+def insert_buffers(netlist: Netlist, library: Library) -> Netlist:
     """The same design with trees of buffers."""
     buffer = best_buffer(library)
     if buffer is None:
@@ -61,10 +62,10 @@ def _module(
     entering = {bit for way, bits in module.ports.values() if way == "input" for bit in bits}
     fresh = max([bit for bit in sinks if isinstance(bit, int)] + list(module.names), default=1)
     pin_in, pin_out = buffer.inputs[0], buffer.outputs[0]
-    for net, found in list(sinks.items()):
+    for net, driven in list(sinks.items()):
         if net in clock_nets or not isinstance(net, int):
             continue
-        level, total = found, sum(weight for _, weight in found)
+        level, total = driven, sum(weight for _, weight in driven)
         limit = PORT_LIMIT if net in entering else LIMIT
         while total > limit:
             following = []
@@ -83,7 +84,7 @@ def _module(
                 presented[module.name, port, place] = sum(weight for _, weight in sinks.get(bit, []))
                 if bit in clock_nets:
                     clocks.add((module.name, port, place))
-    return Module(module.name, module.ports, parts, module.names)
+    return replace(module, parts=parts)
 
 
 def _sinks(

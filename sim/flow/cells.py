@@ -43,7 +43,7 @@ def _place(axis: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True, eq=False)
-class Power:
+class InternalPower:
     """Internal energy of one transition of a pin, in the library's units; the mean of rise and fall counts."""
 
     related: str
@@ -75,7 +75,7 @@ class Pin:
     direction: str
     capacitance: float
     function: str
-    powers: tuple[Power, ...]
+    powers: tuple[InternalPower, ...]
     arcs: tuple[Arc, ...]
     clock: bool
 

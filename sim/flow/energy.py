@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .blocks import BLOCKS
-from .cells import Cell, Power
+from .cells import Cell, InternalPower
 from .flat import NONE, Flat
 from .slews import EDGES, edges, loads
 
 ASSUMPTIONS = "no wires, no clock tree, ideal slews at ports and clock"
 PARTS = ("switching", "internal", "clock", "leakage")
 
-Weigh = Callable[[Cell, str, Power], float]
+Weigh = Callable[[Cell, str, InternalPower], float]
 """Weight of one table of an output pin."""
 
 
@@ -58,7 +58,7 @@ class Energy:
         return sum(self.parts.values())
 
 
-class Model:
+class EnergyModel:
     """Energy per event of every cell of a design; loads and slews are found once."""
 
     def __init__(self, flat: Flat):
@@ -140,7 +140,7 @@ class Model:
         weight[:, weight.sum(axis=0) == 0] = 1.0
         return (np.array(energies) * weight).sum(axis=0) / weight.sum(axis=0)
 
-    def _mean(self, power: Power, cell: Cell, cells: np.ndarray, pin: str, load: np.ndarray) -> np.ndarray:
+    def _mean(self, power: InternalPower, cell: Cell, cells: np.ndarray, pin: str, load: np.ndarray) -> np.ndarray:
         """A table at the slews of the pin that makes the transition, mean of rise and fall."""
         if not pin or pin == cell.clock:
             slew = [np.zeros(len(cells))]

@@ -13,7 +13,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .cells import CARRY, NAND, SUM, Arc, Cell, Pin, Power, Table
+from .cells import CARRY, NAND, SUM, Arc, Cell, InternalPower, Pin, Table
 from .liberty_syntax import Group, LibertyError, parse, without_comments
 
 _CELL = re.compile(r'\bcell\s*\(\s*"?([\w$]+)"?\s*\)\s*\{')
@@ -142,7 +142,7 @@ class Library:
         for power in group.all("internal_power"):
             tables = [self._table(t) for kind in ("rise_power", "fall_power", "power") for t in power.all(kind)]
             if tables:
-                powers.append(Power(power.text("related_pin"), tuple(tables)))
+                powers.append(InternalPower(power.text("related_pin"), tuple(tables)))
         arcs = []
         for timing in group.all("timing"):
             slews = {e: self._table(t) for e in ("rise", "fall") for t in timing.all(f"{e}_transition")}

@@ -3,28 +3,30 @@
 
 The flow, the same for every design:
 
-1. modules keep their hierarchy, but for those that are flattened into their parents on request (the multiplier, into
-   its PE); equal modules are one module in what we emit, so each is synthesised once and counts as often as it is used;
-2. `synth`, then `extract_fa` finds full and half adders, which become the library's adder cells where it has them;
-3. with `clock_gates`, enables of flip-flops become the library's clock gates;
-4. `dfflibmap` and `abc` with the period asked for;
-5. nets with many sinks get trees of buffers (`sysmt.sim.flow.buffering`).
+1. modules with registers keep their hierarchy: equal modules are one module in what we emit, so each is synthesised
+   once and counts as often as it is used. Modules without are flattened into their parents, whose logic theirs merges
+   with: the multiplier into its PE, popcounts into the counters;
+2. memories of at least `SMALLEST_SRAM` bits that are read at a clock edge stay memories: they are counted in bits, and
+   have no cells. Others become flip-flops;
+3. `synth`, then `extract_fa` finds full and half adders, which become the library's adder cells where it has them;
+4. with `clock_gates`, enables of flip-flops become the library's clock gates;
+5. `dfflibmap` and `abc` with the period asked for;
+6. buffers are inserted in nets with many sinks (`sysmt.sim.flow.buffering`).
 """
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from . import netlist, yosys
-from .buffering import buffered
-from .disk_cache import digest, kept
-from .liberty import Library
-from .netlist import Netlist
+from sysmt.base.cache import cached, digest
+from sysmt.hdl.emit import Design
 
-SCRATCH = "@"
-"""Stands for the folder of the run in commands, so that results are found again wherever they lie."""
+from . import netlist, tools, yosys
+from .buffering import insert_buffers
+from .liberty import Library
+from .memories import BLACK_BOX, TECHMAP
+from .netlist import Netlist
 
 SMALLEST_GATED = 8
 """Flip-flops that share an enable before a clock gate pays."""
@@ -40,68 +42,73 @@ class Mapped:
 
     @cached_property
     def netlist(self) -> Netlist:
-        """The netlist, read when asked for; nets with many sinks have their trees of buffers."""
-        found = netlist.load(self.folder / "netlist.json", self.top)
-        return found if self.library is None else buffered(found, self.library)
+        """The netlist, read when asked for, with buffers in nets of many sinks."""
+        mapped = netlist.load(self.folder / "netlist.json", self.top)
+        return mapped if self.library is None else insert_buffers(mapped, self.library)
 
 
-def modules(verilog: str) -> list[str]:
-    """Names of the modules of emitted Verilog."""
-    return re.findall(r"^module (\S+?) *\(", verilog, re.MULTILINE)
+def flattened(design: Design) -> list[str]:
+    """The modules of a design that are flattened into their parents: those without registers, all through."""
+    bodies = dict(re.findall(r"^module (\S+?) *\((.*?)^endmodule", design.verilog, re.MULTILINE | re.DOTALL))
+    inside = {name: set(re.findall(r"^  (\S+) \S+ *\($", body, re.MULTILINE)) for name, body in bodies.items()}
+
+    def has_registers(name: str) -> bool:
+        return "posedge" in bodies[name] or any(has_registers(inner) for inner in inside[name] if inner in bodies)
+
+    return [name for name in bodies if name != design.name and not has_registers(name)]
 
 
 def to_cells(
-    verilog: str,
-    top: str,
+    design: Design,
     library: Library,
     period_ps: float,
-    dissolve: Sequence[str] = (),
     clock_gates: bool = False,
+    progress: tools.Progress = tools.silent,
 ) -> Mapped:
     """Map a design to the cells of a library; found again when the same was mapped before.
 
     Parameters
     ----------
-    verilog : str
-    top : str
-        Its top module.
+    design : Design
     library : Library
     period_ps : float
         What the cells are chosen and sized for.
-    dissolve : sequence of names
-        Modules that are flattened into their parents.
     clock_gates : bool
         Replace enables of flip-flops by clock gates.
+    progress : callable
+        Takes a line of text.
     """
-    cells = f"{SCRATCH}/cells.lib"
     commands = [
-        *_front(verilog, top, dissolve),
+        *_front(design),
         "extract_fa -fa",
-        f"techmap -map {SCRATCH}/adders.v",
+        "techmap -map adders.v",
         "opt -full",
-        *([f"clockgate -liberty {cells} -min_net_size {SMALLEST_GATED}"] if clock_gates else []),
-        f"dfflibmap -liberty {cells}",
-        f"abc -liberty {cells} -D {period_ps:.0f}",
+        "simplemap",
+        *([f"clockgate -liberty cells.lib -min_net_size {SMALLEST_GATED}"] if clock_gates else []),
+        "dfflibmap -liberty cells.lib",
+        f"abc -liberty cells.lib -D {period_ps:.0f}",
         *_back(),
     ]
-    adders = adder_map(library)
-    facts = {"library": digest(library.source), "adders": adders, "commands": commands}
-    return Mapped(top, _map(verilog, top, facts, {"cells.lib": library.source, "adders.v": adders.encode()}), library)
+    files = {"cells.lib": library.source, "adders.v": adder_map(library).encode()}
+    return Mapped(design.name, _map(design, commands, files, progress), library)
 
 
-def to_gates(verilog: str, top: str, dissolve: Sequence[str] = ()) -> Mapped:
+def to_gates(design: Design, progress: tools.Progress = tools.silent) -> Mapped:
     """Map a design to Yosys' generic gates and flip-flops: no library is needed."""
-    commands = [*_front(verilog, top, dissolve), "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos4", *_back()]
-    return Mapped(top, _map(verilog, top, {"commands": commands}, {}), None)
+    commands = [*_front(design), "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos4", *_back()]
+    return Mapped(design.name, _map(design, commands, {}, progress), None)
 
 
-def _front(verilog: str, top: str, dissolve: Sequence[str]) -> list[str]:
-    whole = [name for name in modules(verilog) if name not in dissolve]
+def _front(design: Design) -> list[str]:
+    whole = [name for name in design.modules if name not in flattened(design)]
     return [
-        f"read_verilog {SCRATCH}/design.v",
-        f"hierarchy -check -top {top}",
+        "read_verilog design.v",
+        "read_verilog -lib memories.v",
+        f"hierarchy -check -top {design.name}",
         f"setattr -mod -set keep_hierarchy 1 {' '.join(whole)}",
-        f"synth -flatten -top {top}",
+        f"synth -flatten -top {design.name} -run begin:fine",
+        "techmap -map memories_map.v",
+        f"synth -top {design.name} -run fine:",
     ]
 
 
@@ -109,22 +116,23 @@ def _back() -> list[str]:
     return [
         "setundef -zero",
         "opt_clean -purge",
-        f"write_json {SCRATCH}/netlist.json",
+        "write_json netlist.json",
     ]
 
 
-def _map(verilog: str, top: str, facts: dict, files: dict[str, bytes]) -> Path:
-    facts = facts | {"verilog": digest(verilog), "tool": yosys.version()}
+def _map(design: Design, commands: list[str], files: dict[str, bytes], progress: tools.Progress) -> Path:
+    sources = {"memories.v": BLACK_BOX.encode(), "memories_map.v": TECHMAP.encode()} | files
+    sources["design.v"] = design.verilog.encode()
 
-    def make(folder: Path) -> None:
-        files["design.v"] = verilog.encode()
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        yosys.run([command.replace(SCRATCH, str(folder)) for command in facts["commands"]])
-        for name in files:
-            (folder / name).unlink()
+    def make(directory: Path) -> None:
+        for name, content in sources.items():
+            (directory / name).write_bytes(content)
+        yosys.run(commands, directory, progress)
+        for name in sources:
+            (directory / name).unlink()
 
-    return kept(top, facts, make)
+    digests = {name: digest(content) for name, content in sources.items()}
+    return cached("silicon", design.name, [commands, digests, yosys.version()], make)
 
 
 def adder_map(library: Library) -> str:

@@ -9,6 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .memories import MEMORY, memory_bits
+
 Bits = list[int | str]
 """Bits of a port or pin: numbers of nets, or the constants "0", "1", "x"."""
 
@@ -31,12 +33,15 @@ class Module:
     ports : dict of name to (direction, bits)
     parts : list of Instance
     names : dict of net to the shortest of its names, with the index of the bit
+    memory_bits : int
+        Bits of the memories that stayed memories; they are none of the parts.
     """
 
     name: str
     ports: dict[str, tuple[str, Bits]]
     parts: list[Instance]
     names: dict[int, tuple[str, int]]
+    memory_bits: int = 0
 
     @cached_property
     def by_name(self) -> dict[str, Instance]:
@@ -76,6 +81,11 @@ class Netlist:
                 if kind in self.modules:
                     counts[kind] += counts[name] * times
         return {name: counts[name] for name in reversed(order)}
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of the memories of the whole design."""
+        return sum(times * self.modules[name].memory_bits for name, times in self.copies.items())
 
     @cached_property
     def cells(self) -> Counter:
@@ -120,8 +130,10 @@ def _module(name: str, found: dict[str, Any]) -> Module:
         parts=[
             Instance(_plain(n, i), cell["type"], cell["connections"])
             for i, (n, cell) in enumerate(found["cells"].items())
+            if cell["type"] != MEMORY
         ],
         names=names,
+        memory_bits=sum(map(memory_bits, found["cells"].values())),
     )
 
 

@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Energy per multiply-accumulate of an array on real operands: mapped, simulated, checked, summed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sysmt.base.cache import cached_json, digest
 from sysmt.hdl.params.array import ArrayConfig
 
 from . import energy, simulate, streams
-from .disk_cache import digest, kept_json
 from .flat import flatten
 from .mapping import Mapped
 from .streams import Job
 from .structural import verilog
+from .tools import Progress, silent
 
 VERSION = 2
 """Goes up with every change of what is measured here: kept results of another one are not used."""
@@ -44,7 +44,7 @@ class LayerEnergy:
 
 
 @dataclass(frozen=True)
-class Consumption:
+class PowerReport:
     """Energy of an array on some layers; `delays` says how toggles were counted (`sysmt.sim.flow.simulate`)."""
 
     workload: str
@@ -93,8 +93,8 @@ def measure(
     jobs: list[Job],
     delays: str = "zero",
     clock_mhz: float = 100.0,
-    say: Callable[[str], None] = lambda text: None,
-) -> Consumption:
+    progress: Progress = silent,
+) -> PowerReport:
     """Measure a mapped array; found again when the same was measured before.
 
     Parameters
@@ -109,8 +109,8 @@ def measure(
     delays : "zero" or "unit"
     clock_mhz : float
         For the leakage; the rest does not depend on it.
-    say : callable
-        Told what is going on.
+    progress : callable
+        Takes a line of text.
     """
     facts = {
         "version": VERSION,
@@ -127,18 +127,18 @@ def measure(
         def work(job: Job = job) -> dict[str, Any]:
             if not prepared:
                 flat = flatten(mapped.netlist, mapped.library)
-                prepared.extend([flat, energy.Model(flat)])
-            say(f"simulating {mapped.top} in cells on {job.name}, {delays} delays")
+                prepared.extend([flat, energy.EnergyModel(flat)])
+            progress(f"simulating {mapped.top} in cells on {job.name}, {delays} delays")
             return vars(_layer(*prepared, ports, config, job, delays, clock_mhz))
 
         key = facts | {"job": [job.name, digest(job.x.tobytes()), digest(job.w.tobytes())]}
-        layers.append(LayerEnergy(**kept_json("energy", key, work)))
-    return Consumption(workload, delays, clock_mhz, tuple(layers))
+        layers.append(LayerEnergy(**cached_json("silicon", "energy", key, work)))
+    return PowerReport(workload, delays, clock_mhz, tuple(layers))
 
 
 def _layer(
     flat: Any,
-    model: energy.Model,
+    model: energy.EnergyModel,
     ports: list[dict[str, Any]],
     config: ArrayConfig,
     job: Job,

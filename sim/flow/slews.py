@@ -105,7 +105,7 @@ def _levels(flat: Flat) -> list[tuple[np.ndarray, int]]:
             inputs[cells, :count] = np.maximum(flat.pins[cells, :count], 0)
         width = len(cell.outputs)
         outputs[cells, :width] = np.maximum(flat.pins[cells, count : count + width], 0)
-    gates = ~np.array([cell.is_register for cell in flat.kinds])[flat.kind]
+    gates = ~np.array([cell.is_register for cell in flat.kinds], bool)[flat.kind]
     while True:
         reached = depth[inputs].max(axis=1) + 1
         reached[~gates] = 0

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from sysmt.base.cache import cached_json, digest
 from sysmt.base.errors import UserError
 
 from . import structural
-from .disk_cache import digest, kept_json
 from .flat import flatten
 from .liberty import Library
 from .mapping import Mapped
@@ -47,7 +47,7 @@ class Timing:
     -------
     tool : str
     period_ps : float
-        The shortest period at which every path is in time.
+        The shortest period at which every path is in time; 0 where no path ends in a register or an output.
     paths : list of Slowest
         Per module that has a register or a port at the end of a path, the slowest first.
     """
@@ -115,9 +115,11 @@ def measure(mapped: Mapped, library: Library, period_ps: float, tool: str = "") 
     tool : str
         "opensta", "estimate" (`sysmt.sim.flow.timing_estimate`), or "": OpenSTA where it is installed.
     """
+    if not mapped.netlist.cells:
+        return Timing("no cells to be timed", 0.0)
     if (tool or ("opensta" if available() else "estimate")) == "estimate":
         facts = {"netlist": digest(structural.verilog(mapped.netlist)), "library": digest(library.source), "tool": 1}
-        rows = kept_json("estimate", facts, lambda: slowest(flatten(mapped.netlist, library)))
+        rows = cached_json("silicon", "estimate", facts, lambda: slowest(flatten(mapped.netlist, library)))
         return _timing(TOOL, [Slowest(module, *_named(mapped, library, ends), ps) for module, *ends, ps in rows])
     script = linked(mapped.top, period_ps, library)
     script += "report_checks -path_delay max -format summary -group_count 1000000 -unique_paths_to_endpoint\n"
@@ -132,17 +134,15 @@ def measure(mapped: Mapped, library: Library, period_ps: float, tool: str = "") 
             module = _where(mapped.netlist, library, match.group(2))[0]
             if module not in worst or worst[module][2] < period:
                 worst[module] = match.group(1), match.group(2), period
-        if not worst:
-            raise RuntimeError(f"OpenSTA found no path:\n{output[-2000:]}")
         return [(module, *path) for module, path in worst.items()]
 
-    rows = kept_json("opensta", facts | {"tool": [version(), "no wires"]}, work)
+    rows = cached_json("silicon", "opensta", facts | {"tool": [version(), "no wires"]}, work)
     return _timing(version(), [Slowest(module, *_named(mapped, library, ends), ps) for module, *ends, ps in rows])
 
 
 def _timing(tool: str, paths: list[Slowest]) -> Timing:
     ordered = sorted(paths, key=lambda path: -path.period_ps)
-    return Timing(tool, ordered[0].period_ps, ordered)
+    return Timing(tool, ordered[0].period_ps if ordered else 0.0, ordered)
 
 
 def _named(mapped: Mapped, library: Library, ends: list[str]) -> list[str]:

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Packages that only some commands need: imported when used, named with their extra when absent."""
+
+from importlib import import_module
+from types import ModuleType
+
+from .errors import UserError
+
+
+def require(package: str, extra: str) -> ModuleType:
+    """The module `package`, which the extra `extra` of this project brings.
+
+    Raises
+    ------
+    UserError
+        It is not installed; the message says what to install.
+    """
+    try:
+        return import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name != package.partition(".")[0]:
+            raise  # The package is there; what it needs itself is not.
+        raise missing(package, extra) from error
+
+
+def missing(package: str, extra: str) -> UserError:
+    """What is said of a package, or of the tool that a package brings, that is not installed."""
+    return UserError(f"{package} is missing: pip install 'sysmt[{extra}]'")
