@@ -47,6 +47,8 @@ class Requantizer(wiring.Component):
     Source: TensorFlow Lite, kernels/internal/common.cc; NUMERICS.md, section 4.
     """
 
+    block = "requantizer"
+
     LATENCY = (12, 51)
 
     i: In(stream.Signature(Sum()))

@@ -37,6 +37,8 @@ class Column(wiring.Component):
     1 cycle from i_x to o_x and from i_control to o_control; weights reach place p after p more.
     """
 
+    block = "control"
+
     def __init__(self, config: ArrayConfig):
         self.config = config
         x = config.rows * config.pe.threads * X_WIDTH

@@ -44,6 +44,8 @@ class EventCounters(wiring.Component):
     A step is counted `ArrayConfig.counting[1]` cycles after it enters.
     """
 
+    block = "counters"
+
     def __init__(self, config: ArrayConfig):
         self.config = config
         super().__init__(
@@ -82,7 +84,18 @@ class EventCounters(wiring.Component):
         along = None
         if config.fuse:
             real_cols = real_cols & (~tile.fuse).replicate(config.cols)
-            along = WindowCounters(m, self, real_rows, x_facts, w_facts, x_parts, w_parts)
+            along = WindowCounters(
+                m,
+                cols=config.cols,
+                step=self.step,
+                begins=self.begins,
+                width=tile.cols,
+                taps=real_rows & tile.fuse.replicate(config.rows),
+                x_facts=x_facts,
+                w_facts=w_facts,
+                x_parts=x_parts,
+                w_parts=w_parts,
+            )
         x_counts = self._counts(m, platform, x_facts, real_rows, x_parts, "x")
         w_counts = self._counts(m, platform, w_facts, real_cols, w_parts, "w")
         most = range(config.pe.threads * config.rows * config.cols + 1)

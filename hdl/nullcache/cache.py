@@ -74,6 +74,17 @@ class SparseCache(wiring.Component):
     answers with `error` and leaves no trace.
     """
 
+    block = "control"
+    parts = {
+        "storage": Storage,
+        "buffer": WriteBuffer,
+        "null": NullCache,
+        "collector": ZeroCollector,
+        "detect_stored": ZeroDetector,
+        "detect_hit": ZeroDetector,
+        "detect_fetched": ZeroDetector,
+    }
+
     def __init__(self, config: CacheConfig):
         self.config = config
         super().__init__(

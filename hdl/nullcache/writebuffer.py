@@ -54,6 +54,8 @@ class WriteBuffer(wiring.Component):
     A store is sent in the cycle after it entered and acknowledged in the cycle after memory answered.
     """
 
+    block = "write buffer"
+
     def __init__(self, config: CacheConfig):
         self.config = config
         super().__init__(

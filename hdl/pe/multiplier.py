@@ -32,6 +32,8 @@ class Multiplier(wiring.Component):
         Sum over the threads, exact or reduced as the policy says.
     """
 
+    block = "multiplier"
+
     def __init__(self, config: PEConfig):
         self.config = config
         super().__init__(

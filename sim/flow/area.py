@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from .blocks import BLOCKS, shares
+from .blocks import BLOCKS, cell_blocks
 from .mapping import Mapped
 
 TRANSISTORS = {
@@ -66,7 +66,7 @@ def measure(mapped: Mapped) -> Area:
     def outputs(kind: str) -> tuple[str, ...]:
         return tuple(library.cell(kind).outputs) if library else _GATE_OUTPUTS.get(kind, ("Y",))
 
-    owner = shares(netlist, is_register, outputs)
+    owner = cell_blocks(netlist, is_register, outputs)
     blocks: Counter = Counter()
     modules = []
     for name, copies in netlist.copies.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .blocks import BLOCKS, shares
+from .blocks import BLOCKS, cell_blocks
 from .cells import Cell
 from .liberty import Library
 from .netlist import Instance, Module, Netlist
@@ -82,7 +82,7 @@ def flatten(netlist: Netlist, library: Library) -> Flat:
     for cell in kinds:
         if cell.unusual:
             raise UserError(f"cell {cell.name} cannot be simulated: it is {cell.unusual}")
-    owner = shares(netlist, lambda kind: library.cell(kind).is_register, lambda kind: library.cell(kind).outputs)
+    owner = cell_blocks(netlist, lambda kind: library.cell(kind).is_register, lambda kind: library.cell(kind).outputs)
     width = max((len(cell.inputs) + len(cell.outputs) for cell in kinds), default=1)
     templates = {name: _template(netlist.modules[name], kinds, width, owner) for name in netlist.copies}
     kind, pins, block, joined, places = [], [], [], [], []

@@ -15,9 +15,11 @@ The flow, the same for every design:
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sysmt.base.cache import cached, digest
 from sysmt.hdl.emit import Design
@@ -34,16 +36,28 @@ SMALLEST_GATED = 8
 
 @dataclass(frozen=True)
 class Mapped:
-    """A design in cells: `folder` holds `netlist.json`, as it was mapped to the cells of `library` (None: gates)."""
+    """A design in cells.
+
+    Members
+    -------
+    top : str
+    folder : Path
+        Holds `netlist.json`.
+    library : Library or None
+        Whose cells they are; None: generic gates.
+    declared : dict of module to dict
+        What the manifest of the design says of its modules.
+    """
 
     top: str
     folder: Path
     library: Library | None
+    declared: Mapping[str, Any]
 
     @cached_property
     def netlist(self) -> Netlist:
         """The netlist, read when asked for, with buffers in nets of many sinks."""
-        mapped = netlist.load(self.folder / "netlist.json", self.top)
+        mapped = netlist.load(self.folder / "netlist.json", self.top, self.declared)
         return mapped if self.library is None else insert_buffers(mapped, self.library)
 
 
@@ -90,13 +104,15 @@ def to_cells(
         *_back(),
     ]
     files = {"cells.lib": library.source, "adders.v": adder_map(library).encode()}
-    return Mapped(design.name, _map(design, commands, files, progress), library)
+    folder = _map(design, commands, files, progress)
+    return Mapped(design.name, folder, library, design.manifest.get("modules", {}))
 
 
 def to_gates(design: Design, progress: tools.Progress = tools.silent) -> Mapped:
     """Map a design to Yosys' generic gates and flip-flops: no library is needed."""
     commands = [*_front(design), "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos4", *_back()]
-    return Mapped(design.name, _map(design, commands, {}, progress), None)
+    folder = _map(design, commands, {}, progress)
+    return Mapped(design.name, folder, None, design.manifest.get("modules", {}))
 
 
 def _front(design: Design) -> list[str]:

@@ -4,7 +4,8 @@
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,10 +57,20 @@ class Module:
 
 @dataclass(frozen=True)
 class Netlist:
-    """Modules by name, and the name of the top one."""
+    """A design of modules.
+
+    Members
+    -------
+    top : str
+        Name of the top module.
+    modules : dict of name to Module
+    declared : dict of name to dict
+        What the manifest says of the modules (`modules`): blocks of them, and of registers in them.
+    """
 
     top: str
     modules: dict[str, Module]
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def copies(self) -> dict[str, int]:
@@ -98,13 +109,13 @@ class Netlist:
         return total
 
 
-def load(path: Path, top: str) -> Netlist:
-    """Read what Yosys' `write_json` wrote."""
+def load(path: Path, top: str, declared: Mapping[str, Any] | None = None) -> Netlist:
+    """Read what Yosys' `write_json` wrote; `declared` as in `Netlist`."""
     modules = {}
     for name, found in json.loads(path.read_text())["modules"].items():
         if not _is_blackbox(found):
             modules[name] = _module(name, found)
-    return Netlist(top, modules)
+    return Netlist(top, modules, declared or {})
 
 
 def _is_blackbox(found: dict[str, Any]) -> bool:
