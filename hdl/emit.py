@@ -5,6 +5,11 @@ Amaranth elaborates one module per instance, so an array grows a module per PE. 
 times is elaborated once: its parent adds it through `shared`, and while a design is being emitted every further one
 of the same `module_name` becomes an instance of the first. Equal configurations give byte-identical text: no path,
 date or counter of the host enters it.
+
+The library of those modules reaches `elaborate` as Amaranth's `platform`: the one argument that Amaranth hands down to
+every component unchanged, so that components elaborate the same, each on its own, without it. Amaranth has no public
+way to turn RTLIL text into Verilog; `find_yosys`, which is not public, is what its own `verilog.convert` uses, and a
+test says when it changes.
 """
 
 import contextlib
@@ -158,8 +163,9 @@ def _owned_registers(text: str) -> dict[str, dict[str, str]]:
             if rest.startswith(f"\\{ATTRIBUTE} "):
                 block = rest.split('"')[1]
         else:
-            if word == "wire" and block:
-                modules[module][rest.rpartition("\\")[2]] = block
+            name = rest.rpartition("\\")[2]
+            if word == "wire" and block and "$" not in name:  # Other names of the same nets have it.
+                modules[module][name] = block
             block = ""
     return modules
 
