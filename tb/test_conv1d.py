@@ -20,8 +20,8 @@ from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
 from sysmt.sim.cost.rtl import layer_cycles
 from sysmt.sim.golden.conv1d import Lines, convolve, image_of, lines_of
 from sysmt.sim.golden.fuseconv import conv1d
-from sysmt.sim.golden.nbsmt import matmul
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.product import Counters
 from sysmt.sim.nn.networks import network
 
 QUICK = "icarus" if available("icarus") else "verilator"

@@ -23,8 +23,9 @@ from sysmt.hdl.params.checks import in_range
 from sysmt.hdl.params.pe import PEConfig
 
 from .fuseconv import check_conv1d
-from .nbsmt import Product, matmul
-from .nbsmt_counters import Counters
+from .kind import golden_of
+from .matmul import matmul
+from .product import Product
 from .tiling import Tile
 
 
@@ -122,7 +123,7 @@ def convolve(lines: Lines, pe: PEConfig, threads: int | None = None) -> Product:
     w[:, : lines.taps] = lines.w
     x = np.stack([lines.under(0, lines.pixels, k) for k in range(taps)], axis=2)
     sums = np.zeros(x.shape[:2], np.int32)
-    counters = Counters()
+    counters = golden_of(pe).counters()
     filters, which = np.unique(w, axis=0, return_inverse=True)
     for index, taps_of in enumerate(filters):
         mine = which.reshape(-1) == index

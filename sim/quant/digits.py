@@ -9,7 +9,7 @@ import numpy as np
 
 from sysmt.hdl.params.pe import THREADS, PEConfig
 from sysmt.hdl.params.policy import POLICIES
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.product import Counters
 from sysmt.sim.nn.digits.data import Images
 from sysmt.sim.nn.digits.network import Layer, Run, forward, golden, load
 
