@@ -46,7 +46,7 @@ class Lines:
     w: np.ndarray
     stride: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, operand, dtype in (("x", self.x, np.uint8), ("w", self.w, np.int8)):
             if operand.dtype != dtype or operand.ndim != 2 or 0 in operand.shape:
                 given = f"{operand.dtype} {list(operand.shape)}"
@@ -60,12 +60,12 @@ class Lines:
     @property
     def taps(self) -> int:
         """Taps of every filter, K."""
-        return self.w.shape[1]
+        return int(self.w.shape[1])
 
     @property
     def pixels(self) -> int:
         """Outputs of every line."""
-        return (self.x.shape[1] - self.taps) // self.stride + 1
+        return int(self.x.shape[1] - self.taps) // self.stride + 1
 
     def under(self, start: int, count: int, offset: int) -> np.ndarray:
         """Activations `offset` past the places of `count` outputs from `start` on: uint8 [L, count], 0 past the end."""
@@ -102,7 +102,7 @@ def lines_of(
 
 def image_of(sums: np.ndarray, channels: int, axis: str = "row") -> np.ndarray:
     """Sums [L, pixels] of `lines_of` back as an image [H', W', channels]."""
-    image = sums.reshape(channels, -1, sums.shape[1]).transpose(1, 2, 0)
+    image: np.ndarray = sums.reshape(channels, -1, sums.shape[1]).transpose(1, 2, 0)
     return image if axis == "row" else image.swapaxes(0, 1)
 
 

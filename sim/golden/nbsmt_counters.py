@@ -77,4 +77,5 @@ def _reduced(pe: NbSmtConfig, x_wide: np.ndarray, w_wide: np.ndarray, active: np
     if not rules.detects_zeros:
         return two if threads == 2 else four
     n = active.sum(axis=-1, keepdims=True)
-    return active & (((n == 2) & two) | ((n > 2) & four))
+    reduced: np.ndarray = active & (((n == 2) & two) | ((n > 2) & four))
+    return reduced
