@@ -28,7 +28,7 @@ from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.protocol import Command
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 
 PRESETS = ("os4", "sysmt2_8")
 FRAMES = 1000

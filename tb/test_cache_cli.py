@@ -209,7 +209,8 @@ def test_bad_traces_are_refused_in_one_line(tmp_path, capsys, change, message):
         (["cache", "none.npz"], "trace none.npz cannot be read (No such file or directory): give an .npz file"),
         (["cache", "w.net", "--size", "16X"], "size must be a number of bytes such as 16384, 16K or 1M, not '16X'"),
         (["cache", "w.net", "--null-cache", "off", "--approx", "1"], "null-cache must be on to set approx, not off"),
-        (["cache", "w.net", "--preset", "galilei"], "cache preset must be one of galileo, tiny, not 'galilei'"),
+        (["cache", "w.net", "--preset", "galilei"],
+         "preset must be one of galileo, tiny, not 'galilei' (did you mean galileo?)"),
     ],
 )  # fmt: skip
 def test_unusable_words_are_one_line_and_leave_nothing(tmp_path, monkeypatch, capsys, words, message):

@@ -12,8 +12,7 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.policy import POLICIES
-from sysmt.sim.golden.nbsmt import Product
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.product import Counters, Product
 from sysmt.sim.nn.digits import data, train
 from sysmt.sim.nn.digits.network import SHAPES, Shape, forward, golden, load, lower, output_side
 from sysmt.sim.nn.digits.training import Adam, Parameters, Recipe, activations, exact_product, gradients, initial

@@ -6,7 +6,7 @@ import pytest
 
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import LayerPlan, Runner, exact_plan
 from sysmt.sim.nn.k_order import HOLE, ordered

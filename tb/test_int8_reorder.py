@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.nn.k_order import HOLE, ordered
 from sysmt.sim.quant.accuracy_drop import expected_loss, labelled_loss
 from sysmt.sim.quant.matching import ALONE, groups, match, match_at

@@ -134,6 +134,7 @@ class SystolicArray(wiring.Component):
         x = Signal(len(self.i_x.payload.as_value()))
         threads = sequencer.tile.threads
         runs = [1, threads != 0, threads == 2, threads == 2][: self.config.pe.threads]
+        runs = [run for run in runs for _ in range(self.config.pe.pairs_per_thread)]
         kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
         mask = Cat(bit.replicate(X_WIDTH) for bit in kept).replicate(self.config.rows)
         m.d.comb += x.eq(self._enter(m, self.i_x.payload.as_value(), "x") & mask)

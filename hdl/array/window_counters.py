@@ -8,8 +8,9 @@ the last output goes out), and a tap adds the counts of the rows whose weight ha
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-from .bilinear import Form
-from .events import Monomial
+from sysmt.hdl.pe.polynomial import Monomial
+
+from .bilinear import BilinearForm
 
 
 class WindowCounters:
@@ -63,7 +64,7 @@ class WindowCounters:
             self._taps[part] = Signal(self._rows, name=f"line_taps_{i}", reset_less=True)
             m.d.sync += self._taps[part].eq(has)
 
-    def terms(self, form: Form) -> list[tuple[Value, Value, int]]:
+    def terms(self, form: BilinearForm) -> list[tuple[Value, Value, int]]:
         """What a step of a 1-D convolution adds to `form`, as products; all zero in a matrix product."""
         windows = {p: self._windows.get(p, [self._width] * self._rows) for p, _ in form.pairs}
         return [

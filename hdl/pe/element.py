@@ -11,7 +11,7 @@ from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.blocks import owned_by
 
-from . import multiplier_kind
+from .kind import gates_of
 from .ports import Control, activations, weights
 
 
@@ -91,7 +91,7 @@ class ProcessingElement(wiring.Component):
         if self.config.fuse:
             used_w = Signal.like(w, name="used_w")
             m.d.comb += used_w.as_value().eq(w.as_value() | self.i_row.as_value())
-        multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
+        multiplier = shared(m, "multiplier", gates_of(pe).multiplier(pe), pe, platform)
         m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(used_w), multiplier.mode.eq(control.mode)]
         product = multiplier.product
         masked = pe.pipeline and pe.target == "asic"
@@ -104,8 +104,8 @@ class ProcessingElement(wiring.Component):
         shift = delay_line(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
         adds = Const(1)
         if pe.clock_gating:
-            active = Signal(pe.threads)
-            m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.threads)))
+            active = Signal(pe.pairs)
+            m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.pairs)))
             adds = delay_line(m, active.any(), self.enable, "adds", cycles=pe.pipeline, block="registers")
         # In an FPGA nothing but clock enables shall wait for what freezes the array. In cells `adds` needs no mask,
         # since its register has an enable, but clock-gated arrays of two threads come out smaller with it.

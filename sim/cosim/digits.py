@@ -9,8 +9,7 @@ import numpy as np
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.array import matmul_cycles
-from sysmt.sim.golden.nbsmt import Product
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.product import Counters, Product
 from sysmt.sim.nn.digits.network import Layer, Run, forward, golden
 
 from . import rtl

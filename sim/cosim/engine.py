@@ -7,8 +7,9 @@ from threading import Lock
 import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.golden.nbsmt import Product
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import golden_of
+from sysmt.sim.golden.product import Counters, Product
 
 from .rtl import Run, products
 
@@ -29,13 +30,13 @@ class Gates:
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
         """One product on so many threads."""
         run = self._run([(x, w, threads)])
-        return Product(run.sums[0].astype(np.int32), _counters(run))
+        return Product(run.sums[0].astype(np.int32), _counters(run, self.config.pe))
 
     def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
         """One product per channel, back to back."""
         pairs = [(np.ascontiguousarray(x[:, :, c]), w[:, c : c + 1], 1) for c in range(w.shape[1])]
         run = self._run(pairs)
-        return Product(np.concatenate(run.sums, axis=1).astype(np.int32), _counters(run))
+        return Product(np.concatenate(run.sums, axis=1).astype(np.int32), _counters(run, self.config.pe))
 
     def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Run:
         run = products(pairs, self.config, self.simulator)
@@ -44,6 +45,6 @@ class Gates:
         return run
 
 
-def _counters(run: Run) -> Counters:
-    names = ("active", "busy", "collisions", "reduced")
-    return Counters(**{name: run.counters[name] for name in names}) if run.counters else Counters()
+def _counters(run: Run, pe: PEConfig) -> Counters:
+    counted = {name: run.counters[name] for name in pe.EVENTS} if run.counters else {}
+    return golden_of(pe).counters(**counted)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
 
 from .simulate import LANES, Simulation

@@ -6,8 +6,8 @@ from typing import Protocol
 import numpy as np
 
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import Product, matmul
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.product import Counters, Product
 
 
 class Engine(Protocol):
@@ -27,7 +27,7 @@ class Golden:
         self.pe, self.counting = pe, counting
 
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
-        """`sysmt.sim.golden.nbsmt.matmul`."""
+        """`sysmt.sim.golden.matmul.matmul`."""
         return matmul(x, w, self.pe, threads, self.counting)
 
     def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sysmt.sim.golden.nbsmt import Product
+from sysmt.sim.golden.product import Product
 from sysmt.sim.nn.operators.linear import Linear
 
 from .engines import Engine

@@ -20,6 +20,8 @@ from math import prod
 
 import numpy as np
 
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import split
 from sysmt.sim.golden.nbsmt_terms import terms
@@ -55,6 +57,8 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     -------
     int8 [P, N]
     """
+    if not isinstance(pe, NbSmtConfig):
+        raise UserError(f"kind must be nbsmt to recalibrate weights, not {pe.kind!r}; leave recalibration out")
     tables, mix = _basis(pe, threads)
     gram, wanted = _moments(x, target, pe, threads, mix)
     parts = len(mix)

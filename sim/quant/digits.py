@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from sysmt.hdl.params.pe import THREADS, PEConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.product import Counters
 from sysmt.sim.nn.digits.data import Images
 from sysmt.sim.nn.digits.network import Layer, Run, forward, golden, load
 
@@ -21,7 +22,7 @@ class Outcome:
     Parameters
     ----------
     threads, policy, rounding
-        The PE, as in `PEConfig`; policy is "" for one thread, where it has no effect.
+        The PE, as in `NbSmtConfig`; policy is "" for one thread, where it has no effect.
     accuracy : float
         Share of the images recognised.
     score_error : float
@@ -60,15 +61,15 @@ def sweep(images: Images, rounding: str = "nearest", layers: tuple[Layer, ...] |
         The network; the trained one by default.
     """
     layers = load() if layers is None else layers
-    exact = forward(layers, images.pixels, golden(PEConfig()))
+    exact = forward(layers, images.pixels, golden(NbSmtConfig()))
     for threads in THREADS:
         for policy in POLICIES if threads > 1 else ("",):
-            pe = PEConfig(threads=threads, policy=policy or "S+A", rounding=rounding)
+            pe = NbSmtConfig(threads=threads, policy=policy or "S+A", rounding=rounding)
             run = forward(layers, images.pixels, golden(pe)) if threads > 1 else exact
             yield outcome(run, exact, images, pe, policy)
 
 
-def outcome(run: Run, exact: Run, images: Images, pe: PEConfig, policy: str | None = None) -> Outcome:
+def outcome(run: Run, exact: Run, images: Images, pe: NbSmtConfig, policy: str | None = None) -> Outcome:
     """Summarise one run of the network, from the model or from gates, beside the exact run on the same images."""
     threaded = [r for r in run.records if r.layer.shape.threads is None]
     counters = sum((r.product.counters for r in threaded), Counters())

@@ -59,7 +59,7 @@ def _points(axes: Axes, outcomes: list[Outcome], name: str) -> None:
             for value in mine.values():
                 axes.axhline(value, color=colour, linestyle="--", label="1 thread (exact)")
             continue
-        places = [POLICIES.index(policy) + (-0.12 if threads == 2 else 0.12) for policy in mine]
+        places = [list(POLICIES).index(policy) + (-0.12 if threads == 2 else 0.12) for policy in mine]
         look = {"color": colour, "label": f"{threads} threads", "clip_on": False}  # points at 100 % are whole
         axes.plot(places, list(mine.values()), "os"[threads == 4], **look)
     axes.set_xticks(range(len(POLICIES)), POLICIES, rotation=45)

@@ -7,7 +7,7 @@ import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.array import matmul_cycles
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.product import Counters
 from sysmt.sim.golden.rounding import fits_x
 from sysmt.sim.nn.batches import watch
 from sysmt.sim.nn.engines import Engine

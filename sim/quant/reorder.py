@@ -19,7 +19,7 @@ from math import inf
 
 import numpy as np
 
-from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.sim.golden.nbsmt import split
 from sysmt.sim.golden.nbsmt_counters import count
 from sysmt.sim.nn.k_order import HOLE, ordered
@@ -51,7 +51,7 @@ class Reorderer:
     x : uint8 [M, K]
         Activations of calibration inputs. The first half makes the order, the second judges it.
     w : int8 [K, N]
-    pe : PEConfig
+    pe : NbSmtConfig
         Of a policy that detects zeros: the others reduce alike in any order.
     threads : int
     weight : float64 [N], optional
@@ -62,7 +62,7 @@ class Reorderer:
 
     x: np.ndarray
     w: np.ndarray
-    pe: PEConfig
+    pe: NbSmtConfig
     threads: int
     weight: np.ndarray | None = None
     centred: bool = False

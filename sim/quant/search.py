@@ -21,6 +21,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.sim.nn.batches import run, watch
 from sysmt.sim.nn.engines import Golden
@@ -107,14 +108,17 @@ class Planner:
     @cached_property
     def orders(self) -> dict[int, Reorderer]:
         """Finders of orders for the covered layers; none where an order makes no difference or none is wished."""
-        if not self.wishes.reorder or not self.config.pe.rules.detects_zeros or self.wishes.threads == 1:
+        pe = self.config.pe
+        if not self.wishes.reorder or self.wishes.threads == 1:
+            return {}
+        if not isinstance(pe, NbSmtConfig) or not pe.rules.detects_zeros:
             return {}
         self.say("reading operands for the order of K")
         return {
             index: Reorderer(
                 x=x,
                 w=self.network.layers[index].weights,
-                pe=self.config.pe,
+                pe=pe,
                 threads=self.wishes.threads,
                 weight=self.network.layers[index].requantize.scale ** 2,
                 centred=self.wishes.recalibrate,

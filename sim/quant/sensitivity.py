@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.sim.golden.nbsmt_terms import W, X, terms
 from sysmt.sim.golden.rounding import fits_w, fits_x, reduce_w, reduce_x
 from sysmt.sim.nn.k_order import HOLE
@@ -34,7 +34,7 @@ class Harm:
     ----------
     x : uint8 [M, K]
     w : int8 [K, N]
-    pe : PEConfig
+    pe : NbSmtConfig
     weight : float64 [N]
         What a squared error of one column counts.
     centred : bool
@@ -43,7 +43,7 @@ class Harm:
 
     x: np.ndarray
     w: np.ndarray
-    pe: PEConfig
+    pe: NbSmtConfig
     weight: np.ndarray
     centred: bool = False
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import Product, matmul
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.product import Product
 from sysmt.sim.golden.requantize import Requantize
 
 

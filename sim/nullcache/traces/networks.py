@@ -119,13 +119,14 @@ def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[L
 
 def _digits(image: int) -> Iterator[LayerData]:
     """The quantised digits network of this repository on one test image, uint8 activations and int8 weights."""
+    from sysmt.hdl.params.pe import PEConfig
     from sysmt.sim.nn.digits import data, network
 
     images = data.load()[1].pixels
     if image >= len(images):
         raise ConfigError(f"seed must be below {len(images)}, the number of test images, not {image}")
     pixels = images[image : image + 1]
-    product = network.golden(network.PEConfig())
+    product = network.golden(PEConfig())
     side, channels = pixels.shape[1], pixels.shape[3]
     x = pixels[0].transpose(2, 0, 1)
     for layer, record in zip(network.load(), network.forward(network.load(), pixels, product).records, strict=True):

@@ -56,7 +56,7 @@ def _run(args: argparse.Namespace) -> Result:
             {
                 "array": name,
                 "threads": config.pe.threads,
-                "accuracy": accuracy[config.pe.threads, config.pe.policy],
+                "accuracy": accuracy[config.pe.threads, config.as_dict()["policy"]],
                 "images on gates": args.images,
                 "recognised": int((gates.run.classes == few.labels).sum()),
                 "layers equal": f"{gates.layers_equal}/{len(gates.run.records)}",

@@ -1,36 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NB-SMT once more, one product at a time in plain integers: slow and obvious, to check the golden model against.
+"""One step of an NB-SMT PE in plain integers (MICRO 2020, section 3). Shares no arithmetic with the golden model."""
 
-Reads like the rules: nothing is shared with the fast model but the containers of the result.
-"""
-
-import numpy as np
-
-from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import Product
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.sim.golden.product import Counters
 
 
-def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = None) -> Product:
-    """The same contract as `sysmt.sim.golden.nbsmt.matmul`, about a million times slower per product."""
-    t = pe.throttle(threads)
-    xs, ws = x.tolist(), w.tolist()
-    k = len(ws)
-    steps = pe.steps(k, threads)
-    sums = np.zeros((len(xs), len(ws[0])), np.int32)
-    counters = Counters()
-    for m, row in enumerate(xs):
-        for n in range(len(ws[0])):
-            for step in range(steps):
-                places = [thread * steps + step for thread in range(t)]
-                pairs = [(row[p], ws[p][n]) if p < k else (0, 0) for p in places]
-                value, counted = pe_step(pairs, pe)
-                sums[m, n] += value
-                counters += counted
-    return Product(sums, counters)
-
-
-def pe_step(pairs: list[tuple[int, int]], pe: PEConfig) -> tuple[int, Counters]:
+def pe_step(pairs: list[tuple[int, int]], pe: NbSmtConfig) -> tuple[int, Counters]:
     """What one PE adds to its sum, and counts, for the pairs (x, w) of its threads in one step."""
     active = [pair for pair in pairs if pair[0] != 0 and pair[1] != 0]
     n = len(active)
@@ -49,7 +24,7 @@ def pe_step(pairs: list[tuple[int, int]], pe: PEConfig) -> tuple[int, Counters]:
     return sum(value for value, _ in products), Counters(n, int(n > 0), collision, reduced)
 
 
-def _two(x: int, w: int, pe: PEConfig) -> tuple[int, bool]:
+def _two(x: int, w: int, pe: NbSmtConfig) -> tuple[int, bool]:
     """A product on a 4b x 8b multiplier, and whether an operand was reduced."""
     x_fits = x < 16
     w_fits = -8 <= w <= 7
@@ -61,7 +36,7 @@ def _two(x: int, w: int, pe: PEConfig) -> tuple[int, bool]:
     return _reduced_x(x, pe.rounding) * w, True
 
 
-def _four(x: int, w: int, pe: PEConfig) -> tuple[int, bool]:
+def _four(x: int, w: int, pe: NbSmtConfig) -> tuple[int, bool]:
     """A product on a 4b x 4b multiplier, and whether an operand was reduced."""
     checks = pe.rules.checks_width
     x_passes = checks and x < 16
@@ -77,3 +52,6 @@ def _reduced_x(x: int, rounding: str) -> int:
 
 def _reduced_w(w: int, rounding: str) -> int:
     return 16 * (w // 16 if rounding == "truncate" else min((w + 8) // 16, 7))
+
+
+KIND = pe_step
