@@ -89,7 +89,7 @@ def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str
                 kept = ("top1", "top1_exact", "agree", "speedup", "speedup_covered")
                 gains = [row["fewer_reduced"] for row in report["layers"] if row["fewer_reduced"] is not None]
                 rows.append(
-                    {"threads": threads, "policy": label}
+                    {"model": model.name, "threads": threads, "policy": label}
                     | {key: report[key] for key in kept}
                     | {"reordered": len(gains), "fewer_reduced": min(gains, default=0.0)}
                 )
@@ -117,6 +117,7 @@ def within_budget(model: Model, threads: int) -> dict[str, Any]:
     reports = [outcome.report for outcome, _ in outcomes]
     blamed = Counter(name for report in reports for reason in report["reasons"] for name in reason["layers"])
     found = {
+        "model": model.name,
         "threads": threads,
         "policy": f"{BUDGET_POLICY}, budget",
         "inputs": len(right[0]),
@@ -160,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
     outcomes = list(digits.sweep(test))
     draw(outcomes, len(test), args.to / "digits.png")
     keys = ("threads", "policy", "accuracy", "utilisation", "reduced_share")
-    found = {"digits": [{key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
+    found = {"digits": [{"model": "digits"} | {key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
     found_models = list(models(data_folder() / "data"))
     planned = [[within_budget(model, threads) for threads in (2, 4)] for model in found_models]
     for model, budgets in zip(found_models, planned, strict=True):
