@@ -71,8 +71,8 @@ def _module(
             following = []
             for group in _grouped(level):
                 fresh += 1
-                for part, pin, place in group:
-                    parts[part].pins[pin][place] = fresh
+                for part, pin, position in group:
+                    parts[part].pins[pin][position] = fresh
                 parts.append(Instance(f"fan{fresh}", buffer.name, {pin_in: [net], pin_out: [fresh]}))
                 following.append(((len(parts) - 1, pin_in, 0), 1))
             level, total = following, len(following)
@@ -80,10 +80,10 @@ def _module(
         sinks[net] = level
     for port, (way, bits) in module.ports.items():
         if way == "input":
-            for place, bit in enumerate(bits):
-                presented[module.name, port, place] = sum(weight for _, weight in sinks.get(bit, []))
+            for position, bit in enumerate(bits):
+                presented[module.name, port, position] = sum(weight for _, weight in sinks.get(bit, []))
                 if bit in clock_nets:
-                    clocks.add((module.name, port, place))
+                    clocks.add((module.name, port, position))
     return replace(module, parts=parts)
 
 
@@ -95,18 +95,17 @@ def _sinks(
 ) -> tuple[dict[int | str, list[tuple[Sink, int]]], set[int | str]]:
     """Sinks of every net with their weights, and the nets that are clocks."""
     sinks: dict[int | str, list[tuple[Sink, int]]] = defaultdict(list)
-    clock_nets = set()
+    clock_nets: set[int | str] = set()
     for index, part in enumerate(module.parts):
-        known = part.kind in library.names
-        cell = library.cell(part.kind) if known else None
+        cell = library.cell(part.kind) if part.kind in library.names else None
         for pin, bits in part.pins.items():
-            if known and pin not in cell.inputs:
+            if cell and pin not in cell.inputs:
                 continue
-            for place, bit in enumerate(bits):
-                weight = 1 if known else presented.get((part.kind, pin, place), 0)
+            for position, bit in enumerate(bits):
+                weight = 1 if cell else presented.get((part.kind, pin, position), 0)
                 if weight:
-                    sinks[bit].append(((index, pin, place), weight))
-                if (known and pin == cell.clock) or (part.kind, pin, place) in clocks:
+                    sinks[bit].append(((index, pin, position), weight))
+                if (cell and pin == cell.clock) or (part.kind, pin, position) in clocks:
                     clock_nets.add(bit)
     return sinks, clock_nets
 

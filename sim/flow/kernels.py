@@ -22,12 +22,12 @@ def levelled(ins: np.ndarray, out: np.ndarray, nets: int) -> tuple[np.ndarray, i
                 missing[gate] += 1
                 starts[net + 1] += 1
     starts = np.cumsum(starts)
-    fan, place = np.zeros(starts[-1], np.int64), starts[:-1].copy()
+    fan, next_slot = np.zeros(starts[-1], np.int64), starts[:-1].copy()
     for gate in range(len(out)):
         for net in ins[gate]:
             if driver[net] >= 0:
-                fan[place[net]] = gate
-                place[net] += 1
+                fan[next_slot[net]] = gate
+                next_slot[net] += 1
     order = np.zeros(len(out), np.int64)
     end = 0
     for gate in range(len(out)):
@@ -65,7 +65,7 @@ def _value(values, ins, start, end, rows, known):
 
 
 @njit(cache=True)
-def _room():
+def _scratch():
     known = np.zeros(DEEPEST, np.uint64)
     known[1] = np.uint64(0xFFFFFFFFFFFFFFFF)
     return known
@@ -74,7 +74,7 @@ def _room():
 @njit(cache=True)
 def sweep(values, program, ins, out, starts, rows, toggles):
     """Evaluate all gates in order."""
-    known = _room()
+    known = _scratch()
     for gate in range(len(program)):
         word = _value(values, ins[gate], starts[program[gate]], starts[program[gate] + 1], rows, known)
         changed = word ^ values[out[gate]]
@@ -86,7 +86,7 @@ def sweep(values, program, ins, out, starts, rows, toggles):
 @njit(cache=True)
 def next_states(values, program, ins, q, enable, starts, rows):
     """What the registers take at the edge."""
-    known = _room()
+    known = _scratch()
     taken = np.zeros(len(program), np.uint64)
     for i in range(len(program)):
         word = _value(values, ins[i], starts[program[i]], starts[program[i] + 1], rows, known)
@@ -112,12 +112,12 @@ def write(values, nets, words, toggles, changed):
 
 
 @njit(cache=True)
-def settle(values, count, changed, gates, fanout, room, toggles):
+def settle(values, count, changed, gates, fanout, scratch, toggles):
     """Unit delays: what changed makes its gates be evaluated, whose outputs all change one unit later."""
     program, ins, out, starts, rows = gates
     fan_starts, fan = fanout
-    due, words, stamps, stamp = room
-    known = _room()
+    due, words, stamps, stamp = scratch
+    known = _scratch()
     while count:
         stamp[0] += 1
         waiting = 0

@@ -163,7 +163,7 @@ endmodule
 """
 
 
-def _adder(found: tuple[str, list[str], str, str], operands: str) -> str:
-    cell, inputs, carry, total = found
+def _adder(adder: tuple[str, list[str], str, str], operands: str) -> str:
+    cell, inputs, carry, total = adder
     pins = [f".{pin}({operand}[i])" for pin, operand in zip(inputs, operands, strict=True)]
     return f"{cell} adder ({', '.join(pins)}, .{carry}(X[i]), .{total}(Y[i]));"

@@ -184,6 +184,6 @@ def _fanout(ins: np.ndarray, nets: int) -> tuple[np.ndarray, np.ndarray]:
     """The gates that each net leads to, net after net."""
     gates = np.repeat(np.arange(len(ins)), ins.shape[1])
     flat = ins.ravel()
-    kept = flat > 1
-    order = np.argsort(flat[kept], kind="stable")
-    return np.searchsorted(flat[kept][order], np.arange(nets + 1)), gates[kept][order]
+    connected = flat > 1
+    order = np.argsort(flat[connected], kind="stable")
+    return np.searchsorted(flat[connected][order], np.arange(nets + 1)), gates[connected][order]

@@ -71,14 +71,14 @@ def touch(i, ages, state):
 @njit(cache=True)
 def _partner(new, values, masks, state):
     """The entry that differs from `new` in one bit only, the lowest bit there is; the gates try bit after bit."""
-    found = -1
+    partner = -1
     lowest = np.int64(1) << 40
     for i in range(state[USED]):
         differ = values[i] ^ values[new]
         if masks[i] == masks[new] and differ != 0 and differ & (differ - 1) == 0 and differ < lowest:
-            found = i
+            partner = i
             lowest = differ
-    return found
+    return partner
 
 
 @njit(cache=True)

@@ -105,13 +105,13 @@ def _compact(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     touched = np.zeros((1 << 32) // PAGE, bool)
     touched[trace.addr // PAGE] = True
     pages = np.flatnonzero(touched)
-    place = np.zeros(len(touched), np.int64)
-    place[pages] = np.arange(len(pages)) * PAGE
+    position = np.zeros(len(touched), np.int64)
+    position[pages] = np.arange(len(pages)) * PAGE
     memory = np.zeros(len(pages) * PAGE, np.uint8)
     for i, page in enumerate(pages):
         part = trace.mem[page * PAGE : (page + 1) * PAGE]
         memory[i * PAGE : i * PAGE + len(part)] = part
-    return place[trace.addr // PAGE] + trace.addr % PAGE, memory
+    return position[trace.addr // PAGE] + trace.addr % PAGE, memory
 
 
 @njit(cache=True, inline="always")
