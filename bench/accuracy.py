@@ -47,7 +47,7 @@ SIDE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class TestedModel:
     """A model at hand, with pairs of calibration and test inputs that have nothing in common."""
 
     name: str
@@ -55,7 +55,7 @@ class Model:
     folds: tuple[tuple[Inputs, Inputs], ...]
 
 
-def models(root: Path) -> Iterator[Model]:
+def models(root: Path) -> Iterator[TestedModel]:
     """The models that are below a folder."""
     for name, model, tests, calibration in MODELS:
         if not (root / "models" / model).exists() or not (root / tests).exists():
@@ -65,12 +65,12 @@ def models(root: Path) -> Iterator[Model]:
         tested = inputs.load(root / tests, network)
         if calibration is None:
             halves = tested[::2], tested[1::2]
-            yield Model(name, network, (halves, halves[::-1]))
+            yield TestedModel(name, network, (halves, halves[::-1]))
         else:
-            yield Model(name, network, ((inputs.load(root / calibration, network), tested),))
+            yield TestedModel(name, network, ((inputs.load(root / calibration, network), tested),))
 
 
-def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def sweep(model: TestedModel, limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A row per run of every policy, and the layers of two threads with S+aW, prepared.
 
     Every policy runs plainly and, where it detects zeros, with reordering and recalibration. `fewer_reduced` is the
@@ -98,7 +98,7 @@ def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str
     return rows, layers
 
 
-def within_budget(model: Model, threads: int) -> dict[str, Any]:
+def within_budget(model: TestedModel, threads: int) -> dict[str, Any]:
     """Plan within the budget and test on everything: loss with its paired interval, speed-up, the layer most to blame.
 
     `worst` is the layer that, made exact alone, brings back most of the answers that changed.

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .liberty import Cell, Library
+from .liberty import Cell, CellLibrary
 from .netlist import Instance, Module, Netlist
 
 LIMIT = 12
@@ -22,7 +22,7 @@ Sink = tuple[int, str, int]
 """Part, pin and place of a bit in it."""
 
 
-def insert_buffers(netlist: Netlist, library: Library) -> Netlist:
+def insert_buffers(netlist: Netlist, library: CellLibrary) -> Netlist:
     """The same design with trees of buffers."""
     buffer = best_buffer(library)
     if buffer is None:
@@ -35,7 +35,7 @@ def insert_buffers(netlist: Netlist, library: Library) -> Netlist:
     return Netlist(netlist.top, modules)
 
 
-def best_buffer(library: Library) -> Cell | None:
+def best_buffer(library: CellLibrary) -> Cell | None:
     """The buffer with the least product of area and delay when it drives `LIMIT` NAND inputs; None where none is."""
     nand = library.smallest_nand
     slew = np.array(0.1)
@@ -51,7 +51,7 @@ def best_buffer(library: Library) -> Cell | None:
 
 def _module(
     module: Module,
-    library: Library,
+    library: CellLibrary,
     buffer: Cell,
     presented: dict[tuple[str, str, int], int],
     clocks: set[tuple[str, str, int]],
@@ -89,7 +89,7 @@ def _module(
 
 def _sinks(
     module: Module,
-    library: Library,
+    library: CellLibrary,
     presented: dict[tuple[str, str, int], int],
     clocks: set[tuple[str, str, int]],
 ) -> tuple[dict[int | str, list[tuple[Sink, int]]], set[int | str]]:

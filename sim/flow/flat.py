@@ -11,7 +11,7 @@ from sysmt.base.errors import UserError
 
 from .blocks import BLOCKS, shares
 from .cells import Cell
-from .liberty import Library
+from .liberty import CellLibrary
 from .netlist import Instance, Module, Netlist
 
 NONE = -1
@@ -24,7 +24,7 @@ class Flat:
 
     Members
     -------
-    library : Library
+    library : CellLibrary
     nets : int
         Nets are 0 to nets - 1; 0 and 1 are the constants.
     kinds : list of Cell
@@ -40,7 +40,7 @@ class Flat:
     names : dict of module to the names of its cells
     """
 
-    library: Library
+    library: CellLibrary
     nets: int
     kinds: list[Cell]
     kind: np.ndarray
@@ -76,7 +76,7 @@ class Flat:
         return int(self.ports["clk"][1][0])
 
 
-def flatten(netlist: Netlist, library: Library) -> Flat:
+def flatten(netlist: Netlist, library: CellLibrary) -> Flat:
     """Expand all modules; a cell that cannot be simulated is refused."""
     kinds = [library.cell(name) for name in sorted(netlist.cells)]
     for cell in kinds:

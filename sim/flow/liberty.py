@@ -20,7 +20,7 @@ _CELL = re.compile(r'\bcell\s*\(\s*"?([\w$]+)"?\s*\)\s*\{')
 
 
 @dataclass
-class Library:
+class CellLibrary:
     """A liberty file: where it lies, and its text as it is there, unpacked."""
 
     path: Path
@@ -216,9 +216,9 @@ def content(path: Path) -> bytes:
         raise UserError(f"library {str(path)!r} cannot be read: it is cut off") from error
 
 
-def read(path: Path) -> Library:
+def read(path: Path) -> CellLibrary:
     """Read a liberty file; what is none, or lacks a flip-flop or a NAND, is refused."""
-    library = Library(path, content(path))
+    library = CellLibrary(path, content(path))
     try:
         kind = library.head.kind
     except LibertyError as error:

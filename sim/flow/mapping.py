@@ -24,7 +24,7 @@ from sysmt.hdl.emit import Design
 
 from . import netlist, tools, yosys
 from .buffering import insert_buffers
-from .liberty import Library
+from .liberty import CellLibrary
 from .memories import BLACK_BOX, TECHMAP
 from .netlist import Netlist
 
@@ -38,7 +38,7 @@ class Mapped:
 
     top: str
     folder: Path
-    library: Library | None
+    library: CellLibrary | None
 
     @cached_property
     def netlist(self) -> Netlist:
@@ -60,7 +60,7 @@ def flattened(design: Design) -> list[str]:
 
 def to_cells(
     design: Design,
-    library: Library,
+    library: CellLibrary,
     period_ps: float,
     clock_gates: bool = False,
     progress: tools.Progress = tools.silent,
@@ -70,7 +70,7 @@ def to_cells(
     Parameters
     ----------
     design : Design
-    library : Library
+    library : CellLibrary
     period_ps : float
         What the cells are chosen and sized for.
     clock_gates : bool
@@ -135,7 +135,7 @@ def _map(design: Design, commands: list[str], files: dict[str, bytes], progress:
     return cached("silicon", design.name, [commands, digests, yosys.version()], make)
 
 
-def adder_map(library: Library) -> str:
+def adder_map(library: CellLibrary) -> str:
     """Verilog that maps `$fa` to the smallest full adder of the library, and to a half adder where a bit is 0.
 
     A library without a full adder gets the gates that Yosys makes of it.

@@ -18,7 +18,7 @@ from sysmt.base.errors import UserError
 
 from . import structural
 from .flat import flatten
-from .liberty import Library
+from .liberty import CellLibrary
 from .mapping import Mapped
 from .netlist import Netlist
 from .timing_estimate import TOOL, slowest
@@ -70,7 +70,7 @@ def version() -> str:
     return f"OpenSTA {subprocess.run(['sta', '-version'], capture_output=True, text=True).stdout.strip()}"
 
 
-def run(script: str, library: Library, netlist: str) -> str:
+def run(script: str, library: CellLibrary, netlist: str) -> str:
     """What OpenSTA prints while it runs `script` on a netlist; without the wires that a library may assume."""
     with tempfile.TemporaryDirectory() as scratch:
         cells = re.sub(rb"default_wire_load\s*:[^;]*;", b"", library.source)
@@ -87,7 +87,7 @@ def run(script: str, library: Library, netlist: str) -> str:
     return output
 
 
-def linked(top: str, period_ps: float, library: Library) -> str:
+def linked(top: str, period_ps: float, library: CellLibrary) -> str:
     """The beginning of a script: library and netlist read, clock defined."""
     period = period_ps * 1e-12 / library.seconds
     return "\n".join(
@@ -103,13 +103,13 @@ def linked(top: str, period_ps: float, library: Library) -> str:
     )
 
 
-def measure(mapped: Mapped, library: Library, period_ps: float, tool: str = "") -> Timing:
+def measure(mapped: Mapped, library: CellLibrary, period_ps: float, tool: str = "") -> Timing:
     """Time a mapped design; found again when the same was timed before.
 
     Parameters
     ----------
     mapped : Mapped
-    library : Library
+    library : CellLibrary
     period_ps : float
         The clock asked for. It changes nothing but the slacks, from which the shortest period follows.
     tool : str
@@ -140,7 +140,7 @@ def measure(mapped: Mapped, library: Library, period_ps: float, tool: str = "") 
     return _timing(version(), mapped, library, rows)
 
 
-def _timing(tool: str, mapped: Mapped, library: Library, rows: list[tuple[str, str, str, float]]) -> Timing:
+def _timing(tool: str, mapped: Mapped, library: CellLibrary, rows: list[tuple[str, str, str, float]]) -> Timing:
     """Rows of module, start, end and period as they are shown, the slowest first."""
 
     def named(end: str) -> str:
@@ -151,7 +151,7 @@ def _timing(tool: str, mapped: Mapped, library: Library, rows: list[tuple[str, s
     return Timing(tool, paths[0].period_ps if paths else 0.0, paths)
 
 
-def _where(netlist: Netlist, library: Library, path: str) -> tuple[str, str]:
+def _where(netlist: Netlist, library: CellLibrary, path: str) -> tuple[str, str]:
     """The module in which a hierarchical name lies, and the name with the register's own in place of the cell's."""
     module = netlist.modules[netlist.top]
     names: list[str] = []
