@@ -48,7 +48,7 @@ SIDE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class TestedModel:
     """A model at hand, with pairs of calibration and test inputs that have nothing in common."""
 
     name: str
@@ -56,7 +56,7 @@ class Model:
     folds: tuple[tuple[Inputs, Inputs], ...]
 
 
-def models(root: Path) -> Iterator[Model]:
+def models(root: Path) -> Iterator[TestedModel]:
     """The models that are below a folder."""
     for name, model, tests, calibration in MODELS:
         if not (root / "models" / model).exists() or not (root / tests).exists():
@@ -66,12 +66,12 @@ def models(root: Path) -> Iterator[Model]:
         tested = inputs.load(root / tests, network)
         if calibration is None:
             halves = tested[::2], tested[1::2]
-            yield Model(name, network, (halves, halves[::-1]))
+            yield TestedModel(name, network, (halves, halves[::-1]))
         else:
-            yield Model(name, network, ((inputs.load(root / calibration, network), tested),))
+            yield TestedModel(name, network, ((inputs.load(root / calibration, network), tested),))
 
 
-def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def sweep(model: TestedModel, limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A row per run of every policy, and the layers of two threads with S+aW, prepared.
 
     Every policy runs plainly and, where it detects zeros, with reordering and recalibration. `fewer_reduced` is the
@@ -87,11 +87,11 @@ def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str
                 config = _array(threads, policy)
                 report = infer(model.network, tested, config, wishes, calibrated, explain=False).report
                 label = f"{policy}*" if prepared else policy
-                kept = ("top1", "top1_exact", "agree", "speedup", "speedup_covered")
+                columns = ("top1", "top1_exact", "agree", "speedup", "speedup_covered")
                 gains = [row["fewer_reduced"] for row in report["layers"] if row["fewer_reduced"] is not None]
                 rows.append(
-                    {"threads": threads, "policy": label}
-                    | {key: report[key] for key in kept}
+                    {"model": model.name, "threads": threads, "policy": label}
+                    | {key: report[key] for key in columns}
                     | {"reordered": len(gains), "fewer_reduced": min(gains, default=0.0)}
                 )
                 if (threads, label) == (2, f"{BUDGET_POLICY}*"):
@@ -99,7 +99,7 @@ def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str
     return rows, layers
 
 
-def within_budget(model: Model, threads: int) -> dict[str, Any]:
+def within_budget(model: TestedModel, threads: int) -> dict[str, Any]:
     """Plan within the budget and test on everything: loss with its paired interval, speed-up, the layer most to blame.
 
     `worst` is the layer that, made exact alone, brings back most of the answers that changed.
@@ -117,7 +117,8 @@ def within_budget(model: Model, threads: int) -> dict[str, Any]:
     loss = asdict(paired_loss(*right))
     reports = [outcome.report for outcome, _ in outcomes]
     blamed = Counter(name for report in reports for reason in report["reasons"] for name in reason["layers"])
-    found = {
+    summary = {
+        "model": model.name,
         "threads": threads,
         "policy": f"{BUDGET_POLICY}, budget",
         "inputs": len(right[0]),
@@ -131,8 +132,8 @@ def within_budget(model: Model, threads: int) -> dict[str, Any]:
         "speedup_covered": float(np.mean([report["speedup_covered"] for report in reports])),
         "worst": blamed.most_common(1)[0][0].split(";")[0][-28:] if blamed else "-",
     }
-    progress(f"{model.name}: {json.dumps(found)}")
-    return found
+    progress(f"{model.name}: {json.dumps(summary)}")
+    return summary
 
 
 def _array(threads: int, policy: str) -> ArrayConfig:
@@ -161,19 +162,19 @@ def main(argv: list[str] | None = None) -> int:
     outcomes = list(digits.sweep(test))
     draw(outcomes, len(test), args.to / "digits.png")
     keys = ("threads", "policy", "accuracy", "utilisation", "reduced_share")
-    found = {"digits": [{key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
+    results = {"digits": [{"model": "digits"} | {key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
     found_models = list(models(data_folder() / "data"))
     planned = [[within_budget(model, threads) for threads in (2, 4)] for model in found_models]
     for model, budgets in zip(found_models, planned, strict=True):
         rows, layers = sweep(model, args.limit)
-        found |= {f"{model.name}, within {100 * BUDGET:g} point": budgets, model.name: rows}
+        results |= {f"{model.name}, within {100 * BUDGET:g} point": budgets, model.name: rows}
         figures.draw_policies(model.name, rows + budgets, args.to / f"{model.name}.png")
         title = f"{model.name}, 2 threads, {BUDGET_POLICY}, reordered and recalibrated"
         figures.draw_layers(title, layers, args.to / f"{model.name}_layers.png")
     if args.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(results, indent=2))
     else:
-        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in found.items()))
+        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in results.items()))
         print("\n* reordered and recalibrated; fewer_reduced: of the layer that gains least, on held-out inputs")
         print(f"pictures are in {args.to}")
     return 0

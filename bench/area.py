@@ -42,17 +42,17 @@ def measure() -> list[dict[str, Any]]:
     bases: dict[str, float] = {}
     for name, fields, base in plans:
         config = preset(name, ArrayConfig).with_fields(**fields)
-        found = synthesise(array_design(config, name), library, progress=progress)
-        modules = {row["module"]: row["area"] for row in found.modules}
+        synthesis = synthesise(array_design(config, name), library, progress=progress)
+        modules = {row["module"]: row["area"] for row in synthesis.modules}
         changes = ", ".join(f"{field}={value}" for field, value in fields.items())
         rows.append(
             {
                 "array": name,
                 "with": changes or "-",
-                "um2": round(found.area),
+                "um2": round(synthesis.area),
                 "PE um2": round(modules[f"{name}_pe"]),
                 "counters um2": round(modules.get(f"{name}_counters", 0)),
-                "ratio": found.area / bases.setdefault(base or changes, found.area),
+                "ratio": synthesis.area / bases.setdefault(base or changes, synthesis.area),
             }
         )
     return rows

@@ -61,14 +61,14 @@ def measure(
 
 def _figures(chosen: BoardDefinition, config: AccelConfig, routed: list[Routed]) -> dict[str, Any]:
     """What the placements so far say."""
-    speeds = [found.clocks[0].fmax_mhz for found in routed]
-    used = {name: f"{found['used']} of {found['available']}" for name, found in routed[0].utilisation.items()}
+    speeds = [route.clocks[0].fmax_mhz for route in routed]
+    used = {name: f"{route['used']} of {route['available']}" for name, route in routed[0].utilisation.items()}
     return used | {
         "clock": chosen.clock_hz / 1e6,
         "MHz": median(speeds),
         "slowest": min(speeds),
         "seeds": len(speeds),
-        "met": "yes" if min(found.clocks[0].slack_ns for found in routed) >= 0 else "NO",
+        "met": "yes" if min(route.clocks[0].slack_ns for route in routed) >= 0 else "NO",
         "peak GMAC/s": estimate.peak(chosen, config) / 1e9,
     }
 
@@ -80,8 +80,8 @@ def load() -> dict[str, dict[str, Any]]:
 
 def save(row: dict[str, Any]) -> None:
     """Keep a row in place of the one of the same board."""
-    kept = load() | {row["board"]: row}
-    write_together(RECORD.parent, {RECORD.name: json.dumps(kept, indent=2, sort_keys=True) + "\n"})
+    rows = load() | {row["board"]: row}
+    write_together(RECORD.parent, {RECORD.name: json.dumps(rows, indent=2, sort_keys=True) + "\n"})
 
 
 def markdown() -> str:

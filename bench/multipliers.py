@@ -26,12 +26,12 @@ def measure() -> list[dict[str, Any]]:
     rows = []
     for family in FAMILIES:
         for name in PRESETS:
-            found = []
+            ways = []
             for dsp in (False, True):
                 config = preset(name, ArrayConfig).with_fields(target="fpga", pipeline=3, dsp=dsp, counters=False)
                 design = array_design(config, "array_dsp" if dsp else "array_luts")
-                found.append(synthesise(design, family, seeds=0, progress=progress))
-            pes, (plain, blocks) = config.rows * config.cols, found
+                ways.append(synthesise(design, family, seeds=0, progress=progress))
+            pes, (plain, blocks) = config.rows * config.cols, ways
             rows.append(
                 {
                     "family": family,

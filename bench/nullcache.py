@@ -56,12 +56,12 @@ LIMITS = {"im2col": 4_000_000, "dot": 1_000_000, "direct": 1_000_000}
 
 def networks() -> dict[str, Callable[[], Iterable[LayerData]]]:
     """Layers of every network of the comparison that can be had here, by name."""
-    found = {name: (lambda name=name: layers(name, seed=SEED)) for name in SYNTHETIC}
+    sources = {name: (lambda name=name: layers(name, seed=SEED)) for name in SYNTHETIC}
     data = data_folder() / "data"
     weights = data / "squeezenet_deep_compression" / "compressed_SqueezeNet.net"
     if weights.exists():
-        found["squeezenet"] = lambda: squeezenet(weights, data / "images" / "cat.bmp")
-    return found
+        sources["squeezenet"] = lambda: squeezenet(weights, data / "images" / "cat.bmp")
+    return sources
 
 
 def caches(base: CacheConfig) -> dict[str, CacheConfig]:

@@ -70,7 +70,8 @@ def measure(seeds: int) -> dict[str, Any]:
     if seeds:
         for name, chosen in (("flip-flops", "tcam32"), ("memory", "tcam32_memory")):
             placed = synthesise(tcam_design(TCAMS[chosen], chosen), "ecp5", FPGA_MHZ, seeds, progress=progress)
-            facts.setdefault("ECP5", {})[name] = {"MHz": placed.fmax_mhz, "seeds": list(placed.fmax_seeds)}
+            row = {"TCAM": name, "on": placed.library, "MHz": placed.fmax_mhz, "seeds": list(placed.fmax_seeds)}
+            facts.setdefault("frequency", []).append(row)
     return facts
 
 
@@ -96,8 +97,9 @@ def main(argv: list[str] | None = None) -> int:
     print(table(facts["area"]))
     sram = f"data cache: {facts['bits of the data cache']} bits of SRAM, {SRAM_UM2} um2 each"
     print(f"\n{sram}; Atom: {ATOM_UM2 / 1e6:.3g} mm2 in {ATOM_NM} nm", table(facts["overhead"]), sep="\n")
-    for name, found in facts.get("ECP5", {}).items():
-        print(f"ECP5, {name}: {found['MHz']:.4g} MHz, median of {', '.join(map(str, found['seeds']))}")
+    for row in facts.get("frequency", []):
+        seeds = ", ".join(map(str, row["seeds"]))
+        print(f"{row['on']}, TCAM in {row['TCAM']}: {row['MHz']:.4g} MHz, median of {seeds}")
     return 0
 
 

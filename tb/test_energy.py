@@ -33,7 +33,7 @@ def library(tmp_path_factory):
     return liberty.read(path)
 
 
-def hand_made(library: liberty.Library) -> flat.Flat:
+def hand_made(library: liberty.CellLibrary) -> flat.Flat:
     """y = XOR(a, NOT a), which glitches when gates take time, and q = a a cycle later."""
     parts = [
         Instance("inv", "INV", {"A": [3], "Y": [4]}),

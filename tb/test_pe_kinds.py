@@ -102,7 +102,7 @@ def test_gates(kind):
         assert issubclass(multiplier, Multiplier)
         assert activations(pe).size == weights(pe).size == 8 * pe.pairs
         assert tuple(gates.events(pe)) == pe.EVENTS
-        assert gates.blocks(pe)[multiplier.module_name(pe)] == "multiplier"
+        assert multiplier.block == "multiplier"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -65,10 +65,6 @@ class Gates(ABC):
         """The weights of one PE in one step, in the order of `activations`: `W_WIDTH` bits each, signed."""
         return data.ArrayLayout(signed(W_WIDTH), config.pairs)
 
-    def blocks(self, config: PEConfig) -> dict[str, str]:
-        """The block of the area report that each module below the PE belongs to, by the module's name."""
-        return {self.multiplier(config).module_name(config): "multiplier"}
-
 
 def gates_of(config: PEConfig) -> Gates:
     """The gates of the configuration's kind."""

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Area of a mapped design: in all, by block, and by module."""
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,8 +67,8 @@ def measure(mapped: Mapped) -> Area:
         return tuple(library.cell(kind).outputs) if library else _GATE_OUTPUTS.get(kind, ("Y",))
 
     owner = cell_blocks(netlist, is_register, outputs)
-    blocks: Counter = Counter()
-    modules = []
+    blocks: dict[str, float] = defaultdict(float)
+    modules: list[dict[str, Any]] = []
     for name, copies in netlist.copies.items():
         parts = [part for part in netlist.modules[name].parts if part.kind not in netlist.modules]
         for part in parts:

@@ -50,7 +50,7 @@ class InternalPower:
     tables: tuple[Table, ...]
 
     def __call__(self, slew: np.ndarray, load: np.ndarray) -> np.ndarray:
-        return sum(table(slew, load) for table in self.tables) / len(self.tables)
+        return np.mean([table(slew, load) for table in self.tables], axis=0)
 
 
 @dataclass(frozen=True, eq=False)

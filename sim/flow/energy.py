@@ -135,7 +135,8 @@ class EnergyModel:
             energies.append(self._mean(power, cell, cells, related, load))
             weights.append(toggles(related) if related else np.ones(len(cells)))
         if weigh is not None:
-            return sum(weigh(cell, pin, power) * each for power, each in zip(powers, energies, strict=True))
+            weighted = [weigh(cell, pin, power) * each for power, each in zip(powers, energies, strict=True)]
+            return np.sum(weighted, axis=0)
         weight = np.array(weights, float)
         weight[:, weight.sum(axis=0) == 0] = 1.0
         return (np.array(energies) * weight).sum(axis=0) / weight.sum(axis=0)
@@ -143,8 +144,8 @@ class EnergyModel:
     def _mean(self, power: InternalPower, cell: Cell, cells: np.ndarray, pin: str, load: np.ndarray) -> np.ndarray:
         """A table at the slews of the pin that makes the transition, mean of rise and fall."""
         if not pin or pin == cell.clock:
-            slew = [np.zeros(len(cells))]
+            slews = [np.zeros(len(cells))]
         else:
             nets = np.maximum(self.flat.pins[cells, cell.inputs.index(pin)], 0)
-            slew = [self.slew[edge][nets] for edge in EDGES]
-        return sum(power(s, load) for s in slew) / len(slew)
+            slews = [self.slew[edge][nets] for edge in EDGES]
+        return np.mean([power(slew, load) for slew in slews], axis=0)

@@ -53,15 +53,15 @@ def cells(design: Netlist, without: str = "") -> Counter[str]:
     return total
 
 
-def resources(found: Counter[str], family: Family) -> Resources:
+def resources(counts: Counter[str], family: Family) -> Resources:
     """What cells of a family take."""
-    used = family.used(found)
+    used = family.used(counts)
     return Resources(
-        cells=sum(found.values()),
+        cells=sum(counts.values()),
         luts=used["LUT"],
         ffs=used["FF"],
         dsps=used["DSP"],
-        ram_bits=family.memory_bits(found),
+        ram_bits=family.memory_bits(counts),
     )
 
 

@@ -26,7 +26,7 @@ from sysmt.hdl.emit import Design
 
 from . import netlist, tools, yosys
 from .buffering import insert_buffers
-from .liberty import Library
+from .liberty import CellLibrary
 from .memories import BLACK_BOX, TECHMAP
 from .netlist import Netlist
 
@@ -43,7 +43,7 @@ class Mapped:
     top : str
     folder : Path
         Holds `netlist.json`.
-    library : Library or None
+    library : CellLibrary or None
         Whose cells they are; None: generic gates.
     declared : dict of module to dict
         What the manifest of the design says of its modules.
@@ -51,7 +51,7 @@ class Mapped:
 
     top: str
     folder: Path
-    library: Library | None
+    library: CellLibrary | None
     declared: Mapping[str, Any]
 
     @cached_property
@@ -74,7 +74,7 @@ def flattened(design: Design) -> list[str]:
 
 def to_cells(
     design: Design,
-    library: Library,
+    library: CellLibrary,
     period_ps: float,
     clock_gates: bool = False,
     progress: tools.Progress = tools.silent,
@@ -84,7 +84,7 @@ def to_cells(
     Parameters
     ----------
     design : Design
-    library : Library
+    library : CellLibrary
     period_ps : float
         What the cells are chosen and sized for.
     clock_gates : bool
@@ -151,7 +151,7 @@ def _map(design: Design, commands: list[str], files: dict[str, bytes], progress:
     return cached("silicon", design.name, [commands, digests, yosys.version()], make)
 
 
-def adder_map(library: Library) -> str:
+def adder_map(library: CellLibrary) -> str:
     """Verilog that maps `$fa` to the smallest full adder of the library, and to a half adder where a bit is 0.
 
     A library without a full adder gets the gates that Yosys makes of it.
@@ -179,7 +179,7 @@ endmodule
 """
 
 
-def _adder(found: tuple[str, list[str], str, str], operands: str) -> str:
-    cell, inputs, carry, total = found
+def _adder(adder: tuple[str, list[str], str, str], operands: str) -> str:
+    cell, inputs, carry, total = adder
     pins = [f".{pin}({operand}[i])" for pin, operand in zip(inputs, operands, strict=True)]
     return f"{cell} adder ({', '.join(pins)}, .{carry}(X[i]), .{total}(Y[i]));"

@@ -112,39 +112,39 @@ class Netlist:
 def load(path: Path, top: str, declared: Mapping[str, Any] | None = None) -> Netlist:
     """Read what Yosys' `write_json` wrote; `declared` as in `Netlist`."""
     modules = {}
-    for name, found in json.loads(path.read_text())["modules"].items():
-        if not _is_blackbox(found):
-            modules[name] = _module(name, found)
+    for name, module in json.loads(path.read_text())["modules"].items():
+        if not _is_blackbox(module):
+            modules[name] = _module(name, module)
     return Netlist(top, modules, declared or {})
 
 
-def _is_blackbox(found: dict[str, Any]) -> bool:
-    attributes = found.get("attributes", {})
+def _is_blackbox(module: dict[str, Any]) -> bool:
+    attributes = module.get("attributes", {})
     return any(set(str(attributes.get(key, "0"))) != {"0"} for key in ("blackbox", "whitebox"))
 
 
-def _module(name: str, found: dict[str, Any]) -> Module:
+def _module(name: str, written: dict[str, Any]) -> Module:
     names: dict[int, tuple[str, int]] = {}
-    ports = found["ports"]
+    ports = written["ports"]
 
     def rank(net: str) -> tuple[bool, bool, int, str]:
         """Names that say most to a reader come first: not made up by Yosys, what a module holds, short."""
         return "$" in net, net in ports, len(net), net
 
-    for net, facts in found.get("netnames", {}).items():
+    for net, facts in written.get("netnames", {}).items():
         for place, bit in enumerate(facts["bits"]):
             if isinstance(bit, int) and (bit not in names or rank(net) < rank(names[bit][0])):
                 names[bit] = (net, place)
     return Module(
         name=name,
-        ports={port: (facts["direction"], facts["bits"]) for port, facts in found["ports"].items()},
+        ports={port: (facts["direction"], facts["bits"]) for port, facts in written["ports"].items()},
         parts=[
             Instance(_plain(n, i), cell["type"], cell["connections"])
-            for i, (n, cell) in enumerate(found["cells"].items())
+            for i, (n, cell) in enumerate(written["cells"].items())
             if cell["type"] != MEMORY
         ],
         names=names,
-        memory_bits=sum(map(memory_bits, found["cells"].values())),
+        memory_bits=sum(map(memory_bits, written["cells"].values())),
     )
 
 

@@ -39,5 +39,5 @@ def _name(module: str) -> str:
 
 
 def _bits(bits: Bits, names: dict[int | str, str]) -> str:
-    found = [names[bit] for bit in reversed(bits)]
-    return found[0] if len(found) == 1 else "{" + ", ".join(found) + "}"
+    terms = [names[bit] for bit in reversed(bits)]
+    return terms[0] if len(terms) == 1 else "{" + ", ".join(terms) + "}"

