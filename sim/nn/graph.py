@@ -108,7 +108,7 @@ class Graph:
     input: int
     output: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         known = {self.input} | {i for i, tensor in enumerate(self.tensors) if tensor.data is not None}
         for tensor in self.tensors:
             check_shape(tensor)

@@ -38,9 +38,9 @@ def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
     points = [_Point(row["speedup"], 100 * (row["top1"] - row["top1_exact"]), row) for row in rows]
     axes.axhline(0, color=COLOURS[1], linestyle="--", label="exact")
     for threads in sorted({row["threads"] for row in rows}):
-        mine = [point for point in points if point.row["threads"] == threads]
+        series = [point for point in points if point.row["threads"] == threads]
         look = {"color": COLOURS[threads], "label": f"{threads} threads"}
-        axes.plot([point.x for point in mine], [point.y for point in mine], "os"[threads == 4], **look)
+        axes.plot([point.x for point in series], [point.y for point in series], "os"[threads == 4], **look)
     low, high = (f(point.x for point in points) for f in (min, max))
     reach = (high - low) or 1.0
     axes.set_xlim(low - 0.7 * reach, high + 0.7 * reach)  # room for labels on both sides

@@ -13,10 +13,10 @@ from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
 from sysmt.sim.nn.graph import Graph, Node
 from sysmt.sim.nn.scales import VARIANT, clamp, int8, multiplier
-from sysmt.sim.nn.window import window
 
 from .elementwise import Operation
 from .softmax import softmax_row_tables, softmax_rows
+from .window import window
 
 
 def pool(graph: Graph, node: Node) -> Operation:
@@ -25,9 +25,9 @@ def pool(graph: Graph, node: Node) -> Operation:
     int8(node.name, x, y)
     if len(x.shape) != 4:
         raise UserError(f"{node.name} must read four dimensions, not {x.shape}")
-    place = window(node.name, x.shape[1:3], (node.options["filter_h"], node.options["filter_w"]), node.options)
-    if y.shape != (x.shape[0], *place.out, x.shape[3]):
-        raise UserError(f"{node.name} must write {(x.shape[0], *place.out, x.shape[3])}, not {y.shape}")
+    geometry = window(node.name, x.shape[1:3], (node.options["filter_h"], node.options["filter_w"]), node.options)
+    if y.shape != (x.shape[0], *geometry.out_size, x.shape[3]):
+        raise UserError(f"{node.name} must write {(x.shape[0], *geometry.out_size, x.shape[3])}, not {y.shape}")
     if x.scale[0] != y.scale[0] or x.z != y.z:
         raise UserError(f"{node.name} must write the scale that it reads, not another; requantise the model")
     low, high = clamp(node.options["activation"], y)
@@ -35,17 +35,17 @@ def pool(graph: Graph, node: Node) -> Operation:
 
         def most(v: np.ndarray) -> np.ndarray:
             best = np.full((len(v), *y.shape[1:]), -128, np.int8)
-            for tap in place.taps(v, -128):
+            for tap in geometry.windows(geometry.pad(v, -128)):
                 np.maximum(best, tap, out=best)
             return np.clip(best, low, high)
 
         return most
     ones = np.ones((1, *x.shape[1:3], 1), np.int32)
-    covered = sum(place.taps(ones, 0), np.zeros((1, *place.out, 1), np.int32))
+    covered = sum(geometry.windows(geometry.pad(ones, 0)), np.zeros((1, *geometry.out_size, 1), np.int32))
 
     def average(v: np.ndarray) -> np.ndarray:
         total = np.zeros((len(v), *y.shape[1:]), np.int32)
-        for tap in place.taps(v, 0):
+        for tap in geometry.windows(geometry.pad(v, 0)):
             total += tap
         return np.clip(_divide(total, covered), low, high).astype(np.int8)
 

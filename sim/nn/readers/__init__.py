@@ -1,2 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of networks: one file per format."""
+"""Readers of networks, one file per format, and the one that chooses among them."""
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from sysmt.base.errors import UserError
+from sysmt.sim.nn.layer import Layer
+from sysmt.sim.nn.networks import NETWORKS, network
+
+from .topology import read_topology
+
+SUFFIXES = (".tflite", ".csv")
+
+
+def read_network(source: str | Path, variant: str = "baseline") -> tuple[Layer, ...]:
+    """The layers of a network, from wherever it is described.
+
+    Parameters
+    ----------
+    source : str or Path
+        A .tflite model; a topology or GEMM file of SCALE-Sim (.csv); or the name of a built-in network.
+    variant : str
+        Of a built-in network, one of `sysmt.sim.nn.networks.VARIANTS`.
+
+    Returns
+    -------
+    tuple of Layer
+        In the order in which they run; of a model those that run on the array, for one input.
+
+    Raises
+    ------
+    UserError
+        The source is none of these, or cannot be read; one line says what is wrong.
+    """
+    suffix = Path(source).suffix.lower()
+    if suffix not in SUFFIXES:
+        if str(source) not in NETWORKS:
+            near = get_close_matches(str(source), NETWORKS, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            raise UserError(
+                f"network must be a {' or '.join(SUFFIXES)} file or one of {', '.join(NETWORKS)}, "
+                f"not {str(source)!r}{hint}"
+            )
+        return network(str(source), variant)
+    if variant != "baseline":
+        raise UserError(f"variant must be baseline with a file, not {variant!r}; built-in networks have variants")
+    if suffix == ".csv":
+        return read_topology(source)
+    from sysmt.sim.nn.model import read_model  # the library of the format is an extra
+
+    layers = read_model(source).layers
+    if not layers:
+        raise UserError(f"model {str(source)!r} must have a layer that runs on the array, not none")
+    return layers

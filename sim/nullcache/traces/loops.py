@@ -12,7 +12,7 @@ import numpy as np
 
 from sysmt.base.errors import ConfigError, UserError
 
-from .layers import LayerData
+from .layers import LayerOperands
 from .trace import LOAD, STORE, Trace
 
 LOOPS = ("im2col", "dot", "direct")
@@ -65,13 +65,13 @@ class _Recorder:
 
 
 def layer_trace(
-    layer: LayerData, loops: str = "im2col", limit: int | None = None, base: int = PAGE, fewer: int = 0
+    layer: LayerOperands, loops: str = "im2col", limit: int | None = None, base: int = PAGE, fewer: int = 0
 ) -> Trace:
     """The accesses of one layer.
 
     Parameters
     ----------
-    layer : LayerData
+    layer : LayerOperands
         Its element type is that of the accesses: 4 bytes for float32, 1 byte for quantised layers.
     loops : "im2col", "dot" or "direct"
         `im2col`: as Caffe does with the reference BLAS: the im2col matrix [C * KH * KW, pixels], unless the layer is
@@ -102,7 +102,7 @@ def layer_trace(
     return record.trace()
 
 
-def cut(layer: LayerData, loops: str, limit: int | None) -> tuple[int, int, int]:
+def cut(layer: LayerOperands, loops: str, limit: int | None) -> tuple[int, int, int]:
     """Filters, input channels and output pixels that a limit leaves."""
     if loops not in LOOPS:
         raise ConfigError(f"loops must be one of {', '.join(LOOPS)}, not {loops!r}")
@@ -124,11 +124,11 @@ def cut(layer: LayerData, loops: str, limit: int | None) -> tuple[int, int, int]
     return filters, channels, pixels
 
 
-def _rows(layer: LayerData, record: _Recorder) -> None:
+def _rows(layer: LayerOperands, record: _Recorder) -> None:
     """Caffe's convolution over the loops of the reference BLAS (sgemm of netlib, nothing transposed)."""
     width, depth, pixels, filters = layer.x.itemsize, layer.depth, layer.pixels, len(layer.w)
     x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
-    column = np.ascontiguousarray(layer.lowered().T)
+    column = np.ascontiguousarray(layer.im2col().T)
     matrix = x if layer.pointwise else record.place(column.size, width)
     exact = np.float32 if width == 4 else np.int32
     out = record.place(filters * pixels, width)
@@ -175,12 +175,12 @@ def _rows(layer: LayerData, record: _Recorder) -> None:
         record.add([(LOAD, sums(every), 4), (STORE, out(every), width, result)])
 
 
-def _dots(layer: LayerData, record: _Recorder, loops: str, pixels: int) -> None:
+def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> None:
     """A dot product per filter and pixel, its sum in a register, bias and ReLU before it is stored."""
     width, depth, filters = layer.x.itemsize, layer.depth, len(layer.w)
     x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
     source = layer.sources()[:pixels]
-    column = np.ascontiguousarray(layer.lowered()[:pixels])
+    column = np.ascontiguousarray(layer.im2col()[:pixels])
     k, cells = np.arange(depth), np.arange(pixels * depth).reshape(pixels, depth)
     # Caffe does not copy the input of a fully connected layer.
     copied = loops == "dot"
@@ -205,7 +205,7 @@ def _dots(layer: LayerData, record: _Recorder, loops: str, pixels: int) -> None:
         record.add([(LOAD, w(n * depth + k), width), (LOAD, operand, width), store], keep)
 
 
-def _stored(sums: np.ndarray, layer: LayerData) -> np.ndarray:
+def _stored(sums: np.ndarray, layer: LayerOperands) -> np.ndarray:
     """What the layer stores for these sums: float32 as it is, 8 bits saturated."""
     result = np.maximum(sums, 0) if layer.relu else sums
     if layer.x.itemsize == 4:

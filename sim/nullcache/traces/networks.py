@@ -10,12 +10,17 @@ computation puts them: pruned weights anywhere, activations in regions and in wh
 import dataclasses
 import difflib
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
 
 from sysmt.base.errors import ConfigError
+from sysmt.hdl.params.array import PEConfig
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan
+from sysmt.sim.nn.geometry import Geometry
 
-from .layers import LayerData
+from .layers import LayerOperands
 
 # Per layer: name, filters, kernel, stride, pad, groups, percent of the weights and percent of the outputs that are not
 # zero, pooling (kernel, stride) after it.
@@ -57,7 +62,7 @@ SYNTHETIC = {"lenet5": (LENET5, (1, 28)), "alexnet": (ALEXNET, (3, 227)), "vgg16
 NETWORKS = ("digits", *SYNTHETIC)
 
 
-def layers(network: str, activations: float | None = None, seed: int = 1) -> Iterator[LayerData]:
+def layers(network: str, activations: float | None = None, seed: int = 1) -> Iterator[LayerOperands]:
     """The layers of a network, one after the other, each with its input.
 
     Parameters
@@ -83,16 +88,15 @@ def layers(network: str, activations: float | None = None, seed: int = 1) -> Ite
     raise ConfigError(f"network must be one of {', '.join(NETWORKS)}, not {network!r}{hint}")
 
 
-def pooled(x: np.ndarray, kernel: int, stride: int, whole: bool = False) -> np.ndarray:
-    """Maximum over windows of [C, H, W]; with `whole` the last window may hang over the edge (Caffe's rule)."""
-    if whole:
-        over = [(-(n - kernel)) % stride for n in x.shape[1:]]
-        x = np.pad(x, ((0, 0), (0, over[0]), (0, over[1])), constant_values=-np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(1, 2))
-    return np.ascontiguousarray(windows[:, ::stride, ::stride].max(axis=(3, 4)))
+def max_pool(x: np.ndarray, kernel: int, stride: int, ceil_mode: bool = False) -> np.ndarray:
+    """Maximum over windows of [C, H, W]; in ceil mode the last window may hang over the edge (Caffe's rule)."""
+    geometry = Geometry(size=x.shape[1:], kernel=(kernel, kernel), stride=(stride, stride), ceil_mode=ceil_mode)
+    images = x.transpose(1, 2, 0)[None]
+    found = reduce(np.maximum, geometry.windows(geometry.pad(images, -np.inf)))
+    return np.ascontiguousarray(found[0].transpose(2, 0, 1))
 
 
-def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[LayerData]:
+def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[LayerOperands]:
     rng = np.random.default_rng(seed)
     shapes, (channels, side) = SYNTHETIC[network]
     # A smooth image: coarse noise, enlarged.
@@ -106,7 +110,7 @@ def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[L
         last = name == shapes[-1][0]
         names = [f"{name}/{g}" for g in range(groups)] if groups > 1 else [name]
         parts = [
-            LayerData(name=part, x=inputs, w=weights, stride=stride, pad=pad, relu=not last)
+            LayerOperands.conv(part, inputs, weights, stride=stride, pad=pad, relu=not last)
             for part, inputs, weights in zip(names, np.split(x, groups), np.split(w, groups), strict=True)
         ]
         sums = np.concatenate([part.sums() for part in parts])
@@ -115,32 +119,27 @@ def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[L
         yield from (dataclasses.replace(part, bias=bias) for part in parts)
         x = sums if last else np.maximum(sums + bias[0], 0)
         if pool:
-            x = pooled(x, *pool)
+            x = max_pool(x, *pool)
         x /= np.float32(max(1e-6, float(np.abs(x).max())))
 
 
-def _digits(image: int) -> Iterator[LayerData]:
+def _digits(image: int) -> Iterator[LayerOperands]:
     """The quantised digits network of this repository on one test image, uint8 activations and int8 weights."""
     from sysmt.sim.nn.digits import data, network
 
     images = data.load()[1].pixels
     if image >= len(images):
         raise ConfigError(f"seed must be below {len(images)}, the number of test images, not {image}")
-    pixels = images[image : image + 1]
-    product = network.golden(network.PEConfig())
-    side, channels = pixels.shape[1], pixels.shape[3]
-    x = pixels[0].transpose(2, 0, 1)
-    for layer, record in zip(network.load(), network.forward(network.load(), pixels, product).records, strict=True):
-        shape = layer.shape
-        w = layer.weights.reshape(shape.kernel, shape.kernel, channels, shape.channels).transpose(3, 2, 0, 1)
-        yield LayerData(
-            name=shape.name,
-            x=np.ascontiguousarray(x),
+    inputs = [images[image : image + 1]]
+    trained = network.load()
+    runner = Runner(network=trained, engine=Golden(PEConfig(), counting=False), plan=exact_plan(trained))
+    runner(inputs[0], tensors=lambda step, values: inputs.append(values))
+    for linear, x in zip(trained.linears, inputs[:-1], strict=True):
+        layer = linear.layer
+        w = linear.weights.reshape(*layer.kernel, layer.channels, layer.outputs).transpose(3, 2, 0, 1)
+        yield LayerOperands(
+            layer=layer,
+            x=np.ascontiguousarray(x[0].transpose(2, 0, 1)),
             w=np.ascontiguousarray(w),
-            stride=shape.stride,
-            pad=shape.pad,
-            bias=layer.bias,
+            bias=linear.requantize.bias,
         )
-        if layer.requantize is not None:
-            side, channels = network.output_side(side, shape), shape.channels
-            x = layer.requantize(record.product.sums).astype(np.uint8).reshape(side, side, channels).transpose(2, 0, 1)
