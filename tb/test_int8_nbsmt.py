@@ -7,11 +7,15 @@ import pytest
 from sysmt.hdl.params.array import ArrayConfig, PEConfig
 from sysmt.sim.cosim.engine import RtlEngine
 from sysmt.sim.cosim.rtl import products
+from sysmt.sim.cost.rtl import RtlCycles
 from sysmt.sim.nn.batches import run
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import LayerPlan, Runner, exact_plan, threaded, threaded_plan
 from sysmt.sim.nn.inputs import Inputs
+from sysmt.sim.nn.layer import MatrixProducts
+from sysmt.sim.nn.network import build
 from sysmt.sim.nn.permutation import PADDING_SLOT
+from sysmt.sim.nn.readers.tflite import parse
 from sysmt.sim.quant.accuracy_drop import expected_drop, labelled_drop
 from sysmt.sim.quant.attribution import attribute
 from sysmt.sim.quant.layer_stats import LayerStats, planned_cycles
@@ -21,6 +25,7 @@ from sysmt.sim.quant.recalibrate import Recalibrator
 from sysmt.sim.quant.search import Planner
 
 from .int8_networks import small_images, small_network
+from .tflite_models import Model
 
 PE = PEConfig(threads=2)
 
@@ -56,6 +61,28 @@ def test_whole_network_equals_the_simulated_rtl(threads, plan):
         np.testing.assert_array_equal(golden.sums, rtl.sums)
         assert golden.counters == rtl.counters
     assert sum(p.counters.reduced for p in both[0][1]) > 0
+
+
+def test_a_channel_with_two_filters_is_one_product_two_columns_wide():
+    rng = np.random.default_rng(7)
+    model = Model()
+    x = model.tensor((1, 5, 5, 3), scale=0.05, zero=-128)
+    w = model.constant(rng.integers(-127, 128, (1, 3, 3, 6)).astype(np.int8), np.full(6, 0.002), axis=3)
+    y = model.tensor((1, 5, 5, 6), scale=0.05, zero=-128)
+    options = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1, "DepthMultiplier": 2}
+    model.node("DEPTHWISE_CONV_2D", [x, w], y, **options)
+    network = build(parse(model.content([x], [y])))
+    config = ArrayConfig(rows=4, cols=4, pe=PE)
+    rtl = RtlEngine(config)
+    inputs = codes(rng.integers(0, 256, (1, 5, 5, 3)).astype(np.uint8))
+    runs = [
+        Runner(network=network, engine=engine, plan=exact_plan(network)).traced(inputs) for engine in (Golden(PE), rtl)
+    ]
+    np.testing.assert_array_equal(runs[0][0], runs[1][0])
+    assert runs[0][1][0].product.counters == runs[1][1][0].product.counters
+    (linear,) = network.linears
+    assert linear.layer.products == MatrixProducts(3, 25, 9, 2)
+    assert rtl.cycles == planned_cycles(linear, config) == RtlCycles(config, 1).layer_cycles(linear.layer)
 
 
 @pytest.mark.parametrize("plan", [threaded_plan, with_padding_slots])

@@ -102,4 +102,5 @@ def _margins(scores: np.ndarray, right: np.ndarray) -> np.ndarray:
     own = np.take_along_axis(scores, right[:, None], axis=1)[:, 0]
     others = scores.copy()
     np.put_along_axis(others, right[:, None], -np.inf, axis=1)
-    return own - others.max(axis=1)
+    margins: np.ndarray = own - others.max(axis=1)
+    return margins

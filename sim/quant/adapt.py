@@ -63,7 +63,8 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     slope = gram @ values.transpose(0, 2, 1).reshape(len(gram), -1) - wanted
     own = gram.reshape(len(w), parts, len(w), parts)[np.arange(len(w)), :, np.arange(len(w))]
     pull = PULL * own[:, 0, 0].mean()
-    adapted, start = w.copy(), w.astype(np.int64)
+    adapted: np.ndarray = w.copy()
+    start = w.astype(np.int64)
     moves = np.arange(-REACH, REACH + 1)[:, None]
     for _ in range(SWEEPS):
         moved = 0

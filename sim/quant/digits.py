@@ -48,7 +48,8 @@ class PolicyResult:
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain numbers and strings, the counters beside the others."""
         fields = asdict(self)
-        return fields | fields.pop("counters")
+        counters: dict[str, Any] = fields.pop("counters")
+        return fields | counters
 
 
 def sweep(images: Images, rounding: str = "nearest") -> Iterator[PolicyResult]:

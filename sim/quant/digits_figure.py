@@ -59,8 +59,8 @@ def _points(axes: Axes, results: list[PolicyResult], name: str) -> None:
                 axes.axhline(value, color=colour, linestyle="--", label="1 thread (exact)")
             continue
         places = [POLICIES.index(policy) + (-0.12 if threads == 2 else 0.12) for policy in values]
-        look = {"color": colour, "label": f"{threads} threads", "clip_on": False}  # points at 100 % are whole
-        axes.plot(places, list(values.values()), "os"[threads == 4], **look)
+        shape, label = "os"[threads == 4], f"{threads} threads"
+        axes.plot(places, list(values.values()), shape, color=colour, label=label, clip_on=False)  # whole at 100 %
     axes.set_xticks(range(len(POLICIES)), POLICIES, rotation=45)
     axes.set_xlabel("policy")
     axes.grid(axis="y", alpha=0.3)

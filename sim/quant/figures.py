@@ -39,8 +39,8 @@ def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
     axes.axhline(0, color=COLOURS[1], linestyle="--", label="exact")
     for threads in sorted({row["threads"] for row in rows}):
         series = [point for point in points if point.row["threads"] == threads]
-        look = {"color": COLOURS[threads], "label": f"{threads} threads"}
-        axes.plot([point.x for point in series], [point.y for point in series], "os"[threads == 4], **look)
+        x, y = [point.x for point in series], [point.y for point in series]
+        axes.plot(x, y, "os"[threads == 4], color=COLOURS[threads], label=f"{threads} threads")
     low, high = (f(point.x for point in points) for f in (min, max))
     reach = (high - low) or 1.0
     axes.set_xlim(low - 0.7 * reach, high + 0.7 * reach)  # room for labels on both sides

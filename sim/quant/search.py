@@ -57,7 +57,10 @@ class Planner:
     ) -> None:
         options.check_calibration(calibration is not None)
         self.network, self.engine, self.options, self._say = network, engine, options, say
-        self.planning, self.validation = (None, None) if calibration is None else split(calibration, options.budget)
+        self.planning: Inputs | None = None
+        self.validation: Inputs | None = None
+        if calibration is not None:
+            self.planning, self.validation = split(calibration, options.budget)
         inputs = None if self.planning is None else self.planning.values
         self.candidates = Candidates(network, engine, config, options, inputs, self.correct, say)
 

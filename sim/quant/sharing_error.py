@@ -16,7 +16,7 @@ NB-SMT: Shomron and Weiser, MICRO 2020, sections 3 and 4.2.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -56,14 +56,15 @@ class SharingError:
         if self.centred:
             means = self._mean(f, a)
             squares, products = squares - means**2, products - means * means.T
-        errors = squares * ((g * g * self.weight) @ b.T)
+        errors: np.ndarray = squares * ((g * g * self.weight) @ b.T)
         errors += errors.T + 2 * products * ((g * self.weight) @ g.T)
         np.fill_diagonal(errors, 0)
         return errors
 
     @staticmethod
     def _mean(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return (left.T @ right).astype(np.float64) / len(left)
+        mean: np.ndarray = (left.T @ right).astype(np.float64) / len(left)
+        return mean
 
     def fours(self, groups: np.ndarray) -> np.ndarray:
         """Squared error that joining two groups adds, per row.
@@ -86,7 +87,7 @@ class SharingError:
 
         # Behind the four-thread rule when three or more are active, behind the two-thread rule when two are; what two
         # operands of one group do to each other is there without the other group as well.
-        errors = met(four, states[1], states[2]) + met(four, states[2], some)
+        errors: np.ndarray = met(four, states[1], states[2]) + met(four, states[2], some)
         errors += met(two, states[1], states[1]) - met(two, states[2], some)
         errors += errors.T
         np.fill_diagonal(errors, 0)
@@ -114,4 +115,4 @@ class SharingError:
         kept = np.where(groups == PADDING_SLOT, values.shape[1], groups)
         padded = np.zeros((len(values), values.shape[1] + 1), np.float32)
         padded[:, :-1] = values
-        return sum(padded[:, kept[:, member]] for member in range(groups.shape[1]))
+        return reduce(np.add, (padded[:, kept[:, member]] for member in range(groups.shape[1])))

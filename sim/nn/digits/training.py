@@ -70,7 +70,8 @@ def exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply matrices whose entries are first rounded to a common grid, so that the sums are exact."""
     if a.shape[1] > LONGEST_SUM:
         raise ValueError(f"depth must be at most {LONGEST_SUM}, not {a.shape[1]}")
-    return _on_grid(a) @ _on_grid(b)
+    product: np.ndarray = _on_grid(a) @ _on_grid(b)
+    return product
 
 
 def _on_grid(values: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ reference kernels.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -40,11 +41,12 @@ def add(graph: Graph, node: Node) -> Operation:
         raise UserError(f"{node.name} must read shapes that add up to {y.shape}, not {a.shape} and {b.shape}")
     low, high = clamp(node.options["activation"], y)
     twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
-    left, right = (table(lambda v, t=t: _addend(v, t, twice), "int8") for t in (a, b))
+    left, right = (table(partial(_addend, tensor=tensor, twice=twice), "int8") for tensor in (a, b))
     m, shift = multiplier(twice / (2**ADD_SHIFT * float(y.scale[0])))
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        return np.clip(multiply(left(u) + right(v), m, shift, VARIANT) + y.z, low, high).astype(np.int8)
+        codes: np.ndarray = np.clip(multiply(left(u) + right(v), m, shift, VARIANT) + y.z, low, high)
+        return codes.astype(np.int8)
 
     return run
 
@@ -78,7 +80,8 @@ def leaky(graph: Graph, node: Node) -> Operation:
     def run(v: np.ndarray) -> np.ndarray:
         v = v - x.z
         scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(v, *slope, VARIANT))
-        return np.clip(scaled + y.z, -128, 127).astype(np.int8)
+        codes: np.ndarray = np.clip(scaled + y.z, -128, 127)
+        return codes.astype(np.int8)
 
     return table(run, "int8")
 
@@ -96,7 +99,8 @@ def quantize(graph: Graph, node: Node) -> Operation:
         def run(values: np.ndarray) -> np.ndarray:
             ratio = (values / scale).astype(np.float32)
             away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)
-            return np.clip(away.astype(np.float64) + z, low, high).astype(y.dtype)
+            codes: np.ndarray = np.clip(away.astype(np.float64) + z, low, high)
+            return codes.astype(y.dtype)
 
         return run
     m, shift = multiplier(float(x.per_tensor().scale[0]) / float(scale))

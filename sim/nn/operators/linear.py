@@ -40,7 +40,8 @@ class AddBias:
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         """Sums int32 [..., N] to int64 [..., N]."""
-        return sums.astype(np.int64) + self.bias
+        scores: np.ndarray = sums.astype(np.int64) + self.bias
+        return scores
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

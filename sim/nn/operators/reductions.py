@@ -47,14 +47,16 @@ def pool(graph: Graph, node: Node) -> Operation:
         total = np.zeros((len(v), *y.shape[1:]), np.int32)
         for tap in geometry.windows(geometry.pad(v, 0)):
             total += tap
-        return np.clip(_divide(total, covered), low, high).astype(np.int8)
+        means: np.ndarray = np.clip(_divide(total, covered), low, high)
+        return means.astype(np.int8)
 
     return average
 
 
 def _divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """Integer division, to the nearest, ties away from zero."""
-    return np.sign(total) * ((np.abs(total) + count // 2) // count)
+    quotient: np.ndarray = np.sign(total) * ((np.abs(total) + count // 2) // count)
+    return quotient
 
 
 def mean(graph: Graph, node: Node) -> Operation:
@@ -76,11 +78,8 @@ def mean(graph: Graph, node: Node) -> Operation:
 
     def run(v: np.ndarray) -> np.ndarray:
         total = v.sum(axis=tuple(axes), dtype=np.int64) - count * x.z
-        return (
-            np.clip(multiply(total, scale, shift, VARIANT) + y.z, -128, 127)
-            .astype(np.int8)
-            .reshape(len(v), *y.shape[1:])
-        )
+        means: np.ndarray = np.clip(multiply(total, scale, shift, VARIANT) + y.z, -128, 127)
+        return means.astype(np.int8).reshape(len(v), *y.shape[1:])
 
     return run
 

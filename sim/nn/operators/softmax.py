@@ -112,7 +112,8 @@ def softmax_rows(x: np.ndarray, tables: Tables) -> np.ndarray:
     # Both factors are positive: rounding half up of the doubled high half is what gemmlowp computes.
     product = shift_right(tables.exponential[differences] * scale, 31, "nearest")
     rounded = shift_right(product, over_unit + 31 - 8, "away")
-    return np.clip(rounded - 128, -128, 127).astype(np.int8).reshape(x.shape)
+    codes: np.ndarray = np.clip(rounded - 128, -128, 127)
+    return codes.astype(np.int8).reshape(x.shape)
 
 
 def _saturate(value: int) -> int:

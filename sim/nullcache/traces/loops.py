@@ -24,7 +24,7 @@ LEAST_FILTERS = 2
 class _Recorder:
     """Places arrays in memory and collects accesses to them."""
 
-    def __init__(self, name: str, base: int):
+    def __init__(self, name: str, base: int) -> None:
         self.name, self.end = name, base
         self.parts: list[tuple[np.ndarray, ...]] = []
         self.filled: list[tuple[int, np.ndarray]] = []
@@ -61,7 +61,8 @@ class _Recorder:
         mem = np.zeros(max(at + len(content) for at, content in self.filled), np.uint8)
         for at, content in self.filled:
             mem[at : at + len(content)] = content
-        return Trace(*(np.concatenate(column) for column in zip(*self.parts, strict=True)), mem)
+        op, addr, size, data = (np.concatenate(column) for column in zip(*self.parts, strict=True))
+        return Trace(op, addr, size, data, mem)
 
 
 def layer_trace(
@@ -146,8 +147,8 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
         record.add([(LOAD, x(source), width), copied], keep)
     total = np.empty((filters, pixels), exact)
     for n in range(filters):
-        mine = sums(n * pixels + p)
-        record.add([(STORE, mine, 4, 0)])
+        accumulators = sums(n * pixels + p)
+        record.add([(STORE, accumulators, 4, 0)])
         weights = layer.w[n].reshape(-1).astype(exact)
         # 0 + -0.0 is 0: the sums begin at zero.
         running = np.cumsum(weights[:, None] * column.astype(exact), axis=0, dtype=exact) + exact(0)
@@ -159,16 +160,23 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
             [
                 (LOAD, w(n * depth + k)[:, None], width),
                 (LOAD, matrix(k[:, None] * pixels + p), width),
-                (LOAD, mine, 4),
-                (STORE, mine, 4, running.view(np.uint32)),
+                (LOAD, accumulators, 4),
+                (STORE, accumulators, 4, running.view(np.uint32)),
             ],
             first,
         )
     for n in range(filters):
-        mine, once = sums(n * pixels + p), np.ones((pixels, 4), bool)
+        accumulators, once = sums(n * pixels + p), np.ones((pixels, 4), bool)
         once[1:, 0] = False
-        added = [(LOAD, biases(n), 4), (LOAD, ones(p), 4), (LOAD, mine, 4), (STORE, mine, 4, total[n].view(np.uint32))]
-        record.add(added, once)
+        record.add(
+            [
+                (LOAD, biases(n), 4),
+                (LOAD, ones(p), 4),
+                (LOAD, accumulators, 4),
+                (STORE, accumulators, 4, total[n].view(np.uint32)),
+            ],
+            once,
+        )
     result = _stored(total.reshape(-1), layer)
     every = np.arange(filters * pixels)
     if layer.relu or width == 1:
@@ -183,16 +191,15 @@ def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> N
     column = np.ascontiguousarray(layer.im2col()[:pixels])
     k, cells = np.arange(depth), np.arange(pixels * depth).reshape(pixels, depth)
     # Caffe does not copy the input of a fully connected layer.
-    copied = loops == "dot"
-    matrix = record.place(column.size, width) if copied else None
-    out = record.place(filters * pixels, width)
     inside = source >= 0
-    if copied:
+    if loops == "dot":
+        matrix = record.place(column.size, width)
         keep = np.stack([inside, np.ones(inside.shape, bool)], axis=-1)
         record.add([(LOAD, x(source), width), (STORE, matrix(cells), width, _bits(column))], keep)
         operand, inside = matrix(cells), np.ones(inside.shape, bool)
     else:
         operand = x(source)
+    out = record.place(filters * pixels, width)
     sums = layer.w.reshape(filters, depth).astype(np.float32) @ column.astype(np.float32).T
     sums = sums if layer.bias is None else sums + layer.bias[:, None].astype(np.float32)
     result = _stored(sums.astype(np.float32), layer)
