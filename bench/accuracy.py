@@ -75,7 +75,7 @@ def sweep(subject: Subject, limit: int) -> tuple[list[dict[str, Any]], list[dict
     """A row per run of every policy, and the layers of two threads with S+aW, prepared.
 
     Every policy runs plainly and, where it detects zeros, with reordering and recalibration. `fewer_reduced` is the
-    smallest gain of any layer in an order of its own, in reduced products on calibration inputs held out.
+    smallest gain of any layer in an order of its own, in reduced products on validation inputs.
     """
     calibrated, tested = subject.folds[0][0][:CALIBRATION], subject.folds[0][1][:limit]
     rows, layers = [], []
@@ -109,8 +109,8 @@ def within_budget(subject: Subject, threads: int) -> dict[str, Any]:
         progress(f"{subject.name}: {threads} threads, {BUDGET_POLICY}, within {100 * BUDGET:g} point")
         options = Options(budget=BUDGET, reorder=True, recalibrate=True)
         config = _array(threads, BUDGET_POLICY)
-        found = infer(subject.model, tested, config, options, calibration=calibrated, say=progress)
-        runs.append((found, tested))
+        run = infer(subject.model, tested, config, options, calibration=calibrated, log=progress)
+        runs.append((run, tested))
     right = [
         np.concatenate([_answers(values) == tested.labels for values, tested in pairs])
         for pairs in ([(run.exact, t) for run, t in runs], [(run.outputs, t) for run, t in runs])
@@ -159,23 +159,23 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--limit must be at least 1, not {args.limit}")
     args.to.mkdir(parents=True, exist_ok=True)
     test = data.load()[1][: args.limit]
-    outcomes = list(digits.sweep(test))
-    draw(outcomes, len(test), args.to / "digits.png")
+    results = list(digits.sweep(test))
+    draw(results, len(test), args.to / "digits.png")
     keys = ("threads", "policy", "accuracy", "utilisation", "reduced_share")
-    found = {"digits": [{key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
-    found_models = list(models(data_folder() / "data"))
-    planned = [[within_budget(model, threads) for threads in (2, 4)] for model in found_models]
-    for model, budgets in zip(found_models, planned, strict=True):
-        rows, layers = sweep(model, args.limit)
-        found |= {f"{model.name}, within {100 * BUDGET:g} point": budgets, model.name: rows}
-        figures.draw_policies(model.name, rows + budgets, args.to / f"{model.name}.png")
-        title = f"{model.name}, 2 threads, {BUDGET_POLICY}, reordered and recalibrated"
-        figures.draw_layers(title, layers, args.to / f"{model.name}_layers.png")
+    tables = {"digits": [{key: result.as_dict()[key] for key in keys} for result in results]}
+    subjects = list(models(data_folder() / "data"))
+    planned = [[within_budget(subject, threads) for threads in (2, 4)] for subject in subjects]
+    for subject, budgets in zip(subjects, planned, strict=True):
+        rows, layers = sweep(subject, args.limit)
+        tables |= {f"{subject.name}, within {100 * BUDGET:g} point": budgets, subject.name: rows}
+        figures.draw_policies(subject.name, rows + budgets, args.to / f"{subject.name}.png")
+        title = f"{subject.name}, 2 threads, {BUDGET_POLICY}, reordered and recalibrated"
+        figures.draw_layers(title, layers, args.to / f"{subject.name}_layers.png")
     if args.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(tables, indent=2))
     else:
-        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in found.items()))
-        print("\n* reordered and recalibrated; fewer_reduced: of the layer that gains least, on held-out inputs")
+        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in tables.items()))
+        print("\n* reordered and recalibrated; fewer_reduced: of the layer that gains least, on validation inputs")
         print(f"pictures are in {args.to}")
     return 0
 

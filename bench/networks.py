@@ -78,15 +78,15 @@ def _interpreter(content: bytes, values: np.ndarray, reference: bool) -> Callabl
     except ImportError:
         raise UserError("ai-edge-litert must be installed for the comparison; pip install '.[test]'") from None
     kind = litert.OpResolverType.BUILTIN_REF if reference else litert.OpResolverType.AUTO
-    found = litert.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=workers())
-    found.allocate_tensors()
-    entrance, end = found.get_input_details()[0]["index"], found.get_output_details()[0]["index"]
+    interpreter = litert.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=workers())
+    interpreter.allocate_tensors()
+    entrance, end = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def task() -> None:
         for one in values:
-            found.set_tensor(entrance, one[None])
-            found.invoke()
-            found.get_tensor(end)
+            interpreter.set_tensor(entrance, one[None])
+            interpreter.invoke()
+            interpreter.get_tensor(end)
 
     return task
 

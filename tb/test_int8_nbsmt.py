@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""NB-SMT on whole networks: equal to the simulated RTL; order, recalibration and budget do what they say."""
+"""NB-SMT on whole networks: equal to the simulated RTL; order, recalibration and budget do what they log."""
 
 import numpy as np
 import pytest
@@ -145,7 +145,7 @@ def planner(budget, threads=4, policy="S+A", calibration=None, **options):
         config=ArrayConfig(pe=pe, rows=4, cols=4),
         options=Options(budget=budget, **options),
         calibration=calibration,
-        say=lambda text: None,
+        log=lambda text: None,
     )
 
 

@@ -130,9 +130,9 @@ def build(graph: Graph) -> Network:
         inputs = node.inputs[: DATA_INPUTS.get(node.kind, len(node.inputs))]
         if not inputs or ABSENT in inputs:
             raise UserError(f"{node.name} must have an input; the file is damaged")
-        for place in (*inputs, node.output):
-            if graph.tensors[place].shape[:1] != (1,):
-                raise UserError(f"{node.name} must have a batch of 1 in front, not {graph.tensors[place].shape}")
+        for index in (*inputs, node.output):
+            if graph.tensors[index].shape[:1] != (1,):
+                raise UserError(f"{node.name} must have a batch of 1 in front, not {graph.tensors[index].shape}")
         if node.kind != "ADD" and any(graph.tensors[i].data is not None for i in inputs):
             raise UserError(f"{node.name} must not read a constant as data; fold it when the model is exported")
         constants.update({i: data for i in inputs if (data := graph.tensors[i].data) is not None})

@@ -37,7 +37,7 @@ SMALLEST = 1e-30
 
 Correct = Callable[[Plan], Plan]
 """Recalibrates a plan, or leaves it as it is."""
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 """Is told the progress, in a line."""
 
 
@@ -55,7 +55,7 @@ class Candidates:
         Calibration inputs that plans are made from; none are needed without a budget and reordering.
     correct : function of a plan
         Recalibrates it, if that is wanted.
-    say : function of str
+    log : function of str
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Candidates:
         options: Options,
         inputs: np.ndarray | None,
         correct: Correct,
-        say: Say,
+        log: Log,
     ) -> None:
         self.network, self.engine, self.config, self.options = network, engine, config, options
         self.threads = config.pe.threads
         self.indices = [index for index, may in enumerate(threaded(network)) if may]
-        self._inputs, self._correct, self._say = inputs, correct, say
+        self._inputs, self._correct, self._log = inputs, correct, log
 
     def plan(self, multiplier: float = inf) -> Plan:
         """Every layer as is best for itself at a multiplier: the error that a cycle is worth; infinite for speed."""
@@ -111,7 +111,7 @@ class Candidates:
         """Finders of permutations, by layer; none where the policy makes no difference or none is wanted."""
         if not self.options.reorder or not self.config.pe.detects_zeros or self.threads == 1:
             return {}
-        self._say("reading operands for the permutations of K")
+        self._log("reading operands for the permutations of K")
         return {
             index: Reorderer(
                 x=x,
@@ -146,7 +146,7 @@ class Candidates:
                     disturbed = scores(self.network, self.engine, self._correct(alone), inputs)
                     errors[threads] = score_error(exact, disturbed) ** 2
             by_layer[index] = errors
-            self._say(f"layer {index}: sensitivity {max(errors.values()):.3g}")
+            self._log(f"layer {index}: sensitivity {max(errors.values()):.3g}")
         return by_layer
 
     @cached_property

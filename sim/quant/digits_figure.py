@@ -58,9 +58,9 @@ def _points(axes: Axes, results: list[PolicyResult], name: str) -> None:
             for value in values.values():
                 axes.axhline(value, color=colour, linestyle="--", label="1 thread (exact)")
             continue
-        places = [POLICIES.index(policy) + (-0.12 if threads == 2 else 0.12) for policy in values]
+        positions = [POLICIES.index(policy) + (-0.12 if threads == 2 else 0.12) for policy in values]
         shape, label = "os"[threads == 4], f"{threads} threads"
-        axes.plot(places, list(values.values()), shape, color=colour, label=label, clip_on=False)  # whole at 100 %
+        axes.plot(positions, list(values.values()), shape, color=colour, label=label, clip_on=False)  # whole at 100 %
     axes.set_xticks(range(len(POLICIES)), POLICIES, rotation=45)
     axes.set_xlabel("policy")
     axes.grid(axis="y", alpha=0.3)

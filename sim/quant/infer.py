@@ -16,7 +16,7 @@ from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.model import Model
 
 from .attribution import attribute
-from .candidates import Say
+from .candidates import Log
 from .layer_stats import LayerStats, relative_errors, rows
 from .options import Options
 from .paired import paired_drop
@@ -37,7 +37,7 @@ class Inference:
 
 
 def silent(text: str) -> None:
-    """Say nothing."""
+    """Log nothing."""
 
 
 def infer(
@@ -48,7 +48,7 @@ def infer(
     *,
     calibration: Inputs | None = None,
     engine: Engine | None = None,
-    say: Say = silent,
+    log: Log = silent,
     attribution: bool = True,
 ) -> Inference:
     """Run a model on an array and compare it with its exact self.
@@ -66,7 +66,7 @@ def infer(
         Needed for a budget, reordering and recalibration. Never the tested inputs.
     engine : Engine, optional
         What computes the products of the run; the golden model by default. Plans are always made with the golden model.
-    say : function of str
+    log : function of str
         Is told the progress.
     attribution : bool
         Whether to attribute changed answers to layers: costs a run of those inputs per layer.
@@ -86,24 +86,24 @@ def infer(
     """
     network = model.network
     golden, uncounted = Golden(config.pe), Golden(config.pe, counting=False)
-    planner = Planner(network, uncounted, config, options or Options(), calibration, say)
+    planner = Planner(network, uncounted, config, options or Options(), calibration, log)
     plan = planner.plan()
     exact = run(
         Runner(network=network, engine=uncounted, plan=exact_plan(network)),
         inputs.values,
-        progress=_in_tenths(say, "exact"),
+        progress=_in_tenths(log, "exact"),
     )
     stats = LayerStats(network)
     runner = Runner(network=network, engine=engine or golden, plan=plan)
     start = perf_counter()
-    outputs = run(runner, inputs.values, stats, _in_tenths(say, "threads"))
+    outputs = run(runner, inputs.values, stats, _in_tenths(log, "threads"))
     seconds = perf_counter() - start
     errors = relative_errors(network, uncounted, plan, inputs.values[:ERROR_INPUTS])
     layers = rows(network, plan, config, stats, errors, planner.reduced_products(plan))
     report = _answers(exact, outputs, inputs.labels) | _cycles(layers, threaded(network))
     report["attribution"] = []
     if attribution and report["changed"]:
-        say("attributing changed answers to layers")
+        log("attributing changed answers to layers")
         answers = exact.reshape(len(exact), -1).argmax(axis=1)
         changed = np.array(report["changed"])
         report["attribution"] = attribute(network, uncounted, plan, inputs.values, answers, changed)
@@ -148,7 +148,7 @@ def _cycles(layers: list[dict[str, Any]], may: tuple[bool, ...]) -> dict[str, An
     }
 
 
-def _in_tenths(say: Say, name: str) -> Callable[[int, int], None]:
+def _in_tenths(log: Log, name: str) -> Callable[[int, int], None]:
     """Progress, in steps of a tenth of the inputs."""
     last = 0
 
@@ -157,6 +157,6 @@ def _in_tenths(say: Say, name: str) -> Callable[[int, int], None]:
         tenth = 10 * done // total
         if tenth > last:
             last = tenth
-            say(f"{name}: {done} of {total} inputs")
+            log(f"{name}: {done} of {total} inputs")
 
     return tell

@@ -34,16 +34,16 @@ def match(cost: np.ndarray, steps: int, start: np.ndarray | None = None) -> np.n
     int64 [K]
         Whom everyone is joined with, `ALONE` for none.
     """
-    k, places = len(cost), 2 * steps
-    # Whoever is alone is joined with a place that costs nothing; these can be exchanged as well.
-    table = np.zeros((places, places))
+    k, seats = len(cost), 2 * steps
+    # Whoever is alone is joined with a seat that costs nothing; these can be exchanged as well.
+    table = np.zeros((seats, seats))
     table[:k, :k] = cost
-    partner = (np.arange(places) + steps) % places
+    partner = (np.arange(seats) + steps) % seats
     if start is not None:
         alone = np.flatnonzero(start == ALONE)
         partner = np.concatenate([start, alone])
-        partner[alone] = np.arange(k, places)
-    everyone = np.arange(places)
+        partner[alone] = np.arange(k, seats)
+    everyone = np.arange(seats)
     for _ in range(SWEEPS):
         improved = _replaced(cost, partner)
         for i in range(k):
@@ -74,8 +74,8 @@ def _replaced(cost: np.ndarray, partner: np.ndarray) -> bool:
         b = partner[a]
         if cost[i, j] >= cost[a, b]:
             return changed
-        for one, place in ((a, partner[i]), (b, partner[j])):
-            partner[one], partner[place] = place, one
+        for one, other in ((a, partner[i]), (b, partner[j])):
+            partner[one], partner[other] = other, one
         partner[i], partner[j], changed = j, i, True
 
 

@@ -15,7 +15,7 @@ from sysmt.sim.nn.forward import Plan, exact_plan
 from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.network import Network
 
-from .candidates import Candidates, Say
+from .candidates import Candidates, Log
 from .options import Options
 from .recalibrate import Recalibrator
 from .validation import Validator, split
@@ -37,7 +37,7 @@ class Planner:
     config : ArrayConfig
     options : Options
     calibration : Inputs or None
-    say : function of str
+    log : function of str
         Is told the progress.
 
     Raises
@@ -53,16 +53,16 @@ class Planner:
         config: ArrayConfig,
         options: Options,
         calibration: Inputs | None,
-        say: Say,
+        log: Log,
     ) -> None:
         options.check_calibration(calibration is not None)
-        self.network, self.engine, self.options, self._say = network, engine, options, say
+        self.network, self.engine, self.options, self._log = network, engine, options, log
         self.planning: Inputs | None = None
         self.validation: Inputs | None = None
         if calibration is not None:
             self.planning, self.validation = split(calibration, options.budget)
         inputs = None if self.planning is None else self.planning.values
-        self.candidates = Candidates(network, engine, config, options, inputs, self.correct, say)
+        self.candidates = Candidates(network, engine, config, options, inputs, self.correct, log)
 
     def plan(self) -> Plan:
         """The fastest plan found that keeps the budget; all layers exact if none does."""
@@ -86,7 +86,7 @@ class Planner:
         if budget is None:
             return True
         drops = self.validator.drops(plan)
-        self._say(f"{self.candidates.speedup(plan):.2f}x on {self.validator.describe()}: {drops.describe()}")
+        self._log(f"{self.candidates.speedup(plan):.2f}x on {self.validator.describe()}: {drops.describe()}")
         return drops.keep(budget)
 
     def correct(self, plan: Plan) -> Plan:

@@ -100,11 +100,11 @@ class Validator:
 
     def drops(self, plan: Plan) -> Drops:
         """The accuracy drop of a plan."""
-        found = scores(self.network, self.engine, plan, self.inputs.values)
+        planned = scores(self.network, self.engine, plan, self.inputs.values)
         scale = self.network.scores.output.scale
-        expected = expected_drop(self._exact, found, float(scale[0]) if len(scale) else 1.0, self.views)
+        expected = expected_drop(self._exact, planned, float(scale[0]) if len(scale) else 1.0, self.views)
         labels = self.inputs.labels
-        labelled = None if labels is None else labelled_drop(self._exact, found, labels, self.views)
+        labelled = None if labels is None else labelled_drop(self._exact, planned, labels, self.views)
         return Drops(expected, labelled)
 
     def describe(self) -> str:

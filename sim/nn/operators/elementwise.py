@@ -31,7 +31,7 @@ def table(function: Callable[[np.ndarray], np.ndarray], dtype: str) -> Operation
 
 def add(graph: Graph, node: Node) -> Operation:
     """ADD of two int8 tensors, with broadcasting."""
-    a, b, y = graph.of(node, 0), graph.of(node, 1), graph.tensors[node.output]
+    a, b, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
     int8(node.name, a, b, y)
     try:
         fitting = np.broadcast_shapes(a.shape, b.shape) == y.shape
@@ -58,7 +58,7 @@ def _addend(values: np.ndarray, tensor: Tensor, twice: float) -> np.ndarray:
 
 def activation(graph: Graph, node: Node) -> Operation:
     """RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 with their own rescaling."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     _same_shape(node, x, y)
     low, high = clamp(node.kind, y)
@@ -68,7 +68,7 @@ def activation(graph: Graph, node: Node) -> Operation:
 
 def leaky(graph: Graph, node: Node) -> Operation:
     """LEAKY_RELU: one multiplier for positive values, another for negative ones."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     _same_shape(node, x, y)
     alpha = node.options["alpha"]
@@ -88,7 +88,7 @@ def leaky(graph: Graph, node: Node) -> Operation:
 
 def quantize(graph: Graph, node: Node) -> Operation:
     """QUANTIZE: real numbers to 8 bits, or 8 bits to others of another scale."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     _same_shape(node, x, y)
     if y.dtype not in LIMITS or x.dtype not in (*LIMITS, "float32"):
         raise UserError(f"{node.name} must go from float32, int8 or uint8 to 8 bits, not {x.dtype} to {y.dtype}")
@@ -109,7 +109,7 @@ def quantize(graph: Graph, node: Node) -> Operation:
 
 def dequantize(graph: Graph, node: Node) -> Operation:
     """DEQUANTIZE: 8 bits to real numbers."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     _same_shape(node, x, y)
     if x.dtype not in LIMITS or y.dtype != "float32":
         raise UserError(f"{node.name} must go from 8 bits to float32, not {x.dtype} to {y.dtype}")
@@ -119,7 +119,7 @@ def dequantize(graph: Graph, node: Node) -> Operation:
 
 def reshape(graph: Graph, node: Node) -> Operation:
     """RESHAPE that leaves the batch alone; the target is the output's own shape."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     if x.shape[:1] != (1,) or y.shape[:1] != (1,) or np.prod(x.shape) != np.prod(y.shape) or x.dtype != y.dtype:
         raise UserError(f"{node.name} must keep the batch of 1 and all values, not turn {x.shape} into {y.shape}")
     return lambda v: v.reshape(len(v), *y.shape[1:])
@@ -127,9 +127,9 @@ def reshape(graph: Graph, node: Node) -> Operation:
 
 def pad(graph: Graph, node: Node) -> Operation:
     """PAD with the zero point."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
-    edges = graph.of(node, 1).constant()
+    edges = graph.input_of(node, 1).constant()
     if edges.shape != (len(x.shape), 2) or edges.min() < 0 or edges[0].any():
         raise UserError(f"{node.name} must pad each of {len(x.shape)} dimensions from 0 up and not the batch")
     if y.shape != tuple(int(n + e.sum()) for n, e in zip(x.shape, edges.astype(np.int64), strict=True)):
@@ -141,7 +141,7 @@ def pad(graph: Graph, node: Node) -> Operation:
 def concatenation(graph: Graph, node: Node) -> Operation:
     """CONCATENATION of tensors with the same scale, along any dimension but the batch."""
     y = graph.tensors[node.output]
-    parts = [graph.of(node, i) for i in range(len(node.inputs))]
+    parts = [graph.input_of(node, i) for i in range(len(node.inputs))]
     int8(node.name, y, *parts)
     rank = len(y.shape)
     axis = node.options["axis"] + (rank if node.options["axis"] < 0 else 0)

@@ -111,7 +111,7 @@ class Linear:
 
 def linear(graph: Graph, node: Node) -> Linear:
     """Prepare a CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED node."""
-    x, w, y = graph.of(node, 0), graph.of(node, 1), graph.tensors[node.output]
+    x, w, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
     int8(node.name, x, y)
     stored = w.constant()
     if w.dtype != "int8" or w.zero_point.any() or not len(w.scale):
@@ -173,7 +173,7 @@ def _has_bias(node: Node) -> bool:
 def _bias(graph: Graph, node: Node, n: int) -> np.ndarray:
     if not _has_bias(node):
         return np.zeros(n, np.int64)
-    bias = graph.of(node, 2)
+    bias = graph.input_of(node, 2)
     values = bias.constant()
     if bias.dtype != "int32" or values.shape != (n,):
         raise UserError(f"{node.name} must have int32 biases [{n}], not {bias.dtype} {list(values.shape)}")

@@ -21,7 +21,7 @@ from .window import window
 
 def pool(graph: Graph, node: Node) -> Operation:
     """AVERAGE_POOL_2D and MAX_POOL_2D; padding takes no part in either."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     if len(x.shape) != 4:
         raise UserError(f"{node.name} must read four dimensions, not {x.shape}")
@@ -61,10 +61,10 @@ def _divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
 
 def mean(graph: Graph, node: Node) -> Operation:
     """MEAN over any dimensions but the batch."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     rank = len(x.shape)
-    axes = sorted({int(a) + (rank if a < 0 else 0) for a in graph.of(node, 1).constant().ravel()})
+    axes = sorted({int(a) + (rank if a < 0 else 0) for a in graph.input_of(node, 1).constant().ravel()})
     if not axes or not 0 < axes[0] <= axes[-1] < rank:
         raise UserError(f"{node.name} must average over dimensions behind the batch, not {axes} of {rank}")
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
@@ -86,7 +86,7 @@ def mean(graph: Graph, node: Node) -> Operation:
 
 def softmax(graph: Graph, node: Node) -> Operation:
     """SOFTMAX over the last dimension, in fixed point."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     if x.shape != y.shape:
         raise UserError(f"{node.name} must write the shape that it reads, not {x.shape} to {y.shape}")

@@ -53,8 +53,8 @@ def exp_on_negative_values(a: int) -> int:
     below = (a & (quarter - 1)) - quarter
     result = _exp_near_zero(below << DIFFERENCE_BITS)
     remainder = below - a
-    for place, factor in enumerate(EXPONENTIALS):
-        if remainder & (1 << (fraction_bits - 2 + place)):
+    for power, factor in enumerate(EXPONENTIALS):
+        if remainder & (1 << (fraction_bits - 2 + power)):
             result = high_multiply(result, factor)
     return 2**31 - 1 if a == 0 else result
 

@@ -7,6 +7,7 @@ each operand. A value that is stored is the one that the layer computes.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class _Recorder:
         self.parts: list[tuple[np.ndarray, ...]] = []
         self.filled: list[tuple[int, np.ndarray]] = []
 
-    def place(self, elements: int, width: int, content: np.ndarray | None = None) -> Callable:
+    def allocate(self, elements: int, width: int, content: np.ndarray | None = None) -> Callable[[Any], np.ndarray]:
         """Reserve an array; returns the address of an element by its index. `content` is there from the beginning."""
         at = self.end
         self.end += -(-elements * width // PAGE) * PAGE
@@ -39,7 +40,7 @@ class _Recorder:
             self.filled.append((at, np.ascontiguousarray(content).view(np.uint8).reshape(-1)))
         return lambda index: (at + width * np.asarray(index)).astype(np.uint32)
 
-    def add(self, columns: list[tuple], keep: np.ndarray | None = None) -> None:
+    def add(self, columns: list[tuple[Any, ...]], keep: np.ndarray | None = None) -> None:
         """For every row of the broadcast columns (op, address, width[, values]), one access per column, in order.
 
         `keep` [rows, columns] says which of them happen.
@@ -128,15 +129,15 @@ def cut(layer: LayerOperands, loops: str, limit: int | None) -> tuple[int, int, 
 def _rows(layer: LayerOperands, record: _Recorder) -> None:
     """Caffe's convolution over the loops of the reference BLAS (sgemm of netlib, nothing transposed)."""
     width, depth, pixels, filters = layer.x.itemsize, layer.depth, layer.pixels, len(layer.w)
-    x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
+    x, w = record.allocate(layer.x.size, width, layer.x), record.allocate(layer.w.size, width, layer.w)
     column = np.ascontiguousarray(layer.im2col().T)
-    matrix = x if layer.pointwise else record.place(column.size, width)
+    matrix = x if layer.pointwise else record.allocate(column.size, width)
     exact = np.float32 if width == 4 else np.int32
-    out = record.place(filters * pixels, width)
-    sums = out if width == 4 else record.place(filters * pixels, 4)
+    out = record.allocate(filters * pixels, width)
+    sums = out if width == 4 else record.allocate(filters * pixels, 4)
     bias = np.zeros(filters) if layer.bias is None else layer.bias
-    biases = record.place(filters, 4, bias.astype(exact))
-    ones = record.place(pixels, 4, np.ones(pixels, exact))
+    biases = record.allocate(filters, 4, bias.astype(exact))
+    ones = record.allocate(pixels, 4, np.ones(pixels, exact))
     k, p = np.arange(depth), np.arange(pixels)
     cells = depth * pixels
     if not layer.pointwise:
@@ -186,20 +187,20 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
 def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> None:
     """A dot product per filter and pixel, its sum in a register, bias and ReLU before it is stored."""
     width, depth, filters = layer.x.itemsize, layer.depth, len(layer.w)
-    x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
+    x, w = record.allocate(layer.x.size, width, layer.x), record.allocate(layer.w.size, width, layer.w)
     source = layer.sources()[:pixels]
     column = np.ascontiguousarray(layer.im2col()[:pixels])
     k, cells = np.arange(depth), np.arange(pixels * depth).reshape(pixels, depth)
     # Caffe does not copy the input of a fully connected layer.
     inside = source >= 0
     if loops == "dot":
-        matrix = record.place(column.size, width)
+        matrix = record.allocate(column.size, width)
         keep = np.stack([inside, np.ones(inside.shape, bool)], axis=-1)
         record.add([(LOAD, x(source), width), (STORE, matrix(cells), width, _bits(column))], keep)
         operand, inside = matrix(cells), np.ones(inside.shape, bool)
     else:
         operand = x(source)
-    out = record.place(filters * pixels, width)
+    out = record.allocate(filters * pixels, width)
     sums = layer.w.reshape(filters, depth).astype(np.float32) @ column.astype(np.float32).T
     sums = sums if layer.bias is None else sums + layer.bias[:, None].astype(np.float32)
     result = _stored(sums.astype(np.float32), layer)

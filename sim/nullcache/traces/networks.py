@@ -92,8 +92,8 @@ def max_pool(x: np.ndarray, kernel: int, stride: int, ceil_mode: bool = False) -
     """Maximum over windows of [C, H, W]; in ceil mode the last window may hang over the edge (Caffe's rule)."""
     geometry = Geometry(size=x.shape[1:], kernel=(kernel, kernel), stride=(stride, stride), ceil_mode=ceil_mode)
     images = x.transpose(1, 2, 0)[None]
-    found = reduce(np.maximum, geometry.windows(geometry.pad(images, -np.inf)))
-    return np.ascontiguousarray(found[0].transpose(2, 0, 1))
+    largest = reduce(np.maximum, geometry.windows(geometry.pad(images, -np.inf)))
+    return np.ascontiguousarray(largest[0].transpose(2, 0, 1))
 
 
 def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[LayerOperands]:

@@ -49,7 +49,7 @@ def _infer(args: argparse.Namespace) -> Result:
         keep_weights=args.keep_weights,
     )
     engine = _engine(args.on, config)
-    result = infer(model, inputs, config, options, calibration=calibration, engine=engine, say=progress)
+    result = infer(model, inputs, config, options, calibration=calibration, engine=engine, log=progress)
     if engine is not None:
         result.report["cycles_simulated"] = engine.cycles
     if args.output:
