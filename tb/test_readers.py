@@ -115,7 +115,10 @@ def test_the_command_takes_any_of_them(small, capsys):
         (["absent.tflite"], r"model must be a readable file, not 'absent\.tflite' \(No such file or directory\)"),
         (["text.tflite"], r"model must be a \.tflite file \(identifier TFL3\), not something else; convert it first"),
         (["text.csv"], r"text\.csv:1: heading must name the columns .*"),
-        (["small.csv", "--variant", "half"], r"variant must be baseline with a file, not 'half'; built-in networks .*"),
+        (
+            ["small.csv", "--variant", "half"],
+            r"variant must be baseline with 'small\.csv', not 'half'; mobilenet_v1, .* have more",
+        ),
         (["mobilenet_v1", "--variant", "x"], r"variant must be one of baseline, .*, not 'x'"),
     ],
 )
@@ -152,6 +155,11 @@ def test_a_model_runs_as_the_interpreter_does(small):
 def test_wrong_inputs_of_a_model_are_refused(small, values, message):
     with pytest.raises(UserError, match=f"^{message}$"):
         read_model(small / "small.tflite").run(values)
+
+
+def test_the_digits_network_is_one_of_them():
+    assert [one.name for one in read_network("digits")] == ["conv1", "conv2", "conv3", "dense"]
+    assert [one.products.k for one in read_network("digits")] == [9, 144, 144, 512]
 
 
 def test_other_files_are_no_models():

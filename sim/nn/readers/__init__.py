@@ -5,11 +5,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from sysmt.base.errors import UserError
+from sysmt.sim.nn.digits.network import LAYERS
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.networks import NETWORKS, network
 
 from .topology import read_topology
 
+DIGITS = "digits"
+"""Name of the network that is trained here."""
 SUFFIXES = (".tflite", ".csv")
 
 
@@ -19,7 +22,7 @@ def read_network(source: str | Path, variant: str = "baseline") -> tuple[Layer, 
     Parameters
     ----------
     source : str or Path
-        A .tflite model; a topology or GEMM file of SCALE-Sim (.csv); or the name of a built-in network.
+        A .tflite model; a topology or GEMM file of SCALE-Sim (.csv); the name of a built-in network, or `digits`.
     variant : str
         Of a built-in network, one of `sysmt.sim.nn.networks.VARIANTS`.
 
@@ -33,18 +36,22 @@ def read_network(source: str | Path, variant: str = "baseline") -> tuple[Layer, 
     UserError
         The source is none of these, or cannot be read; one line says what is wrong.
     """
-    suffix = Path(source).suffix.lower()
-    if suffix not in SUFFIXES:
-        if str(source) not in NETWORKS:
-            near = get_close_matches(str(source), NETWORKS, n=1)
-            hint = f" (did you mean {near[0]}?)" if near else ""
-            raise UserError(
-                f"network must be a {' or '.join(SUFFIXES)} file or one of {', '.join(NETWORKS)}, "
-                f"not {str(source)!r}{hint}"
-            )
+    if str(source) in NETWORKS:
         return network(str(source), variant)
     if variant != "baseline":
-        raise UserError(f"variant must be baseline with a file, not {variant!r}; built-in networks have variants")
+        raise UserError(
+            f"variant must be baseline with {str(source)!r}, not {variant!r}; {', '.join(NETWORKS)} have more"
+        )
+    if str(source) == DIGITS:
+        return LAYERS
+    suffix = Path(source).suffix.lower()
+    if suffix not in SUFFIXES:
+        names = (*NETWORKS, DIGITS)
+        near = get_close_matches(str(source), names, n=1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise UserError(
+            f"network must be a {' or '.join(SUFFIXES)} file or one of {', '.join(names)}, not {str(source)!r}{hint}"
+        )
     if suffix == ".csv":
         return read_topology(source)
     from sysmt.sim.nn.model import read_model  # the library of the format is an extra

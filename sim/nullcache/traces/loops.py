@@ -7,7 +7,7 @@ each operand. A value that is stored is the one that the layer computes.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,6 +20,25 @@ LOOPS = ("im2col", "dot", "direct")
 PAGE = 4096
 LEAST_FILTERS = 2
 """Filters that a limit leaves: the first finds cold caches, the second shows what the others will find."""
+
+
+class Access(NamedTuple):
+    """Accesses of one kind to one array: op, byte addresses, bytes each, and what is stored."""
+
+    op: int
+    addr: np.ndarray
+    size: int
+    data: np.ndarray | int = 0
+
+
+def load(addr: np.ndarray, size: int) -> Access:
+    """Load from these addresses."""
+    return Access(LOAD, addr, size)
+
+
+def store(addr: np.ndarray, size: int, data: np.ndarray | int) -> Access:
+    """Store to these addresses."""
+    return Access(STORE, addr, size, data)
 
 
 class _Recorder:
@@ -40,19 +59,17 @@ class _Recorder:
             self.filled.append((at, np.ascontiguousarray(content).view(np.uint8).reshape(-1)))
         return lambda index: (at + width * np.asarray(index)).astype(np.uint32)
 
-    def add(self, columns: list[tuple[Any, ...]], keep: np.ndarray | None = None) -> None:
-        """For every row of the broadcast columns (op, address, width[, values]), one access per column, in order.
+    def add(self, columns: list[Access], keep: np.ndarray | None = None) -> None:
+        """For every row of the broadcast columns one access per column, in order.
 
         `keep` [rows, columns] says which of them happen.
         """
-        shape = np.broadcast_shapes(*(np.shape(part) for _, *parts in columns for part in parts))
+        shape = np.broadcast_shapes(*(np.shape(part) for access in columns for part in (access.addr, access.data)))
         shape = (*shape, len(columns))
         op, addr = np.empty(shape, np.uint8), np.empty(shape, np.uint32)
         size, value = np.empty(shape, np.uint8), np.zeros(shape, np.uint32)
-        for i, (what, where, width, *stored) in enumerate(columns):
-            op[..., i], addr[..., i], size[..., i] = what, where, width
-            if stored:
-                value[..., i] = stored[0]
+        for i, access in enumerate(columns):
+            op[..., i], addr[..., i], size[..., i], value[..., i] = access
         arrays = (op, addr, size, value)
         flat = (a.reshape(-1) if keep is None else a[np.broadcast_to(keep, shape)] for a in arrays)
         self.parts.append(tuple(flat))
@@ -144,12 +161,12 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
         source = layer.sources().T.reshape(-1)
         # A padding zero is stored without having been loaded.
         keep = np.stack([source >= 0, np.ones(cells, bool)], axis=-1)
-        copied = (STORE, matrix(np.arange(cells)), width, _bits(column).reshape(-1))
-        record.add([(LOAD, x(source), width), copied], keep)
+        copied = store(matrix(np.arange(cells)), width, _bits(column).reshape(-1))
+        record.add([load(x(source), width), copied], keep)
     total = np.empty((filters, pixels), exact)
     for n in range(filters):
         accumulators = sums(n * pixels + p)
-        record.add([(STORE, accumulators, 4, 0)])
+        record.add([store(accumulators, 4, 0)])
         weights = layer.w[n].reshape(-1).astype(exact)
         # 0 + -0.0 is 0: the sums begin at zero.
         running = np.cumsum(weights[:, None] * column.astype(exact), axis=0, dtype=exact) + exact(0)
@@ -159,10 +176,10 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
         first[:, 0, 0] = first[:, :, 1:] = True
         record.add(
             [
-                (LOAD, w(n * depth + k)[:, None], width),
-                (LOAD, matrix(k[:, None] * pixels + p), width),
-                (LOAD, accumulators, 4),
-                (STORE, accumulators, 4, running.view(np.uint32)),
+                load(w(n * depth + k)[:, None], width),
+                load(matrix(k[:, None] * pixels + p), width),
+                load(accumulators, 4),
+                store(accumulators, 4, running.view(np.uint32)),
             ],
             first,
         )
@@ -171,17 +188,17 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
         once[1:, 0] = False
         record.add(
             [
-                (LOAD, biases(n), 4),
-                (LOAD, ones(p), 4),
-                (LOAD, accumulators, 4),
-                (STORE, accumulators, 4, total[n].view(np.uint32)),
+                load(biases(n), 4),
+                load(ones(p), 4),
+                load(accumulators, 4),
+                store(accumulators, 4, total[n].view(np.uint32)),
             ],
             once,
         )
     result = _stored(total.reshape(-1), layer)
     every = np.arange(filters * pixels)
     if layer.relu or width == 1:
-        record.add([(LOAD, sums(every), 4), (STORE, out(every), width, result)])
+        record.add([load(sums(every), 4), store(out(every), width, result)])
 
 
 def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> None:
@@ -191,12 +208,12 @@ def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> N
     source = layer.sources()[:pixels]
     column = np.ascontiguousarray(layer.im2col()[:pixels])
     k, cells = np.arange(depth), np.arange(pixels * depth).reshape(pixels, depth)
-    # Caffe does not copy the input of a fully connected layer.
     inside = source >= 0
+    # Caffe does not copy the input of a fully connected layer.
     if loops == "dot":
         matrix = record.allocate(column.size, width)
         keep = np.stack([inside, np.ones(inside.shape, bool)], axis=-1)
-        record.add([(LOAD, x(source), width), (STORE, matrix(cells), width, _bits(column))], keep)
+        record.add([load(x(source), width), store(matrix(cells), width, _bits(column))], keep)
         operand, inside = matrix(cells), np.ones(inside.shape, bool)
     else:
         operand = x(source)
@@ -209,8 +226,8 @@ def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> N
     keep[:, :, 0] = keep[:, :, 1] = inside
     keep[:, -1, 2] = True
     for n in range(filters):
-        store = (STORE, out(n * pixels + np.arange(pixels))[:, None], width, result[n][:, None])
-        record.add([(LOAD, w(n * depth + k), width), (LOAD, operand, width), store], keep)
+        result_store = store(out(n * pixels + np.arange(pixels))[:, None], width, result[n][:, None])
+        record.add([load(w(n * depth + k), width), load(operand, width), result_store], keep)
 
 
 def _stored(sums: np.ndarray, layer: LayerOperands) -> np.ndarray:

@@ -11,6 +11,7 @@ import dataclasses
 import difflib
 from collections.abc import Iterator
 from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,41 +23,57 @@ from sysmt.sim.nn.geometry import Geometry
 
 from .layers import LayerOperands
 
-# Per layer: name, filters, kernel, stride, pad, groups, percent of the weights and percent of the outputs that are not
-# zero, pooling (kernel, stride) after it.
+
+class PrunedLayer(NamedTuple):
+    """One layer of a pruned network.
+
+    `weights` and `outputs` are the percents of them that are not zero, `pool` the kernel and stride of a max pooling.
+    """
+
+    name: str
+    filters: int
+    kernel: int
+    stride: int
+    pad: int
+    groups: int
+    weights: int
+    outputs: int
+    pool: tuple[int, int] | None
+
+
 LENET5 = (
-    ("conv1", 20, 5, 1, 0, 1, 66, 82, (2, 2)),
-    ("conv2", 50, 5, 1, 0, 1, 12, 72, (2, 2)),
-    ("fc1", 500, 4, 1, 0, 1, 8, 55, None),
-    ("fc2", 10, 1, 1, 0, 1, 19, 100, None),
+    PrunedLayer("conv1", 20, 5, 1, 0, 1, 66, 82, (2, 2)),
+    PrunedLayer("conv2", 50, 5, 1, 0, 1, 12, 72, (2, 2)),
+    PrunedLayer("fc1", 500, 4, 1, 0, 1, 8, 55, None),
+    PrunedLayer("fc2", 10, 1, 1, 0, 1, 19, 100, None),
 )
 ALEXNET = (
-    ("conv1", 96, 11, 4, 0, 1, 84, 88, (3, 2)),
-    ("conv2", 256, 5, 1, 2, 2, 38, 55, (3, 2)),
-    ("conv3", 384, 3, 1, 1, 1, 35, 37, None),
-    ("conv4", 384, 3, 1, 1, 2, 37, 40, None),
-    ("conv5", 256, 3, 1, 1, 2, 37, 34, (3, 2)),
-    ("fc6", 4096, 6, 1, 0, 1, 9, 36, None),
-    ("fc7", 4096, 1, 1, 0, 1, 9, 40, None),
-    ("fc8", 1000, 1, 1, 0, 1, 25, 100, None),
+    PrunedLayer("conv1", 96, 11, 4, 0, 1, 84, 88, (3, 2)),
+    PrunedLayer("conv2", 256, 5, 1, 2, 2, 38, 55, (3, 2)),
+    PrunedLayer("conv3", 384, 3, 1, 1, 1, 35, 37, None),
+    PrunedLayer("conv4", 384, 3, 1, 1, 2, 37, 40, None),
+    PrunedLayer("conv5", 256, 3, 1, 1, 2, 37, 34, (3, 2)),
+    PrunedLayer("fc6", 4096, 6, 1, 0, 1, 9, 36, None),
+    PrunedLayer("fc7", 4096, 1, 1, 0, 1, 9, 40, None),
+    PrunedLayer("fc8", 1000, 1, 1, 0, 1, 25, 100, None),
 )
 VGG16 = (
-    ("conv1_1", 64, 3, 1, 1, 1, 58, 53, None),
-    ("conv1_2", 64, 3, 1, 1, 1, 22, 89, (2, 2)),
-    ("conv2_1", 128, 3, 1, 1, 1, 34, 80, None),
-    ("conv2_2", 128, 3, 1, 1, 1, 36, 81, (2, 2)),
-    ("conv3_1", 256, 3, 1, 1, 1, 53, 68, None),
-    ("conv3_2", 256, 3, 1, 1, 1, 24, 70, None),
-    ("conv3_3", 256, 3, 1, 1, 1, 42, 64, (2, 2)),
-    ("conv4_1", 512, 3, 1, 1, 1, 32, 51, None),
-    ("conv4_2", 512, 3, 1, 1, 1, 27, 45, None),
-    ("conv4_3", 512, 3, 1, 1, 1, 34, 34, (2, 2)),
-    ("conv5_1", 512, 3, 1, 1, 1, 35, 32, None),
-    ("conv5_2", 512, 3, 1, 1, 1, 29, 29, None),
-    ("conv5_3", 512, 3, 1, 1, 1, 36, 19, (2, 2)),
-    ("fc6", 4096, 7, 1, 0, 1, 4, 38, None),
-    ("fc7", 4096, 1, 1, 0, 1, 4, 42, None),
-    ("fc8", 1000, 1, 1, 0, 1, 23, 100, None),
+    PrunedLayer("conv1_1", 64, 3, 1, 1, 1, 58, 53, None),
+    PrunedLayer("conv1_2", 64, 3, 1, 1, 1, 22, 89, (2, 2)),
+    PrunedLayer("conv2_1", 128, 3, 1, 1, 1, 34, 80, None),
+    PrunedLayer("conv2_2", 128, 3, 1, 1, 1, 36, 81, (2, 2)),
+    PrunedLayer("conv3_1", 256, 3, 1, 1, 1, 53, 68, None),
+    PrunedLayer("conv3_2", 256, 3, 1, 1, 1, 24, 70, None),
+    PrunedLayer("conv3_3", 256, 3, 1, 1, 1, 42, 64, (2, 2)),
+    PrunedLayer("conv4_1", 512, 3, 1, 1, 1, 32, 51, None),
+    PrunedLayer("conv4_2", 512, 3, 1, 1, 1, 27, 45, None),
+    PrunedLayer("conv4_3", 512, 3, 1, 1, 1, 34, 34, (2, 2)),
+    PrunedLayer("conv5_1", 512, 3, 1, 1, 1, 35, 32, None),
+    PrunedLayer("conv5_2", 512, 3, 1, 1, 1, 29, 29, None),
+    PrunedLayer("conv5_3", 512, 3, 1, 1, 1, 36, 19, (2, 2)),
+    PrunedLayer("fc6", 4096, 7, 1, 0, 1, 4, 38, None),
+    PrunedLayer("fc7", 4096, 1, 1, 0, 1, 4, 42, None),
+    PrunedLayer("fc8", 1000, 1, 1, 0, 1, 23, 100, None),
 )
 SYNTHETIC = {"lenet5": (LENET5, (1, 28)), "alexnet": (ALEXNET, (3, 227)), "vgg16": (VGG16, (3, 224))}
 NETWORKS = ("digits", *SYNTHETIC)
@@ -98,28 +115,29 @@ def max_pool(x: np.ndarray, kernel: int, stride: int, ceil_mode: bool = False) -
 
 def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[LayerOperands]:
     rng = np.random.default_rng(seed)
-    shapes, (channels, side) = SYNTHETIC[network]
+    rows, (channels, side) = SYNTHETIC[network]
     # A smooth image: coarse noise, enlarged.
     coarse = rng.random((channels, 8, 8), np.float32)
     grid = np.arange(side) * 8 // side
     x = coarse[:, grid][:, :, grid] + 0.05 * rng.random((channels, side, side), np.float32)
-    for name, filters, kernel, stride, pad, groups, percent, active, pool in shapes:
-        w = rng.standard_normal((filters, len(x) // groups, kernel, kernel), np.float32)
+    for row in rows:
+        groups = row.groups
+        w = rng.standard_normal((row.filters, len(x) // groups, row.kernel, row.kernel), np.float32)
         # Not by multiplication, which would leave negative zeros.
-        w[rng.random(w.shape, np.float32) >= percent / 100] = 0
-        last = name == shapes[-1][0]
-        names = [f"{name}/{g}" for g in range(groups)] if groups > 1 else [name]
+        w[rng.random(w.shape, np.float32) >= row.weights / 100] = 0
+        last = row is rows[-1]
+        names = [f"{row.name}/{g}" for g in range(groups)] if groups > 1 else [row.name]
         parts = [
-            LayerOperands.conv(part, inputs, weights, stride=stride, pad=pad, relu=not last)
-            for part, inputs, weights in zip(names, np.split(x, groups), np.split(w, groups), strict=True)
+            LayerOperands.conv(name, inputs, weights, stride=row.stride, pad=row.pad, relu=not last)
+            for name, inputs, weights in zip(names, np.split(x, groups), np.split(w, groups), strict=True)
         ]
         sums = np.concatenate([part.sums() for part in parts])
-        share = active / 100 if activations is None else activations
-        bias = np.full(filters // groups, 0 if last else -np.quantile(sums, 1 - share), np.float32)
+        share = row.outputs / 100 if activations is None else activations
+        bias = np.full(row.filters // groups, 0 if last else -np.quantile(sums, 1 - share), np.float32)
         yield from (dataclasses.replace(part, bias=bias) for part in parts)
         x = sums if last else np.maximum(sums + bias[0], 0)
-        if pool:
-            x = max_pool(x, *pool)
+        if row.pool:
+            x = max_pool(x, *row.pool)
         x /= np.float32(max(1e-6, float(np.abs(x).max())))
 
 
