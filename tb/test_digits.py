@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import POLICIES, PEConfig
+from sysmt.hdl.params.array import POLICIES, ArrayConfig, PEConfig
+from sysmt.sim.cosim.digits import compare
+from sysmt.sim.cosim.rtl import design_of
 from sysmt.sim.golden.nbsmt import Product
 from sysmt.sim.golden.nbsmt_counters import Counters
 from sysmt.sim.nn.digits import data, train
@@ -152,6 +154,22 @@ def test_any_engine_can_be_plugged_in(test_set):
     ]
     assert (scores.shape, scores.dtype) == ((5, 10), np.int64)
     np.testing.assert_array_equal(scores, exact_run(few)[0])
+
+
+def test_the_simulated_array_is_compared_layer_by_layer(test_set, monkeypatch):
+    config = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2))
+    few = test_set[:1]
+    found = compare(load(), few.pixels, config, design_of(config))
+    assert found.agrees
+    assert found.layers_equal == 4
+    assert 0 < found.threaded_cycles < found.cycles == found.formula_cycles
+    np.testing.assert_array_equal(found.classes, found.scores.argmax(axis=1))
+    # A golden model that is off is noticed, layer by layer.
+    right = Golden.product
+    monkeypatch.setattr(Golden, "product", lambda self, x, w, threads: right(self, x | 1, w, threads))
+    other = compare(load(), few.pixels, config, design_of(config))
+    assert not other.agrees
+    assert other.layers_equal == 0
 
 
 def test_sweep_and_picture(test_set, tmp_path):

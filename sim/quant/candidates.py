@@ -81,7 +81,7 @@ class Candidates:
         return tuple(plan)
 
     def largest_multiplier(self) -> float:
-        """A multiplier at which nothing slows down.
+        """A multiplier at which hardly anything slows down: no layer without reordering, few operands with it.
 
         Sensitivity per cycle saved differs by layer; the factor K is for a single operand, which saves as little as 1/K
         of what its layer saves.
