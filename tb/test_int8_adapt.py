@@ -35,11 +35,11 @@ def apart(x, w, target, pe, threads):
     return float(off.var(axis=0).mean())
 
 
-def improvement(policy, threads, order=None):
+def improvement(policy, threads, permutation=None):
     x, w = operands()
     target = matmul(x, w, PEConfig()).sums
-    if order is not None:
-        x, w = permuted(x, order), np.ascontiguousarray(permuted(w.T, order).T)
+    if permutation is not None:
+        x, w = permuted(x, permutation), np.ascontiguousarray(permuted(w.T, permutation).T)
     pe = PEConfig(threads=4, policy=policy)
     found = adapt(x[:SEEN], w, target[:SEEN], pe, threads)
     assert found.dtype == np.int8
@@ -59,10 +59,10 @@ def test_squeezed_activations_lose_what_weights_cannot_give_back(policy):
 
 
 def test_operands_alone_make_up_for_the_others():
-    order = np.full(32, PADDING_SLOT)
-    order[:16] = np.arange(16)  # the first eight share their steps with the last eight, the others are alone
-    order[16:24] = np.arange(16, 24)
-    assert improvement("S+W", 2, order) < 0.3
+    permutation = np.full(32, PADDING_SLOT)
+    permutation[:16] = np.arange(16)  # the first eight share their steps with the last eight, the others are alone
+    permutation[16:24] = np.arange(16, 24)
+    assert improvement("S+W", 2, permutation) < 0.3
 
 
 def test_a_wrong_model_of_the_threads_is_noticed(monkeypatch):
@@ -78,8 +78,8 @@ def test_plans_carry_adapted_weights_in_the_natural_order():
     x = (small_images(40) ^ np.uint8(128)).view(np.int8)
     config = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2, policy="S+aW"))
     engine = Golden(config.pe)
-    order = np.random.default_rng(6).permutation(np.concatenate([np.arange(72), np.full(8, PADDING_SLOT)]))
-    plan = tuple(LayerPlan(threads=2, permutation=order) if i == 1 else LayerPlan() for i in range(5))
+    permutation = np.random.default_rng(6).permutation(np.concatenate([np.arange(72), np.full(8, PADDING_SLOT)]))
+    plan = tuple(LayerPlan(threads=2, permutation=permutation) if i == 1 else LayerPlan() for i in range(5))
     biases, both = (Recalibrator(network, engine, x, weights)(plan) for weights in (False, True))
     assert all(layer.weights is None for layer in biases)
     assert [layer.weights is not None for layer in both] == [False, True, False, False, False]

@@ -99,18 +99,18 @@ def test_order_reduces_fewer_products_and_keeps_the_exact_result(threads):
     w = rng.integers(-128, 128, (42, 8)).astype(np.int8)
     pe = PEConfig(threads=threads)
     finder = Reorderer(x=x[:2000], w=w, pe=pe, threads=threads)
-    order = finder.at().permutation
-    assert sorted(order[order != PADDING_SLOT]) == list(range(42))
-    assert len(order) == threads * -(-42 // threads)
+    permutation = finder.at().permutation
+    assert sorted(permutation[permutation != PADDING_SLOT]) == list(range(42))
+    assert len(permutation) == threads * -(-42 // threads)
     validation, natural = x[2000:], matmul(x[2000:], w, pe)
-    found = matmul(permuted(validation, order), permuted(w.T, order).T.copy(), pe)
+    found = matmul(permuted(validation, permutation), permuted(w.T, permutation).T.copy(), pe)
     assert found.counters.reduced < natural.counters.reduced
     assert found.counters.active == natural.counters.active
-    before, after = finder.validate(order)
+    before, after = finder.validate(permutation)
     assert after / before == pytest.approx(found.counters.reduced / natural.counters.reduced, rel=0.05)
     one = PEConfig()
     np.testing.assert_array_equal(
-        matmul(permuted(x, order), permuted(w.T, order).T.copy(), one).sums, matmul(x, w, one).sums
+        matmul(permuted(x, permutation), permuted(w.T, permutation).T.copy(), one).sums, matmul(x, w, one).sums
     )
 
 

@@ -47,13 +47,16 @@ class FuseConvCycles:
         return p.count * gemm_cycles(layer.batch * down * across, p.k, p.n, self.rows, self.cols)
 
     def _fuse(self, layer: Layer) -> int:
-        """A 1-D stage: ceil(lines / rows) / stride * (cols + K) * ceil(length / cols); Kx1 with rows, cols swapped."""
+        """A 1-D stage: ceil(lines / rows) / stride * (cols + K) * ceil(length / cols), lines being rows of the image.
+
+        Kx1 with rows and columns swapped.
+        """
         along = layer.kind == "fuse_row"
         rows, cols = (self.rows, self.cols) if along else (self.cols, self.rows)
         padded = layer.geometry.padded
-        lines = layer.batch * padded[not along] * layer.outputs
-        line_folds = math.ceil(Fraction(padded[along], cols))
-        folds = Fraction(math.ceil(Fraction(lines, rows)), layer.stride[along]) * line_folds
+        image_rows = layer.batch * padded[not along] * layer.outputs
+        folds_per_row = math.ceil(Fraction(padded[along], cols))
+        folds = Fraction(math.ceil(Fraction(image_rows, rows)), layer.stride[along]) * folds_per_row
         return math.ceil(folds * (cols + layer.kernel[along]))
 
 

@@ -9,7 +9,7 @@ the change of a margin does not depend on the margin.
 The estimate is a two-sample U-statistic with a kernel of one margin and one change (Hoeffding, "A Class of Statistics
 with Asymptotically Normal Distribution", Annals of Mathematical Statistics 1948; Lehmann, "Consistency and Unbiasedness
 of Certain Nonparametric Tests", ibid. 1951, for two samples). Its standard error is the first-order one, from the means
-per margin and per change; that both come from the same inputs, their covariance, is left out. Bounds take the normal
+per margin and per change; both come from the same inputs, and their covariance is left out. Bounds take the normal
 approximation.
 
 An input may come in several views, its mirror image for one. They count as one input that is known better: the error
