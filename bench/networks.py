@@ -21,11 +21,9 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.parallel import workers
 from sysmt.sim.nn.batches import run as run_all
 from sysmt.sim.nn.engines import Golden
-from sysmt.sim.nn.forward import LayerPlan, Runner
+from sysmt.sim.nn.forward import Runner, threaded_plan
 from sysmt.sim.nn.inputs import load
-from sysmt.sim.nn.network import build
-from sysmt.sim.nn.readers.tflite import read
-from sysmt.sim.quant.layer_stats import covered
+from sysmt.sim.nn.model import read_model
 
 from .command import run
 
@@ -57,13 +55,13 @@ def measure(root: Path, model: str = MODEL, inputs: str = INPUTS, count: int = C
         if not (root / part).exists():
             raise UserError(f"SYSMT_DATA must name a folder with data/{part}, not {str(root.parent)!r}")
     content = (root / model).read_bytes()
-    network = build(read(root / model))
+    network = read_model(root / model).network
     values = load(root / inputs, network, count).values
     contestants = [("-", "interpreter, reference kernels", _interpreter(content, values, True))]
     contestants.append(("-", f"interpreter, optimised, {workers()} threads", _interpreter(content, values, False)))
     for threads in (1, 2, 4):
-        plan = tuple(LayerPlan(threads=threads if free else 1) for free in covered(network))
-        runner = Runner(network=network, engine=Golden(PEConfig(threads=threads, policy=POLICY)), plan=plan)
+        engine = Golden(PEConfig(threads=threads, policy=POLICY))
+        runner = Runner(network=network, engine=engine, plan=threaded_plan(network, threads))
         name = f"golden, {POLICY}" if threads > 1 else "golden"
         contestants.append((threads, name, lambda r=runner: run_all(r, values)))
     times = np.array([[_time(task) for *_, task in contestants] for _ in range(rounds + 1)])[1:]

@@ -38,7 +38,7 @@ from sysmt.cli.output import progress, table
 from sysmt.hdl.params.cache import CacheConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.nullcache.model import simulate
-from sysmt.sim.nullcache.traces.layers import DTYPES, LayerData, zero_lines
+from sysmt.sim.nullcache.traces.layers import DTYPES, LayerOperands, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
 from sysmt.sim.nullcache.traces.networks import SYNTHETIC, layers
 from sysmt.sim.nullcache.traces.squeezenet import squeezenet
@@ -54,7 +54,7 @@ LIMITS = {"im2col": 4_000_000, "dot": 1_000_000, "direct": 1_000_000}
 """Accesses per layer. `im2col` needs the whole matrix: what is left out changes what the null cache has to hold."""
 
 
-def networks() -> dict[str, Callable[[], Iterable[LayerData]]]:
+def networks() -> dict[str, Callable[[], Iterable[LayerOperands]]]:
     """Layers of every network of the comparison that can be had here, by name."""
     sources = {name: (lambda name=name: layers(name, seed=SEED)) for name in SYNTHETIC}
     data = data_folder() / "data"

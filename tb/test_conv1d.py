@@ -17,7 +17,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cosim.rtl import design_of, products
 from sysmt.sim.cosim.simulator import SimulationError, available
 from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
-from sysmt.sim.cost.rtl import layer_cycles
+from sysmt.sim.cost.rtl import RtlCycles
 from sysmt.sim.golden.conv1d import ConvRows, convolve_rows, image_of_rows, rows_of_image
 from sysmt.sim.golden.fuseconv import conv1d
 from sysmt.sim.golden.matmul import matmul
@@ -185,13 +185,13 @@ def block(config, stage, simulator="verilator"):
     for layer in stage:
         along = layer.kind == "fuse_row"
         random = np.random.default_rng(layer.channels)
-        x = random.integers(0, 256, (layer.height, layer.width, layer.channels), np.uint8)
+        x = random.integers(0, 256, (*layer.geometry.size, layer.channels), np.uint8)
         w = random.integers(-128, 128, (layer.kernel[along], layer.channels), np.int8)
         job = rows_of_image(
-            x, w, axis="row" if along else "col", stride=layer.stride, padding=(layer.padding[along],) * 2
+            x, w, axis="row" if along else "col", stride=layer.stride, padding=layer.geometry.padding[along]
         )
         result = check(config, [(job, None, None)], simulator)
-        assert result.cycles == layer_cycles(layer, config)
+        assert result.cycles == RtlCycles(config).layer_cycles(layer)
 
 
 @pytest.mark.regress
@@ -200,11 +200,11 @@ def test_a_whole_mobilenet_v2_block_at_real_size():
     config = array(rows=16, cols=16, target="fpga")
     layers = network("mobilenet_v2", "half")
     rows = [i for i, layer in enumerate(layers) if layer.kind == "fuse_row"]
-    at = next(i for i in rows if layers[i].stride == (2, 2) and layers[i].height == 14)
+    at = next(i for i in rows if layers[i].stride == (2, 2) and layers[i].geometry.size[0] == 14)
     expand, row, col, project = layers[at - 1 : at + 3]
     assert (row.kind, col.kind) == ("fuse_row", "fuse_col")
     block(config, (row, col))
     for layer in (expand, project):
         shape = layer.products
         result = check(config, [(*product(1, shape.m, shape.k, shape.n), None)], "verilator")
-        assert result.cycles == layer_cycles(layer, config)
+        assert result.cycles == RtlCycles(config).layer_cycles(layer)

@@ -41,7 +41,7 @@ def cell_blocks(netlist: Netlist, is_register: Callable[[str], bool], outputs: O
     dict of (module, cell) to block
     """
     owners: dict[str, str] = {}
-    blocks = {}
+    blocks: dict[tuple[str, str], str] = {}
     for name in netlist.copies:
         module, declared = netlist.modules[name], netlist.declared.get(name, {})
         block = declared.get("block", owners.get(name, OTHER))

@@ -57,7 +57,9 @@ def quantize_multiplier(scale: float, variant: str = "double") -> tuple[int, int
     return multiplier, shift
 
 
-def multiply(value: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, variant: str = "double") -> np.ndarray:
+def multiply(
+    value: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int, variant: str = "double"
+) -> np.ndarray:
     """Multiply by a quantised multiplier (TFLite's `MultiplyByQuantizedMultiplier`).
 
     Parameters

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How far NB-SMT takes a layer's sums off when certain operands share a step: what an order of K is judged by.
+"""How far NB-SMT takes a layer's sums off when certain operands share a step: what a permutation of K is chosen by.
 
 Two threads that are both active are off by `f(x) g(w)` each, f and g the policy's own
 (`sysmt.sim.golden.nbsmt_terms`). Summed over outputs, the squared error of operands i and j in one step is then, per
@@ -16,18 +16,18 @@ NB-SMT: Shomron and Weiser, MICRO 2020, sections 3 and 4.2.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.sim.golden.nbsmt_terms import W, X, terms
 from sysmt.sim.golden.rounding import fits_w, fits_x, reduce_w, reduce_x
-from sysmt.sim.nn.k_order import HOLE
+from sysmt.sim.nn.permutation import PADDING_SLOT
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Harm:
+class SharingError:
     """The operands of one layer, seen through one policy that detects zeros.
 
     Parameters
@@ -38,7 +38,7 @@ class Harm:
     weight : float64 [N]
         What a squared error of one column counts.
     centred : bool
-        Whether the mean of the error does no harm, because recalibration follows.
+        Whether the mean of the error does not count, because recalibration takes it away.
     """
 
     x: np.ndarray
@@ -56,14 +56,15 @@ class Harm:
         if self.centred:
             means = self._mean(f, a)
             squares, products = squares - means**2, products - means * means.T
-        found = squares * ((g * g * self.weight) @ b.T)
-        found += found.T + 2 * products * ((g * self.weight) @ g.T)
-        np.fill_diagonal(found, 0)
-        return found
+        errors: np.ndarray = squares * ((g * g * self.weight) @ b.T)
+        errors += errors.T + 2 * products * ((g * self.weight) @ g.T)
+        np.fill_diagonal(errors, 0)
+        return errors
 
     @staticmethod
     def _mean(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        return (left.T @ right).astype(np.float64) / len(left)
+        mean: np.ndarray = (left.T @ right).astype(np.float64) / len(left)
+        return mean
 
     def fours(self, groups: np.ndarray) -> np.ndarray:
         """Squared error that joining two groups adds, per row.
@@ -71,7 +72,7 @@ class Harm:
         Parameters
         ----------
         groups : int64 [G, 2]
-            Operands that share a step already, `HOLE` where there is none.
+            Operands that share a step already, `PADDING_SLOT` where there is none.
 
         Returns
         -------
@@ -81,16 +82,16 @@ class Harm:
         states = [(count == n).astype(np.float32) for n in range(3)]
         some = states[1] + states[2]
 
-        def met(error: np.ndarray, mine: np.ndarray, others: np.ndarray) -> np.ndarray:
-            return self._mean(error * mine, others)
+        def met(error: np.ndarray, own: np.ndarray, others: np.ndarray) -> np.ndarray:
+            return self._mean(error * own, others)
 
         # Behind the four-thread rule when three or more are active, behind the two-thread rule when two are; what two
         # operands of one group do to each other is there without the other group as well.
-        found = met(four, states[1], states[2]) + met(four, states[2], some)
-        found += met(two, states[1], states[1]) - met(two, states[2], some)
-        found += found.T
-        np.fill_diagonal(found, 0)
-        return found
+        errors: np.ndarray = met(four, states[1], states[2]) + met(four, states[2], some)
+        errors += met(two, states[1], states[1]) - met(two, states[2], some)
+        errors += errors.T
+        np.fill_diagonal(errors, 0)
+        return errors
 
     @cached_property
     def _alone(self) -> tuple[np.ndarray, np.ndarray]:
@@ -111,7 +112,7 @@ class Harm:
     @staticmethod
     def _of(values: np.ndarray, groups: np.ndarray) -> np.ndarray:
         """Sum over the members of every group: [M, K] to float32 [M, G]."""
-        kept = np.where(groups == HOLE, values.shape[1], groups)
+        kept = np.where(groups == PADDING_SLOT, values.shape[1], groups)
         padded = np.zeros((len(values), values.shape[1] + 1), np.float32)
         padded[:, :-1] = values
-        return sum(padded[:, kept[:, member]] for member in range(groups.shape[1]))
+        return reduce(np.add, (padded[:, kept[:, member]] for member in range(groups.shape[1])))
