@@ -34,6 +34,7 @@ myst_heading_anchors = 3
 
 # Docstrings are numpydoc with sections of our own; what they put into single backticks is code.
 default_role = "literal"
+highlight_language = "none"  # a literal block in a docstring is a drawing
 napoleon_google_docstring = False
 napoleon_numpy_docstring = True
 napoleon_use_rtype = False

@@ -44,8 +44,9 @@ def process(app, what, name, obj, options, lines: list[str]) -> None:
 
 def signature(app, what, name, obj, options, arguments, returns):
     """`autodoc-process-signature`: of a component its own, not that of Amaranth's base class."""
-    own = vars(obj).get("__init__") if what == "class" else None
-    if own is None or not inspect.isfunction(own):
+    ours = [c for c in obj.__mro__ if c.__module__.startswith("sysmt.")] if what == "class" else []
+    own = next((vars(c)["__init__"] for c in ours if inspect.isfunction(vars(c).get("__init__"))), None)
+    if own is None:
         return None
     parameters = list(inspect.signature(own).parameters.values())[1:]
     return str(inspect.Signature([p.replace(annotation=p.empty) for p in parameters])), None
