@@ -15,6 +15,8 @@ class ShiftConfig(PEConfig):
     It has no fields of its own; what is common to all kinds (`acc_width`, `pipeline`, ...) is in `PEConfig`.
     """
 
+    kind: str = "shift"
+
     CODE: ClassVar[int] = 14  # in the identity register of accelerators
 
     def __post_init__(self) -> None:
