@@ -16,7 +16,6 @@ import numpy as np
 import sysmt
 from sysmt.boards.transport import SerialTransport
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
-from sysmt.hdl.params.accel import accel_preset
 
 
 def multiply_on(port: str) -> None:
@@ -40,7 +39,7 @@ def main() -> None:
             port = sys.argv[1]
         else:
             print("compiling the simulated board, if it is not there already")
-            port = stack.enter_context(VirtualBoard(accel_preset("sysmt2_4", divisor=DIVISOR))).port
+            port = stack.enter_context(VirtualBoard(sysmt.preset("accel_sysmt2_4", divisor=DIVISOR))).port
         multiply_on(port)
 
 
