@@ -16,7 +16,7 @@ from pathlib import Path
 import sysmt
 from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
-from sysmt.hdl.params import protocol
+from sysmt.hdl.params import protocol, registers
 
 HERE = Path(__file__).resolve().parent.parent / "generated"
 
@@ -62,9 +62,11 @@ def api_page() -> str:
 
 
 def protocol_page() -> str:
-    """The link between host and board, as the protocol's module explains it."""
+    """The link between host and board: as the protocol's module explains it, and from its tables of fields."""
     text = inspect.cleandoc(protocol.__doc__ or "")
-    return f"# Protocol and registers\n\n```text\n{text}\n```\n"
+    parts = ["# Protocol and registers", f"```text\n{text}\n```"]
+    parts += ["## Requests", protocol.markdown(), "## Registers", registers.markdown()]
+    return "\n\n".join(parts)
 
 
 def help_of(*words: str) -> str:
