@@ -5,7 +5,7 @@ Each board is synthesised once with its default preset, or with `--preset`; `MHz
 `slowest` their minimum, which must not be below `clock`. `--synthesis` leaves place and route out and prints the model
 that `sysmt boards` goes by beside the synthesis.
 
-`--record` keeps the rows in `bench/boards.json`, from which `python -m bench.readme boards` writes README's table.
+`--record` keeps the rows in `bench/boards.json`, from which `python -m bench.figures boards` writes a table.
 """
 
 import argparse
@@ -85,7 +85,7 @@ def save(row: dict[str, Any]) -> None:
 
 
 def markdown() -> str:
-    """README's table, from the record."""
+    """The table of docs/figures.md, from the record."""
     rows = [row for name, row in load().items() if name in BOARDS]
     rows.sort(key=lambda row: list(BOARDS).index(row["board"]))
     columns = ("board", "part", "preset", "dsp", "pipeline", "LUT", "FF", "DSP", "RAM")

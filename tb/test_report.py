@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench import boards, readme
+from bench import boards, figures
 from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.report.compare import compare
@@ -127,13 +127,13 @@ def test_nothing_is_left_when_it_fails(arguments, message, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", readme.TABLES)
-def test_readme_is_written_between_its_markers(name):
-    text = readme.README.read_text()
-    assert readme.placed(readme.placed(text, name, "one"), name, "two") == readme.placed(text, name, "two")
-    assert "\ntwo\n" in readme.placed(text, name, "two")
-    with pytest.raises(UserError, match=rf"^README\.md must hold <!-- {name}"):
-        readme.placed("no markers", name, "two")
+@pytest.mark.parametrize("name", figures.TABLES)
+def test_figures_are_written_between_their_markers(name):
+    text = figures.PAGE.read_text()
+    assert figures.placed(figures.placed(text, name, "one"), name, "two") == figures.placed(text, name, "two")
+    assert "\ntwo\n" in figures.placed(text, name, "two")
+    with pytest.raises(UserError, match=rf"^docs/figures\.md must hold <!-- {name}"):
+        figures.placed("no markers", name, "two")
 
 
 def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
