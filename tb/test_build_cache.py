@@ -55,6 +55,13 @@ def test_results_come_back_as_json_holds_them():
     assert cached_json("kind", "name", 1, lambda: pytest.fail("made again")) == {"a": [1, 2.5, None]}
 
 
+BUILD = """
+from sysmt.hdl.emit import Design
+from sysmt.sim.cosim import simulator
+simulator.require = lambda name: None
+simulator.build(Design("top", "", {}))
+"""
+
 CHILD = """
 import time
 from sysmt.base.cache import cached
@@ -85,3 +92,20 @@ def test_an_absent_package_is_named_with_its_extra():
     with pytest.raises(UserError, match=r"^no_such_package is missing: pip install 'sysmt\[silicon\]'$"):
         require("no_such_package", "silicon")
     assert require("json", "silicon").loads("1") == 1
+
+
+@pytest.mark.parametrize(
+    ("package", "extra", "work"),
+    [
+        ("numba", "silicon", "import sysmt.sim.flow.kernels"),
+        ("numba", "silicon", "import sysmt.sim.nullcache.model"),
+        ("amaranth_boards", "boards", "import sysmt.boards.definitions"),
+        ("pyosys", "silicon", "from sysmt.sim.flow.yosys import _child; _child([])"),
+        ("cocotb_tools", "cosim", BUILD),
+    ],
+)
+def test_work_that_needs_an_absent_package_names_its_extra(package, extra, work):
+    program = f"import sys; sys.modules[{package!r}] = None\n{work}"
+    done = subprocess.run([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
+    said = f"sysmt.base.errors.UserError: {package} is missing: pip install 'sysmt[{extra}]'"
+    assert done.stderr.splitlines()[-1] == said

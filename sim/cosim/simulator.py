@@ -15,10 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from cocotb_tools.check_results import get_results
-from cocotb_tools.config import lib_entry, libs_dir, pygpi_entry_point, share_dir
-from find_libpython import find_libpython
 
+from sysmt.base import extras
 from sysmt.base.cache import build_directory
 from sysmt.base.errors import UserError
 from sysmt.hdl.emit import Design
@@ -62,6 +60,7 @@ def build(
         Let Verilator take the design apart: for associative memories, not for adders made of gates.
     """
     require(simulator)
+    extras.require("cocotb_tools", "cosim")
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
     args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS + FOLDED_ARGS * (not unfold)
     content = [design.verilog, simulator, str(executable(simulator)), waves, args, MAKE_ARGS, visible]
@@ -99,10 +98,11 @@ def _build_verilator(
     # this file cannot say.
     control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
     (directory / "control.vlt").write_text("\n".join(control) + "\n")
-    library = f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator"
+    config = extras.require("cocotb_tools.config", "cosim")
+    library = f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"
     verilate = ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
     verilate += ["-o", design.name, *args, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
-    verilate += ["-LDFLAGS", library, str(share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
+    verilate += ["-LDFLAGS", library, str(config.share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
     compile_verilog(directory, [*verilate, source.name], f"VM_TRACE={int(waves)}", *MAKE_ARGS)
 
 
@@ -153,7 +153,7 @@ def run(
         execute(_program(design, simulator, directory, waves is not None), scratch, env, log)
         if not results.exists():
             raise SimulationError(f"{module} left no results on {design.name}\n{tail(log)}")
-        tests, failed = get_results(results)
+        tests, failed = extras.require("cocotb_tools.check_results", "cosim").get_results(results)
         if failed or not tests:
             raise SimulationError(f"{failed} of {tests} tests of {module} failed on {design.name}\n{tail(log)}")
         if waves is not None:
@@ -168,7 +168,7 @@ def run(
 def _program(design: Design, simulator: str, directory: Path, waves: bool) -> list[str]:
     """How the built simulation is started."""
     if simulator == "icarus":
-        library = ["-m", lib_entry("vpi", "icarus")]
+        library = ["-m", extras.require("cocotb_tools.config", "cosim").lib_entry("vpi", "icarus")]
         return ["vvp", *library, str(directory / ICARUS_PROGRAM), "-fst" if waves else "-none"]
     return [str(directory / design.name), *(["--trace"] if waves else [])]
 
@@ -177,13 +177,14 @@ def _cocotb_variables(
     design: Design, module: str, testcase: str | None, scratch: Path, results: Path
 ) -> dict[str, str]:
     """What cocotb reads of its environment (its own runner would take the rest from this process and no other)."""
-    libpython = find_libpython()
+    libpython = extras.require("find_libpython", "cosim").find_libpython()
+    entry = extras.require("cocotb_tools.config", "cosim").pygpi_entry_point()
     if libpython is None:
         raise UserError("the library of Python is missing, which simulators need: install python3-dev")
     variables = {
         "PYTHONPATH": os.pathsep.join(sys.path),
         "PYGPI_PYTHON_BIN": sys.executable,
-        "GPI_USERS": f"{libpython};{pygpi_entry_point()}",
+        "GPI_USERS": f"{libpython};{entry}",
         "TOPLEVEL_LANG": "verilog",
         "COCOTB_TOPLEVEL": design.name,
         "COCOTB_TEST_MODULES": module,

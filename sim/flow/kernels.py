@@ -4,7 +4,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from sysmt.base.extras import require
+
+njit = require("numba", "silicon").njit
 
 DEEPEST = 256
 """Most choices in the program of one function."""

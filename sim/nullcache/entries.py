@@ -7,9 +7,11 @@ numba passes the named tuples here as it passes plain ones, at the same speed.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from sysmt.base.extras import require
 from sysmt.hdl.params.cache import COUNTERS
+
+njit = require("numba", "silicon").njit
 
 (ACCESSES, HITS, MISSES, NULL_HITS, INSERTS, MERGES, REMOVALS, SPLITS, EVICTIONS, LOST, COVERED) = range(len(COUNTERS))
 # Scalars of a null cache that is running.

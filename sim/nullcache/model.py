@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sysmt.hdl.params.cache import COUNTERS, CacheConfig
 from sysmt.sim.nullcache.traces.trace import Trace
@@ -25,6 +24,7 @@ from .entries import (
     Tally,
     find,
     insert,
+    njit,
     remove,
     touch,
 )

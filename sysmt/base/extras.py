@@ -8,7 +8,7 @@ from .errors import UserError
 
 
 def require(package: str, extra: str) -> ModuleType:
-    """The module `package`, which the extra `extra` of this project brings.
+    """The module `package` (or `package.module`), which the extra `extra` of this project brings.
 
     Raises
     ------
@@ -18,9 +18,10 @@ def require(package: str, extra: str) -> ModuleType:
     try:
         return import_module(package)
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name != package.partition(".")[0]:
+        distribution = package.partition(".")[0]
+        if error.name is not None and error.name.partition(".")[0] != distribution:
             raise  # The package is there; what it needs itself is not.
-        raise missing(package, extra) from error
+        raise missing(distribution, extra) from error
 
 
 def missing(package: str, extra: str) -> UserError:
