@@ -10,9 +10,12 @@ from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig, PEConfig
 from sysmt.sim.cost import METHODS, evaluate
+from sysmt.sim.nn.digits import data
+from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.networks import network
 from sysmt.sim.nn.readers import read_network
+from sysmt.sim.quant.infer import infer
 from tb.references.interpreter import reference
 
 from .int8_networks import small_content, small_images
@@ -160,8 +163,25 @@ def test_wrong_inputs_of_a_model_are_refused(small, values, message):
 def test_the_digits_network_is_one_of_them():
     assert [one.name for one in read_network("digits")] == ["conv1", "conv2", "conv3", "dense"]
     assert [one.products.k for one in read_network("digits")] == [9, 144, 144, 512]
+    images, model = data.load()[1][:100], read_model("digits")
+    assert model.layers == read_network("digits")
+    (scores,) = model.run([images.pixels])
+    assert np.mean(scores.argmax(axis=1) == images.labels) > 0.95
+
+
+def test_inference_counts_the_cycles_of_the_network(small):
+    model, config = read_model(small / "small.tflite"), ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2))
+    inputs = Inputs((small_images(2) ^ np.uint8(128)).view(np.int8), None)
+    report = infer(model, inputs, config).report
+    one, two = (evaluate(model.layers, config, threads=threads).layers for threads in (1, 2))
+    assert [row["cycles_exact"] for row in report["layers"]] == [row.cycles for row in one]
+    # The first, the last and the depthwise layer stay on one thread.
+    mixed = [one[0], two[1], one[2], two[3], one[4]]
+    assert [row["cycles"] for row in report["layers"]] == [row.cycles for row in mixed]
 
 
 def test_other_files_are_no_models():
-    with pytest.raises(UserError, match=r"^model must be a \.tflite file, not 'net\.onnx'; convert it first$"):
+    with pytest.raises(
+        UserError, match=r"^model must be a \.tflite file or 'digits', not 'net\.onnx'; convert it first$"
+    ):
         read_model("net.onnx")

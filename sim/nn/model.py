@@ -11,6 +11,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.pe import PEConfig
 
 from .batches import run
+from .digits import network as digits
 from .engines import Golden
 from .forward import Runner, exact_plan
 from .graph import Tensor
@@ -84,7 +85,7 @@ def check_input(tensor: Tensor, values: np.ndarray) -> None:
 
 
 def read_model(path: str | Path) -> Model:
-    """Read a quantised model, a .tflite file.
+    """Read a quantised model: a .tflite file, or the built-in `digits`.
 
     Raises
     ------
@@ -92,9 +93,11 @@ def read_model(path: str | Path) -> Model:
         The file cannot be read, is damaged, or has an operator that is not supported; or the reader of its format is
         not installed.
     """
+    if str(path) == digits.NAME:
+        return Model(digits.load())
     path = Path(path)
     if path.suffix.lower() != ".tflite":
-        raise UserError(f"model must be a .tflite file, not {str(path)!r}; convert it first")
+        raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {str(path)!r}; convert it first")
     try:
         from .readers.tflite import read
     except ImportError:

@@ -102,10 +102,8 @@ class Candidates:
 
     def speedup(self, plan: Plan) -> float:
         """Of the layers that may run threaded."""
-        planned, exact = (
-            sum(self.cycles(index, how) for index, how in pairs)
-            for pairs in ([(i, plan[i]) for i in self.indices], [(i, EXACT) for i in self.indices])
-        )
+        planned = sum(self.cycles(index, plan[index]) for index in self.indices)
+        exact = sum(self.cycles(index, EXACT) for index in self.indices)
         return exact / max(1, planned)
 
     @cached_property

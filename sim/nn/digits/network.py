@@ -16,6 +16,8 @@ from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.network import Network, Step
 from sysmt.sim.nn.operators.linear import AddBias, Linear
 
+NAME = "digits"
+"""How readers call it."""
 SIDE = 8
 """Height and width of an image."""
 EDGE = ((1, 1), (1, 1))

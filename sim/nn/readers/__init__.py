@@ -6,13 +6,12 @@ from pathlib import Path
 from sysmt.base.choice import did_you_mean
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.digits.network import LAYERS
+from sysmt.sim.nn.digits.network import NAME as DIGITS
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.networks import NETWORKS, network
 
 from .topology import read_topology
 
-DIGITS = "digits"
-"""Name of the network that is trained here."""
 SUFFIXES = (".tflite", ".csv")
 
 
