@@ -1,6 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measurements of every figure the project claims, as ratios taken in one run. `python -m bench` runs all."""
-
-from sysmt.base.files import data_folder
-
-__all__ = ["data_folder"]

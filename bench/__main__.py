@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
         _show(facts)
         now = record.figures(name, facts)
         if now:
-            print(f"\n{table(record.compared(name, now, recorded.get(name, {})))}", flush=True)
+            print(f"\n{table(record.compared(name, now, recorded.get(name, [])))}", flush=True)
             if args.record:
                 record.save({name: now})
                 print(f"{name}: recorded", file=sys.stderr)

@@ -20,22 +20,19 @@ from typing import Any
 
 import numpy as np
 
-from sysmt.base.files import build_root
+from sysmt.base.files import build_root, data_folder
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.nn import inputs
 from sysmt.sim.nn.digits import data
 from sysmt.sim.nn.inputs import Inputs
-from sysmt.sim.nn.network import Network, build
-from sysmt.sim.nn.readers.tflite import read
+from sysmt.sim.nn.model import Model, read_model
 from sysmt.sim.quant import digits, figures
 from sysmt.sim.quant.digits_figure import draw
-from sysmt.sim.quant.infer import Outcome, infer
-from sysmt.sim.quant.paired import paired_loss
-from sysmt.sim.quant.search import Wishes
-
-from . import data_folder
+from sysmt.sim.quant.infer import Inference, infer
+from sysmt.sim.quant.options import Options
+from sysmt.sim.quant.paired import paired_drop
 
 MODELS = (
     ("resnet8", "resnet8_cifar10_int8.tflite", "cifar10/test_first500.npz", "cifar10/train_first1000.npz"),
@@ -50,50 +47,50 @@ SIDE = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class Subject:
     """A model at hand, with pairs of calibration and test inputs that have nothing in common."""
 
     name: str
-    network: Network
+    model: Model
     folds: tuple[tuple[Inputs, Inputs], ...]
 
 
-def models(root: Path) -> Iterator[Model]:
+def models(root: Path) -> Iterator[Subject]:
     """The models that are below a folder."""
-    for name, model, tests, calibration in MODELS:
-        if not (root / "models" / model).exists() or not (root / tests).exists():
-            progress(f"{name}: {model} and its inputs are not below {root}; left out")
+    for name, file, tests, calibration in MODELS:
+        if not (root / "models" / file).exists() or not (root / tests).exists():
+            progress(f"{name}: {file} and its inputs are not below {root}; left out")
             continue
-        network = build(read(root / "models" / model))
-        tested = inputs.load(root / tests, network)
+        model = read_model(root / "models" / file)
+        tested = inputs.load(root / tests, model.network)
         if calibration is None:
             halves = tested[::2], tested[1::2]
-            yield Model(name, network, (halves, halves[::-1]))
+            yield Subject(name, model, (halves, halves[::-1]))
         else:
-            yield Model(name, network, ((inputs.load(root / calibration, network), tested),))
+            yield Subject(name, model, ((inputs.load(root / calibration, model.network), tested),))
 
 
-def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def sweep(subject: Subject, limit: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A row per run of every policy, and the layers of two threads with S+aW, prepared.
 
     Every policy runs plainly and, where it detects zeros, with reordering and recalibration. `fewer_reduced` is the
-    smallest gain of any layer in an order of its own, in reduced products on calibration inputs held out.
+    smallest gain of any layer in an order of its own, in reduced products on validation inputs.
     """
-    calibrated, tested = model.folds[0][0][:CALIBRATION], model.folds[0][1][:limit]
+    calibrated, tested = subject.folds[0][0][:CALIBRATION], subject.folds[0][1][:limit]
     rows, layers = [], []
     for threads in (2, 4):
         for policy in POLICIES:
             for prepared in (False, True) if POLICIES[policy].detects_zeros else (False,):
-                progress(f"{model.name}: {threads} threads, {policy}{', prepared' if prepared else ''}")
-                wishes = Wishes(threads=threads, reorder=prepared, recalibrate=prepared)
+                progress(f"{subject.name}: {threads} threads, {policy}{', prepared' if prepared else ''}")
+                options = Options(reorder=prepared, recalibrate=prepared)
                 config = _array(threads, policy)
-                report = infer(model.network, tested, config, wishes, calibrated, explain=False).report
+                report = infer(subject.model, tested, config, options, calibration=calibrated, attribution=False).report
                 label = f"{policy}*" if prepared else policy
-                kept = ("top1", "top1_exact", "agree", "speedup", "speedup_covered")
+                columns = ("top1", "top1_exact", "agree", "speedup", "speedup_threaded")
                 gains = [row["fewer_reduced"] for row in report["layers"] if row["fewer_reduced"] is not None]
                 rows.append(
-                    {"threads": threads, "policy": label}
-                    | {key: report[key] for key in kept}
+                    {"model": subject.name, "threads": threads, "policy": label}
+                    | {key: report[key] for key in columns}
                     | {"reordered": len(gains), "fewer_reduced": min(gains, default=0.0)}
                 )
                 if (threads, label) == (2, f"{BUDGET_POLICY}*"):
@@ -101,40 +98,42 @@ def sweep(model: Model, limit: int) -> tuple[list[dict[str, Any]], list[dict[str
     return rows, layers
 
 
-def within_budget(model: Model, threads: int) -> dict[str, Any]:
-    """Plan within the budget and test on everything: loss with its paired interval, speed-up, the layer most to blame.
+def within_budget(subject: Subject, threads: int) -> dict[str, Any]:
+    """Plan within the budget and test on everything: accuracy drop with its paired interval, speed-up, worst layer.
 
     `worst` is the layer that, made exact alone, brings back most of the answers that changed.
     """
-    outcomes: list[tuple[Outcome, Inputs]] = []
-    for calibrated, tested in model.folds:
-        progress(f"{model.name}: {threads} threads, {BUDGET_POLICY}, within {100 * BUDGET:g} point")
-        wishes = Wishes(threads=threads, budget=BUDGET, reorder=True, recalibrate=True)
+    runs: list[tuple[Inference, Inputs]] = []
+    for calibrated, tested in subject.folds:
+        progress(f"{subject.name}: {threads} threads, {BUDGET_POLICY}, within {100 * BUDGET:g} point")
+        options = Options(budget=BUDGET, reorder=True, recalibrate=True)
         config = _array(threads, BUDGET_POLICY)
-        outcomes.append((infer(model.network, tested, config, wishes, calibrated, say=progress), tested))
+        run = infer(subject.model, tested, config, options, calibration=calibrated, log=progress)
+        runs.append((run, tested))
     right = [
-        np.concatenate([_answers(run) == tested.labels for run, tested in runs])
-        for runs in ([(o.exact, t) for o, t in outcomes], [(o.outputs, t) for o, t in outcomes])
+        np.concatenate([_answers(values) == tested.labels for values, tested in pairs])
+        for pairs in ([(run.exact, t) for run, t in runs], [(run.outputs, t) for run, t in runs])
     ]
-    loss = asdict(paired_loss(*right))
-    reports = [outcome.report for outcome, _ in outcomes]
-    blamed = Counter(name for report in reports for reason in report["reasons"] for name in reason["layers"])
-    found = {
+    drop = asdict(paired_drop(*right))
+    reports = [run.report for run, _ in runs]
+    layers = Counter(name for report in reports for answer in report["attribution"] for name in answer["layers"])
+    row = {
+        "model": subject.name,
         "threads": threads,
         "policy": f"{BUDGET_POLICY}, budget",
         "inputs": len(right[0]),
         "top1": float(right[1].mean()),
         "top1_exact": float(right[0].mean()),
-        "loss": loss["loss"],
-        "low": loss["low"],
-        "high": loss["high"],
+        "accuracy drop": drop["drop"],
+        "low": drop["low"],
+        "high": drop["high"],
         "changed": sum(len(report["changed"]) for report in reports),
         "speedup": float(np.mean([report["speedup"] for report in reports])),
-        "speedup_covered": float(np.mean([report["speedup_covered"] for report in reports])),
-        "worst": blamed.most_common(1)[0][0].split(";")[0][-28:] if blamed else "-",
+        "speedup_threaded": float(np.mean([report["speedup_threaded"] for report in reports])),
+        "worst": layers.most_common(1)[0][0].split(";")[0][-28:] if layers else "-",
     }
-    progress(f"{model.name}: {json.dumps(found)}")
-    return found
+    progress(f"{subject.name}: {json.dumps(row)}")
+    return row
 
 
 def _array(threads: int, policy: str) -> ArrayConfig:
@@ -160,23 +159,23 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"--limit must be at least 1, not {args.limit}")
     args.to.mkdir(parents=True, exist_ok=True)
     test = data.load()[1][: args.limit]
-    outcomes = list(digits.sweep(test))
-    draw(outcomes, len(test), args.to / "digits.png")
+    results = list(digits.sweep(test))
+    draw(results, len(test), args.to / "digits.png")
     keys = ("threads", "policy", "accuracy", "utilisation", "reduced_share")
-    found = {"digits": [{key: outcome.as_dict()[key] for key in keys} for outcome in outcomes]}
-    found_models = list(models(data_folder() / "data"))
-    planned = [[within_budget(model, threads) for threads in (2, 4)] for model in found_models]
-    for model, budgets in zip(found_models, planned, strict=True):
-        rows, layers = sweep(model, args.limit)
-        found |= {f"{model.name}, within {100 * BUDGET:g} point": budgets, model.name: rows}
-        figures.draw_policies(model.name, rows + budgets, args.to / f"{model.name}.png")
-        title = f"{model.name}, 2 threads, {BUDGET_POLICY}, reordered and recalibrated"
-        figures.draw_layers(title, layers, args.to / f"{model.name}_layers.png")
+    tables = {"digits": [{"model": "digits"} | {key: result.as_dict()[key] for key in keys} for result in results]}
+    subjects = list(models(data_folder() / "data"))
+    planned = [[within_budget(subject, threads) for threads in (2, 4)] for subject in subjects]
+    for subject, budgets in zip(subjects, planned, strict=True):
+        rows, layers = sweep(subject, args.limit)
+        tables |= {f"{subject.name}, within {100 * BUDGET:g} point": budgets, subject.name: rows}
+        figures.draw_policies(subject.name, rows + budgets, args.to / f"{subject.name}.png")
+        title = f"{subject.name}, 2 threads, {BUDGET_POLICY}, reordered and recalibrated"
+        figures.draw_layers(title, layers, args.to / f"{subject.name}_layers.png")
     if args.json:
-        print(json.dumps(found, indent=2))
+        print(json.dumps(tables, indent=2))
     else:
-        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in found.items()))
-        print("\n* reordered and recalibrated; fewer_reduced: of the layer that gains least, on held-out inputs")
+        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in tables.items()))
+        print("\n* reordered and recalibrated; fewer_reduced: of the layer that gains least, on validation inputs")
         print(f"pictures are in {args.to}")
     return 0
 

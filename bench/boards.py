@@ -5,7 +5,7 @@ Each board is synthesised once with its default preset, or with `--preset`; `MHz
 `slowest` their minimum, which must not be below `clock`. `--synthesis` leaves place and route out and prints the model
 that `sysmt boards` goes by beside the synthesis.
 
-`--record` keeps the rows in `bench/boards.json`, from which `python -m bench.readme boards` writes README's table.
+`--record` keeps the rows in `bench/boards.json`, from which `python -m bench.figures boards` writes a table.
 """
 
 import argparse
@@ -22,12 +22,12 @@ from sysmt.boards.definitions import BOARDS, board
 from sysmt.boards.flow import estimate
 from sysmt.boards.flow.board import BoardDefinition
 from sysmt.boards.flow.build import Flow
-from sysmt.boards.flow.report import Routed
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.settings import parse_settings
 from sysmt.report import markdown as pages
+from sysmt.sim.flow.nextpnr import Routed
 
 RECORD = Path(__file__).with_name("boards.json")
 
@@ -52,7 +52,7 @@ def measure(
         routed: list[Routed] = []
         for seed in range(1, seeds + 1):
             routed.append(flow.route(seed))
-            progress(f"{chosen.name}: seed {seed}: {routed[-1].timings[0].fmax_mhz:.2f} MHz")
+            progress(f"{chosen.name}: seed {seed}: {routed[-1].clocks[0].fmax_mhz:.2f} MHz")
             row |= _figures(chosen, config, routed)
             if keep is not None:
                 keep(row)
@@ -61,14 +61,14 @@ def measure(
 
 def _figures(chosen: BoardDefinition, config: AccelConfig, routed: list[Routed]) -> dict[str, Any]:
     """What the placements so far say."""
-    speeds = [found.timings[0].fmax_mhz for found in routed]
-    used = {name: f"{found['used']} of {found['available']}" for name, found in routed[0].utilisation.items()}
+    speeds = [route.clocks[0].fmax_mhz for route in routed]
+    used = {name: f"{route['used']} of {route['available']}" for name, route in routed[0].utilisation.items()}
     return used | {
         "clock": chosen.clock_hz / 1e6,
         "MHz": median(speeds),
         "slowest": min(speeds),
         "seeds": len(speeds),
-        "met": "yes" if min(found.timings[0].slack_ns for found in routed) >= 0 else "NO",
+        "met": "yes" if min(route.clocks[0].slack_ns for route in routed) >= 0 else "NO",
         "peak GMAC/s": estimate.peak(chosen, config) / 1e9,
     }
 
@@ -80,12 +80,12 @@ def load() -> dict[str, dict[str, Any]]:
 
 def save(row: dict[str, Any]) -> None:
     """Keep a row in place of the one of the same board."""
-    kept = load() | {row["board"]: row}
-    write_together(RECORD.parent, {RECORD.name: json.dumps(kept, indent=2, sort_keys=True) + "\n"})
+    rows = load() | {row["board"]: row}
+    write_together(RECORD.parent, {RECORD.name: json.dumps(rows, indent=2, sort_keys=True) + "\n"})
 
 
 def markdown() -> str:
-    """README's table, from the record."""
+    """The table of docs/figures.md, from the record."""
     rows = [row for name, row in load().items() if name in BOARDS]
     rows.sort(key=lambda row: list(BOARDS).index(row["board"]))
     columns = ("board", "part", "preset", "dsp", "pipeline", "LUT", "FF", "DSP", "RAM")

@@ -54,14 +54,14 @@ def synthesised(board: BoardDefinition, config: AccelConfig) -> int:
 def fit(board: BoardDefinition) -> tuple[dict[str, int], list[dict[str, Any]]]:
     """The model fitted to the samples on this board's family, and how far off it is."""
     configs = [sample(board, preset, changes) for preset, changes in SAMPLES]
-    found = [synthesised(board, config) for config in configs]
+    measured = [synthesised(board, config) for config in configs]
     names = list(features(configs[0]))
     matrix = np.array([[features(config)[name] for name in names] for config in configs], float)
     # Relative errors count, not absolute ones: a small board is as strict as a large one.
-    weights = 1 / np.array(found)
-    solution, *_ = np.linalg.lstsq(matrix * weights[:, None], np.ones(len(found)), rcond=None)
+    weights = 1 / np.array(measured)
+    solution, *_ = np.linalg.lstsq(matrix * weights[:, None], np.ones(len(measured)), rcond=None)
     rows = []
-    for (preset, changes), features_of, luts in zip(SAMPLES, matrix, found, strict=True):
+    for (preset, changes), features_of, luts in zip(SAMPLES, matrix, measured, strict=True):
         guess = round(float(features_of @ solution))
         what = " ".join([preset, *(f"{name}={value}" for name, value in changes.items())])
         row = {"family": board.part.family, "sample": what, "LUT": luts, "estimated": guess, "ratio": guess / luts}
@@ -83,15 +83,15 @@ def main(argv: list[str] | None = None) -> int:
     fitted, rows = {}, []
     try:
         for family in args.families or FAMILIES:
-            fitted[family], found = fit(BOARDS[FAMILIES[family]])
-            rows += found
+            fitted[family], samples = fit(BOARDS[FAMILIES[family]])
+            rows += samples
     except UserError as error:
         print(f"bench.estimate: {error}", file=sys.stderr)
         return 2
     if args.json:
         print(json.dumps({"fitted": fitted, "rows": rows}, indent=2))
     else:
-        print(f"{table([{'family': family} | found for family, found in fitted.items()])}\n\n{table(rows)}")
+        print(f"{table([{'family': family} | samples for family, samples in fitted.items()])}\n\n{table(rows)}")
     return 0
 
 

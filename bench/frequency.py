@@ -18,9 +18,9 @@ from sysmt.report.facts import on_ecp5
 
 def measure(name: str, seeds: int, fields: dict[str, Any]) -> dict[str, Any]:
     """Part, cells of the array, and megahertz: the median and every seed."""
-    found = on_ecp5(name, seeds, progress, **fields)
-    facts = {"array": name, "part": found.library, "LUT": found.luts, "FF": found.ffs, "DSP": found.dsps}
-    return facts | {"MHz": found.fmax_mhz, "seeds": list(found.fmax_seeds)}
+    placed = on_ecp5(name, seeds, progress, **fields)
+    facts = {"array": name, "part": placed.library, "LUT": placed.luts, "FF": placed.ffs, "DSP": placed.dsps}
+    return facts | {"MHz": placed.fmax_mhz, "seeds": list(placed.fmax_seeds)}
 
 
 def main(argv: list[str] | None = None) -> int:

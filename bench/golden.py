@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 
 from .command import run
 

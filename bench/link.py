@@ -28,7 +28,7 @@ from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.protocol import Command
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 
 PRESETS = ("os4", "sysmt2_8")
 FRAMES = 1000
@@ -77,12 +77,12 @@ def equals_golden(board: Board) -> bool:
 
 def configurations(fitting: bool) -> dict[AccelConfig, list[str]]:
     """What is on the boards but for the rate of the link -> where, as board/preset."""
-    found: dict[AccelConfig, list[str]] = {}
+    places: dict[AccelConfig, list[str]] = {}
     for board in BOARDS.values():
         for name in estimate.fitting(board) if fitting else [board.preset]:
             config = dataclasses.replace(board.accelerator(name), divisor=DIVISOR)
-            found.setdefault(config, []).append(f"{board.name}/{name}")
-    return found
+            places.setdefault(config, []).append(f"{board.name}/{name}")
+    return places
 
 
 def compare(config: AccelConfig, places: list[str]) -> dict[str, Any]:
@@ -114,20 +114,20 @@ def measure(name: str, frames: int) -> dict[str, Any]:
             share, right = busy(board)
             progress(f"64x256x64 on {name}")
             equal = right and equals_golden(board)
-        found = trial(SerialTransport(virtual.port), frames, RATE, timeout=0.5, progress=progress)
+        faults = trial(SerialTransport(virtual.port), frames, RATE, timeout=0.5, progress=progress)
     figures = virtual.figures
     return {
         "board": name,
         "busy %": round(100 * share, 1),
         "equal": equal,
         "cycles/s": round(figures["cycles"] / figures["seconds"]),
-        "frames": found.frames,
-        "sent again": found.repeated,
-        "bytes damaged": found.faults,
-        "products right": found.right,
-        "reported": found.reported,
-        "wrong": found.wrong,
-        "slowest s": round(found.slowest, 1),
+        "frames": faults.frames,
+        "sent again": faults.repeated,
+        "bytes damaged": faults.faults,
+        "products right": faults.right,
+        "reported": faults.reported,
+        "wrong": faults.wrong,
+        "slowest s": round(faults.slowest, 1),
     }
 
 

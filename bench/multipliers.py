@@ -13,8 +13,8 @@ from sysmt.cli.output import progress
 from sysmt.hdl.designs import array_design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
-from sysmt.sim.flow.fpga import FAMILIES
-from sysmt.sim.flow.synthesis import Verilog, synthesise
+from sysmt.sim.flow.parts import FAMILIES
+from sysmt.sim.flow.synthesis import synthesise
 
 from .command import run
 
@@ -26,13 +26,12 @@ def measure() -> list[dict[str, Any]]:
     rows = []
     for family in FAMILIES:
         for name in PRESETS:
-            found = []
+            ways = []
             for dsp in (False, True):
                 config = preset(name, ArrayConfig).with_fields(target="fpga", pipeline=3, dsp=dsp, counters=False)
                 design = array_design(config, "array_dsp" if dsp else "array_luts")
-                verilog = Verilog.of_array(design.verilog, design.name)
-                found.append(synthesise(verilog, family, seeds=0, say=progress))
-            pes, (plain, blocks) = config.rows * config.cols, found
+                ways.append(synthesise(design, family, seeds=0, progress=progress))
+            pes, (plain, blocks) = config.rows * config.cols, ways
             rows.append(
                 {
                     "family": family,

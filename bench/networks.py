@@ -16,17 +16,15 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
+from sysmt.base.files import data_folder
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.parallel import workers
 from sysmt.sim.nn.batches import run as run_all
 from sysmt.sim.nn.engines import Golden
-from sysmt.sim.nn.forward import LayerPlan, Runner
+from sysmt.sim.nn.forward import Runner, threaded_plan
 from sysmt.sim.nn.inputs import load
-from sysmt.sim.nn.network import build
-from sysmt.sim.nn.readers.tflite import read
-from sysmt.sim.quant.layer_stats import covered
+from sysmt.sim.nn.model import read_model
 
-from . import data_folder
 from .command import run
 
 MODEL, INPUTS = "models/resnet8_cifar10_int8.tflite", "cifar10/test_first500.npz"
@@ -57,13 +55,13 @@ def measure(root: Path, model: str = MODEL, inputs: str = INPUTS, count: int = C
         if not (root / part).exists():
             raise UserError(f"SYSMT_DATA must name a folder with data/{part}, not {str(root.parent)!r}")
     content = (root / model).read_bytes()
-    network = build(read(root / model))
+    network = read_model(root / model).network
     values = load(root / inputs, network, count).values
     contestants = [("-", "interpreter, reference kernels", _interpreter(content, values, True))]
     contestants.append(("-", f"interpreter, optimised, {workers()} threads", _interpreter(content, values, False)))
     for threads in (1, 2, 4):
-        plan = tuple(LayerPlan(threads=threads if free else 1) for free in covered(network))
-        runner = Runner(network=network, engine=Golden(PEConfig(threads=threads, policy=POLICY)), plan=plan)
+        engine = Golden(PEConfig(threads=threads, policy=POLICY))
+        runner = Runner(network=network, engine=engine, plan=threaded_plan(network, threads))
         name = f"golden, {POLICY}" if threads > 1 else "golden"
         contestants.append((threads, name, lambda r=runner: run_all(r, values)))
     times = np.array([[_time(task) for *_, task in contestants] for _ in range(rounds + 1)])[1:]
@@ -80,15 +78,15 @@ def _interpreter(content: bytes, values: np.ndarray, reference: bool) -> Callabl
     except ImportError:
         raise UserError("ai-edge-litert must be installed for the comparison; pip install '.[test]'") from None
     kind = litert.OpResolverType.BUILTIN_REF if reference else litert.OpResolverType.AUTO
-    found = litert.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=workers())
-    found.allocate_tensors()
-    entrance, end = found.get_input_details()[0]["index"], found.get_output_details()[0]["index"]
+    interpreter = litert.Interpreter(model_content=content, experimental_op_resolver_type=kind, num_threads=workers())
+    interpreter.allocate_tensors()
+    entrance, end = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def task() -> None:
         for one in values:
-            found.set_tensor(entrance, one[None])
-            found.invoke()
-            found.get_tensor(end)
+            interpreter.set_tensor(entrance, one[None])
+            interpreter.invoke()
+            interpreter.get_tensor(end)
 
     return task
 

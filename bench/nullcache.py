@@ -33,18 +33,16 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.base.files import build_root, write_together
+from sysmt.base.files import build_root, data_folder, write_together
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.cache import CacheConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.nullcache.model import simulate
-from sysmt.sim.nullcache.traces.layers import DTYPES, LayerData, zero_lines
+from sysmt.sim.nullcache.traces.layers import DTYPES, LayerOperands, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
 from sysmt.sim.nullcache.traces.networks import SYNTHETIC, layers
 from sysmt.sim.nullcache.traces.squeezenet import squeezenet
 from sysmt.sim.nullcache.traces.trace import Trace
-
-from . import data_folder
 
 PUBLISHED = {"misses": (5, 28), "time": (5, 21)}
 """Percent saved by the null cache, over LeNet, AlexNet, VGG-16 and SqueezeNet (DATE 2020)."""
@@ -56,14 +54,14 @@ LIMITS = {"im2col": 4_000_000, "dot": 1_000_000, "direct": 1_000_000}
 """Accesses per layer. `im2col` needs the whole matrix: what is left out changes what the null cache has to hold."""
 
 
-def networks() -> dict[str, Callable[[], Iterable[LayerData]]]:
+def networks() -> dict[str, Callable[[], Iterable[LayerOperands]]]:
     """Layers of every network of the comparison that can be had here, by name."""
-    found = {name: (lambda name=name: layers(name, seed=SEED)) for name in SYNTHETIC}
+    sources = {name: (lambda name=name: layers(name, seed=SEED)) for name in SYNTHETIC}
     data = data_folder() / "data"
     weights = data / "squeezenet_deep_compression" / "compressed_SqueezeNet.net"
     if weights.exists():
-        found["squeezenet"] = lambda: squeezenet(weights, data / "images" / "cat.bmp")
-    return found
+        sources["squeezenet"] = lambda: squeezenet(weights, data / "images" / "cat.bmp")
+    return sources
 
 
 def caches(base: CacheConfig) -> dict[str, CacheConfig]:

@@ -1,7 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The figures of a run, and how they compare with those of the last recorded one (`bench/record.json`)."""
+"""The figures of a run, and how they compare with those of the last recorded one (`bench/record.json`).
+
+Every measurement declares which columns say what a row is of, its key, and which columns the project claims something
+about. A figure is compared with the recorded one of the same key: nothing that was measured is part of a key.
+"""
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +14,9 @@ from typing import Any
 from sysmt.base.files import write_together
 
 RECORD = Path(__file__).with_name("record.json")
+
+Key = dict[str, Any]
+"""What a row is of: column -> value."""
 
 
 @dataclass(frozen=True)
@@ -21,90 +29,141 @@ class Claim:
         More is better.
     noise : float
         Relative change that says nothing: times vary with the machine, sums of cells do not.
+    more_of : tuple of str
+        Beginnings of the row's first key for which more is better all the same.
     """
 
     more: bool
     noise: float = 0.002
+    more_of: tuple[str, ...] = ()
+
+    def state(self, now: float, recorded: float, key: Key) -> str:
+        """Whether a figure is "better" than the recorded one, "WORSE" or the "same"."""
+        change = now - recorded
+        if abs(change) <= self.noise * abs(recorded):
+            return "same"
+        more = self.more or str(next(iter(key.values()))).startswith(self.more_of or ("\0",))
+        return "better" if (change > 0) == more else "WORSE"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A measurement: the keys of its rows, of which a row has the first whose columns are all there, and its claims."""
+
+    keys: tuple[tuple[str, ...], ...]
+    claims: dict[str, Claim]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One claimed number."""
+
+    key: Key
+    column: str
+    value: float
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{' '.join(map(str, self.key.values()))}: {self.column}"
 
 
 _LESS, _MORE = Claim(more=False), Claim(more=True)
 
-CLAIMS: dict[str, dict[str, Claim]] = {
-    "throughput": {"MAC/cycle": _MORE, "speed-up": _MORE},
-    "area": {"um2": _LESS, "ratio": _LESS},
-    "silicon": {"ours": _LESS},
-    "merging": {"faster": Claim(more=True, noise=0.3)},
-    "emission": {"to 8x8 shared": Claim(more=False, noise=0.3)},
-    "golden": {"ratio": Claim(more=False, noise=0.3)},
-    "nullcache": {"misses saved %": _MORE, "time saved %": _MORE, "entries": _LESS},
-    "tcam": {"um2": _LESS, "MHz": Claim(more=True, noise=0.05)},
-    "link": {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)},
-    "frequency": {"MHz": Claim(more=True, noise=0.05)},
-    "boards": {"MHz": Claim(more=True, noise=0.05)},
-    "accuracy": {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE},
+MEASUREMENTS: dict[str, Measurement] = {
+    "throughput": Measurement((("array", "K"),), {"MAC/cycle": _MORE, "speed-up": _MORE}),
+    "area": Measurement((("array", "with"),), {"um2": _LESS, "ratio": _LESS}),
+    "silicon": Measurement((("figure", "array", "on"),), {"ours": Claim(more=False, more_of=("throughput", "clock,"))}),
+    "merging": Measurement((("array",),), {"faster": Claim(more=True, noise=0.3)}),
+    "emission": Measurement((("array", "way"),), {"to 8x8 shared": Claim(more=False, noise=0.3)}),
+    "golden": Measurement((("threads", "policy"),), {"ratio": Claim(more=False, noise=0.3)}),
+    "nullcache": Measurement(
+        (("network", "loops"), ("zero region",)),
+        {"misses saved %": _MORE, "time saved %": _MORE, "entries": _LESS},
+    ),
+    "tcam": Measurement(
+        (("design",), ("null cache",), ("TCAM", "on")), {"um2": _LESS, "MHz": Claim(more=True, noise=0.05)}
+    ),
+    "link": Measurement((("board",),), {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)}),
+    "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
+    "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
+    "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
-"""Per measurement its columns; of the silicon comparison, ratios that should be large are told by their names."""
+"""Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""
 
 
-def figures(name: str, facts: Any) -> dict[str, float]:
-    """The claimed figures in what a measurement printed as JSON, by what they are of."""
-    found: dict[str, float] = {}
-    _collect(CLAIMS.get(name, {}), facts, "", found)
-    return found
+def figures(name: str, facts: Any) -> list[Figure]:
+    """The claimed figures in what the measurement `name` printed as JSON.
+
+    Raises
+    ------
+    ValueError
+        A row has a claimed column and no declared key, or the key of another row.
+    """
+    if name not in MEASUREMENTS:
+        return []
+    collected: list[Figure] = []
+    for row in _rows(facts):
+        columns = [column for column in MEASUREMENTS[name].claims if isinstance(row.get(column), (int, float))]
+        if columns:
+            key = _key(name, row)
+            if any(figure.key == key for figure in collected):
+                raise ValueError(f"rows of {name} must differ in their keys, not share {key}")
+            collected += [Figure(key, column, float(row[column])) for column in columns]
+    return collected
 
 
-def _collect(claims: dict[str, Claim], facts: Any, path: str, found: dict[str, float]) -> None:
-    if isinstance(facts, list):
-        for item in facts:
-            _collect(claims, item, path, found)
-    elif isinstance(facts, dict):
-        own = [str(v) for k, v in facts.items() if k not in claims and _is_label(k, v)]
-        label = " ".join([path, *own]).strip()
-        for key, value in facts.items():
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and key in claims:
-                found[f"{label}: {key}".removeprefix(": ")] = float(value)
-            elif isinstance(value, (dict, list)):
-                _collect(claims, value, f"{path} {key}".strip() if key != "rows" else path, found)
+def _rows(facts: Any) -> Iterator[dict[str, Any]]:
+    """Every dict in what JSON holds."""
+    if isinstance(facts, dict):
+        yield facts
+    for inner in facts.values() if isinstance(facts, dict) else facts if isinstance(facts, list) else ():
+        yield from _rows(inner)
 
 
-def _is_label(key: str, value: Any) -> bool:
-    """What names a row: texts, and numbers that are settings and no measurement."""
-    return isinstance(value, str) and key not in ("bar", "met", "published") or key in ("threads", "K", "lines")
+def _key(name: str, row: dict[str, Any]) -> Key:
+    for columns in MEASUREMENTS[name].keys:
+        if all(column in row for column in columns):
+            return {column: row[column] for column in columns}
+    raise ValueError(f"a row of {name} must have the columns of one of {MEASUREMENTS[name].keys}, not {tuple(row)}")
 
 
-def load() -> dict[str, dict[str, float]]:
+def load() -> dict[str, list[Figure]]:
     """The last recorded run, by measurement."""
-    return json.loads(RECORD.read_text())["figures"] if RECORD.exists() else {}
+    recorded = json.loads(RECORD.read_text()) if RECORD.exists() else {}
+    return {
+        name: [Figure(row["key"], column, value) for row in rows for column, value in row["figures"].items()]
+        for name, rows in recorded.items()
+    }
 
 
-def save(found: dict[str, dict[str, float]]) -> None:
+def save(run: dict[str, list[Figure]]) -> None:
     """Record a run; measurements that it left out keep what was recorded before."""
-    kept = load() | found
-    text = json.dumps({"figures": {name: kept[name] for name in sorted(kept)}}, indent=2) + "\n"
+    merged = load() | run
+    text = json.dumps({name: _as_rows(merged[name]) for name in sorted(merged)}, indent=2) + "\n"
     write_together(RECORD.parent, {RECORD.name: text})
 
 
-def compared(name: str, now: dict[str, float], before: dict[str, float]) -> list[dict[str, Any]]:
+def _as_rows(numbers: list[Figure]) -> list[dict[str, Any]]:
+    """Figures of the same key together."""
+    rows: list[dict[str, Any]] = []
+    for figure in numbers:
+        row = next((row for row in rows if row["key"] == figure.key), None)
+        if row is None:
+            rows.append(row := {"key": figure.key, "figures": {}})
+        row["figures"][figure.column] = figure.value
+    return rows
+
+
+def compared(name: str, now: list[Figure], before: list[Figure]) -> list[dict[str, Any]]:
     """A row per figure of this run: `now`, `recorded`, `change` in percent, and `is` better, worse, same or new."""
     rows = []
-    for label, value in now.items():
-        claim = CLAIMS[name][label.rpartition(": ")[2]]
-        old = before.get(label)
-        change = (value - old) / abs(old) if old else None
-        more = claim.more or name == "silicon" and label.startswith(("throughput", "clock"))
-        if change is None:
-            state = "new" if old is None else "same"
-        elif abs(change) <= claim.noise:
-            state = "same"
-        else:
-            state = "better" if (change > 0) == more else "WORSE"
-        rows.append(
-            {
-                "figure": label,
-                "now": value,
-                "recorded": "-" if old is None else f"{old:.4g}",
-                "change": "-" if change is None else f"{100 * change:+.1f} %",
-                "is": state,
-            }
-        )
+    for figure in now:
+        recorded = next((f.value for f in before if (f.key, f.column) == (figure.key, figure.column)), None)
+        state = "new"
+        if recorded is not None:
+            state = MEASUREMENTS[name].claims[figure.column].state(figure.value, recorded, figure.key)
+        change = f"{100 * (figure.value - recorded) / abs(recorded):+.1f} %" if recorded else "-"
+        shown = "-" if recorded is None else f"{recorded:.4g}"
+        rows.append({"figure": figure.label, "now": figure.value, "recorded": shown, "change": change, "is": state})
     return rows

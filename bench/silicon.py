@@ -24,7 +24,7 @@ def measure() -> list[dict[str, Any]]:
             "array": row["array"],
             "on": facts["target"],
             "ours": row["value"],
-            "bar": f"{'<=' if row['at_most'] else '>='} {row['bar']}" if row["bar"] else "-",
+            "target": f"{'<=' if row['at_most'] else '>='} {row['bar']}" if row["bar"] else "-",
             "met": {True: "yes", False: "no", None: "-"}[row["met"]],
             "published": row["published"] or "-",
         }
@@ -36,7 +36,7 @@ def measure() -> list[dict[str, Any]]:
     for off, on in zip(facts["arrays"], gated["arrays"], strict=True):
         for figure, of in (("area", area_of), ("energy per MAC", energy_of)):
             row = {"figure": f"{figure}, clock gates / none", "array": off["name"], "on": facts["target"]}
-            rows.append(row | {"ours": of(on) / of(off), "bar": "-", "met": "-", "published": "-"})
+            rows.append(row | {"ours": of(on) / of(off), "target": "-", "met": "-", "published": "-"})
     return rows
 
 

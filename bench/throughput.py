@@ -10,7 +10,7 @@ from sysmt.hdl.designs import array_design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.cosim.rtl import products
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 
 from .command import run
 

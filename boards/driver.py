@@ -15,7 +15,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.protocol import VERSION, Command
 from sysmt.hdl.params.registers import HEAD, MAGIC, config_of, registers, version_of
-from sysmt.sim.golden.nbsmt import check_operands
+from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.requantize import Requantize
 
 from .link import Link, LinkError, NoBoardError

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 
 from .driver import Board
 from .transport import Transport

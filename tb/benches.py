@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import Design, emit, shared
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.hdl.pe import multiplier_kind
+from sysmt.hdl.pe.kind import gates_of
 
 
 class MultiplierBench(wiring.Component):
@@ -15,7 +15,7 @@ class MultiplierBench(wiring.Component):
 
     Members
     -------
-    x, w : In(lanes * threads * 8)
+    x, w : In(lanes * pairs * 8)
     running : In(2)
         Threads that run, as a power of two.
     enable : In(1)
@@ -25,7 +25,7 @@ class MultiplierBench(wiring.Component):
 
     def __init__(self, variants: tuple[PEConfig, ...], lanes: int):
         self.variants, self.lanes = variants, lanes
-        operands = lanes * variants[0].threads * 8
+        operands = lanes * variants[0].pairs * 8
         ports = {"x": In(operands), "w": In(operands), "running": In(2), "enable": In(1)}
         ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
         super().__init__(ports)
@@ -35,7 +35,7 @@ class MultiplierBench(wiring.Component):
         width = len(self.x) // self.lanes
         mode = Cat(self.running != 0, self.running == 2)
         for i, variant in enumerate(self.variants):
-            kind = multiplier_kind(variant)
+            kind = gates_of(variant).multiplier(variant)
             named = type(kind.__name__, (kind,), {"module_name": staticmethod(lambda _, i=i: f"variant_{i}")})
             products = []
             for lane in range(self.lanes):

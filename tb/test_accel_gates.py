@@ -12,7 +12,7 @@ from sysmt.boards.link import LinkError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.protocol import ARGUMENTS, Command, Status
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.requantize import Requantize
 from sysmt.sim.golden.tiling import tiles
 

@@ -10,18 +10,18 @@ import numpy as np
 import pytest
 from amaranth.hdl import Const
 
-from sysmt.hdl.array.events import events
 from sysmt.hdl.array.sequencer import Sequencer
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.delay_line import shared_delay_line
 from sysmt.hdl.emit import emit
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.pe.element import ProcessingElement
+from sysmt.hdl.pe.nbsmt_events import events
 from sysmt.sim.cosim.rtl import design_of, products
 from sysmt.sim.cosim.simulator import SimulationError, available
 from sysmt.sim.cost.array import matmul_cycles
-from sysmt.sim.golden.nbsmt import matmul
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.product import Counters
 
 from .mutants import seeded_bug
 
@@ -174,7 +174,7 @@ def busy_counted_twice(monkeypatch):
         found = events(pe)
         return found | {"busy": found["busy"] + found["busy"]}
 
-    monkeypatch.setattr("sysmt.hdl.array.counters.events", doubled)
+    monkeypatch.setattr("sysmt.hdl.pe.kinds.nbsmt.events", doubled)
 
 
 @pytest.mark.parametrize(

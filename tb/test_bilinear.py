@@ -6,18 +6,18 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sysmt.hdl.array.bilinear import extent, forms
-from sysmt.hdl.array.events import events
+from sysmt.hdl.array.bilinear import bilinear_forms, extent
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.policy import POLICIES
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.hdl.pe.nbsmt_events import events
+from sysmt.sim.golden.matmul import matmul
 
 EDGE_X = np.array([0, 0, 0, 1, 15, 16, 255], np.uint8)
 EDGE_W = np.array([0, 0, -128, -9, -8, 7, 8], np.int8)
 
 
 def facts(operands, letters, running):
-    """Every fact about operands [lanes, threads] of a step on so many threads, named as in `hdl/array/events.py`."""
+    """Every fact about operands [lanes, threads] of a step on so many threads, named as in `hdl/pe/nbsmt_events.py`."""
     signed = operands.dtype == np.int8
     fits = (operands >= -8) & (operands <= 7) if signed else operands < 16
     found = {}
@@ -45,7 +45,7 @@ def test_forms_count_what_the_golden_model_counts(threads, policy):
     """One step on 5 rows and 4 columns at a time: as pairs of counts, and in the multiplications of the gates."""
     random = np.random.default_rng(threads)
     pe = PEConfig(threads=threads, policy=policy)
-    found = forms(events(pe))
+    found = bilinear_forms(events(pe))
     for running in [t for t in (1, 2, 4) if t <= threads] * 20:
         x, w = random.choice(EDGE_X, (5, threads)), random.choice(EDGE_W, (4, threads))
         x[:, running:] = 0
@@ -73,7 +73,7 @@ def test_a_combination_stays_within_its_extent(policy):
     x, w = np.array(list(product(EDGE_X[2:], repeat=4))), np.array(list(product(EDGE_W[1:], repeat=4)))
     held = [facts(x.astype(np.uint8), "lower", 4), facts(w.astype(np.int8), "upper", 4)]
     seen = 0
-    for form in forms(events(PEConfig(threads=4, policy=policy))):
+    for form in bilinear_forms(events(PEConfig(threads=4, policy=policy))):
         for term in form.terms:
             for side, combination in enumerate((term.x, term.w)):
                 if {f[0].lower() for part, _ in combination for f in part} <= {"n", "s"}:
@@ -85,6 +85,6 @@ def test_a_combination_stays_within_its_extent(policy):
 
 def test_four_threads_need_few_multiplications():
     """59 pairs of counts, 42 multiplications; per counter it would be 85 pairs."""
-    found = forms(events(PEConfig(threads=4)))
+    found = bilinear_forms(events(PEConfig(threads=4)))
     assert sum(len(form.pairs) for form in found) == 59
     assert sum(len(form.terms) for form in found) == 42

@@ -27,7 +27,7 @@ from sysmt.cli.main import main
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.protocol import VERSION
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.requantize import Requantize
 
 PRESET = "sysmt2_4"

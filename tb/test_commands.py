@@ -10,7 +10,7 @@ from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
 from sysmt.hdl.params.presets import ARRAYS
 from sysmt.sim.cosim.simulator import available
-from tb.references.nbsmt import matmul
+from tb.references.product import matmul
 
 
 @pytest.fixture
@@ -96,7 +96,10 @@ BAD = [
     (("show", "os9"), "preset must be one of os2, os4, "),
     (("generate", "os4", "--set", "rows=0"), "rows must be an integer from 1 to 256, not 0"),
     (("generate", "os4", "--set", "colour=1"), "setting must be field=value with field one of acc_width, "),
-    (("generate", "tiny", "--set", "entries=4"), "setting must be field=value with field one of size, ways, line, "),
+    (
+        ("generate", "tiny", "--set", "entries=4"),
+        "setting must be field=value with field one of addr_width, line, memory_cycles, null, ",
+    ),
     (("generate", "tiny", "--set", "null.entries=x"), "null.entries must be an integer, not 'x'"),
     (("generate", "tcam32", "--set", "memory=true"), "ports and latency of a TCAM in memory must be 1, not "),
     (("generate", "galilo"), "preset must be one of os2, os4, os8"),

@@ -120,9 +120,9 @@ def test_settings_reach_into_nested_configurations():
         ("tiny", ["null.approx=x"], "null.approx must be an integer, not 'x'"),
         ("tcam32", ["memory=1"], "memory must be true or false, not '1'"),
         ("os2", ["rows"], "setting must be field=value with field one of acc_width, clock_gating, cols, counters, "
-         "drain, dsp, fuse, kind, pipeline, policy, rounding, rows, target, threads, not 'rows'"),
-        ("tcam32", ["with=1"], "field of a setting must be one of chunk, entries, latency, memory, ports, width, "
-         "not 'with' (did you mean width?)"),
+         "drain, dsp, fuse, kind, pipeline, policy, rounding, rows, target, threads, not 'rows' (did you mean rows?)"),
+        ("tcam32", ["with=1"], "setting must be field=value with field one of chunk, entries, latency, memory, "
+         "ports, width, not 'with=1' (did you mean width?)"),
     ],
 )  # fmt: skip
 def test_refused_settings_name_field_value_and_way_out(name, texts, message):

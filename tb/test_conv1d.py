@@ -17,11 +17,11 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cosim.rtl import design_of, products
 from sysmt.sim.cosim.simulator import SimulationError, available
 from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
-from sysmt.sim.cost.rtl import layer_cycles
-from sysmt.sim.golden.conv1d import Lines, convolve, image_of, lines_of
+from sysmt.sim.cost.rtl import RtlCycles
+from sysmt.sim.golden.conv1d import ConvRows, convolve_rows, image_of_rows, rows_of_image
 from sysmt.sim.golden.fuseconv import conv1d
-from sysmt.sim.golden.nbsmt import matmul
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.product import Counters
 from sysmt.sim.nn.networks import network
 
 QUICK = "icarus" if available("icarus") else "verilator"
@@ -33,12 +33,12 @@ def array(threads=1, rows=3, cols=4, **fields):
     return ArrayConfig().with_fields(threads=threads, rows=rows, cols=cols, fuse=True, **fields)
 
 
-def lines(seed, count, length, taps, stride=1):
+def rows(seed, count, length, taps, stride=1):
     """Lines with zeros, narrow and wide operands, every one with its own filter."""
     random = np.random.default_rng(seed)
     x = random.integers(0, 256, (count, length)) * (random.random((count, length)) < 0.7)
     w = random.integers(-128, 128, (count, taps)) >> random.integers(0, 6, (count, taps))
-    return Lines(x.astype(np.uint8), w.astype(np.int8), stride)
+    return ConvRows(x.astype(np.uint8), w.astype(np.int8), stride)
 
 
 def product(seed, m, k, n):
@@ -51,7 +51,7 @@ def check(config, jobs, simulator=QUICK, stalls=(0.0, 0.0, 0.0), design=None):
     result = products(jobs, config, simulator, stalls, design=design)
     counted = Counters()
     for (x, w, threads), sums in zip(jobs, result.sums, strict=True):
-        golden = convolve(x, config.pe, threads) if w is None else matmul(x, w, config.pe, threads)
+        golden = convolve_rows(x, config.pe, threads) if w is None else matmul(x, w, config.pe, threads)
         np.testing.assert_array_equal(sums, golden.sums)
         counted += golden.counters
     assert not result.refused
@@ -60,11 +60,11 @@ def check(config, jobs, simulator=QUICK, stalls=(0.0, 0.0, 0.0), design=None):
 
 
 def mixed(threads):
-    """Wide, narrow, strided, throttled, many lines and few, between matrix products as short as one step."""
-    some = [(lines(1, 3, 6, 3), None, None), (lines(2, 2, 1, 1), None, None), (*product(3, 3, 1, 4), None)]
-    some += [(lines(4, 1, 2, 2), None, 1), (*product(5, 4, 9, 5), None), (lines(6, 7, 12, 5, 2), None, None)]
-    some += [(lines(7, 3, 4, 1), None, threads), (*product(8, 2, 1, 2), None), (lines(9, 2, 1, 1), None, None)]
-    return some + [(lines(10, 4, 13, 4, 3), None, None), (lines(11, 2, 9, 9), None, 1), (*product(12, 3, 5, 4), None)]
+    """Wide, narrow, strided, throttled, many rows and few, between matrix products as short as one step."""
+    some = [(rows(1, 3, 6, 3), None, None), (rows(2, 2, 1, 1), None, None), (*product(3, 3, 1, 4), None)]
+    some += [(rows(4, 1, 2, 2), None, 1), (*product(5, 4, 9, 5), None), (rows(6, 7, 12, 5, 2), None, None)]
+    some += [(rows(7, 3, 4, 1), None, threads), (*product(8, 2, 1, 2), None), (rows(9, 2, 1, 1), None, None)]
+    return some + [(rows(10, 4, 13, 4, 3), None, None), (rows(11, 2, 9, 9), None, 1), (*product(12, 3, 5, 4), None)]
 
 
 CASES = [
@@ -91,7 +91,7 @@ def test_the_same_under_verilator():
 @pytest.mark.parametrize("shape", [(7, 11, 3, 1), (3, 4, 4, 1), (2, 3, 2, 2), (7, 13, 5, 2), (4, 9, 1, 3)], ids=str)
 def test_cycles_equal_the_model(config, shape):
     count, length, taps, stride = shape
-    job = lines(1, *shape)
+    job = rows(1, *shape)
     result = check(config, [(job, None, None)])
     assert result.cycles == fuse_cycles(count, job.pixels, taps, config, stride=stride)
 
@@ -99,7 +99,7 @@ def test_cycles_equal_the_model(config, shape):
 def test_a_narrow_tile_waits_only_for_what_it_is_narrower():
     """The second tile's only tap would otherwise reach columns whose sums have not been handed over."""
     config = array(rows=1, cols=4)
-    wide, narrow = lines(1, 1, 4, 1), lines(2, 1, 1, 1)
+    wide, narrow = rows(1, 1, 4, 1), rows(2, 1, 1, 1)
     apart = check(config, [(wide, None, None), (narrow, None, None)])
     steps = config.fuse_steps(4, 1) + config.fuse_steps(1, 1)
     assert apart.cycles == steps + (4 - 1) + config.latency
@@ -115,7 +115,7 @@ def test_a_plain_depthwise_layer_on_the_array_without_the_dataflow():
 def test_an_order_with_no_taps_or_more_taps_than_steps_is_refused():
     fine = {"steps": 3, "threads": 1, "rows": 1, "cols": 1, "fuse": 1, "taps": 3}
     for bad in ({"taps": 0}, {"taps": 4}):
-        assert products([(lines(1, 1, 4, 1), None, None)], array(), QUICK, then=fine | bad).refused
+        assert products([(rows(1, 1, 4, 1), None, None)], array(), QUICK, then=fine | bad).refused
 
 
 @given(
@@ -133,10 +133,10 @@ def test_lines_of_an_image_are_its_convolution(shape, taps, axis, stride, paddin
     more = {"axis": axis, "stride": stride, "padding": padding, "fill": fill}
     if taps > shape[axis == "row"] + sum(padding):
         with pytest.raises(UserError, match=r"^kernel must fit into the padded image: "):
-            lines_of(x, w, **more)
+            rows_of_image(x, w, **more)
         return
-    sums = convolve(lines_of(x, w, **more), PEConfig()).sums
-    np.testing.assert_array_equal(image_of(sums, shape[2], axis), conv1d(x, w, **more))
+    sums = convolve_rows(rows_of_image(x, w, **more), PEConfig()).sums
+    np.testing.assert_array_equal(image_of_rows(sums, shape[2], axis), conv1d(x, w, **more))
 
 
 def test_without_fuse_no_trace_of_it_is_emitted():
@@ -185,11 +185,13 @@ def block(config, stage, simulator="verilator"):
     for layer in stage:
         along = layer.kind == "fuse_row"
         random = np.random.default_rng(layer.channels)
-        x = random.integers(0, 256, (layer.height, layer.width, layer.channels), np.uint8)
+        x = random.integers(0, 256, (*layer.geometry.size, layer.channels), np.uint8)
         w = random.integers(-128, 128, (layer.kernel[along], layer.channels), np.int8)
-        job = lines_of(x, w, axis="row" if along else "col", stride=layer.stride, padding=(layer.padding[along],) * 2)
+        job = rows_of_image(
+            x, w, axis="row" if along else "col", stride=layer.stride, padding=layer.geometry.padding[along]
+        )
         result = check(config, [(job, None, None)], simulator)
-        assert result.cycles == layer_cycles(layer, config)
+        assert result.cycles == RtlCycles(config).layer_cycles(layer)
 
 
 @pytest.mark.regress
@@ -198,11 +200,11 @@ def test_a_whole_mobilenet_v2_block_at_real_size():
     config = array(rows=16, cols=16, target="fpga")
     layers = network("mobilenet_v2", "half")
     rows = [i for i, layer in enumerate(layers) if layer.kind == "fuse_row"]
-    at = next(i for i in rows if layers[i].stride == (2, 2) and layers[i].height == 14)
+    at = next(i for i in rows if layers[i].stride == (2, 2) and layers[i].geometry.size[0] == 14)
     expand, row, col, project = layers[at - 1 : at + 3]
     assert (row.kind, col.kind) == ("fuse_row", "fuse_col")
     block(config, (row, col))
     for layer in (expand, project):
         shape = layer.products
         result = check(config, [(*product(1, shape.m, shape.k, shape.n), None)], "verilator")
-        assert result.cycles == layer_cycles(layer, config)
+        assert result.cycles == RtlCycles(config).layer_cycles(layer)

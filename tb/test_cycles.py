@@ -2,7 +2,6 @@
 """Cycle models: published totals and speed-ups, golden layers, closed forms, tiles counted one by one."""
 
 import csv
-import dataclasses
 import re
 
 import pytest
@@ -10,13 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sysmt.base.errors import ConfigError, UserError
-from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.cost import METHODS, evaluate, fuseconv, read_topology, scalesim
+from sysmt.hdl.params.array import ArrayConfig, PEConfig
+from sysmt.sim.cost import METHODS, evaluate, scalesim
 from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
+from sysmt.sim.cost.fuseconv import FuseConvCycles
+from sysmt.sim.cost.scalesim import ScaleSimCycles
 from sysmt.sim.cost.speedups import PUBLISHED, speedups
-from sysmt.sim.nn.networks import NETWORKS, VARIANTS, Layer, network
+from sysmt.sim.nn.layer import Layer
+from sysmt.sim.nn.networks import NETWORKS, VARIANTS, network
+from sysmt.sim.nn.readers.topology import read_topology
 
+from .layers import layer as make_layer
 from .shared import shared
 
 ARRAY = ArrayConfig(rows=64, cols=64)
@@ -54,22 +57,22 @@ def test_fuseconv_equals_every_golden_line(name, variant):
     ours = [
         {
             "idx": i,
-            "in_h": layer.height,
-            "in_w": layer.width,
+            "in_h": layer.geometry.size[0],
+            "in_w": layer.geometry.size[1],
             "cin": layer.channels,
             "cout": layer.outputs,
             "kh": layer.kernel[0],
             "kw": layer.kernel[1],
             "sh": layer.stride[0],
             "sw": layer.stride[1],
-            "ph": layer.padding[0],
-            "pw": layer.padding[1],
+            "ph": layer.geometry.padding[0][0],
+            "pw": layer.geometry.padding[1][0],
             "groups": layer.products.count,
             "oh": layer.out_size[0],
             "ow": layer.out_size[1],
             "macs": layer.macs,
-            "cycles_floor": fuseconv.layer_cycles(layer, 64, 64, floor=True),
-            "cycles_unfloored_published": fuseconv.layer_cycles(layer, 64, 64),
+            "cycles_floor": FuseConvCycles(64, 64, floor=True).layer_cycles(layer),
+            "cycles_unfloored_published": FuseConvCycles(64, 64).layer_cycles(layer),
         }
         for i, layer in enumerate(network(name, variant))
     ]
@@ -100,7 +103,7 @@ SCALESIM_LAYERS = (
     Layer.gemm("B", 13, 30, 9),
     Layer.gemm("C", 1, 17, 20),
     Layer.gemm("D", 40, 5, 3),
-    Layer(
+    make_layer(
         name="F",
         kind="conv",
         height=10,
@@ -111,7 +114,7 @@ SCALESIM_LAYERS = (
         stride=(2, 2),
         ceil_mode=True,
     ),
-    Layer(name="G", kind="conv", height=7, width=7, channels=5, outputs=3),
+    make_layer(name="G", kind="conv", height=7, width=7, channels=5, outputs=3),
 )
 
 
@@ -133,25 +136,28 @@ def test_scalesim_equals_what_it_printed_in_every_dataflow(dataflow, cycles, per
 def test_scalesim_first_layer_of_resnet18():
     """What SCALE-Sim 3.0.0 prints; its output size, 110, is rounded up."""
     fields = {"height": 224, "width": 224, "channels": 3, "outputs": 64, "kernel": (7, 7), "stride": (2, 2)}
-    layer = Layer(name="Conv1", kind="conv", **fields, ceil_mode=True)
-    assert scalesim.layer_cycles(layer, 64, 64) == 51869
+    layer = make_layer(name="Conv1", kind="conv", **fields, ceil_mode=True)
+    assert ScaleSimCycles(64, 64).layer_cycles(layer) == 51869
 
 
 @pytest.mark.parametrize(("dataflow", "cycles"), [("os", 55), ("ws", 74), ("is", 197)])
 def test_scalesim_runs_depthwise_channels_one_by_one(dataflow, cycles):
     """Recorded from SCALE-Sim 3.0.0 on a 4x3 array: what it prints for each of the four channels of a "DP" layer."""
     fields = {"height": 9, "width": 8, "channels": 4, "outputs": 8, "kernel": (3, 3), "stride": (2, 2)}
-    layer = Layer(name="DP1", kind="depthwise", **fields, ceil_mode=True)
-    assert scalesim.layer_cycles(layer, 4, 3, dataflow) == 4 * cycles
+    layer = make_layer(name="DP1", kind="depthwise", **fields, ceil_mode=True)
+    assert ScaleSimCycles(4, 3, dataflow).layer_cycles(layer) == 4 * cycles
 
 
 def test_fuseconv_counts_the_whole_padded_line():
     """14 pixels and one of padding on each side take two folds of an array 14 across, one of an array 16 across."""
-    layer = Layer(name="x", kind="fuse_row", height=14, width=14, channels=4, outputs=4, kernel=(1, 3), padding=(0, 1))
-    assert fuseconv.layer_cycles(layer, 14, 14) == 4 * 2 * (14 + 3)
-    assert fuseconv.layer_cycles(layer, 14, 16) == 4 * 1 * (16 + 3)
-    col = dataclasses.replace(layer, kind="fuse_col", kernel=(3, 1), padding=(1, 0))
-    assert fuseconv.layer_cycles(col, 14, 16) == 4 * 2 * (14 + 3)
+    layer = make_layer(
+        name="x", kind="fuse_row", height=14, width=14, channels=4, outputs=4, kernel=(1, 3), padding=(0, 1)
+    )
+    assert FuseConvCycles(14, 14).layer_cycles(layer) == 4 * 2 * (14 + 3)
+    assert FuseConvCycles(14, 16).layer_cycles(layer) == 4 * 1 * (16 + 3)
+    fields = {"height": 14, "width": 14, "channels": 4, "outputs": 4}
+    col = make_layer(kind="fuse_col", kernel=(3, 1), padding=(1, 0), **fields)
+    assert FuseConvCycles(14, 16).layer_cycles(col) == 4 * 2 * (14 + 3)
 
 
 configs = st.builds(
@@ -189,26 +195,28 @@ def test_rtl_products_tile_by_tile(config, m, k, n, count):
 
 
 @given(configs, st.integers(1, 40), st.integers(1, 30), st.integers(1, 7), st.integers(1, 2))
-def test_rtl_lines_tile_by_tile(config, lines, pixels, taps, stride):
+def test_rtl_convolutions_tile_by_tile(config, rows, pixels, taps, stride):
     widths = sorted(split(pixels, config.cols))
-    tiles = [width for width in widths for _ in split(lines, config.rows)]
+    tiles = [width for width in widths for _ in split(rows, config.rows)]
     part = -(-taps // config.pe.threads)
     phases = [len(range(phase, part, stride)) for phase in range(min(stride, part))]
     expected = tile_by_tile(tiles, lambda width: sum(width - 1 + count for count in phases), config)
-    assert fuse_cycles(lines, pixels, taps, config, stride=stride) == expected
+    assert fuse_cycles(rows, pixels, taps, config, stride=stride) == expected
 
 
-def test_rtl_runs_every_stage_of_a_layer_on_its_own_lines():
+def test_rtl_runs_every_stage_of_a_layer_on_its_own_rows():
     fields = {"height": 10, "width": 7, "channels": 3, "outputs": 3, "stride": (2, 1)}
-    row = Layer(name="row", kind="fuse_row", kernel=(1, 3), padding=(0, 1), **fields)
-    col = Layer(name="col", kind="fuse_col", kernel=(5, 1), padding=(2, 0), **fields)
+    row = make_layer(name="row", kind="fuse_row", kernel=(1, 3), padding=(0, 1), **fields)
+    col = make_layer(name="col", kind="fuse_col", kernel=(5, 1), padding=(2, 0), **fields)
     report = evaluate([row, col], ArrayConfig(rows=4, cols=4))
     assert report.layers[0].cycles == fuse_cycles(5 * 3, 7, 3, ArrayConfig(rows=4, cols=4))
     assert report.layers[1].cycles == fuse_cycles(7 * 3, 5, 5, ArrayConfig(rows=4, cols=4), stride=2)
 
 
 def test_rtl_depthwise_is_one_column_per_channel():
-    layer = Layer(name="x", kind="depthwise", height=8, width=8, channels=5, outputs=5, kernel=(3, 3), padding=(1, 1))
+    layer = make_layer(
+        name="x", kind="depthwise", height=8, width=8, channels=5, outputs=5, kernel=(3, 3), padding=(1, 1)
+    )
     cycles = evaluate([layer], ArrayConfig(rows=16, cols=16)).total
     assert cycles == (5 * 4 - 1) * 16 + 9 + ArrayConfig(rows=16, cols=16).latency
 

@@ -26,7 +26,8 @@ def test_json_has_the_promised_keys(capsys):
         "input": [112, 112, 16],
         "kernel": [1, 3],
         "stride": [1, 1],
-        "padding": [0, 1],
+        "dilation": [1, 1],
+        "padding": [[0, 0], [1, 1]],
         "output": [112, 112, 16],
     }
 
@@ -70,7 +71,7 @@ def test_plots_are_drawn_the_same_every_time(tmp_path, name, start):
     [
         (["--network", "mobilenet_v2", "--variant", "third"], "variant must be one of baseline, .*, not 'third'"),
         (["--network", "resnet"], "network must be one of .*, not 'resnet'"),
-        (["--gemm", "1,2,3", "--variant", "half"], "variant must go with --network, not 'half' alone"),
+        (["--gemm", "1,2,3", "--variant", "half"], "variant must go with the name of a network, not 'half' alone"),
         (["--gemm", "1,2"], "gemm must be M,K,N, whole numbers, not '1,2'"),
         (["--gemm", "1,2,x"], "gemm must be M,K,N, whole numbers, not '1,2,x'"),
         (["--gemm", "0,2,3"], "height must be at least 1, not 0"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The digits network: the lowering, the training's reproducibility, the stored weights, and the demonstration."""
+"""The digits network: the training's reproducibility, the stored weights, and the demonstration."""
 
 import dataclasses
 import os
@@ -10,13 +10,17 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.policy import POLICIES
-from sysmt.sim.golden.nbsmt import Product
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.cosim.digits import compare
+from sysmt.sim.cosim.rtl import design_of
+from sysmt.sim.golden.product import Counters, Product
 from sysmt.sim.nn.digits import data, train
-from sysmt.sim.nn.digits.network import SHAPES, Shape, forward, golden, load, lower, output_side
+from sysmt.sim.nn.digits.network import load
 from sysmt.sim.nn.digits.training import Adam, Parameters, Recipe, activations, exact_product, gradients, initial
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan, threaded, threaded_plan
 from sysmt.sim.quant import digits_figure
 from sysmt.sim.quant.digits import sweep
 
@@ -24,22 +28,6 @@ from sysmt.sim.quant.digits import sweep
 @pytest.fixture(scope="module")
 def test_set():
     return data.load()[1]
-
-
-@pytest.mark.parametrize("shape", [*SHAPES, Shape(name="one", kernel=1, stride=2, channels=3)], ids=lambda s: s.name)
-def test_lowered_product_is_the_convolution(shape):
-    rng = np.random.default_rng(1)
-    side, channels = 4 if shape.kernel == 4 else 8, 3
-    x = rng.integers(0, 256, (2, side, side, channels))
-    w = rng.integers(-128, 128, (shape.kernel, shape.kernel, channels, shape.channels))
-    out = output_side(side, shape)
-    found = (lower(x, shape) @ w.reshape(-1, shape.channels)).reshape(2, out, out, shape.channels)
-    padded = np.pad(x, ((0, 0), (shape.pad,) * 2, (shape.pad,) * 2, (0, 0)))
-    for row in range(out):
-        for col in range(out):
-            top, left = row * shape.stride, col * shape.stride
-            window = padded[:, top : top + shape.kernel, left : left + shape.kernel]
-            np.testing.assert_array_equal(found[:, row, col], np.einsum("bijc,ijcn->bn", window, w))
 
 
 def test_split_keeps_the_sets_apart():
@@ -110,59 +98,79 @@ def test_check_notices_other_weights_and_writing_replaces_them(tmp_path, monkeyp
     assert [path.name for path in tmp_path.iterdir()] == ["weights.npz"]
 
 
+def exact_run(images):
+    network = load()
+    return Runner(network=network, engine=Golden(PEConfig()), plan=exact_plan(network)).traced(images.pixels)
+
+
 def test_accuracy_on_images_never_seen(test_set):
-    exact = forward(load(), test_set.pixels, golden(PEConfig()))
-    assert np.mean(exact.classes == test_set.labels) >= 0.975
+    network, (exact, _) = load(), exact_run(test_set)
+    assert np.mean(exact.argmax(axis=1) == test_set.labels) >= 0.975
     for threads in (2, 4):
-        run = forward(load(), test_set.pixels, golden(PEConfig(threads=threads)))
-        assert np.mean(run.classes == test_set.labels) >= 0.975
-        assert (run.scores != exact.scores).any()
-        assert [r.product.counters.reduced > 0 for r in run.records] == [False, True, True, False]
+        engine = Golden(PEConfig(threads=threads))
+        runner = Runner(network=network, engine=engine, plan=threaded_plan(network, threads))
+        scores, traces = runner.traced(test_set.pixels)
+        assert np.mean(scores.argmax(axis=1) == test_set.labels) >= 0.975
+        assert (scores != exact).any()
+        assert [trace.product.counters.reduced > 0 for trace in traces] == [False, True, True, False]
 
 
 def test_layers_are_deep_enough_to_fill_the_threads():
-    for layer in load():
-        assert layer.weights.dtype == np.int8
-        if layer.shape.threads is None:
-            assert layer.weights.shape[0] >= 64
+    network = load()
+    assert threaded(network) == (False, True, True, False)
+    for linear, may in zip(network.linears, threaded(network), strict=True):
+        assert linear.weights.dtype == np.int8
+        assert linear.weights.shape[0] >= 64 or not may
 
 
 def test_integers_follow_the_trained_network(test_set):
     # Quantisation, biases and requantisation together: scores must be those of real arithmetic on the same weights.
     few = test_set[:50]
-    layers = load()
     scale, real = 1 / 16, []
-    for layer in layers:
-        ratio = 1 if layer.requantize is None else layer.requantize.multiplier / 2.0 ** (31 - layer.requantize.shift)
-        real.append(Parameters(layer.weights * ratio, layer.bias * ratio))
+    for linear in load().linears:
+        ratio, bias = linear.requantize.scale, linear.requantize.bias
+        real.append(Parameters(linear.weights * ratio, bias * ratio))
     pixels = few.pixels.astype(np.float64) / scale  # `activations` divides by 16
     scores = activations(real, pixels)[-1].reshape(len(few), 10)
-    found = forward(layers, few.pixels, golden(PEConfig())).scores
+    found, _ = exact_run(few)
     assert np.abs(found - scores).max() < 0.02 * np.abs(scores).max()
     assert np.corrcoef(found.ravel(), scores.ravel())[0, 1] > 0.9995
 
 
-def test_any_product_can_be_plugged_in(test_set):
+def test_any_engine_can_be_plugged_in(test_set):
     asked = []
 
-    def product(x, w, layer):
-        asked.append((layer.shape.name, layer.shape.threads, x.dtype, x.shape, w.shape))
-        return Product(x.astype(np.int32) @ w.astype(np.int32), Counters())
+    class Plain:
+        def product(self, x, w, threads):
+            asked.append((threads, x.dtype, x.shape, w.shape))
+            return Product(x.astype(np.int32) @ w.astype(np.int32), Counters())
 
-    run = forward(load(), test_set[:5].pixels, product)
+    network, few = load(), test_set[:5]
+    scores = Runner(network=network, engine=Plain(), plan=threaded_plan(network, 2))(few.pixels)
     assert asked == [
-        ("conv1", 1, np.uint8, (5 * 64, 9), (9, 16)),
-        ("conv2", None, np.uint8, (5 * 64, 144), (144, 16)),
-        ("conv3", None, np.uint8, (5 * 16, 144), (144, 32)),
-        ("dense", 1, np.uint8, (5, 512), (512, 10)),
+        (1, np.uint8, (5 * 64, 9), (9, 16)),
+        (2, np.uint8, (5 * 64, 144), (144, 16)),
+        (2, np.uint8, (5 * 16, 144), (144, 32)),
+        (1, np.uint8, (5, 512), (512, 10)),
     ]
-    exact = forward(load(), test_set[:5].pixels, golden(PEConfig()))
-    np.testing.assert_array_equal(run.scores, exact.scores)
+    assert (scores.shape, scores.dtype) == ((5, 10), np.int64)
+    np.testing.assert_array_equal(scores, exact_run(few)[0])
 
 
-def test_network_without_scores_is_refused(test_set):
-    with pytest.raises(UserError, match=r"^layers must end with one that is not requantised, not conv2; add the last"):
-        forward(load()[:2], test_set[:1].pixels, golden(PEConfig()))
+def test_the_simulated_array_is_compared_layer_by_layer(test_set, monkeypatch):
+    config = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2))
+    few = test_set[:1]
+    found = compare(load(), few.pixels, config, design_of(config))
+    assert found.agrees
+    assert found.layers_equal == 4
+    assert 0 < found.threaded_cycles < found.cycles == found.formula_cycles
+    np.testing.assert_array_equal(found.classes, found.scores.argmax(axis=1))
+    # A golden model that is off is noticed, layer by layer.
+    right = Golden.product
+    monkeypatch.setattr(Golden, "product", lambda self, x, w, threads: right(self, x | 1, w, threads))
+    other = compare(load(), few.pixels, config, design_of(config))
+    assert not other.agrees
+    assert other.layers_equal == 0
 
 
 def test_sweep_and_picture(test_set, tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from amaranth._toolchain.yosys import find_yosys
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.designs import array_design, check_name
@@ -83,3 +84,12 @@ def test_files_are_written_together_or_not_at_all(tmp_path):
 def test_a_name_that_is_no_identifier_is_refused(name):
     with pytest.raises(ConfigError, match=r"^name must be letters, digits and _"):
         check_name(name)
+
+
+def test_the_yosys_of_amaranth_is_found_as_before():
+    """`find_yosys` is not public. When this fails, see how `amaranth.back.verilog` runs Yosys now, and do the same."""
+    tool = find_yosys(lambda version: version >= (0, 40))
+    assert (
+        tool.run(["-q", "-"], "read_rtlil <<rtlil\nmodule \\top\nend\nrtlil\nwrite_verilog -norename").count("module")
+        == 2
+    )

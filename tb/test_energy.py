@@ -10,7 +10,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.designs import array_design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.flow import energy, flat, liberty, mapping, netlist, sta, streams
-from sysmt.sim.flow.cells import Cell, Power
+from sysmt.sim.flow.cells import Cell, InternalPower
 from sysmt.sim.flow.netlist import Instance, Module, Netlist
 from sysmt.sim.flow.simulate import LANES, Simulation
 from sysmt.sim.flow.structural import verilog
@@ -33,7 +33,7 @@ def library(tmp_path_factory):
     return liberty.read(path)
 
 
-def hand_made(library: liberty.Library) -> flat.Flat:
+def hand_made(library: liberty.CellLibrary) -> flat.Flat:
     """y = XOR(a, NOT a), which glitches when gates take time, and q = a a cycle later."""
     parts = [
         Instance("inv", "INV", {"A": [3], "Y": [4]}),
@@ -66,7 +66,7 @@ def test_energy_of_a_hand_made_circuit(library):
     a, y, q = (int(flat_.ports[name][1][0]) for name in ("a", "y", "q"))
     toggles[[a, y, q]] = 10, 4, 6
     is_register = np.array([cell.is_register for cell in flat_.kinds])[flat_.kind]
-    found = energy.Model(flat_).energy(energy.Activity(toggles, 7.0 * is_register, 1e-6))
+    found = energy.EnergyModel(flat_).energy(energy.Activity(toggles, 7.0 * is_register, 1e-6))
     half = 0.5 * VOLTS**2
     assert found.parts["switching"] == pytest.approx(0.0), "what toggles drives no pin, or is a port"
     assert found.parts["internal"] == pytest.approx(1e-12 * ((4 + 6) * INTERNAL + 10 * INPUT_INTERNAL))
@@ -82,7 +82,7 @@ def test_energy_of_a_hand_made_circuit(library):
 def test_the_mapped_array_computes_what_the_model_does(library, threads, delays, gated):
     config = ArrayConfig(rows=2, cols=2, counters=False).with_fields(threads=threads, clock_gating=gated)
     design = array_design(config, "cells")
-    mapped = mapping.to_cells(design.verilog, "cells", library, 10_000, ["cells_multiplier"], gated)
+    mapped = mapping.to_cells(design, library, 10_000, gated)
     job = jobs("random:0.5")[0]
     short = streams.Job("short", job.x[:8, :24], job.w[:24, :8])
     simulation = Simulation(flat.flatten(mapped.netlist, library), delays)
@@ -100,7 +100,7 @@ def test_a_wrong_netlist_is_found(library):
     """One gate of the PE is another one: the sums differ."""
     config = ArrayConfig(rows=2, cols=2, counters=False)
     design = array_design(config, "cells")
-    mapped = mapping.to_cells(design.verilog, "cells", library, 10_000, ["cells_multiplier"])
+    mapped = mapping.to_cells(design, library, 10_000)
     pe = mapped.netlist.modules["cells_pe"]
     victim = max(i for i, part in enumerate(pe.parts) if part.kind == "NAND2")
     parts = [p if i != victim else Instance(p.name, "NOR2", p.pins) for i, p in enumerate(pe.parts)]
@@ -164,7 +164,7 @@ def test_the_sum_agrees_with_opensta_for_the_same_activity():
         pytest.skip(f"the rules of report_power are known for OpenSTA 2.0.17, this is {sta.version()}")
     cells = liberty.read(shared("data", "liberty") / "sky130hd" / "sky130hd_tt.lib.gz")
     config = ArrayConfig(rows=2, cols=3, counters=False)
-    mapped = mapping.to_cells(array_design(config, "tiny").verilog, "tiny", cells, 10_000, ["tiny_multiplier"])
+    mapped = mapping.to_cells(array_design(config, "tiny"), cells, 10_000)
     script = sta.linked("tiny", 10_000, cells) + "set_power_activity -global -activity 0.1 -duty 0.5\n"
     output = sta.run(script + "report_power -digits 8\n", cells, verilog(mapped.netlist))
     theirs = [float(word) for word in re.search(r"^Total +(.*?) +100", output, re.MULTILINE).group(1).split()]
@@ -172,11 +172,11 @@ def test_the_sum_agrees_with_opensta_for_the_same_activity():
     flat_ = flat.flatten(mapped.netlist, cells)
     registers = np.array([bool(cell.clock) for cell in flat_.kinds])[flat_.kind]
 
-    def weigh(cell: Cell, pin: str, power: Power) -> float:
+    def weigh(cell: Cell, pin: str, power: InternalPower) -> float:
         return 2.0 if power.related == cell.clock else 2.0 * _duty(cell.pins[pin].function, power.related)
 
     activity = energy.Activity(np.full(flat_.nets, 0.1), registers.astype(float), 10e-9)
-    ours = energy.Model(flat_).energy(activity, weigh)
+    ours = energy.EnergyModel(flat_).energy(activity, weigh)
     pins = [flat_.kinds[kind].pins[flat_.kinds[kind].clock].capacitance for kind in flat_.kind[registers]]
     charging = sum(pins) * cells.farads * cells.voltage**2
     internal = ours.parts["internal"] + 2 * (ours.parts["clock"] - charging)

@@ -6,13 +6,13 @@ import pytest
 
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import LayerPlan, Runner, exact_plan
-from sysmt.sim.nn.k_order import HOLE, ordered
+from sysmt.sim.nn.permutation import PADDING_SLOT, permuted
 from sysmt.sim.quant import adapt as adaptation
 from sysmt.sim.quant.adapt import adapt
-from sysmt.sim.quant.layer_stats import Deviations, layer_cycles
+from sysmt.sim.quant.layer_stats import RelativeErrors, planned_cycles
 from sysmt.sim.quant.recalibrate import Recalibrator
 
 from .int8_networks import small_images, small_network
@@ -36,11 +36,11 @@ def apart(x, w, target, pe, threads):
     return float(off.var(axis=0).mean())
 
 
-def improvement(policy, threads, order=None):
+def improvement(policy, threads, permutation=None):
     x, w = operands()
     target = matmul(x, w, PEConfig()).sums
-    if order is not None:
-        x, w = ordered(x, order), np.ascontiguousarray(ordered(w.T, order).T)
+    if permutation is not None:
+        x, w = permuted(x, permutation), np.ascontiguousarray(permuted(w.T, permutation).T)
     pe = PEConfig(threads=4, policy=policy)
     found = adapt(x[:SEEN], w, target[:SEEN], pe, threads)
     assert found.dtype == np.int8
@@ -60,10 +60,10 @@ def test_squeezed_activations_lose_what_weights_cannot_give_back(policy):
 
 
 def test_operands_alone_make_up_for_the_others():
-    order = np.full(32, HOLE)
-    order[:16] = np.arange(16)  # the first eight share their steps with the last eight, the others are alone
-    order[16:24] = np.arange(16, 24)
-    assert improvement("S+W", 2, order) < 0.3
+    permutation = np.full(32, PADDING_SLOT)
+    permutation[:16] = np.arange(16)  # the first eight share their steps with the last eight, the others are alone
+    permutation[16:24] = np.arange(16, 24)
+    assert improvement("S+W", 2, permutation) < 0.3
 
 
 def test_a_wrong_model_of_the_threads_is_noticed(monkeypatch):
@@ -79,20 +79,20 @@ def test_plans_carry_adapted_weights_in_the_natural_order():
     x = (small_images(40) ^ np.uint8(128)).view(np.int8)
     config = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2, policy="S+aW"))
     engine = Golden(config.pe)
-    order = np.random.default_rng(6).permutation(np.concatenate([np.arange(72), np.full(8, HOLE)]))
-    plan = tuple(LayerPlan(threads=2, order=order) if i == 1 else LayerPlan() for i in range(5))
+    permutation = np.random.default_rng(6).permutation(np.concatenate([np.arange(72), np.full(8, PADDING_SLOT)]))
+    plan = tuple(LayerPlan(threads=2, permutation=permutation) if i == 1 else LayerPlan() for i in range(5))
     biases, both = (Recalibrator(network, engine, x, weights)(plan) for weights in (False, True))
     assert all(layer.weights is None for layer in biases)
     assert [layer.weights is not None for layer in both] == [False, True, False, False, False]
-    moved = both[1].weights.astype(int) - network.layers[1].weights
+    moved = both[1].weights.astype(int) - network.linears[1].weights
     assert 0 < np.abs(moved).max() <= adaptation.REACH
-    np.testing.assert_array_equal(both[1].natural(both[1].ordered(both[1].weights)), both[1].weights)
-    assert layer_cycles(network.layers[1], config, both[1]) == layer_cycles(network.layers[1], config, plan[1])
+    np.testing.assert_array_equal(both[1].natural(both[1].permuted(both[1].weights)), both[1].weights)
+    assert planned_cycles(network.linears[1], config, both[1]) == planned_cycles(network.linears[1], config, plan[1])
     # What the report calls the error of a layer is against the model's own weights.
-    seen = Deviations(network, engine)
+    seen = RelativeErrors(network, engine)
     one = tuple(LayerPlan(weights=layer.weights) for layer in both)
     Runner(network=network, engine=engine, plan=one)(x, seen)
     assert seen.relative[1] > 0
-    seen = Deviations(network, engine)
+    seen = RelativeErrors(network, engine)
     Runner(network=network, engine=engine, plan=exact_plan(network))(x, seen)
     assert seen.relative[1] == 0

@@ -56,7 +56,7 @@ def test_threads_are_faster_and_the_table_says_so(files, capsys):
     assert code == 0
     assert found["inputs"] == 16
     assert found["cycles"] < found["cycles_exact"]
-    assert found["speedup"] == found["cycles_exact"] / found["cycles"] < found["speedup_covered"]
+    assert found["speedup"] == found["cycles_exact"] / found["cycles"] < found["speedup_threaded"]
     assert [row["threads"] for row in found["layers"]] == [1, 2, 1, 2, 1]
     code, said = infer(files, capsys, *options, "--limit", 16, "--size", 4)
     assert code == 0
@@ -100,7 +100,7 @@ def test_other_mistakes_are_one_line(files, capsys):
         assert said.err.count("\n") == 1
 
 
-def test_on_the_gates(files, capsys, monkeypatch):
+def test_on_rtl(files, capsys, monkeypatch):
     options = ["--threads", 2, "--size", 4, "--limit", 1, "--on", "rtl", "--json"]
     code, said = infer(files, capsys, *options)
     found = json.loads(said.out)
@@ -181,6 +181,6 @@ def test_accuracy_takes_the_models_that_are_there(files, tmp_path, capsys, monke
     assert other[0] is tested
     budget = accuracy.within_budget(found["halved"], 2)
     assert budget["inputs"] == 40
-    assert budget["low"] <= budget["loss"] <= budget["high"]
+    assert budget["low"] <= budget["accuracy drop"] <= budget["high"]
     for name in ("small", "small_layers", "halved"):
         assert (tmp_path / f"{name}.png").exists()

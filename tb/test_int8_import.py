@@ -50,8 +50,8 @@ def refused_or_built(raw):
 def test_good_file_is_read():
     network = build(parse(GOOD))
     assert [step.kind for step in network.steps] == ["CONV_2D", "MAX_POOL_2D"]
-    (layer,) = network.layers
-    assert (layer.rows, layer.weights.shape, layer.macs, layer.zero) == (36, (27, 4), 36 * 27 * 4, 111)
+    (linear,) = network.linears
+    assert (linear.rows, linear.weights.shape, linear.layer.macs, linear.zero) == (36, (27, 4), 36 * 27 * 4, 111)
 
 
 @given(st.binary(max_size=400))

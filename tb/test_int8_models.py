@@ -63,7 +63,7 @@ def test_comparison_catches_a_seeded_bug(name):
     source, count, _ = MODELS[name]
     content, inputs = shared("data", "models", f"{name}_int8.tflite").read_bytes(), source(count)
     network = build(parse(content))
-    network.layers[1].requantize.bias[3] += 1
+    network.linears[1].requantize.bias[3] += 1
     seen = {}
     runner = Runner(network=network, engine=Golden(PEConfig()), plan=exact_plan(network))
     runner(inputs, tensors=lambda step, value: seen.update({step.output: value}))

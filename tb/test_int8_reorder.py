@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The order of K: its harm is the error really made, matchings are good ones, and held-out products are fewer."""
+"""The permutation of K: its error is the one really made, matchings are good ones, validation products are fewer."""
 
 from dataclasses import replace
 
@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.nbsmt import matmul
-from sysmt.sim.nn.k_order import HOLE, ordered
-from sysmt.sim.quant.accuracy_drop import expected_loss, labelled_loss
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.nn.permutation import PADDING_SLOT, permuted
+from sysmt.sim.quant.accuracy_drop import expected_drop, labelled_drop
 from sysmt.sim.quant.matching import ALONE, groups, match, match_at
 from sysmt.sim.quant.reorder import Reorderer
-from sysmt.sim.quant.sensitivity import Harm
+from sysmt.sim.quant.sharing_error import SharingError
 
 PE = PEConfig(threads=2)
 POLICIES = ["S", "S+A", "S+Aw", "S+W", "S+aW"]
@@ -34,27 +34,27 @@ def error(x, w, pe, weight, centred=False):
 
 @pytest.mark.parametrize("centred", [False, True])
 @pytest.mark.parametrize("policy", POLICIES)
-def test_harm_of_a_pair_is_the_error_made(policy, centred):
+def test_error_of_a_pair_is_the_error_made(policy, centred):
     pe = PEConfig(threads=2, policy=policy)
     x, w = operands(2)
     weight = np.linspace(0.5, 2, w.shape[1])
-    found = Harm(x=x, w=w, pe=pe, weight=weight, centred=centred).pairs()
+    found = SharingError(x=x, w=w, pe=pe, weight=weight, centred=centred).pairs()
     assert found[0, 1] == pytest.approx(error(x, w, pe, weight, centred), rel=1e-5)
     assert found[1, 0] == pytest.approx(found[0, 1])
     assert found[0, 1] > 0
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_harm_of_four_is_close_to_the_error_made(policy):
+def test_error_of_four_is_close_to_the_error_made(policy):
     # The errors of the operands of one step are taken as independent: right on average only.
     pe = PEConfig(threads=4, policy=policy)
     parts = []
     for seed in range(30):
         x, w = operands(4, columns=16, seed=seed)
-        harm = Harm(x=x, w=w, pe=pe, weight=np.ones(16))
+        model = SharingError(x=x, w=w, pe=pe, weight=np.ones(16))
         pairs = np.array([[0, 1], [2, 3]])
         before = sum(error(x[:, pair], w[pair], replace(pe, threads=2), np.ones(16)) for pair in pairs)
-        parts.append((before + harm.fours(pairs)[0, 1], error(x, w, pe, np.ones(16))))
+        parts.append((before + model.fours(pairs)[0, 1], error(x, w, pe, np.ones(16))))
     modelled, made = np.mean(parts, axis=0)
     assert modelled == pytest.approx(made, rel=0.15)
 
@@ -81,12 +81,12 @@ def test_matching_is_the_best_there_is_on_small_ones(k, steps):
     assert found <= 1.3 * best(list(range(k)), k - steps) + 1e-9
 
 
-def test_price_splits_what_does_more_harm_than_a_step_is_worth():
+def test_multiplier_splits_what_costs_more_than_a_step_is_worth():
     cost = np.full((8, 8), 9.0)
     for i, j, value in ((0, 1, 1.0), (2, 3, 2.0), (4, 5, 3.0), (6, 7, 4.0)):
         cost[i, j] = cost[j, i] = value
-    for price, steps in ((np.inf, 4), (10.0, 4), (3.5, 5), (2.5, 6), (0.5, 8)):
-        partner = match_at(cost, price, float)
+    for multiplier, steps in ((np.inf, 4), (10.0, 4), (3.5, 5), (2.5, 6), (0.5, 8)):
+        partner = match_at(cost, multiplier, float)
         assert len(groups(partner)) == steps
     assert match_at(cost, 2.5, float).tolist() == [1, 0, 3, 2] + [ALONE] * 4
 
@@ -99,18 +99,18 @@ def test_order_reduces_fewer_products_and_keeps_the_exact_result(threads):
     w = rng.integers(-128, 128, (42, 8)).astype(np.int8)
     pe = PEConfig(threads=threads)
     finder = Reorderer(x=x[:2000], w=w, pe=pe, threads=threads)
-    order = finder.at().order
-    assert sorted(order[order != HOLE]) == list(range(42))
-    assert len(order) == threads * -(-42 // threads)
-    held, natural = x[2000:], matmul(x[2000:], w, pe)
-    found = matmul(ordered(held, order), ordered(w.T, order).T.copy(), pe)
+    permutation = finder.at().permutation
+    assert sorted(permutation[permutation != PADDING_SLOT]) == list(range(42))
+    assert len(permutation) == threads * -(-42 // threads)
+    validation, natural = x[2000:], matmul(x[2000:], w, pe)
+    found = matmul(permuted(validation, permutation), permuted(w.T, permutation).T.copy(), pe)
     assert found.counters.reduced < natural.counters.reduced
     assert found.counters.active == natural.counters.active
-    before, after = finder.judge(order)
+    before, after = finder.validate(permutation)
     assert after / before == pytest.approx(found.counters.reduced / natural.counters.reduced, rel=0.05)
     one = PEConfig()
     np.testing.assert_array_equal(
-        matmul(ordered(x, order), ordered(w.T, order).T.copy(), one).sums, matmul(x, w, one).sums
+        matmul(permuted(x, permutation), permuted(w.T, permutation).T.copy(), one).sums, matmul(x, w, one).sums
     )
 
 
@@ -119,19 +119,19 @@ def test_time_buys_exactness(threads):
     x, w = operands(40, rows=600, share=np.linspace(0.05, 1, 40))
     finder = Reorderer(x=x, w=w, pe=PEConfig(threads=threads), threads=threads)
     dense = finder.at()
-    found = [finder.at(dense.harm * share, float) for share in (0.05, 0.03, 0.01, 0.0)]
-    lengths, harms = [len(each.order) for each in found], [each.harm for each in found]
+    found = [finder.at(dense.error * share, float) for share in (0.05, 0.03, 0.01, 0.0)]
+    lengths, errors = [len(each.permutation) for each in found], [each.error for each in found]
     assert lengths == sorted(lengths)
-    assert dense.harm > harms[0]
-    assert harms == sorted(harms, reverse=True)
+    assert dense.error > errors[0]
+    assert errors == sorted(errors, reverse=True)
     assert 40 < lengths[0] < lengths[-1] == 40 * threads
-    assert harms[-1] == 0
+    assert errors[-1] == 0
 
 
 def test_an_order_that_does_not_reduce_fewer_products_is_refused():
     # One activation for all: whatever shares a step, the same products are reduced.
     x, w = np.full((100, 8), 77, np.uint8), np.full((8, 3), 99, np.int8)
-    assert Reorderer(x=x, w=w, pe=PE, threads=2).at().order is None
+    assert Reorderer(x=x, w=w, pe=PE, threads=2).at().permutation is None
 
 
 def by_pairs(margins, changes, lost):
@@ -140,7 +140,7 @@ def by_pairs(margins, changes, lost):
     return each.mean(), np.sqrt((each.mean(axis=1).var() + each.mean(axis=0).var()) / len(each))
 
 
-def test_losses_are_means_over_pairs_of_margin_and_change():
+def test_drops_are_means_over_pairs_of_margin_and_change():
     rng = np.random.default_rng(3)
     exact = rng.integers(-20, 21, (80, 3))
     scores = exact + rng.integers(-6, 7, exact.shape)
@@ -151,41 +151,41 @@ def test_losses_are_means_over_pairs_of_margin_and_change():
         return values[np.arange(80), answers] - others.max(axis=1)
 
     before = margins(exact, right)
-    found = labelled_loss(exact, scores, right)
+    found = labelled_drop(exact, scores, right)
     wanted = by_pairs(before, margins(scores, right) - before, lambda i, old, new: (old > 0) - float(new > 0))
-    assert (found.loss, found.error) == pytest.approx(wanted)
+    assert (found.drop, found.error) == pytest.approx(wanted)
     answers = exact.argmax(axis=1)
     before = margins(exact, answers)
     share = np.sort(np.exp(0.1 * exact) / np.exp(0.1 * exact).sum(axis=1, keepdims=True), axis=1)
-    found = expected_loss(exact, scores, 0.1)
+    found = expected_drop(exact, scores, 0.1)
     changes = margins(scores, answers) - before
     wanted = by_pairs(before, changes, lambda i, old, new: (share[i, 2] - share[i, 1]) * (new < 0))
-    assert (found.loss, found.error) == pytest.approx(wanted)
-    assert found.bound(2) == found.loss + 2 * found.error
+    assert (found.drop, found.error) == pytest.approx(wanted)
+    assert found.bound(2) == found.drop + 2 * found.error
 
 
-def test_losses_grow_with_the_noise_and_are_none_without():
+def test_drops_grow_with_the_noise_and_are_none_without():
     rng = np.random.default_rng(4)
     exact = rng.normal(scale=20, size=(500, 6))
     right = exact.argmax(axis=1)
-    for loss in (lambda scores: expected_loss(exact, scores, 0.1), lambda scores: labelled_loss(exact, scores, right)):
-        none, near, far = (loss(exact + rng.normal(scale=s, size=exact.shape)) for s in (0, 2, 20))
-        assert none.loss == 0 < near.loss < far.loss
+    for drop in (lambda scores: expected_drop(exact, scores, 0.1), lambda scores: labelled_drop(exact, scores, right)):
+        none, near, far = (drop(exact + rng.normal(scale=s, size=exact.shape)) for s in (0, 2, 20))
+        assert none.drop == 0 < near.drop < far.drop
     # The same question asked by counting answers has the larger error.
     changed = np.mean((exact + rng.normal(scale=20, size=exact.shape)).argmax(axis=1) != right)
     assert far.error < np.sqrt(changed * (1 - changed) / 500)
 
 
-def test_a_second_view_that_tells_the_same_makes_a_loss_no_surer():
+def test_a_second_view_that_tells_the_same_makes_a_drop_no_surer():
     rng = np.random.default_rng(9)
     exact = rng.normal(scale=20, size=(400, 6))
     scores, right = exact + rng.normal(scale=5, size=exact.shape), exact.argmax(axis=1)
-    for loss, third in ((labelled_loss, right), (expected_loss, 0.1)):
+    for drop, third in ((labelled_drop, right), (expected_drop, 0.1)):
 
-        def seen(rows, views, loss=loss, third=third):
-            return loss(exact[rows], scores[rows], right[rows] if loss is labelled_loss else third, views)
+        def seen(rows, views, drop=drop, third=third):
+            return drop(exact[rows], scores[rows], right[rows] if drop is labelled_drop else third, views)
 
         one, twice = seen(np.arange(400), 1), seen(np.tile(np.arange(400), 2), 2)
-        assert (twice.loss, twice.error) == pytest.approx((one.loss, one.error))
+        assert (twice.drop, twice.error) == pytest.approx((one.drop, one.error))
         # Views with nothing in common are as good as other inputs.
         assert seen(np.arange(400), 2).error == pytest.approx(one.error, rel=0.1)

@@ -12,7 +12,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.hdl.pe import reduction
 from sysmt.sim.cosim.simulator import SimulationError, available, run
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 
 from .benches import multiplier_bench
 from .coverage import ConflictCoverage

@@ -14,10 +14,11 @@ from sysmt.hdl.params.kinds.nbsmt import ROUNDINGS
 from sysmt.hdl.params.pe import THREADS, PEConfig
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.golden import nbsmt, nbsmt_counters, nbsmt_terms
-from sysmt.sim.golden.nbsmt import matmul
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.product import Counters
 
-from .references import nbsmt as reference
+from .references import product as reference
+from .references.kinds.nbsmt import pe_step
 
 X_CORNERS = (0, 1, 7, 8, 15, 16, 247, 248, 255)
 W_CORNERS = (-128, -8, 7, 8, 119, 120, 127)
@@ -79,7 +80,7 @@ def test_four_threads_corner_operands_crossed(pe):
         others = [(16, 120)] * company + [(0, 127), (255, 0), (0, 0)][company:]
         for pair in pairs:
             step = others[:position] + [pair] + others[position:]
-            value, counted = reference.pe_step(step, pe)
+            value, counted = pe_step(step, pe)
             x, w = np.array(step).T
             fast = _one_step(x, w, pe)
             assert fast == (value, counted), step
@@ -141,8 +142,8 @@ def test_largest_sums_stay_exact(threads, monkeypatch):
     w = np.full((pe.k_max, 1), 127, np.int8)
     steps = pe.steps(pe.k_max)
     short = threads * steps - pe.k_max  # steps in which the last thread has run out of K
-    full = reference.pe_step([(255, 127)] * threads, pe)[0]
-    last = reference.pe_step([(255, 127)] * (threads - 1) + [(0, 0)], pe)[0]
+    full = pe_step([(255, 127)] * threads, pe)[0]
+    last = pe_step([(255, 127)] * (threads - 1) + [(0, 0)], pe)[0]
     expected = full * (steps - short) + last * short
     assert matmul(x, w, pe).sums[0, 0] == expected
     monkeypatch.setattr(nbsmt, "FLOAT32_EXACT", 2**40)

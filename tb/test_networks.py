@@ -7,7 +7,9 @@ import re
 import pytest
 
 from sysmt.base.errors import UserError
-from sysmt.sim.nn.networks import NETWORKS, VARIANTS, Layer, network, total_macs, total_params
+from sysmt.sim.nn.networks import NETWORKS, VARIANTS, network, total_macs, total_params
+
+from .layers import layer as make_layer
 
 EXACT = {
     "mobilenet_v1": (4231976, 568740352),
@@ -55,7 +57,7 @@ def test_every_layer_takes_what_the_one_before_gives(name, variant):
     layers = [layer for layer in network(name, variant) if not layer.name.endswith((".squeeze", ".excite"))]
     while layers:
         layer = layers.pop(0)
-        assert layer.width == layer.height == (1 if layer.kind == "fc" else size)
+        assert layer.geometry.size == ((1, 1) if layer.kind == "fc" else (size, size))
         given = layer.outputs
         if layer.kind == "fuse_row":
             col = layers.pop(0)
@@ -119,7 +121,7 @@ def test_unknown_names_are_refused():
         ({"batch": 0}, "batch must be at least 1, not 0"),
         ({"stride": (1, 0)}, "stride must be at least 1 in both directions, not 1x0"),
         ({"kernel": (0, 1)}, "kernel must be at least 1 in both directions, not 0x1"),
-        ({"padding": (0, -1)}, "padding must be at least 0 in both directions, not 0x-1"),
+        ({"padding": (0, -1)}, "padding must be at least 0 on every side, not -1 and -1 left and right"),
         ({"kernel": (3, 7)}, "kernel must fit into the padded image: its width is 7, the image's 6"),
         ({"kernel": (6, 3)}, "kernel must fit into the padded image: its height is 6, the image's 5"),
         ({"kind": "depthwise", "outputs": 6}, "outputs of a depthwise layer must be a multiple of channels = 4, not 6"),
@@ -129,19 +131,19 @@ def test_unknown_names_are_refused():
     ],
 )
 def test_impossible_layers_are_refused_by_field(fields, message):
-    good = {"name": "x", "kind": "conv", "height": 5, "width": 6, "channels": 4, "outputs": 8}
-    Layer(**good)
+    good = {"kind": "conv", "height": 5, "width": 6, "channels": 4, "outputs": 8}
+    make_layer(**good)
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
-        Layer(**good | fields)
+        make_layer(**good | fields)
 
 
 def test_sizes_of_a_strided_layer():
-    fields = {"name": "x", "kind": "conv", "height": 224, "width": 7, "channels": 3, "outputs": 64, "bias": True}
-    layer = Layer(**fields, kernel=(7, 7), stride=(2, 2), batch=2)
+    fields = {"kind": "conv", "height": 224, "width": 7, "channels": 3, "outputs": 64, "bias": True}
+    layer = make_layer(**fields, kernel=(7, 7), stride=(2, 2), batch=2)
     assert layer.out_size == (109, 1)
     assert layer.macs == 2 * 109 * 7 * 7 * 3 * 64
     assert layer.params == 7 * 7 * 3 * 64 + 64
     assert layer.shape_text() == "224x7x3 7x7/2 -> 109x1x64"
-    rounded_up = Layer(**fields, kernel=(7, 7), stride=(2, 1), ceil_mode=True)
+    rounded_up = make_layer(**fields, kernel=(7, 7), stride=(2, 1), ceil_mode=True)
     assert rounded_up.out_size == (110, 1)
     assert rounded_up.shape_text() == "224x7x3 7x7/2x1 -> 110x1x64"

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench import boards, readme, record
+from bench import boards, figures
 from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.report.compare import compare
@@ -127,13 +127,13 @@ def test_nothing_is_left_when_it_fails(arguments, message, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", readme.TABLES)
-def test_readme_is_written_between_its_markers(name):
-    text = readme.README.read_text()
-    assert readme.placed(readme.placed(text, name, "one"), name, "two") == readme.placed(text, name, "two")
-    assert "\ntwo\n" in readme.placed(text, name, "two")
-    with pytest.raises(UserError, match=rf"^README\.md must hold <!-- {name}"):
-        readme.placed("no markers", name, "two")
+@pytest.mark.parametrize("name", figures.TABLES)
+def test_figures_are_written_between_their_markers(name):
+    text = figures.PAGE.read_text()
+    assert figures.placed(figures.placed(text, name, "one"), name, "two") == figures.placed(text, name, "two")
+    assert "\ntwo\n" in figures.placed(text, name, "two")
+    with pytest.raises(UserError, match=rf"^docs/figures\.md must hold <!-- {name}"):
+        figures.placed("no markers", name, "two")
 
 
 def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
@@ -148,21 +148,3 @@ def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
         ["| icebreaker", "P", "os2", "yes"],
     ]
     assert "| 61.5 |" in lines[2]
-
-
-def test_a_run_is_compared_with_the_recorded_one(tmp_path, monkeypatch):
-    monkeypatch.setattr(record, "RECORD", tmp_path / "record.json")
-    rows = [{"array": "os8", "with": "-", "um2": 100, "PE um2": 7, "ratio": 1.0}]
-    record.save({"area": record.figures("area", {"rows": rows})})
-    record.save({"golden": {"2 S+A: ratio": 3.0}})
-    before = record.load()
-    assert before == {"area": {"os8 -: um2": 100.0, "os8 -: ratio": 1.0}, "golden": {"2 S+A: ratio": 3.0}}
-    now = record.figures("area", {"rows": [rows[0] | {"um2": 110, "ratio": 0.9}, rows[0] | {"array": "os16"}]})
-    states = {row["figure"]: row["is"] for row in record.compared("area", now, before["area"])}
-    assert states["os8 -: um2"] == "WORSE"
-    assert states["os8 -: ratio"] == "better"
-    assert states["os16 -: um2"] == "new"
-    noisy = record.compared("golden", {"2 S+A: ratio": 3.5}, before["golden"])
-    assert noisy[0]["is"] == "same"
-    for label, state in (("clock, 2T / 1T: ours", "better"), ("area, clock gates / none: ours", "WORSE")):
-        assert record.compared("silicon", {label: 1.0}, {label: 0.9})[0]["is"] == state

@@ -12,9 +12,9 @@ from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.hdl.designs import array_design
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.flow import area, buffering, fpga, liberty, mapping, sta, yosys
+from sysmt.sim.flow import area, buffering, fpga, harness, liberty, mapping, parts, sta, yosys
 from sysmt.sim.flow.logic import decisions, truth_table
-from sysmt.sim.flow.synthesis import Verilog, synthesise
+from sysmt.sim.flow.synthesis import synthesise
 
 from . import needs
 from .shared import shared
@@ -35,8 +35,7 @@ def tiny(tmp_path_factory):
 @pytest.fixture(scope="module")
 def mapped(tiny):
     """A 2x2 array in its cells."""
-    text = array_design(CONFIG, "small").verilog
-    return mapping.to_cells(text, "small", liberty.read(tiny), 10_000, ["small_multiplier"])
+    return mapping.to_cells(array_design(CONFIG, "small"), liberty.read(tiny), 10_000)
 
 
 @pytest.mark.parametrize(
@@ -101,15 +100,13 @@ def test_no_net_drives_more_than_the_limit(mapped):
 
 
 def test_the_same_design_is_mapped_once(mapped, monkeypatch):
-    monkeypatch.setattr(yosys, "run", lambda commands: pytest.fail("mapped again"))
-    text = array_design(CONFIG, "small").verilog
-    again = mapping.to_cells(text, "small", mapped.library, 10_000, ["small_multiplier"])
+    monkeypatch.setattr(yosys, "run", lambda *_: pytest.fail("mapped again"))
+    again = mapping.to_cells(array_design(CONFIG, "small"), mapped.library, 10_000)
     assert again.folder == mapped.folder
 
 
 def test_generic_gates_need_no_library():
-    design = Verilog.of_array(array_design(ArrayConfig(rows=1, cols=1, counters=False), "one").verilog, "one")
-    found = synthesise(design, "generic")
+    found = synthesise(array_design(ArrayConfig(rows=1, cols=1, counters=False), "one"), "generic")
     assert (found.area, found.library) == (None, None)
     assert found.nand2 == pytest.approx(sum(found.blocks.values()))
     assert 1500 < found.nand2 < 6000
@@ -176,23 +173,23 @@ def test_a_cut_off_archive_is_refused(tmp_path):
 @pytest.mark.parametrize("target", ["ecp5", "ice40", "gowin"])
 def test_fpga_resources_need_no_placement(target):
     config = ArrayConfig(rows=1, cols=1, counters=False).with_fields(target="fpga")
-    found = synthesise(Verilog.of_array(array_design(config, "one").verilog, "one"), target, seeds=0)
+    found = synthesise(array_design(config, "one"), target, seeds=0)
     assert found.luts > 50
     assert 80 < found.ffs < 400
     assert found.fmax_mhz is None
 
 
-def test_gowin_pads_are_those_of_the_ring_only():
+def test_gowin_pads_are_those_of_the_test_harness_only():
     config = ArrayConfig(rows=1, cols=1, counters=False).with_fields(target="fpga")
-    _, file = fpga.synthesise(array_design(config, "one").verilog, "one", "gowin")
+    _, file = fpga.synthesise(array_design(config, "one").verilog, "one", parts.GOWIN)
     modules = json.loads(file.read_text())["modules"]
     pads = {
         name: sum(cell["type"] in ("IBUF", "OBUF") for cell in module["cells"].values())
         for name, module in modules.items()
     }
-    assert pads.pop("ring") == 3
+    assert pads.pop(harness.HARNESS) == 3
     assert not any(pads.values())
-    assert len(fpga.FAMILIES["gowin"].devices[0].constraints.splitlines()) == 3
+    assert len(fpga.constraints(parts.GW1NR_9C).splitlines()) == 3
 
 
 @pytest.mark.parametrize("target", ["sky130", "xilinx"])
@@ -204,8 +201,8 @@ def test_unknown_targets_are_refused(target, capsys):
 def sky130() -> mapping.Mapped:
     """A 2x3 array in sky130hd; skips where the library is not at hand."""
     library = liberty.read(shared("data", "liberty") / "sky130hd" / "sky130hd_tt.lib.gz")
-    text = array_design(ArrayConfig(rows=2, cols=3, counters=False), "tiny").verilog
-    return mapping.to_cells(text, "tiny", library, 10_000, ["tiny_multiplier"])
+    design = array_design(ArrayConfig(rows=2, cols=3, counters=False), "tiny")
+    return mapping.to_cells(design, library, 10_000)
 
 
 def test_sky130_has_the_area_that_was_measured_before():

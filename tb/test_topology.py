@@ -6,8 +6,9 @@ import re
 import pytest
 
 from sysmt.base.errors import UserError
-from sysmt.sim.cost import read_topology
-from sysmt.sim.nn.networks import Layer
+from sysmt.sim.nn.geometry import Geometry
+from sysmt.sim.nn.layer import Layer
+from sysmt.sim.nn.readers.topology import read_topology
 
 from .shared import shared
 
@@ -16,13 +17,9 @@ ROW = "Conv1, 224, 112, 7, 5, 3, 64, 2"
 LAYER = Layer(
     name="Conv1",
     kind="conv",
-    height=224,
-    width=112,
+    geometry=Geometry(size=(224, 112), kernel=(7, 5), stride=(2, 2), ceil_mode=True),
     channels=3,
     outputs=64,
-    kernel=(7, 5),
-    stride=(2, 2),
-    ceil_mode=True,
 )
 
 

@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """The boards: one file each. A new board is a new file and a line here."""
 
+from importlib import import_module
+
 from sysmt.base.choice import choose
+from sysmt.base.extras import require
 from sysmt.boards.flow.board import BoardDefinition
 
-from . import colorlight_5a75b, ecpix5, ice40_hx8k, icebreaker, icesugar, icesugar_pro, tang_nano_9k, ulx3s
+NAMES = (
+    "ulx3s",
+    "ecpix5",
+    "icesugar_pro",
+    "colorlight_5a75b",
+    "icebreaker",
+    "icesugar",
+    "ice40_hx8k",
+    "tang_nano_9k",
+)
+"""The files, each of which has a `BOARD` of the same name."""
 
-BOARDS: dict[str, BoardDefinition] = {
-    module.BOARD.name: module.BOARD
-    for module in (ulx3s, ecpix5, icesugar_pro, colorlight_5a75b, icebreaker, icesugar, ice40_hx8k, tang_nano_9k)
-}
+require("amaranth_boards", "boards")
+BOARDS: dict[str, BoardDefinition] = {name: import_module(f"{__name__}.{name}").BOARD for name in NAMES}
 
 
 def board(name: str) -> BoardDefinition:

@@ -5,8 +5,8 @@ cable of your own."""
 from amaranth_boards.colorlight_5a75b_r7_0 import Colorlight_5A75B_R70Platform
 
 from sysmt.boards.flow.board import BoardDefinition
-from sysmt.boards.flow.parts import ECP5_25F
 from sysmt.boards.flow.pll import ecp5_pll
+from sysmt.sim.flow.parts import ECP5_25F
 
 BOARD = BoardDefinition(
     name="colorlight_5a75b",

@@ -4,8 +4,8 @@
 from amaranth_boards.ecpix5 import ECPIX585Platform
 
 from sysmt.boards.flow.board import BoardDefinition
-from sysmt.boards.flow.parts import ECP5_85F
 from sysmt.boards.flow.pll import ecp5_pll
+from sysmt.sim.flow.parts import ECP5_85F
 
 BOARD = BoardDefinition(
     name="ecpix5",

@@ -4,8 +4,8 @@
 from amaranth_boards.ice40_hx8k_b_evn import ICE40HX8KBEVNPlatform
 
 from sysmt.boards.flow.board import BoardDefinition
-from sysmt.boards.flow.parts import ICE40HX8K
 from sysmt.boards.flow.pll import ice40_pll
+from sysmt.sim.flow.parts import ICE40HX8K
 
 BOARD = BoardDefinition(
     name="ice40_hx8k",

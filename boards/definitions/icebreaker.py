@@ -4,7 +4,7 @@
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 
 from sysmt.boards.flow.board import BoardDefinition
-from sysmt.boards.flow.parts import ICE40UP5K
+from sysmt.sim.flow.parts import ICE40UP5K
 
 BOARD = BoardDefinition(
     name="icebreaker",

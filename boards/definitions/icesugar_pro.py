@@ -4,8 +4,8 @@
 from amaranth_boards.icesugar_pro import ICESugarProPlatform
 
 from sysmt.boards.flow.board import BoardDefinition
-from sysmt.boards.flow.parts import ECP5_25F
 from sysmt.boards.flow.pll import ecp5_pll
+from sysmt.sim.flow.parts import ECP5_25F
 
 BOARD = BoardDefinition(
     name="icesugar_pro",

@@ -5,7 +5,7 @@ from amaranth_boards.tang_nano_9k import TangNano9kPlatform
 
 from sysmt.boards.flow.board import BoardDefinition
 from sysmt.boards.flow.gowin import himbaechel
-from sysmt.boards.flow.parts import GW1NR_9C
+from sysmt.sim.flow.parts import GW1NR_9C
 
 BOARD = BoardDefinition(
     name="tang_nano_9k",

@@ -4,8 +4,8 @@
 from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from sysmt.boards.flow.board import BoardDefinition
-from sysmt.boards.flow.parts import ECP5_85F
 from sysmt.boards.flow.pll import ecp5_pll
+from sysmt.sim.flow.parts import ECP5_85F
 
 BOARD = BoardDefinition(
     name="ulx3s",

@@ -11,11 +11,9 @@ from amaranth.hdl import Module, Signal, Value
 from sysmt.hdl.params.accel import AccelConfig, accel_config, divisor_of
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
-
-from .parts import Part
+from sysmt.sim.flow.parts import Part
 
 PLL = Callable[[Module, Value, float, float], tuple[Signal, Signal]]
-SUFFIXES = {"ecp5": ".bit", "ice40": ".bin", "gowin": ".fs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +57,7 @@ class BoardDefinition:
     @property
     def suffix(self) -> str:
         """Ending of the name of its bitstream."""
-        return SUFFIXES[self.part.family]
+        return self.part.family.suffix
 
     def accelerator(self, name: str | None = None, **changes: Any) -> AccelConfig:
         """The accelerator around the array preset `name` on this board; `changes` replace fields of the array."""

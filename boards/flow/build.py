@@ -2,6 +2,8 @@
 """From a board to its bitstream: emit, synthesise, refuse what cannot fit, place and route, check timing, pack."""
 
 import json
+import re
+import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +16,11 @@ from sysmt.base.files import write_together
 from sysmt.hdl.designs import accel_design
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.sim.flow import nextpnr, tools, yosys
+from sysmt.sim.flow.netlist import load
+from sysmt.sim.flow.parts import ICE40
 
-from . import estimate, report, tools
+from . import estimate
 from .board import BoardDefinition
 from .wrapper import Wrapper
 
@@ -47,8 +52,19 @@ class Bitstream:
 
 def plan(board: BoardDefinition, design: Design, dsp: bool) -> BuildPlan:
     """The files of all steps to a bitstream: sources, constraints, scripts."""
-    options = [board.part.synthesis, *(["-dsp"] if dsp and board.part.family == "ice40" else [])]
+    options = [board.part.synthesis, *(["-dsp"] if dsp and board.part.family is ICE40 else [])]
     return board.platform().prepare(Wrapper(board, design), name=TOP, synth_opts=" ".join(options), verbose=True)
+
+
+def steps(script: str) -> list[tuple[str, list[str]]]:
+    """The (tool, arguments) of every command in a build script that Amaranth has made."""
+    commands = []
+    for variable, arguments in re.findall(r'^"\$(\w+)" (.*)$', script.replace("\\\n", " "), re.MULTILINE):
+        tool = next((tool for tool in tools.TOOLS if re.sub(r"\W", "_", tool).upper() == variable), None)
+        if tool is None:
+            raise RuntimeError(f"build script calls {variable}, which no package here brings")
+        commands.append((tool, shlex.split(arguments)))
+    return commands
 
 
 class Flow:
@@ -70,8 +86,7 @@ class Flow:
         self.board, self.config, self._check = board, config, check
         self._progress = progress
         self._scratch = tempfile.TemporaryDirectory(prefix="sysmt_")
-        self._place = Path(self._scratch.name)
-        self.cells: dict[str, int] = {}
+        self._folder = Path(self._scratch.name)
 
     def __enter__(self) -> "Flow":
         return self
@@ -82,37 +97,34 @@ class Flow:
     def prepare(self) -> Design:
         """Emit the accelerator and write the files of all steps; returns the design. Every tool must be at hand."""
         self.design = accel_design(self.config, ACCELERATOR)
-        plan(self.board, self.design, self.config.array.pe.dsp).extract(str(self._place))
-        self._steps = tools.steps((self._place / f"build_{TOP}.sh").read_text())
-        self.tools = tools.versions([tool for tool, _ in self._steps])
+        plan(self.board, self.design, self.config.array.pe.dsp).extract(str(self._folder))
+        self._steps = steps((self._folder / f"build_{TOP}.sh").read_text())
+        self.tools = {tools.TOOLS[tool].package: tools.package_version(tool) for tool, _ in self._steps}
         return self.design
 
     def synthesise(self) -> dict[str, int]:
         """Synthesise, and refuse a netlist that is larger than the part. Returns what it needs of each resource."""
         self._progress(f"{self.board.name}: synthesising {self._array()} for {self.board.part.name}")
-        self._run(0)
-        netlist = next(path for path in self._place.glob("*.json") if path.name in (f"{TOP}.json", f"{TOP}.syn.json"))
-        self.cells = report.cells(netlist.read_text(), TOP)
-        used = self.board.part.used(self.cells)
+        _, arguments = self._steps[0]
+        yosys.run([f"script {arguments[-1]}"], self._folder, self._progress)
+        netlist = next(path for name in ("json", "syn.json") if (path := self._folder / f"{TOP}.{name}").exists())
+        used = self.board.part.family.used(load(netlist, TOP).cells)
         if self._check:
             estimate.refuse_larger(self.board, used, self._array())
         return used
 
-    def route(self, seed: int) -> report.Routed:
+    def route(self, seed: int) -> nextpnr.Routed:
         """Place and route; timing may fail, which the caller must look at."""
         self._progress(f"{self.board.name}: place and route, seed {seed} (minutes)")
-        asked = f"{self.board.clock_hz / 1e6:.6g}"
-        self._run(1, "--seed", str(seed), "--freq", asked, "--timing-allow-fail", "--report", "report.json")
-        return report.routed((self._place / "report.json").read_text())
+        tool, arguments = self._steps[1]
+        clock_mhz = self.board.clock_hz / 1e6
+        return nextpnr.place_and_route(tool, arguments, self._folder, seed, clock_mhz, self._progress)
 
     def pack(self) -> bytes:
         """The bitstream of the last route."""
-        self._run(2)
-        return (self._place / f"{TOP}{self.board.suffix}").read_bytes()
-
-    def _run(self, number: int, *more: str) -> None:
-        tool, arguments = self._steps[number]
-        tools.run(tool, [*more, *arguments], self._place, self._progress, self._place / f"{tool}.log")
+        tool, arguments = self._steps[2]
+        tools.run(tool, arguments, self._folder, self._progress)
+        return (self._folder / f"{TOP}{self.board.suffix}").read_bytes()
 
     def _array(self) -> str:
         array = self.config.array
@@ -142,17 +154,17 @@ def build(board: BoardDefinition, config: AccelConfig, preset: str, seed: int, p
         "baud": board.baud,
         "peak_mac_per_s": estimate.peak(board, config),
         "utilisation": routed.utilisation,
-        "timing": [timing.as_dict() for timing in routed.timings],
+        "timing": [clock.as_dict() for clock in routed.clocks],
         "tools": flow.tools,
     }
-    kept = ("board", "part", "preset", "seed", "clock_mhz", "baud", "tools")
-    manifest = design.manifest | {"bitstream": {name: facts[name] for name in kept}}
+    in_manifest = ("board", "part", "preset", "seed", "clock_mhz", "baud", "tools")
+    manifest = design.manifest | {"bitstream": {name: facts[name] for name in in_manifest}}
     return Bitstream(board, content, facts, manifest)
 
 
-def check_timing(board: BoardDefinition, routed: report.Routed, seed: int) -> None:
+def check_timing(board: BoardDefinition, routed: nextpnr.Routed, seed: int) -> None:
     """Refuse a clock that is slower than it must be."""
-    worst = routed.timings[0]
+    worst = routed.clocks[0]
     if worst.slack_ns < 0:
         raise UserError(
             f"timing is not met on {board.name} with seed {seed}: clock {worst.clock} reaches {worst.fmax_mhz:.2f} of "

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What an accelerator needs of a part, before it is synthesised: exact for memories, a fit for LUTs."""
 
+from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
@@ -38,29 +39,29 @@ def features(config: AccelConfig) -> dict[str, int]:
 
 def luts(board: BoardDefinition, config: AccelConfig) -> int:
     """LUTs that synthesis is likely to need."""
-    fitted = FITTED[board.part.family]
+    fitted = FITTED[board.part.family.name]
     return sum(fitted[name] * number for name, number in features(config).items())
 
 
 def rams(board: BoardDefinition, config: AccelConfig) -> int:
     """Blocks of RAM: every memory is as many blocks wide as its word takes ports of the widest kind."""
-    bits, widest = board.part.ram_bits, {"ecp5": 36, "ice40": 16, "gowin": 32}[board.part.family]
-    total = 0
-    for width, depth in config.memories.values():
-        total += max(ceil(width / widest), ceil(width * depth / bits))
-    return total
+    family = board.part.family
+    return sum(
+        max(ceil(width / family.block_width), ceil(width * depth / family.block_bits))
+        for width, depth in config.memories.values()
+    )
 
 
 def check(board: BoardDefinition, config: AccelConfig) -> None:
     """Refuse, before anything is run, what cannot fit."""
     what = f"{config.array.rows}x{config.array.cols}x{config.array.pe.threads}"
-    need = {"RAM": rams(board, config), "LUT": luts(board, config) / DOUBT}
+    need: dict[str, float] = {"RAM": rams(board, config), "LUT": luts(board, config) / DOUBT}
     if config.array.pe.dsp:
         need["DSP"] = config.array.rows * config.array.cols * config.array.pe.threads
     refuse_larger(board, need, what)
 
 
-def refuse_larger(board: BoardDefinition, used: dict[str, float], what: str) -> None:
+def refuse_larger(board: BoardDefinition, used: Mapping[str, float], what: str) -> None:
     """Refuse a design that needs more of anything than the part has, and name what fits."""
     for resource, there in board.part.capacity.items():
         if used.get(resource, 0) > there:

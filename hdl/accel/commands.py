@@ -48,6 +48,8 @@ class Commands(wiring.Component):
         The reader of results.
     """
 
+    block = "link"
+
     def __init__(self, config: AccelConfig):
         self.config = config
         super().__init__(

@@ -47,6 +47,8 @@ class Controller(wiring.Component):
     The first address leaves in the cycle after a run is taken by an idle controller.
     """
 
+    block = "control"
+
     def __init__(self, config: AccelConfig):
         self.config = config
         super().__init__(

@@ -51,6 +51,8 @@ class FrameReceiver(wiring.Component):
         High for one cycle: a frame was dropped.
     """
 
+    block = "link"
+
     def __init__(self, slot: int, slots: int):
         self.slot, self.slots = slot, slots
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(Packet)), "dropped": Out(1)})
@@ -138,6 +140,8 @@ class FrameTransmitter(wiring.Component):
     i : In(stream of Packet)
     o : Out(stream of 8 bits)
     """
+
+    block = "link"
 
     i: In(stream.Signature(Packet))
     o: Out(stream.Signature(8))

@@ -35,6 +35,8 @@ class ResultReader(wiring.Component):
     o_channel, i_channel : streams to and from the table; with `config.requantize`
     """
 
+    block = "requantizer"
+
     def __init__(self, config: AccelConfig):
         self.config = config
         table = {

@@ -37,6 +37,8 @@ class Registers(wiring.Component):
         When `config.array.counters`.
     """
 
+    block = "host registers"
+
     def __init__(self, config: AccelConfig):
         self.config = config
         super().__init__(

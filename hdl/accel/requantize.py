@@ -44,8 +44,10 @@ class Requantizer(wiring.Component):
     -------
     `LATENCY`, shortest and longest, by the shifts; one sum at a time.
 
-    Source: TensorFlow Lite, kernels/internal/common.cc; NUMERICS.md, section 4.
+    Source: TensorFlow Lite, kernels/internal/common.cc; docs/numerics.md, "Requantisation".
     """
+
+    block = "requantizer"
 
     LATENCY = (12, 51)
 

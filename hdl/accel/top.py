@@ -43,6 +43,19 @@ class Accelerator(wiring.Component):
         Something runs; a frame or byte was dropped, or a tile refused, since reset.
     """
 
+    block = "control"
+    parts = {
+        "receiver": FrameReceiver,
+        "transmitter": FrameTransmitter,
+        "commands": Commands,
+        "controller": Controller,
+        "reader": ResultReader,
+        "registers": Registers,
+        **dict.fromkeys(("responses", "bytes_out", "bytes_read"), "link"),
+        **dict.fromkeys(("x", "w", "results", "table"), Buffer),
+        **dict.fromkeys(("x_addresses", "w_addresses", "tiles"), "buffers"),
+    }
+
     def __init__(self, config: AccelConfig):
         self.config = config
         super().__init__(
@@ -164,6 +177,9 @@ class UARTAccelerator(wiring.Component):
     busy, error : Out(1)
         For two lamps.
     """
+
+    block = "link"
+    parts = {"receiver": UARTReceiver, "transmitter": UARTTransmitter, "accelerator": Accelerator}
 
     rx: In(1, init=1)
     tx: Out(1, init=1)

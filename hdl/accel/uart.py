@@ -42,6 +42,8 @@ class UARTReceiver(wiring.Component):
     A byte is offered in the middle of its stop bit, later by two clocks of the synchroniser and two of the majority.
     """
 
+    block = "link"
+
     rx: In(1, init=1)
     o: Out(stream.Signature(8))
     error: Out(1)
@@ -108,6 +110,8 @@ class UARTTransmitter(wiring.Component):
     tx : Out(1)
         The line, high when idle; a register.
     """
+
+    block = "link"
 
     i: In(stream.Signature(8))
     tx: Out(1, init=1)

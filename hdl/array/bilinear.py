@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The polynomials of the performance counters as few multiplications.
 
-Summed over rows and columns, a polynomial of `sysmt.hdl.array.events` is a bilinear form: (how often a set of facts
+Summed over rows and columns, a polynomial of `sysmt.hdl.pe.polynomial` is a bilinear form: (how often a set of facts
 holds in the rows) times (how often another holds in the columns), summed with integer weights. Many counters take the
 same form, differently weighted; and within a form, what shares one side is added up on the other side before it is
 multiplied.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 from math import gcd
 
-from .events import IMPLIED, Monomial, Polynomial
+from sysmt.hdl.pe.polynomial import Monomial, Polynomial, implied
 
 Combination = tuple[tuple[Monomial, int], ...]
 """A weighted sum of counts: (facts that hold together, weight)."""
@@ -28,7 +28,7 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Form:
+class BilinearForm:
     """One bilinear form.
 
     Members
@@ -45,7 +45,7 @@ class Form:
     terms: list[Term]
 
 
-def forms(polynomials: dict[str, Polynomial]) -> list[Form]:
+def bilinear_forms(polynomials: dict[str, Polynomial]) -> list[BilinearForm]:
     """The forms that the polynomials are made of, in an order that does not depend on the hash of strings."""
     names = list(polynomials)
     found: dict[tuple[int, ...], dict[tuple[Monomial, Monomial], int]] = {}
@@ -55,7 +55,7 @@ def forms(polynomials: dict[str, Polynomial]) -> list[Form]:
         pair = _side(monomial, str.islower), _side(monomial, str.isupper)
         found.setdefault(tuple(w // scale for w in weights), {})[pair] = scale
     return [
-        Form({n: w for n, w in zip(names, weights, strict=True) if w}, pairs, _fewest(pairs))
+        BilinearForm({n: w for n, w in zip(names, weights, strict=True) if w}, pairs, _fewest(pairs))
         for weights, pairs in found.items()
     ]
 
@@ -66,7 +66,7 @@ def extent(combination: Combination) -> tuple[int, int]:
     values = []
     for bits in product((False, True), repeat=len(facts)):
         held = {f for f, bit in zip(facts, bits, strict=True) if bit}
-        follows = {IMPLIED[f[0]] + f[1:] for f in held if f[0] in IMPLIED}
+        follows = {implied(f) for f in held} - {None}
         if follows & set(facts) <= held:
             values.append(sum(weight for part, weight in combination if part <= held))
     return min(values), max(values)

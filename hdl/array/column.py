@@ -7,9 +7,8 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.pe import X_WIDTH
 from sysmt.hdl.pe.element import ProcessingElement
-from sysmt.hdl.pe.ports import Control, weights
+from sysmt.hdl.pe.ports import Control, activations, weights
 
 
 class Column(wiring.Component):
@@ -27,9 +26,9 @@ class Column(wiring.Component):
     enable : In(1)
     i_w : In(weights)
     o_sum : Out(signed(acc_width))
-    i_x, o_x : In, Out(rows * threads * 8)
+    i_x, o_x : In, Out(rows * activations)
     i_control, o_control : In, Out(rows * Control)
-    i_row : In(rows * threads * 8)
+    i_row : In(rows * activations)
         With `fuse`: the tap of every row, the same vector for all columns.
 
     Latency
@@ -37,9 +36,11 @@ class Column(wiring.Component):
     1 cycle from i_x to o_x and from i_control to o_control; weights reach place p after p more.
     """
 
+    block = "control"
+
     def __init__(self, config: ArrayConfig):
         self.config = config
-        x = config.rows * config.pe.threads * X_WIDTH
+        x = config.rows * activations(config.pe).size
         control = config.rows * Control(config).size
         super().__init__(
             {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Performance counters of the array, computed at its edges from the polynomials of `sysmt.hdl.array.events`."""
+"""Performance counters of the array, computed at its edges from the polynomials of `sysmt.hdl.pe.polynomial`."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import wiring
@@ -11,10 +11,10 @@ from sysmt.hdl.common.popcount import Popcount, PopcountConfig
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH
-from sysmt.hdl.pe.reduction import fits
+from sysmt.hdl.pe.kind import Running, gates_of
+from sysmt.hdl.pe.polynomial import Monomial
 
-from .bilinear import Combination, extent, forms
-from .events import Monomial, events
+from .bilinear import Combination, bilinear_forms, extent
 from .ports import Counters, Tile, w_step, x_step
 from .window_counters import WindowCounters
 
@@ -43,6 +43,8 @@ class EventCounters(wiring.Component):
     -------
     A step is counted `ArrayConfig.counting[1]` cycles after it enters.
     """
+
+    block = "counters"
 
     def __init__(self, config: ArrayConfig):
         self.config = config
@@ -73,8 +75,8 @@ class EventCounters(wiring.Component):
             happens = happens & (~tile.fuse | self.tap)
         real_rows = self._first(tile.rows, config.rows) & happens.replicate(config.rows)
         real_cols = self._first(tile.cols, config.cols)
-        polynomials = events(config.pe)
-        found = forms(polynomials)
+        polynomials = gates_of(config.pe).events(config.pe)
+        found = bilinear_forms(polynomials)
         pairs = [pair for form in found for pair in form.pairs]
         x_parts, w_parts = (sorted(set(side), key=sorted) for side in zip(*pairs, strict=True))
         x_facts = self._facts(m, self.x, config.rows, x_parts, "x")
@@ -82,10 +84,21 @@ class EventCounters(wiring.Component):
         along = None
         if config.fuse:
             real_cols = real_cols & (~tile.fuse).replicate(config.cols)
-            along = WindowCounters(m, self, real_rows, x_facts, w_facts, x_parts, w_parts)
+            along = WindowCounters(
+                m,
+                cols=config.cols,
+                step=self.step,
+                begins=self.begins,
+                width=tile.cols,
+                taps=real_rows & tile.fuse.replicate(config.rows),
+                x_facts=x_facts,
+                w_facts=w_facts,
+                x_parts=x_parts,
+                w_parts=w_parts,
+            )
         x_counts = self._counts(m, platform, x_facts, real_rows, x_parts, "x")
         w_counts = self._counts(m, platform, w_facts, real_cols, w_parts, "w")
-        most = range(config.pe.threads * config.rows * config.cols + 1)
+        most = range(config.pe.pairs * config.rows * config.cols + 1)
         totals = []
         for i, form in enumerate(found):
             terms = [
@@ -141,20 +154,16 @@ class EventCounters(wiring.Component):
     def _facts(self, m: Module, operands: Value, lanes: int, parts: list[Monomial], name: str) -> dict[str, Signal]:
         """Every fact in `parts`, about the first `lanes` operands: one bit per lane."""
         several, quad = self.tile.threads != 0, self.tile.threads == 2
+        running = Running(several, quad, lambda pair: self._runs(pair // per_thread) & several)
+        pe = self.config.pe
+        kind, per_thread = gates_of(pe), pe.pairs_per_thread
         facts = {}
         for f in sorted({f for part in parts for f in part}):
-            thread = int(f[1:])
-            lane = [operands.word_select(i * self.config.pe.threads + thread, 8) for i in range(lanes)]
-            fit = [fits(v.as_signed() if name == "w" else v) for v in lane]
-            bits = {
-                "n": [v.any() for v in lane],
-                "s": [v.any() & small for v, small in zip(lane, fit, strict=True)],
-                "p": [~small & several & ~quad for small in fit],
-                "q": [~small & quad for small in fit],
-                "r": [self._runs(thread) & several] * lanes,
-            }
+            pair = int(f[1:])
+            lane = [operands.word_select(i * pe.pairs + pair, 8) for i in range(lanes)]
+            bits = [kind.fact(pe, f[0].lower(), pair, v.as_signed() if name == "w" else v, running) for v in lane]
             facts[f] = Signal(lanes, name=f"fact_{f}")
-            m.d.comb += facts[f].eq(Cat(bits[f[0].lower()]))
+            m.d.comb += facts[f].eq(Cat(bits))
         return facts
 
     def _counts(

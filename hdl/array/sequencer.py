@@ -58,6 +58,8 @@ class Sequencer(wiring.Component):
         move the activations on, past the taps they belong to.
     """
 
+    block = "control"
+
     def __init__(self, config: ArrayConfig):
         self.config = config
         super().__init__(

@@ -66,6 +66,9 @@ class SystolicArray(wiring.Component):
     register; drain and skew are ours.
     """
 
+    block = "control"
+    parts = {"queue_in": "drain", "queue_out": "drain"}
+
     def __init__(self, config: ArrayConfig):
         self.config = config
         ports = {
@@ -131,6 +134,7 @@ class SystolicArray(wiring.Component):
         x = Signal(len(self.i_x.payload.as_value()))
         threads = sequencer.tile.threads
         runs = [1, threads != 0, threads == 2, threads == 2][: self.config.pe.threads]
+        runs = [run for run in runs for _ in range(self.config.pe.pairs_per_thread)]
         kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
         mask = Cat(bit.replicate(X_WIDTH) for bit in kept).replicate(self.config.rows)
         m.d.comb += x.eq(self._enter(m, self.i_x.payload.as_value(), "x") & mask)
@@ -185,11 +189,12 @@ class SystolicArray(wiring.Component):
         taps = []
         for place, w in enumerate(skewed_w):
             if place:
-                fuse = delay_line(m, fuse, enable, f"skew_fuse_{place}")
-                listens = delay_line(m, listens, enable, f"skew_tap_{place}")
+                fuse = delay_line(m, fuse, enable, f"skew_fuse_{place}", block="skew")
+                listens = delay_line(m, listens, enable, f"skew_tap_{place}", block="skew")
             lane = Value.cast(w)
             if place < self.config.rows:
-                taps.append(delay_line(m, Mux(listens, lane, 0), enable, f"skew_row_{place}", reset_less=True))
+                tap = Mux(listens, lane, 0)
+                taps.append(delay_line(m, tap, enable, f"skew_row_{place}", reset_less=True, block="skew"))
             skewed_w[place] = Mux(fuse, 0, lane)
         return taps
 
@@ -228,7 +233,7 @@ class SystolicArray(wiring.Component):
         rest = whole - self.config.registered
 
         def late(value: Value, name: str, cycles: int = whole) -> Value:
-            return delay_line(m, value, Const(1), f"counted_{name}", cycles=cycles)
+            return delay_line(m, value, Const(1), f"counted_{name}", cycles=cycles, block="counters")
 
         m.d.comb += [
             counters.step.eq(late(sequencer.step, "step")),

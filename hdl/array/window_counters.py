@@ -6,28 +6,30 @@ So per row and set of facts about activations, a count of that sliding window is
 the last output goes out), and a tap adds the counts of the rows whose weight has the facts that go with it.
 """
 
-from typing import TYPE_CHECKING
-
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 
-from .bilinear import Form
-from .events import Monomial
+from sysmt.hdl.pe.polynomial import Monomial
 
-if TYPE_CHECKING:
-    from .counters import EventCounters
+from .bilinear import BilinearForm
 
 
 class WindowCounters:
-    """Window counts of every row, and the taps that meet them.
+    """Window counts of every row, and the taps that meet them: functions of values, with registers in `m`.
 
-    Adds its registers to `m`, the module of `counters`; like the counts there they follow the step by one cycle.
+    Like the counts of the other counters, these follow the step by one cycle.
 
     Parameters
     ----------
-    counters : EventCounters
-        Gives step, begins and tile.
-    real : Value
-        Rows that count, in a step with a tap.
+    m : Module
+        Takes the registers.
+    cols : int
+        Columns of the array: the longest window.
+    step, begins : Value
+        A step enters the array; it is the first of its tile.
+    width : Value
+        Columns that count in this tile: activations leave the window behind them.
+    taps : Value
+        One bit per row: it counts, and the step has a tap for it.
     x_facts, w_facts : dict of str to Signal
         Facts about the activation that enters a row, and about every weight lane.
     x_parts, w_parts : lists of Monomial
@@ -37,59 +39,60 @@ class WindowCounters:
     def __init__(
         self,
         m: Module,
-        counters: "EventCounters",
-        real: Value,
+        *,
+        cols: int,
+        step: Value,
+        begins: Value,
+        width: Value,
+        taps: Value,
         x_facts: dict[str, Signal],
         w_facts: dict[str, Signal],
         x_parts: list[Monomial],
         w_parts: list[Monomial],
     ):
-        self._counters, self._config = counters, counters.config
-        rows, tile = self._config.rows, counters.tile
-        self._width = Signal.like(tile.cols, name="line_width")
-        m.d.sync += self._width.eq(tile.cols)
+        self._rows, self._cols = len(taps), cols
+        self._step, self._begins, self._last_col = step, begins, (width - 1)[: len(width)]
+        self._width = Signal.like(width, name="line_width")
+        m.d.sync += self._width.eq(width)
         left = {name: self._leaving(m, fact, name) for name, fact in x_facts.items()}
         self._windows = {p: self._count(m, x_facts, left, p, i) for i, p in enumerate(x_parts) if p}
         self._taps = {}
-        taps = real & tile.fuse.replicate(rows)
         for i, part in enumerate(w_parts):
             has = taps
             for name in sorted(part):
-                has = has & w_facts[name][:rows][::-1]
-            self._taps[part] = Signal(rows, name=f"line_taps_{i}", reset_less=True)
+                has = has & w_facts[name][: self._rows][::-1]
+            self._taps[part] = Signal(self._rows, name=f"line_taps_{i}", reset_less=True)
             m.d.sync += self._taps[part].eq(has)
 
-    def terms(self, form: Form) -> list[tuple[Value, Value, int]]:
+    def terms(self, form: BilinearForm) -> list[tuple[Value, Value, int]]:
         """What a step of a 1-D convolution adds to `form`, as products; all zero in a matrix product."""
-        windows = {p: self._windows.get(p, [self._width] * self._config.rows) for p, _ in form.pairs}
+        windows = {p: self._windows.get(p, [self._width] * self._rows) for p, _ in form.pairs}
         return [
             (windows[x][row], self._taps[w][row], scale)
             for (x, w), scale in form.pairs.items()
-            for row in range(self._config.rows)
+            for row in range(self._rows)
         ]
 
     def _leaving(self, m: Module, fact: Signal, name: str) -> Signal:
         """Whether the fact holds of the activations that move past the last output in this step: one bit per row."""
-        rows, tile = self._config.rows, self._counters.tile
-        line = Signal(rows * self._config.cols, name=f"line_{name}", reset_less=True)
-        with m.If(self._counters.step):
-            m.d.sync += line.eq(Cat(fact, Mux(self._counters.begins, 0, line))[: len(line)])
-        last = Signal(rows, name=f"line_last_{name}")
-        m.d.comb += last.eq(line.word_select((tile.cols - 1)[: len(tile.cols)], rows))
+        line = Signal(self._rows * self._cols, name=f"line_{name}", reset_less=True)
+        with m.If(self._step):
+            m.d.sync += line.eq(Cat(fact, Mux(self._begins, 0, line))[: len(line)])
+        last = Signal(self._rows, name=f"line_last_{name}")
+        m.d.comb += last.eq(line.word_select(self._last_col, self._rows))
         return last
 
     def _count(
         self, m: Module, facts: dict[str, Signal], left: dict[str, Signal], part: Monomial, index: int
     ) -> list[Signal]:
         """Per row, how many activations in its window have all facts of `part`."""
-        rows = self._config.rows
-        enters, leaves = Signal(rows, name=f"line_in_{index}"), Signal(rows, name=f"line_out_{index}")
+        enters, leaves = (Signal(self._rows, name=f"line_{way}_{index}") for way in ("in", "out"))
         m.d.comb += [enters.eq(self._all(facts, part)), leaves.eq(self._all(left, part))]
         windows = []
-        for row in range(rows):
-            window = Signal(range(self._config.cols + 1), name=f"window_{index}_{row}", reset_less=True)
-            with m.If(self._counters.step):
-                kept = Mux(self._counters.begins, 0, window - leaves[row])
+        for row in range(self._rows):
+            window = Signal(range(self._cols + 1), name=f"window_{index}_{row}", reset_less=True)
+            with m.If(self._step):
+                kept = Mux(self._begins, 0, window - leaves[row])
                 m.d.sync += window.eq((kept + enters[row])[: len(window)])
             windows.append(window)
         return windows

@@ -8,11 +8,15 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import shared
+from sysmt.hdl.params.blocks import owned_by
+
+PURPOSES = {"skew": "skew", "align": "drain"}
+"""What a shared line is for, as the names of its modules begin, and the block that it belongs to."""
 
 
 @dataclass(frozen=True)
 class DelayLineConfig:
-    """A line for words of `width` bits, `cycles` long: a power of two. `kind` says what for, in the netlist."""
+    """A line for words of `width` bits, `cycles` long: a power of two; `kind` is one of `PURPOSES`."""
 
     kind: str
     width: int
@@ -42,6 +46,7 @@ class DelayLine(wiring.Component):
 
     def __init__(self, config: DelayLineConfig):
         self.config = config
+        self.block = PURPOSES[config.kind]
         super().__init__({"enable": In(1), "i": In(config.width), "o": Out(config.width)})
 
     @staticmethod
@@ -79,11 +84,23 @@ def shared_delay_line(
     return value
 
 
-def delay_line(m: Module, value: Value, enable: Value, name: str, reset_less: bool = False, cycles: int = 1) -> Value:
-    """The bits of `value` some enabled cycles ago: registers here, for control and for what is cut into stages."""
+def delay_line(
+    m: Module,
+    value: Value,
+    enable: Value,
+    name: str,
+    reset_less: bool = False,
+    cycles: int = 1,
+    block: str | None = None,
+) -> Value:
+    """The bits of `value` some enabled cycles ago: registers here, for control and for what is cut into stages.
+
+    `block` is what they belong to (`sysmt.hdl.params.blocks`), by default that of the module.
+    """
     value = Value.cast(value)
     for cycle in range(cycles):
-        register = Signal(len(value), name=name if cycles == 1 else f"{name}_{cycle}", reset_less=reset_less)
+        label = name if cycles == 1 else f"{name}_{cycle}"
+        register = Signal(len(value), name=label, reset_less=reset_less, attrs=owned_by(block))
         with m.If(enable):
             m.d.sync += register.eq(value)
         value = register

@@ -5,11 +5,12 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.bus.axi import AXI4, AXI_ERROR, AXI_INCR, axi_size
 from sysmt.hdl.params.cache import WORD_BYTES, CacheConfig
 
 from .detector import ZeroCollector, ZeroDetector
 from .nullcache import NullCache
-from .ports import AXI4, AXI_ERROR, AXI_INCR, AXI_WORD, CacheCounters, Request, Response
+from .ports import CacheCounters, Request, Response
 from .storage import Storage
 from .writebuffer import WriteBuffer
 
@@ -73,6 +74,17 @@ class SparseCache(wiring.Component):
     One miss at a time, no hit under a miss. A load waits while a store to its line is on its way. A refused load
     answers with `error` and leaves no trace.
     """
+
+    block = "control"
+    parts = {
+        "storage": Storage,
+        "buffer": WriteBuffer,
+        "null": NullCache,
+        "collector": ZeroCollector,
+        "detect_stored": ZeroDetector,
+        "detect_hit": ZeroDetector,
+        "detect_fetched": ZeroDetector,
+    }
 
     def __init__(self, config: CacheConfig):
         self.config = config
@@ -232,7 +244,7 @@ class SparseCache(wiring.Component):
         m.d.comb += [
             self.axi.araddr.eq(line << self.config.offset_bits),
             self.axi.arlen.eq(self.config.words - 1),
-            self.axi.arsize.eq(AXI_WORD),
+            self.axi.arsize.eq(axi_size(8 * WORD_BYTES)),
             self.axi.arburst.eq(AXI_INCR),
             self.axi.arvalid.eq(state == State.ADDRESS),
             self.axi.rready.eq(state == State.FETCH),

@@ -41,6 +41,8 @@ class ZeroDetector(wiring.Component):
     None: combinational.
     """
 
+    block = "zero detector"
+
     def __init__(self, words: int, config: NullCacheConfig):
         self.words = words
         self.config = config
@@ -80,6 +82,8 @@ class ZeroCollector(wiring.Component):
     -------
     None.
     """
+
+    block = "zero detector"
 
     def __init__(self, config: CacheConfig):
         self.config = config

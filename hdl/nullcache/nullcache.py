@@ -74,6 +74,9 @@ class NullCache(wiring.Component):
     `config.victim_cycles` more when the TCAM is full; a removal takes one, and one more for every piece that is left.
     """
 
+    block = "null cache"
+    parts = {"tcam": TCAM, "replacement": Replacement}
+
     def __init__(self, config: CacheConfig):
         self.config = config
         super().__init__(

@@ -50,6 +50,8 @@ class Replacement(wiring.Component):
     `done` comes `config.victim_cycles - 1` cycles after `start`.
     """
 
+    block = "null cache"
+
     def __init__(self, config: CacheConfig):
         self.config = config
         n = config.null.entries

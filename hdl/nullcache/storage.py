@@ -51,6 +51,8 @@ class Storage(wiring.Component):
     One cycle from `read` to `hit` and `line`.
     """
 
+    block = "storage"
+
     def __init__(self, config: CacheConfig):
         self.config = config
         words = data.ArrayLayout(8 * WORD_BYTES, config.words)

@@ -128,6 +128,8 @@ class TCAM(wiring.Component):
     Cannot stall. Area grows with entries x width: two flip-flops a bit.
     """
 
+    block = "tcam"
+
     def __init__(self, config: TCAMConfig):
         self.config = config
         n, width = config.entries, config.width

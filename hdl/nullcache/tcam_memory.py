@@ -49,6 +49,8 @@ class MemoryTCAM(wiring.Component):
     One cycle from `key` to the answer; `2**chunk + 2` cycles from `write` to the entry answering.
     """
 
+    block = "tcam"
+
     def __init__(self, config: TCAMConfig):
         if not config.memory:
             raise ConfigError(f"memory of a TCAM in memory must be True, not {config.memory!r}")

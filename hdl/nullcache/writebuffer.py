@@ -5,9 +5,8 @@ from amaranth.hdl import Array, Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.bus.axi import AXI4, AXI_ERROR, AXI_INCR, axi_size
 from sysmt.hdl.params.cache import WORD_BYTES, CacheConfig
-
-from .ports import AXI4, AXI_ERROR, AXI_INCR, AXI_WORD
 
 
 def following(pointer: Signal, depth: int):
@@ -53,6 +52,8 @@ class WriteBuffer(wiring.Component):
     -------
     A store is sent in the cycle after it entered and acknowledged in the cycle after memory answered.
     """
+
+    block = "write buffer"
 
     def __init__(self, config: CacheConfig):
         self.config = config
@@ -106,7 +107,7 @@ class WriteBuffer(wiring.Component):
         axi = self.axi
         m.d.comb += [
             axi.awaddr.eq(slots[next_sent].addr << 2),
-            axi.awsize.eq(AXI_WORD),
+            axi.awsize.eq(axi_size(8 * WORD_BYTES)),
             axi.awburst.eq(AXI_INCR),
             axi.wdata.eq(slots[next_sent].data),
             axi.wstrb.eq(slots[next_sent].strobe),

@@ -69,4 +69,5 @@ def preset(name: str, of: type[Any] = Config, /, **changes: Any) -> Config:
         None is called so; the message names the nearest one.
     """
     known = {name: config for name, config in PRESETS.items() if isinstance(config, of)}
-    return choose("preset", name, known, ConfigError).with_fields(**changes)
+    found: Config = choose("preset", name, known, ConfigError).with_fields(**changes)
+    return found

@@ -2,10 +2,10 @@
 """The grammar of `--set`: one text `field=value` per field, of any configuration."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, TypeVar
 
-from sysmt.base.choice import must_be_one_of
+from sysmt.base.choice import did_you_mean
 from sysmt.base.errors import ConfigError
 
 from .config import Config
@@ -33,14 +33,19 @@ def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals:
-            known = sorted(config.settable(given))
-            raise ConfigError(f"setting must be field=value with field one of {', '.join(known)}, not {text!r}")
+            raise _unknown(text, name, config.settable(given))
         given[name] = value
     types = config.settable(given)
-    for name in given:
+    for name, value in given.items():
         if name not in types:
-            raise ConfigError(must_be_one_of("field of a setting", name, sorted(types)))
+            raise _unknown(f"{name}={value}", name, types)
     return {name: _value(name, value, types[name]) for name, value in given.items()}
+
+
+def _unknown(text: str, name: str, known: Collection[str]) -> ConfigError:
+    fields = ", ".join(sorted(known))
+    hint = did_you_mean(name, sorted(known))
+    return ConfigError(f"setting must be field=value with field one of {fields}, not {text!r}{hint}")
 
 
 def _value(name: str, text: str, kind: Any) -> Any:

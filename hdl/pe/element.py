@@ -9,8 +9,9 @@ from sysmt.hdl.common.adders import add
 from sysmt.hdl.common.delay_line import delay_line
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.blocks import owned_by
 
-from . import multiplier_kind
+from .kind import gates_of
 from .ports import Control, activations, weights
 
 
@@ -50,6 +51,8 @@ class ProcessingElement(wiring.Component):
     `shift` act at the same edge as the product of their step.
     """
 
+    block = "registers"
+
     def __init__(self, config: ArrayConfig):
         self.config = config
         x, w, control = activations(config.pe), weights(config.pe), Control(config)
@@ -76,8 +79,9 @@ class ProcessingElement(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         pe = self.config.pe
-        x = Signal.like(self.i_x, reset_less=True)
-        w = Signal.like(self.i_w, reset_less=True)
+        operands = owned_by("registers")
+        x = Signal.like(self.i_x, reset_less=True, attrs=operands)
+        w = Signal.like(self.i_w, reset_less=True, attrs=operands)
         control = Signal.like(self.i_control)
         with m.If(self.enable):
             m.d.sync += [x.eq(self.i_x), w.eq(self.i_w), control.eq(self.i_control)]
@@ -87,22 +91,22 @@ class ProcessingElement(wiring.Component):
         if self.config.fuse:
             used_w = Signal.like(w, name="used_w")
             m.d.comb += used_w.as_value().eq(w.as_value() | self.i_row.as_value())
-        multiplier = shared(m, "multiplier", multiplier_kind(pe), pe, platform)
+        multiplier = shared(m, "multiplier", gates_of(pe).multiplier(pe), pe, platform)
         m.d.comb += [multiplier.x.eq(x), multiplier.w.eq(used_w), multiplier.mode.eq(control.mode)]
         product = multiplier.product
         masked = pe.pipeline and pe.target == "asic"
         m.d.comb += multiplier.enable.eq(1 if masked else self.enable)
         if pe.pipeline:
-            product = delay_line(m, product, self.enable, "product", reset_less=True).as_signed()
+            product = delay_line(m, product, self.enable, "product", reset_less=True, block="registers").as_signed()
         if masked:
             product = Mux(self.enable, product, 0)
         first = delay_line(m, control.first, self.enable, "first", cycles=pe.pipeline)
         shift = delay_line(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
         adds = Const(1)
         if pe.clock_gating:
-            active = Signal(pe.threads)
-            m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.threads)))
-            adds = delay_line(m, active.any(), self.enable, "adds", cycles=pe.pipeline)
+            active = Signal(pe.pairs)
+            m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.pairs)))
+            adds = delay_line(m, active.any(), self.enable, "adds", cycles=pe.pipeline, block="registers")
         # In an FPGA nothing but clock enables shall wait for what freezes the array. In cells `adds` needs no mask,
         # since its register has an enable, but clock-gated arrays of two threads come out smaller with it.
         if pe.target == "asic":
@@ -113,8 +117,8 @@ class ProcessingElement(wiring.Component):
     def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value, adds: Value) -> None:
         """Accumulator and drain. With `asic`, all that goes in but sums is zero while frozen."""
         pe = self.config.pe
-        total = Signal(signed(pe.acc_width), reset_less=True)
-        drain = Signal(signed(pe.acc_width), reset_less=True)
+        total = Signal(signed(pe.acc_width), reset_less=True, attrs=owned_by("accumulator"))
+        drain = Signal(signed(pe.acc_width), reset_less=True, attrs=owned_by("drain"))
         begin, move = Signal(), Signal()
         m.d.comb += [begin.eq(first), move.eq(shift & ~first)]
         if self.config.drain == "overlap":

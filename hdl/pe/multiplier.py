@@ -14,7 +14,7 @@ from .ports import activations, weights
 class Multiplier(wiring.Component):
     """The operands of one step in, the sum of their products out: in the same cycle, but for `PEConfig.pipeline` > 1.
 
-    A kind of PE is a kind of multiplier: it derives from this class and is chosen by `sysmt.hdl.pe.multiplier_kind`.
+    The multiplier of a kind of PE derives from this class and is named by `sysmt.hdl.pe.kind.Gates.multiplier`.
 
     Parameters
     ----------
@@ -31,6 +31,8 @@ class Multiplier(wiring.Component):
     product : Out(signed(`PEConfig.product_width`))
         Sum over the threads, exact or reduced as the policy says.
     """
+
+    block = "multiplier"
 
     def __init__(self, config: PEConfig):
         self.config = config

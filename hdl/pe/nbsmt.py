@@ -16,6 +16,7 @@ from operator import or_
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from sysmt.hdl.common.adders import BitHeap, add, multiply
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 
 from .multiplier import Multiplier
 from .reduction import fits, high_nibble, low_nibble, rounded, squeeze, weigh
@@ -23,6 +24,8 @@ from .reduction import fits, high_nibble, low_nibble, rounded, squeeze, weigh
 
 class _NbSmt(Multiplier):
     """What both flexible multipliers share: how one thread's operands go through one lane."""
+
+    config: NbSmtConfig
 
     def _roles(self, x: Value, w: Value) -> tuple[Value, Value]:
         """(narrow, wide) of one thread."""

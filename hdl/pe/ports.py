@@ -1,21 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What travels through a PE: operands of every thread, and the control that goes with the activations."""
 
-from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH, PEConfig
+from sysmt.hdl.params.pe import PEConfig
+
+from .kind import gates_of
 
 
 def activations(config: PEConfig) -> data.ArrayLayout:
-    """One activation per thread, unsigned."""
-    return data.ArrayLayout(unsigned(X_WIDTH), config.threads)
+    """The activations of one step, unsigned: as the kind of PE lays them out."""
+    return gates_of(config).activations(config)
 
 
 def weights(config: PEConfig) -> data.ArrayLayout:
-    """One weight per thread, signed."""
-    return data.ArrayLayout(signed(W_WIDTH), config.threads)
+    """The weights of one step, signed: as the kind of PE lays them out."""
+    return gates_of(config).weights(config)
 
 
 class Control(data.StructLayout):

@@ -1,20 +1,32 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated Verilog as the engine of a network: every product on the gates, one simulation per layer."""
+"""The simulated Verilog as the engine of a network: every product on the RTL, one simulation per layer."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
+from sysmt.hdl.emit import Design
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.golden.nbsmt import Product
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import golden_of
+from sysmt.sim.golden.product import Counters, Product
 
 from .rtl import Run, products
 
 
-class Gates:
+class RtlEngine:
     """Engine of `sysmt.sim.nn`: the same two methods as the golden model's, computed by the emitted array.
+
+    Parameters
+    ----------
+    config : ArrayConfig
+    simulator : "verilator" or "icarus"
+    design : Design, optional
+        The netlist; emitted from `config` by default.
+    waves : Path, optional
+        Where to leave the waveform of the first product.
 
     Members
     -------
@@ -22,28 +34,37 @@ class Gates:
         Of all products so far.
     """
 
-    def __init__(self, config: ArrayConfig, simulator: str = "verilator"):
-        self.config, self.simulator = config, simulator
-        self._lock, self.cycles = Lock(), 0
+    def __init__(
+        self,
+        config: ArrayConfig,
+        simulator: str = "verilator",
+        design: Design | None = None,
+        waves: Path | None = None,
+    ) -> None:
+        self.config, self.simulator, self.design = config, simulator, design
+        self._waves, self._lock, self.cycles = waves, Lock(), 0
 
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
         """One product on so many threads."""
         run = self._run([(x, w, threads)])
-        return Product(run.sums[0].astype(np.int32), _counters(run))
+        return Product(run.sums[0].astype(np.int32), _counters(run, self.config.pe))
 
     def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
-        """One product per channel, back to back."""
-        pairs = [(np.ascontiguousarray(x[:, :, c]), w[:, c : c + 1], 1) for c in range(w.shape[1])]
+        """One product per channel, as wide as that channel has filters, back to back."""
+        by_channel = np.split(w, x.shape[2], axis=1)
+        pairs = [(np.ascontiguousarray(x[:, :, c]), filters, 1) for c, filters in enumerate(by_channel)]
         run = self._run(pairs)
-        return Product(np.concatenate(run.sums, axis=1).astype(np.int32), _counters(run))
+        return Product(np.concatenate(run.sums, axis=1).astype(np.int32), _counters(run, self.config.pe))
 
     def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Run:
-        run = products(pairs, self.config, self.simulator)
         with self._lock:  # batches run side by side
+            waves, self._waves = self._waves, None
+        run = products(pairs, self.config, self.simulator, waves=waves, design=self.design)
+        with self._lock:
             self.cycles += run.cycles
         return run
 
 
-def _counters(run: Run) -> Counters:
-    names = ("active", "busy", "collisions", "reduced")
-    return Counters(**{name: run.counters[name] for name in names}) if run.counters else Counters()
+def _counters(run: Run, pe: PEConfig) -> Counters:
+    counted = {name: run.counters[name] for name in pe.EVENTS} if run.counters else {}
+    return golden_of(pe).counters(**counted)

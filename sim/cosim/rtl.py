@@ -12,7 +12,7 @@ import numpy as np
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.golden.conv1d import Lines, line_steps, line_tiles
+from sysmt.sim.golden.conv1d import ConvRows, conv1d_steps, conv1d_tiles
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
 
 from .packing import pack_tile
@@ -47,7 +47,7 @@ def design_of(config: ArrayConfig, name: str = "sysmt") -> Design:
 
 
 def products(
-    pairs: Sequence[tuple[np.ndarray | Lines, np.ndarray | None, int | None]],
+    pairs: Sequence[tuple[np.ndarray | ConvRows, np.ndarray | None, int | None]],
     config: ArrayConfig,
     simulator: str = "verilator",
     stalls: tuple[float, float, float] = (0.0, 0.0, 0.0),
@@ -60,7 +60,7 @@ def products(
     Parameters
     ----------
     pairs : sequence of (x uint8 [M, K], w int8 [K, N], threads or None)
-        Products and the threads each runs on; None for all. A 1-D convolution is (Lines, None, threads or None).
+        Products and the threads each runs on; None for all. A 1-D convolution is (ConvRows, None, threads or None).
     stalls : three shares of cycles
         How often the activations, the weights and the sink pause.
     waves : Path, optional
@@ -73,7 +73,7 @@ def products(
     orders, xs, ws, taps, places = [], [], [], [], []
     for index, (x, w, throttle) in enumerate(pairs):
         threads = config.pe.throttle(throttle)
-        planned = _convolution(x, config, threads) if isinstance(x, Lines) else _product(x, w, config, threads)
+        planned = _convolution(x, config, threads) if isinstance(x, ConvRows) else _product(x, w, config, threads)
         for tile, order, tile_x, tile_w, tap in planned:
             orders.append(order)
             xs.append(tile_x)
@@ -93,7 +93,7 @@ def products(
         "stalls": np.array(stalls),
     }
     results = run(design or design_of(config), "sysmt.sim.cosim.tb_array", vectors, simulator, waves=waves)
-    shapes = [(len(x.x), x.pixels) if isinstance(x, Lines) else (x.shape[0], w.shape[1]) for x, w, _ in pairs]
+    shapes = [(len(x.x), x.pixels) if isinstance(x, ConvRows) else (x.shape[0], w.shape[1]) for x, w, _ in pairs]
     sums = tuple(np.zeros(shape, np.int64) for shape in shapes)
     for (index, tile), rows in zip(places, results["sums"].reshape(len(places), config.rows, -1), strict=True):
         sums[index][tile.m : tile.m + tile.rows, tile.n : tile.n + tile.cols] = rows[: tile.rows, : tile.cols]
@@ -118,9 +118,9 @@ def _product(x: np.ndarray, w: np.ndarray, config: ArrayConfig, threads: int) ->
         yield tile, order, steps, w_steps(w, tile, config, threads), np.zeros(len(steps), bool)
 
 
-def _convolution(lines: Lines, config: ArrayConfig, threads: int) -> Planned:
-    config.pe.check_k(lines.taps)
-    for tile in line_tiles(lines, config):
-        x, w, tap = line_steps(lines, tile, config, threads)
-        taps = config.pe.steps(lines.taps, threads)
+def _convolution(image_rows: ConvRows, config: ArrayConfig, threads: int) -> Planned:
+    config.pe.check_k(image_rows.taps)
+    for tile in conv1d_tiles(image_rows, config):
+        x, w, tap = conv1d_steps(image_rows, tile, config, threads)
+        taps = config.pe.steps(image_rows.taps, threads)
         yield tile, pack_tile(config, len(x), threads, tile.rows, tile.cols, fuse=1, taps=taps), x, w, tap

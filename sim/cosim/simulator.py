@@ -2,20 +2,23 @@
 """One way to build and run a simulation of an emitted design, under Verilator or Icarus.
 
 Builds are cached by content (Verilog text, simulator, options) and shared by every test and command; a lock lets two
-processes ask for the same one. Vectors go in and results come out as .npz files.
+processes ask for the same one. Vectors go in and results come out as .npz files. Processes get their environment with
+them; that of this process is left alone.
 """
 
+import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from cocotb_tools.check_results import get_results
-from cocotb_tools.config import libs_dir, share_dir
-from cocotb_tools.runner import get_runner
 
+from sysmt.base import extras
+from sysmt.base.cache import build_directory
+from sysmt.base.errors import UserError
 from sysmt.hdl.emit import Design
 
 from .verilator import (
@@ -24,12 +27,11 @@ from .verilator import (
     VERILATOR_ARGS,
     SimulationError,
     available,
-    compile_here,
+    compile_verilog,
     environment,
     executable,
-    quietly,
+    execute,
     require,
-    room,
     tail,
 )
 
@@ -37,6 +39,7 @@ __all__ = ["SimulationError", "available", "build", "require", "run"]
 
 # -g2005: with SystemVerilog on, Icarus 11 leaves the outputs of Yosys' `always @*` at X at time 0.
 ICARUS_ARGS = ["-g2005"]
+ICARUS_PROGRAM = "sim.vvp"
 
 
 def build(
@@ -46,7 +49,7 @@ def build(
     probes: Mapping[str, Sequence[str]] | None = None,
     unfold: bool = False,
 ) -> Path:
-    """Build a simulation of `design`, or find it already built. Returns its folder.
+    """Build a simulation of `design`, or find it already built. Returns its directory.
 
     Parameters
     ----------
@@ -57,59 +60,50 @@ def build(
         Let Verilator take the design apart: for associative memories, not for adders made of gates.
     """
     require(simulator)
+    extras.require("cocotb_tools", "cosim")
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
     args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS + FOLDED_ARGS * (not unfold)
     content = [design.verilog, simulator, str(executable(simulator)), waves, args, MAKE_ARGS, visible]
-    with room(f"{design.name}-{simulator}", content) as (folder, missing):
+    with build_directory("sim", f"{design.name}-{simulator}", content) as (directory, missing):
         if missing:
-            source = folder / f"{design.name}.v"
+            source = directory / f"{design.name}.v"
             source.write_text(design.verilog)
             if simulator == "icarus":
                 _build_icarus(design, source, waves)
             else:
                 _build_verilator(design, source, args, waves, visible)
-    return folder
+    return directory
 
 
 def _build_icarus(design: Design, source: Path, waves: bool) -> None:
-    log = source.parent / "build.log"
-    sources, args = [source], list(ICARUS_ARGS)
-    if waves:  # The runner's own dump module is SystemVerilog, which ICARUS_ARGS rules out.
-        dump = source.parent / "dump.v"
-        dump.write_text(
-            f'module dump; initial begin $dumpfile("dump.fst"); $dumpvars(0, {design.name}); end endmodule\n'
-        )
-        sources, args = [source, dump], [*args, "-s", "dump"]
-    quietly(
-        log,
-        lambda: get_runner("icarus").build(
-            sources=sources,
-            hdl_toplevel=design.name,
-            build_dir=source.parent,
-            build_args=args,
-            timescale=("1ns", "1ps"),
-            always=True,
-            log_file=log,
-        ),
-    )
+    directory = source.parent
+    (directory / "timescale.f").write_text("+timescale+1ns/1ps\n")
+    tops, sources = ["-s", design.name], [source.name]
+    if waves:
+        dump = f'module dump; initial begin $dumpfile("dump.fst"); $dumpvars(0, {design.name}); end endmodule\n'
+        (directory / "dump.v").write_text(dump)
+        tops, sources = [*tops, "-s", "dump"], [*sources, "dump.v"]
+    command = ["iverilog", "-o", ICARUS_PROGRAM, *tops, *ICARUS_ARGS, "-f", "timescale.f", *sources]
+    execute(command, directory, environment(), directory / "build.log")
 
 
 def _build_verilator(
     design: Design, source: Path, args: list[str], waves: bool, visible: Mapping[str, Sequence[str]]
 ) -> None:
     """Compile with cocotb's main program. Its runner would make every signal public, which is many times slower."""
-    folder = source.parent
+    directory = source.parent
     control = ["`verilator_config"]
     control += [f'public_flat_rw -module "{m}" -var "{name}"' for m, names in visible.items() for name in names]
     # One function for all instances of a shared module, not a copy for each. Unshared ones have escaped names, which
     # this file cannot say.
     control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
-    (folder / "control.vlt").write_text("\n".join(control) + "\n")
-    library = f"-Wl,-rpath,{libs_dir} -L{libs_dir} -lcocotbvpi_verilator"
+    (directory / "control.vlt").write_text("\n".join(control) + "\n")
+    config = extras.require("cocotb_tools.config", "cosim")
+    library = f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"
     verilate = ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
     verilate += ["-o", design.name, *args, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
-    verilate += ["-LDFLAGS", library, str(share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
-    compile_here(folder, [*verilate, source.name], f"VM_TRACE={int(waves)}", *MAKE_ARGS)
+    verilate += ["-LDFLAGS", library, str(config.share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
+    compile_verilog(directory, [*verilate, source.name], f"VM_TRACE={int(waves)}", *MAKE_ARGS)
 
 
 def _ports(design: Design) -> list[str]:
@@ -150,37 +144,56 @@ def run(
     SimulationError
         A test failed, or the simulator did.
     """
-    folder = build(design, simulator, waves is not None, probes, unfold)
-    with tempfile.TemporaryDirectory(prefix="run-", dir=folder) as scratch:
-        place = Path(scratch)
-        np.savez(place / "vectors.npz", **vectors)
-        results, log = place / "results.xml", place / "run.log"
-        with environment():
-            quietly(
-                log,
-                lambda: get_runner(simulator).test(
-                    test_module=module,
-                    hdl_toplevel=design.name,
-                    hdl_toplevel_lang="verilog",
-                    testcase=testcase,
-                    build_dir=folder,
-                    test_dir=place,
-                    results_xml=str(results),
-                    extra_env={"SYSMT_VECTORS": str(place), "COCOTB_LOG_LEVEL": "WARNING"},
-                    seed=1,
-                    waves=waves is not None,
-                    log_file=log,
-                    timescale=("1ns", "1ps"),
-                ),
-            )
-        tests, failed = get_results(results)
+    directory = build(design, simulator, waves is not None, probes, unfold)
+    with tempfile.TemporaryDirectory(prefix="run-", dir=directory) as name:
+        scratch = Path(name)
+        np.savez(scratch / "vectors.npz", allow_pickle=False, **vectors)
+        results, log = scratch / "results.xml", scratch / "run.log"
+        env = environment(**_cocotb_variables(design, module, testcase, scratch, results))
+        execute(_program(design, simulator, directory, waves is not None), scratch, env, log)
+        if not results.exists():
+            raise SimulationError(f"{module} left no results on {design.name}\n{tail(log)}")
+        tests, failed = extras.require("cocotb_tools.check_results", "cosim").get_results(results)
         if failed or not tests:
             raise SimulationError(f"{failed} of {tests} tests of {module} failed on {design.name}\n{tail(log)}")
         if waves is not None:
             Path(waves).parent.mkdir(parents=True, exist_ok=True)
-            produced = place / ("dump.fst" if simulator == "icarus" else "dump.vcd")
-            shutil.move(produced, waves)
-        if not (place / "results.npz").exists():
+            shutil.move(scratch / ("dump.fst" if simulator == "icarus" else "dump.vcd"), waves)
+        if not (scratch / "results.npz").exists():
             return {}
-        with np.load(place / "results.npz", allow_pickle=False) as saved:
+        with np.load(scratch / "results.npz", allow_pickle=False) as saved:
             return dict(saved)
+
+
+def _program(design: Design, simulator: str, directory: Path, waves: bool) -> list[str]:
+    """How the built simulation is started."""
+    if simulator == "icarus":
+        library = ["-m", extras.require("cocotb_tools.config", "cosim").lib_entry("vpi", "icarus")]
+        return ["vvp", *library, str(directory / ICARUS_PROGRAM), "-fst" if waves else "-none"]
+    return [str(directory / design.name), *(["--trace"] if waves else [])]
+
+
+def _cocotb_variables(
+    design: Design, module: str, testcase: str | None, scratch: Path, results: Path
+) -> dict[str, str]:
+    """What cocotb reads of its environment (its own runner would take the rest from this process and no other)."""
+    libpython = extras.require("find_libpython", "cosim").find_libpython()
+    entry = extras.require("cocotb_tools.config", "cosim").pygpi_entry_point()
+    if libpython is None:
+        raise UserError("the library of Python is missing, which simulators need: install python3-dev")
+    variables = {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "GPI_USERS": f"{libpython};{entry}",
+        "TOPLEVEL_LANG": "verilog",
+        "COCOTB_TOPLEVEL": design.name,
+        "COCOTB_TEST_MODULES": module,
+        "COCOTB_RESULTS_FILE": str(results),
+        "COCOTB_RANDOM_SEED": "1",
+        "COCOTB_LOG_LEVEL": "WARNING",
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",
+        "SYSMT_VECTORS": str(scratch),
+    }
+    if testcase is not None:
+        variables["COCOTB_TEST_FILTER"] = rf"\.{re.escape(testcase)}$"
+    return variables

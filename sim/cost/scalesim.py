@@ -15,7 +15,7 @@ Folds do not overlap; a layer is folds x fold - 1. The `os` form leaves out the 
 from dataclasses import dataclass
 
 from sysmt.base.errors import UserError
-from sysmt.sim.nn.networks import Layer
+from sysmt.sim.nn.layer import Layer
 
 from .array import ceil_div
 
@@ -39,12 +39,33 @@ def folds(m: int, k: int, n: int, rows: int, cols: int, dataflow: str = "os") ->
     return Folds(ceil_div(down, rows) * ceil_div(across, cols), through + fill + cols - 2)
 
 
-def layer_cycles(layer: Layer, rows: int, cols: int, dataflow: str = "os") -> int:
-    """Cycles of one layer on a rows x cols array.
+@dataclass(frozen=True)
+class ScaleSimCycles:
+    """SCALE-Sim's cycle model.
 
-    A layer whose filters see one channel each is one product per channel, each counted as a layer of its own, as
-    SCALE-Sim does with layers whose name contains "DP". It has no dataflow for FuSe stages: they are treated alike.
+    Parameters
+    ----------
+    rows, cols : int
+        Size of the array.
+    dataflow : "os", "ws" or "is"
+        What stays in the array: outputs, weights, inputs.
     """
-    p = layer.products
-    fold = folds(p.m, p.k, p.n, rows, cols, dataflow)
-    return p.count * (fold.count * fold.cycles - 1)
+
+    rows: int
+    cols: int
+    dataflow: str = "os"
+
+    @property
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates of the whole array in one cycle."""
+        return self.rows * self.cols
+
+    def layer_cycles(self, layer: Layer) -> int:
+        """Cycles of one layer.
+
+        A layer whose filters see one channel each is one product per channel, each counted as a layer of its own, as
+        SCALE-Sim does with layers whose name contains "DP". It has no dataflow for FuSe stages: they are treated alike.
+        """
+        p = layer.products
+        fold = folds(p.m, p.k, p.n, self.rows, self.cols, self.dataflow)
+        return p.count * (fold.count * fold.cycles - 1)

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Area of a mapped design: in all, by block, and by module."""
 
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from .blocks import BLOCKS, shares
+from .blocks import BLOCKS, cell_blocks
 from .mapping import Mapped
 
 TRANSISTORS = {
@@ -66,9 +66,9 @@ def measure(mapped: Mapped) -> Area:
     def outputs(kind: str) -> tuple[str, ...]:
         return tuple(library.cell(kind).outputs) if library else _GATE_OUTPUTS.get(kind, ("Y",))
 
-    owner = shares(netlist, is_register, outputs)
-    blocks: Counter = Counter()
-    modules = []
+    owner = cell_blocks(netlist, is_register, outputs)
+    blocks: dict[str, float] = defaultdict(float)
+    modules: list[dict[str, Any]] = []
     for name, copies in netlist.copies.items():
         parts = [part for part in netlist.modules[name].parts if part.kind not in netlist.modules]
         for part in parts:

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the area of an array is spent on: every cell belongs to one block.
+"""What the area of a design is spent on: every cell belongs to one block.
 
-Registers belong to a block by the name of what they hold, in the PE and around it. A gate of the PE belongs to
+The manifest of an emitted design says the block of its modules, and of registers that belong to another one than their
+module (`sysmt.hdl.params.blocks`). A module that says nothing belongs to what it is used in; Verilog without a manifest
+is all `other`. Gates have the block of the register that they feed, else that of the module.
+
+In a module that holds an accumulator beside other registers, a PE, gates are told apart by structure: a gate belongs to
 `multiplier` when what it computes depends on operands and not on the sum, to `accumulator` when it depends on the sum
 and feeds it, to `drain` or `registers` when it feeds nothing but those, and to `control` otherwise. Shared logic has no
 better owner than the structure shows: where a multiplier and the adder of the sum are merged, all that hangs on the
@@ -9,40 +13,21 @@ old sum counts as accumulator.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sysmt.hdl.params.blocks import BLOCKS as DESCRIPTIONS
 
 from .netlist import Instance, Module, Netlist
 
-BLOCKS = ("multiplier", "accumulator", "registers", "drain", "control", "skew", "buffers", "counters", "other")
+BLOCKS = tuple(DESCRIPTIONS)
+OTHER = "other"
 
-_NAMED = (
-    ("skew_first", "control"),
-    ("skew_mode", "control"),
-    ("skew", "skew"),
-    ("align", "drain"),
-    ("drain", "drain"),
-    ("o_sum", "drain"),
-    ("o__payload", "drain"),
-    ("total", "accumulator"),
-    ("carry", "accumulator"),
-)
-"""Beginnings of register names, and the block they belong to."""
-
-_MODULES = (
-    ("_counters", "counters"),
-    ("_population", "counters"),
-    ("_sequencer", "control"),
-    ("_skew_", "skew"),
-    ("_align_", "drain"),
-    ("_buffer", "buffers"),
-    ("_memory", "buffers"),
-)
-"""Parts of module names, and the block that all of the module belongs to."""
+Outputs = Callable[[str], Iterable[str]]
+"""Names of the output pins of a kind of cell."""
 
 
-def shares(
-    netlist: Netlist, is_register: Callable[[str], bool], outputs: Callable[[str], Iterable[str]]
-) -> dict[tuple[str, str], str]:
+def cell_blocks(netlist: Netlist, is_register: Callable[[str], bool], outputs: Outputs) -> dict[tuple[str, str], str]:
     """The block of every cell.
 
     Parameters
@@ -55,55 +40,66 @@ def shares(
     -------
     dict of (module, cell) to block
     """
-    found = {}
+    owners: dict[str, str] = {}
+    blocks: dict[tuple[str, str], str] = {}
     for name in netlist.copies:
-        module = netlist.modules[name]
-        whole = next((block for part, block in _MODULES if part in name.removeprefix(netlist.top)), None)
-        parts = [part for part in module.parts if part.kind not in netlist.modules]
-        if whole is not None:
-            blocks = dict.fromkeys((part.name for part in parts), whole)
-        elif name == f"{netlist.top}_pe":
-            blocks = _element(module, parts, is_register, outputs)
+        module, declared = netlist.modules[name], netlist.declared.get(name, {})
+        block = declared.get("block", owners.get(name, OTHER))
+        for part in module.parts:
+            if part.kind in netlist.modules:
+                owners.setdefault(part.kind, block)
+        cells = [part for part in module.parts if part.kind not in netlist.modules]
+        registers = _registers(module, cells, declared, is_register, outputs)
+        if "accumulator" in registers.values():
+            of_cells = _by_structure(cells, registers, block, is_register, outputs)
         else:
-            blocks = _outside(module, parts, is_register, outputs)
-        found |= {(name, cell): block for cell, block in blocks.items()}
-    return found
+            of_cells = _by_what_they_feed(cells, registers, block, outputs)
+        blocks |= {(name, cell): owner for cell, owner in of_cells.items()}
+    return blocks
 
 
-def _named(module: Module, part: Instance, outputs: Callable[[str], Iterable[str]], default: str) -> str:
-    """The block of a register."""
-    nets = [bit for pin in outputs(part.kind) for bit in part.pins.get(pin, []) if bit in module.names]
-    name = module.names[nets[0]][0] if nets else ""
-    return next((block for start, block in _NAMED if name.startswith(start)), default)
-
-
-def _outside(
+def _registers(
     module: Module,
-    parts: list[Instance],
+    cells: list[Instance],
+    declared: Mapping[str, Any],
     is_register: Callable[[str], bool],
-    outputs: Callable[[str], Iterable[str]],
+    outputs: Outputs,
+) -> dict[str, str | None]:
+    """Every register cell, with the block that its signal says, None where it says none."""
+    owned = declared.get("registers", {})
+    registers = {}
+    for part in cells:
+        if is_register(part.kind):
+            nets = [bit for pin in outputs(part.kind) for bit in part.pins.get(pin, []) if bit in module.names]
+            registers[part.name] = owned.get(module.names[nets[0]][0]) if nets else None
+    return registers
+
+
+def _by_what_they_feed(
+    cells: list[Instance], registers: Mapping[str, str | None], block: str, outputs: Outputs
 ) -> dict[str, str]:
-    """Around the PEs, gates of delay lines have the block of what they write; the rest controls the array."""
-    found = {part.name: _named(module, part, outputs, "control") for part in parts if is_register(part.kind)}
-    written = {bit: found[p.name] for p in parts if p.name in found for bits in p.pins.values() for bit in bits}
-    for part in parts:
-        if part.name not in found:
+    """Gates have the block of the register that they feed."""
+    blocks = {name: owner or block for name, owner in registers.items()}
+    fed = {bit: blocks[p.name] for p in cells if p.name in blocks for bits in p.pins.values() for bit in bits}
+    for part in cells:
+        if part.name not in blocks:
             nets = [bit for pin in outputs(part.kind) for bit in part.pins.get(pin, [])]
-            found[part.name] = next((written[bit] for bit in nets if bit in written), "control")
-    return found
+            blocks[part.name] = next((fed[bit] for bit in nets if bit in fed), block)
+    return blocks
 
 
-def _element(
-    module: Module,
-    parts: list[Instance],
+def _by_structure(
+    cells: list[Instance],
+    registers: Mapping[str, str | None],
+    block: str,
     is_register: Callable[[str], bool],
-    outputs: Callable[[str], Iterable[str]],
+    outputs: Outputs,
 ) -> dict[str, str]:
     """The blocks of a PE."""
-    found = {part.name: _named(module, part, outputs, "registers") for part in parts if is_register(part.kind)}
-    gates = [part for part in parts if not is_register(part.kind)]
+    blocks = {name: owner or block for name, owner in registers.items()}
+    gates = [part for part in cells if part.name not in registers]
     driver, readers = {}, defaultdict(list)
-    for part in parts:
+    for part in cells:
         outs = set(outputs(part.kind))
         for pin, bits in part.pins.items():
             for bit in bits:
@@ -127,28 +123,23 @@ def _element(
                                 waiting.append(other)
         return seen
 
-    def registers(*blocks: str) -> list[Instance]:
-        return [part for part in parts if found.get(part.name) in blocks and is_register(part.kind)]
+    def holding(owner: str) -> list[Instance]:
+        return [part for part in cells if part.name in registers and blocks[part.name] == owner]
 
-    operands = [p for p in registers("registers") if not _carries_control(module, p, outputs)]
-    after_operands, after_sum = spread(operands, True), spread(registers("accumulator"), True)
-    before_sum, before_drain = spread(registers("accumulator"), False), spread(registers("drain"), False)
-    before_others = spread(registers("registers"), False)
+    operands = [part for part in cells if registers.get(part.name) == "registers"]
+    after_operands, after_sum = spread(operands, True), spread(holding("accumulator"), True)
+    before_sum, before_drain = spread(holding("accumulator"), False), spread(holding("drain"), False)
+    before_others = spread(holding("registers"), False)
     for gate in gates:
         name = gate.name
         if name in before_sum and name in after_sum:
-            found[name] = "accumulator"
+            blocks[name] = "accumulator"
         elif name in after_operands and name in before_sum:
-            found[name] = "multiplier"
+            blocks[name] = "multiplier"
         elif name in before_drain and name not in before_sum | before_others:
-            found[name] = "drain"
+            blocks[name] = "drain"
         elif name in before_others and name not in before_sum | before_drain:
-            found[name] = "registers"
+            blocks[name] = "registers"
         else:
-            found[name] = "control"
-    return found
-
-
-def _carries_control(module: Module, part: Instance, outputs: Callable[[str], Iterable[str]]) -> bool:
-    nets = [bit for pin in outputs(part.kind) for bit in part.pins.get(pin, []) if bit in module.names]
-    return bool(nets) and module.names[nets[0]][0] in ("control", "o_control", "first", "shift")
+            blocks[name] = "control"
+    return blocks

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trees of buffers on nets that would drive too many pins.
+"""Buffer insertion: trees of buffers on nets that would drive too many pins.
 
 Mapping sees one module at a time and sizes nothing for the load, so an enable that reaches every register of an array
 would take hundreds of nanoseconds. A net with more than `LIMIT` sinks gets a tree of buffers, `LIMIT` sinks each; an
@@ -8,10 +8,11 @@ Clocks are left alone: they are ideal.
 """
 
 from collections import defaultdict
+from dataclasses import replace
 
 import numpy as np
 
-from .liberty import Cell, Library
+from .liberty import Cell, CellLibrary
 from .netlist import Instance, Module, Netlist
 
 LIMIT = 12
@@ -21,7 +22,7 @@ Sink = tuple[int, str, int]
 """Part, pin and place of a bit in it."""
 
 
-def buffered(netlist: Netlist, library: Library) -> Netlist:
+def insert_buffers(netlist: Netlist, library: CellLibrary) -> Netlist:
     """The same design with trees of buffers."""
     buffer = best_buffer(library)
     if buffer is None:
@@ -31,10 +32,10 @@ def buffered(netlist: Netlist, library: Library) -> Netlist:
     clocks: set[tuple[str, str, int]] = set()
     for name in reversed(netlist.copies):
         modules[name] = _module(netlist.modules[name], library, buffer, presented, clocks)
-    return Netlist(netlist.top, modules)
+    return replace(netlist, modules=modules)
 
 
-def best_buffer(library: Library) -> Cell | None:
+def best_buffer(library: CellLibrary) -> Cell | None:
     """The buffer with the least product of area and delay when it drives `LIMIT` NAND inputs; None where none is."""
     nand = library.smallest_nand
     slew = np.array(0.1)
@@ -50,7 +51,7 @@ def best_buffer(library: Library) -> Cell | None:
 
 def _module(
     module: Module,
-    library: Library,
+    library: CellLibrary,
     buffer: Cell,
     presented: dict[tuple[str, str, int], int],
     clocks: set[tuple[str, str, int]],
@@ -61,17 +62,17 @@ def _module(
     entering = {bit for way, bits in module.ports.values() if way == "input" for bit in bits}
     fresh = max([bit for bit in sinks if isinstance(bit, int)] + list(module.names), default=1)
     pin_in, pin_out = buffer.inputs[0], buffer.outputs[0]
-    for net, found in list(sinks.items()):
+    for net, driven in list(sinks.items()):
         if net in clock_nets or not isinstance(net, int):
             continue
-        level, total = found, sum(weight for _, weight in found)
+        level, total = driven, sum(weight for _, weight in driven)
         limit = PORT_LIMIT if net in entering else LIMIT
         while total > limit:
             following = []
             for group in _grouped(level):
                 fresh += 1
-                for part, pin, place in group:
-                    parts[part].pins[pin][place] = fresh
+                for part, pin, position in group:
+                    parts[part].pins[pin][position] = fresh
                 parts.append(Instance(f"fan{fresh}", buffer.name, {pin_in: [net], pin_out: [fresh]}))
                 following.append(((len(parts) - 1, pin_in, 0), 1))
             level, total = following, len(following)
@@ -79,33 +80,32 @@ def _module(
         sinks[net] = level
     for port, (way, bits) in module.ports.items():
         if way == "input":
-            for place, bit in enumerate(bits):
-                presented[module.name, port, place] = sum(weight for _, weight in sinks.get(bit, []))
+            for position, bit in enumerate(bits):
+                presented[module.name, port, position] = sum(weight for _, weight in sinks.get(bit, []))
                 if bit in clock_nets:
-                    clocks.add((module.name, port, place))
-    return Module(module.name, module.ports, parts, module.names)
+                    clocks.add((module.name, port, position))
+    return replace(module, parts=parts)
 
 
 def _sinks(
     module: Module,
-    library: Library,
+    library: CellLibrary,
     presented: dict[tuple[str, str, int], int],
     clocks: set[tuple[str, str, int]],
 ) -> tuple[dict[int | str, list[tuple[Sink, int]]], set[int | str]]:
     """Sinks of every net with their weights, and the nets that are clocks."""
     sinks: dict[int | str, list[tuple[Sink, int]]] = defaultdict(list)
-    clock_nets = set()
+    clock_nets: set[int | str] = set()
     for index, part in enumerate(module.parts):
-        known = part.kind in library.names
-        cell = library.cell(part.kind) if known else None
+        cell = library.cell(part.kind) if part.kind in library.names else None
         for pin, bits in part.pins.items():
-            if known and pin not in cell.inputs:
+            if cell and pin not in cell.inputs:
                 continue
-            for place, bit in enumerate(bits):
-                weight = 1 if known else presented.get((part.kind, pin, place), 0)
+            for position, bit in enumerate(bits):
+                weight = 1 if cell else presented.get((part.kind, pin, position), 0)
                 if weight:
-                    sinks[bit].append(((index, pin, place), weight))
-                if (known and pin == cell.clock) or (part.kind, pin, place) in clocks:
+                    sinks[bit].append(((index, pin, position), weight))
+                if (cell and pin == cell.clock) or (part.kind, pin, position) in clocks:
                     clock_nets.add(bit)
     return sinks, clock_nets
 

@@ -43,14 +43,14 @@ def _place(axis: np.ndarray, at: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True, eq=False)
-class Power:
+class InternalPower:
     """Internal energy of one transition of a pin, in the library's units; the mean of rise and fall counts."""
 
     related: str
     tables: tuple[Table, ...]
 
     def __call__(self, slew: np.ndarray, load: np.ndarray) -> np.ndarray:
-        return sum(table(slew, load) for table in self.tables) / len(self.tables)
+        return np.mean([table(slew, load) for table in self.tables], axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ class Pin:
     direction: str
     capacitance: float
     function: str
-    powers: tuple[Power, ...]
+    powers: tuple[InternalPower, ...]
     arcs: tuple[Arc, ...]
     clock: bool
 

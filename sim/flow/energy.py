@@ -15,14 +15,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from .blocks import BLOCKS
-from .cells import Cell, Power
+from .cells import Cell, InternalPower
 from .flat import NONE, Flat
 from .slews import EDGES, edges, loads
 
 ASSUMPTIONS = "no wires, no clock tree, ideal slews at ports and clock"
 PARTS = ("switching", "internal", "clock", "leakage")
 
-Weigh = Callable[[Cell, str, Power], float]
+Weigh = Callable[[Cell, str, InternalPower], float]
 """Weight of one table of an output pin."""
 
 
@@ -58,7 +58,7 @@ class Energy:
         return sum(self.parts.values())
 
 
-class Model:
+class EnergyModel:
     """Energy per event of every cell of a design; loads and slews are found once."""
 
     def __init__(self, flat: Flat):
@@ -135,16 +135,17 @@ class Model:
             energies.append(self._mean(power, cell, cells, related, load))
             weights.append(toggles(related) if related else np.ones(len(cells)))
         if weigh is not None:
-            return sum(weigh(cell, pin, power) * each for power, each in zip(powers, energies, strict=True))
+            weighted = [weigh(cell, pin, power) * each for power, each in zip(powers, energies, strict=True)]
+            return np.sum(weighted, axis=0)
         weight = np.array(weights, float)
         weight[:, weight.sum(axis=0) == 0] = 1.0
         return (np.array(energies) * weight).sum(axis=0) / weight.sum(axis=0)
 
-    def _mean(self, power: Power, cell: Cell, cells: np.ndarray, pin: str, load: np.ndarray) -> np.ndarray:
+    def _mean(self, power: InternalPower, cell: Cell, cells: np.ndarray, pin: str, load: np.ndarray) -> np.ndarray:
         """A table at the slews of the pin that makes the transition, mean of rise and fall."""
         if not pin or pin == cell.clock:
-            slew = [np.zeros(len(cells))]
+            slews = [np.zeros(len(cells))]
         else:
             nets = np.maximum(self.flat.pins[cells, cell.inputs.index(pin)], 0)
-            slew = [self.slew[edge][nets] for edge in EDGES]
-        return sum(power(s, load) for s in slew) / len(slew)
+            slews = [self.slew[edge][nets] for edge in EDGES]
+        return np.mean([power(slew, load) for slew in slews], axis=0)

@@ -9,9 +9,9 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .blocks import BLOCKS, shares
+from .blocks import BLOCKS, cell_blocks
 from .cells import Cell
-from .liberty import Library
+from .liberty import CellLibrary
 from .netlist import Instance, Module, Netlist
 
 NONE = -1
@@ -24,7 +24,7 @@ class Flat:
 
     Members
     -------
-    library : Library
+    library : CellLibrary
     nets : int
         Nets are 0 to nets - 1; 0 and 1 are the constants.
     kinds : list of Cell
@@ -40,7 +40,7 @@ class Flat:
     names : dict of module to the names of its cells
     """
 
-    library: Library
+    library: CellLibrary
     nets: int
     kinds: list[Cell]
     kind: np.ndarray
@@ -76,13 +76,13 @@ class Flat:
         return int(self.ports["clk"][1][0])
 
 
-def flatten(netlist: Netlist, library: Library) -> Flat:
+def flatten(netlist: Netlist, library: CellLibrary) -> Flat:
     """Expand all modules; a cell that cannot be simulated is refused."""
     kinds = [library.cell(name) for name in sorted(netlist.cells)]
     for cell in kinds:
         if cell.unusual:
             raise UserError(f"cell {cell.name} cannot be simulated: it is {cell.unusual}")
-    owner = shares(netlist, lambda kind: library.cell(kind).is_register, lambda kind: library.cell(kind).outputs)
+    owner = cell_blocks(netlist, lambda kind: library.cell(kind).is_register, lambda kind: library.cell(kind).outputs)
     width = max((len(cell.inputs) + len(cell.outputs) for cell in kinds), default=1)
     templates = {name: _template(netlist.modules[name], kinds, width, owner) for name in netlist.copies}
     kind, pins, block, joined, places = [], [], [], [], []
@@ -112,13 +112,13 @@ def flatten(netlist: Netlist, library: Library) -> Flat:
         name: (way, roots[[top.net(bit, start) for bit in bits]])
         for name, (way, bits) in netlist.modules[netlist.top].ports.items()
     }
-    found = np.concatenate(pins)
+    nets = np.concatenate(pins)
     return Flat(
         library=library,
         nets=count,
         kinds=kinds,
         kind=np.concatenate(kind),
-        pins=np.where(found == NONE, NONE, roots[found]),
+        pins=np.where(nets == NONE, NONE, roots[nets]),
         block=np.concatenate(block),
         ports=ports,
         places=places,
@@ -143,25 +143,25 @@ class _Template:
 
 
 def _template(module: Module, kinds: list[Cell], width: int, owner: dict[tuple[str, str], str]) -> _Template:
-    bits = {b for p in module.parts for found in p.pins.values() for b in found}
-    bits |= {b for _, found in module.ports.values() for b in found}
+    bits = {b for p in module.parts for wires in p.pins.values() for b in wires}
+    bits |= {b for _, wires in module.ports.values() for b in wires}
     numbers = {bit: i + 2 for i, bit in enumerate(sorted(bit for bit in bits if isinstance(bit, int)))}
-    place = {cell.name: i for i, cell in enumerate(kinds)}
-    cells = [part for part in module.parts if part.kind in place]
+    index = {cell.name: i for i, cell in enumerate(kinds)}
+    cells = [part for part in module.parts if part.kind in index]
     pins = np.full((len(cells), width), NONE, np.int64)
     for row, part in zip(pins, cells, strict=True):
-        cell = kinds[place[part.kind]]
+        cell = kinds[index[part.kind]]
         for i, pin in enumerate((*cell.inputs, *cell.outputs)):
             if part.pins.get(pin):
                 bit = part.pins[pin][0]
                 row[i] = numbers[bit] if isinstance(bit, int) else int(bit == "1")
     return _Template(
         numbers=numbers,
-        kind=np.array([place[part.kind] for part in cells], np.int64),
+        kind=np.array([index[part.kind] for part in cells], np.int64),
         pins=pins,
         block=np.array([BLOCKS.index(owner[module.name, part.name]) for part in cells], np.int64),
         names=[part.name for part in cells],
-        children=[part for part in module.parts if part.kind not in place],
+        children=[part for part in module.parts if part.kind not in index],
     )
 
 

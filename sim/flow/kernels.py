@@ -1,11 +1,54 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiled loops of the cell simulator: functions are programs of choices, values are words of 64 streams."""
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
+
+from sysmt.base.extras import require
+
+njit = require("numba", "silicon").njit
 
 DEEPEST = 256
 """Most choices in the program of one function."""
+
+
+class Gates(NamedTuple):
+    """Gates as arrays: the program of each, its input nets [gates, most inputs] and its output net."""
+
+    program: np.ndarray
+    ins: np.ndarray
+    out: np.ndarray
+
+
+class Programs(NamedTuple):
+    """Functions as programs, one after the other: where each begins, and its rows of (input, low, high)."""
+
+    starts: np.ndarray
+    rows: np.ndarray
+
+
+class Fanout(NamedTuple):
+    """The gates that each net leads to, net after net: where those of a net begin, and all of them."""
+
+    starts: np.ndarray
+    gates: np.ndarray
+
+
+class Wavefront(NamedTuple):
+    """Memory for the gates that are to be evaluated in one unit of time.
+
+    Members
+    -------
+    due, words : the gates and their new values
+    stamps : per gate the last unit of time in which it was due
+    stamp : the current unit, the one element of an array
+    """
+
+    due: np.ndarray
+    words: np.ndarray
+    stamps: np.ndarray
+    stamp: np.ndarray
 
 
 @njit(cache=True)
@@ -22,12 +65,12 @@ def levelled(ins: np.ndarray, out: np.ndarray, nets: int) -> tuple[np.ndarray, i
                 missing[gate] += 1
                 starts[net + 1] += 1
     starts = np.cumsum(starts)
-    fan, place = np.zeros(starts[-1], np.int64), starts[:-1].copy()
+    fan, next_slot = np.zeros(starts[-1], np.int64), starts[:-1].copy()
     for gate in range(len(out)):
         for net in ins[gate]:
             if driver[net] >= 0:
-                fan[place[net]] = gate
-                place[net] += 1
+                fan[next_slot[net]] = gate
+                next_slot[net] += 1
     order = np.zeros(len(out), np.int64)
     end = 0
     for gate in range(len(out)):
@@ -65,16 +108,18 @@ def _value(values, ins, start, end, rows, known):
 
 
 @njit(cache=True)
-def _room():
+def _scratch():
     known = np.zeros(DEEPEST, np.uint64)
     known[1] = np.uint64(0xFFFFFFFFFFFFFFFF)
     return known
 
 
 @njit(cache=True)
-def sweep(values, program, ins, out, starts, rows, toggles):
+def sweep(values, gates, programs, toggles):
     """Evaluate all gates in order."""
-    known = _room()
+    program, ins, out = gates
+    starts, rows = programs
+    known = _scratch()
     for gate in range(len(program)):
         word = _value(values, ins[gate], starts[program[gate]], starts[program[gate] + 1], rows, known)
         changed = word ^ values[out[gate]]
@@ -84,9 +129,11 @@ def sweep(values, program, ins, out, starts, rows, toggles):
 
 
 @njit(cache=True)
-def next_states(values, program, ins, q, enable, starts, rows):
-    """What the registers take at the edge."""
-    known = _room()
+def next_states(values, registers, enable, programs):
+    """What registers, as gates, take at the edge; those whose `enable` (a net, or -1) is low keep their state."""
+    program, ins, q = registers
+    starts, rows = programs
+    known = _scratch()
     taken = np.zeros(len(program), np.uint64)
     for i in range(len(program)):
         word = _value(values, ins[i], starts[program[i]], starts[program[i] + 1], rows, known)
@@ -112,12 +159,13 @@ def write(values, nets, words, toggles, changed):
 
 
 @njit(cache=True)
-def settle(values, count, changed, gates, fanout, room, toggles):
+def settle(values, count, changed, gates, programs, fanout, wavefront, toggles):
     """Unit delays: what changed makes its gates be evaluated, whose outputs all change one unit later."""
-    program, ins, out, starts, rows = gates
+    program, ins, out = gates
+    starts, rows = programs
     fan_starts, fan = fanout
-    due, words, stamps, stamp = room
-    known = _room()
+    due, words, stamps, stamp = wavefront
+    known = _scratch()
     while count:
         stamp[0] += 1
         waiting = 0

@@ -13,14 +13,14 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .cells import CARRY, NAND, SUM, Arc, Cell, Pin, Power, Table
+from .cells import CARRY, NAND, SUM, Arc, Cell, InternalPower, Pin, Table
 from .liberty_syntax import Group, LibertyError, parse, without_comments
 
 _CELL = re.compile(r'\bcell\s*\(\s*"?([\w$]+)"?\s*\)\s*\{')
 
 
 @dataclass
-class Library:
+class CellLibrary:
     """A liberty file: where it lies, and its text as it is there, unpacked."""
 
     path: Path
@@ -97,20 +97,20 @@ class Library:
     @cached_property
     def smallest_nand(self) -> Cell:
         """The smallest two-input NAND: what areas are compared by."""
-        found = [cell for cell in self.cells if len(cell.outputs) == 1 and cell.computes(cell.outputs[0], 2, NAND)]
-        if not found:
+        nands = [cell for cell in self.cells if len(cell.outputs) == 1 and cell.computes(cell.outputs[0], 2, NAND)]
+        if not nands:
             raise UserError(f"library {self.path.name} has no NAND of two inputs: logic cannot be mapped to it")
-        return min(found, key=lambda cell: cell.area)
+        return min(nands, key=lambda cell: cell.area)
 
     def adder(self, bits: int) -> tuple[str, list[str], str, str] | None:
         """The smallest full (3) or half (2) adder: its name, inputs, carry and sum; None where there is none."""
-        found = []
+        adders = []
         for cell in self.cells:
             carries = [pin for pin in cell.outputs if cell.computes(pin, bits, CARRY[bits])]
             sums = [pin for pin in cell.outputs if cell.computes(pin, bits, SUM[bits])]
             if carries and sums:
-                found.append((cell.area, cell.name, cell.inputs, carries[0], sums[0]))
-        return min(found)[1:] if found else None
+                adders.append((cell.area, cell.name, cell.inputs, carries[0], sums[0]))
+        return min(adders)[1:] if adders else None
 
     def check(self) -> None:
         """Refuse a library that logic with registers cannot be mapped to."""
@@ -122,27 +122,39 @@ class Library:
         pins = {name: self._pin(pin, name) for pin in group.all("pin") for name in pin.names}
         leakages = [leak.number("value") for leak in group.all("leakage_power")]
         mean = sum(leakages) / len(leakages) if leakages else 0.0
-        facts = {"area": group.number("area"), "leakage": group.number("cell_leakage_power", mean), "pins": pins}
+        state, next_state, clock, gate, unusual = ("", ""), "", "", "", ""
         for ff in group.all("ff"):
-            facts |= {"state": tuple(ff.names[:2]), "next_state": ff.text("next_state")}
-            clock = ff.text("clocked_on").replace(" ", "")
-            facts |= {"clock": clock.strip("()!'")}
-            if ff.text("clear") or ff.text("preset") or clock not in pins:
-                facts["unusual"] = "a flip-flop with clear, preset or an inverted clock"
+            names = [*ff.names, "", ""]
+            state, next_state = (names[0], names[1]), ff.text("next_state")
+            edge = ff.text("clocked_on").replace(" ", "")
+            clock = edge.strip("()!'")
+            if ff.text("clear") or ff.text("preset") or edge not in pins:
+                unusual = "a flip-flop with clear, preset or an inverted clock"
         if group.text("clock_gating_integrated_cell"):
-            marked = [pin for pin in group.all("pin") if pin.text("clock_gate_enable_pin") == "true"]
+            enables = [pin for pin in group.all("pin") if pin.text("clock_gate_enable_pin") == "true"]
             clocks = [pin for pin in group.all("pin") if pin.text("clock_gate_clock_pin") == "true"]
-            facts |= {"gate": marked[0].names[0], "clock": clocks[0].names[0]} if marked and clocks else {}
+            if enables and clocks:
+                gate, clock = enables[0].names[0], clocks[0].names[0]
         elif list(group.all("latch")) or list(group.all("statetable")):
-            facts["unusual"] = "a latch"
-        return Cell(name=group.names[0], **facts)
+            unusual = "a latch"
+        return Cell(
+            name=group.names[0],
+            area=group.number("area"),
+            leakage=group.number("cell_leakage_power", mean),
+            pins=pins,
+            state=state,
+            next_state=next_state,
+            clock=clock,
+            gate=gate,
+            unusual=unusual,
+        )
 
     def _pin(self, group: Group, name: str) -> Pin:
         powers = []
         for power in group.all("internal_power"):
             tables = [self._table(t) for kind in ("rise_power", "fall_power", "power") for t in power.all(kind)]
             if tables:
-                powers.append(Power(power.text("related_pin"), tuple(tables)))
+                powers.append(InternalPower(power.text("related_pin"), tuple(tables)))
         arcs = []
         for timing in group.all("timing"):
             slews = {e: self._table(t) for e in ("rise", "fall") for t in timing.all(f"{e}_transition")}
@@ -165,8 +177,10 @@ class Library:
         """A table with the axes of its template where it has none of its own."""
         template = next((t for t in self.head.groups if t.names[:1] == group.names[:1] and group.names), None)
         axes = []
-        for place in ("1", "2"):
-            given = group.values.get(f"index_{place}") or (template.values.get(f"index_{place}") if template else None)
+        for number in ("1", "2"):
+            given = group.values.get(f"index_{number}") or (
+                template.values.get(f"index_{number}") if template else None
+            )
             axes.append(_numbers(given) if given else np.zeros(1))
         load_first = template is not None and "capacitance" in template.text("variable_1")
         values = _numbers(group.values.get("values", []))
@@ -202,9 +216,9 @@ def content(path: Path) -> bytes:
         raise UserError(f"library {str(path)!r} cannot be read: it is cut off") from error
 
 
-def read(path: Path) -> Library:
+def read(path: Path) -> CellLibrary:
     """Read a liberty file; what is none, or lacks a flip-flop or a NAND, is refused."""
-    library = Library(path, content(path))
+    library = CellLibrary(path, content(path))
     try:
         kind = library.head.kind
     except LibertyError as error:

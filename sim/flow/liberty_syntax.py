@@ -53,31 +53,31 @@ def parse(text: str) -> Group:
     """
     tokens = _TOKEN.findall(text)
     root = Group("", [])
-    stack, place = [root], 0
+    stack, position = [root], 0
     try:
-        while place < len(tokens):
-            name = tokens[place]
+        while position < len(tokens):
+            name = tokens[position]
             if name in "};":
                 if name == "}":
                     stack.pop()
                     if len(stack) == 1:
                         return root.groups[0]
-                place += 1
-            elif tokens[place + 1] == ":":
-                end = place + 2
+                position += 1
+            elif tokens[position + 1] == ":":
+                end = position + 2
                 while tokens[end] not in (";", "}"):
                     end += 1
-                stack[-1].values[name] = [" ".join(token.strip('"') for token in tokens[place + 2 : end])]
-                place = end
-            elif tokens[place + 1] == "(":
-                end = tokens.index(")", place)
-                values = [token.strip('"') for token in tokens[place + 2 : end] if token != ","]
-                place = end + 1
-                if tokens[place] == "{":
+                stack[-1].values[name] = [" ".join(token.strip('"') for token in tokens[position + 2 : end])]
+                position = end
+            elif tokens[position + 1] == "(":
+                end = tokens.index(")", position)
+                values = [token.strip('"') for token in tokens[position + 2 : end] if token != ","]
+                position = end + 1
+                if tokens[position] == "{":
                     group = Group(name, values)
                     stack[-1].groups.append(group)
                     stack.append(group)
-                    place += 1
+                    position += 1
                 else:
                     stack[-1].values[name] = values
             else:

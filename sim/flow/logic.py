@@ -25,16 +25,16 @@ def truth_table(expression: str, inputs: Sequence[str]) -> int:
     if re.sub(r"\s+", "", expression) != "".join(tokens) or len(inputs) > 12:
         raise LogicError(f"function {expression!r} cannot be read")
     ones = (1 << (1 << len(inputs))) - 1
-    columns = {name: _column(place, len(inputs)) for place, name in enumerate(inputs)}
-    place = 0
+    columns = {name: _column(position, len(inputs)) for position, name in enumerate(inputs)}
+    position = 0
 
     def peek() -> str:
-        return tokens[place] if place < len(tokens) else ""
+        return tokens[position] if position < len(tokens) else ""
 
     def take() -> str:
-        nonlocal place
-        place += 1
-        return tokens[place - 1] if place <= len(tokens) else ""
+        nonlocal position
+        position += 1
+        return tokens[position - 1] if position <= len(tokens) else ""
 
     def factor() -> int:
         token = take()
@@ -78,14 +78,14 @@ def truth_table(expression: str, inputs: Sequence[str]) -> int:
         return value
 
     value = either()
-    if place != len(tokens):
+    if position != len(tokens):
         raise LogicError(f"function {expression!r} cannot be read")
     return value
 
 
-def _column(place: int, count: int) -> int:
-    """The truth table of input `place` of `count`."""
-    return sum(1 << i for i in range(1 << count) if i >> place & 1)
+def _column(position: int, count: int) -> int:
+    """The truth table of input `position` of `count`."""
+    return sum(1 << i for i in range(1 << count) if i >> position & 1)
 
 
 def decisions(table: int, count: int) -> list[tuple[int, int, int]]:

@@ -3,28 +3,32 @@
 
 The flow, the same for every design:
 
-1. modules keep their hierarchy, but for those that are flattened into their parents on request (the multiplier, into
-   its PE); equal modules are one module in what we emit, so each is synthesised once and counts as often as it is used;
-2. `synth`, then `extract_fa` finds full and half adders, which become the library's adder cells where it has them;
-3. with `clock_gates`, enables of flip-flops become the library's clock gates;
-4. `dfflibmap` and `abc` with the period asked for;
-5. nets with many sinks get trees of buffers (`sysmt.sim.flow.buffering`).
+1. modules with registers keep their hierarchy: equal modules are one module in what we emit, so each is synthesised
+   once and counts as often as it is used. Modules without are flattened into their parents, whose logic theirs merges
+   with: the multiplier into its PE, popcounts into the counters;
+2. memories of at least `SMALLEST_SRAM` bits that are read at a clock edge stay memories: they are counted in bits, and
+   have no cells. Others become flip-flops;
+3. `synth`, then `extract_fa` finds full and half adders, which become the library's adder cells where it has them;
+4. with `clock_gates`, enables of flip-flops become the library's clock gates;
+5. `dfflibmap` and `abc` with the period asked for;
+6. buffers are inserted in nets with many sinks (`sysmt.sim.flow.buffering`).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from . import netlist, yosys
-from .buffering import buffered
-from .disk_cache import digest, kept
-from .liberty import Library
+from sysmt.base.cache import cached, digest
+from sysmt.hdl.emit import Design
+
+from . import netlist, tools, yosys
+from .buffering import insert_buffers
+from .liberty import CellLibrary
+from .memories import BLACK_BOX, TECHMAP
 from .netlist import Netlist
-
-SCRATCH = "@"
-"""Stands for the folder of the run in commands, so that results are found again wherever they lie."""
 
 SMALLEST_GATED = 8
 """Flip-flops that share an enable before a clock gate pays."""
@@ -32,76 +36,95 @@ SMALLEST_GATED = 8
 
 @dataclass(frozen=True)
 class Mapped:
-    """A design in cells: `folder` holds `netlist.json`, as it was mapped to the cells of `library` (None: gates)."""
+    """A design in cells.
+
+    Members
+    -------
+    top : str
+    folder : Path
+        Holds `netlist.json`.
+    library : CellLibrary or None
+        Whose cells they are; None: generic gates.
+    declared : dict of module to dict
+        What the manifest of the design says of its modules.
+    """
 
     top: str
     folder: Path
-    library: Library | None
+    library: CellLibrary | None
+    declared: Mapping[str, Any]
 
     @cached_property
     def netlist(self) -> Netlist:
-        """The netlist, read when asked for; nets with many sinks have their trees of buffers."""
-        found = netlist.load(self.folder / "netlist.json", self.top)
-        return found if self.library is None else buffered(found, self.library)
+        """The netlist, read when asked for, with buffers in nets of many sinks."""
+        mapped = netlist.load(self.folder / "netlist.json", self.top, self.declared)
+        return mapped if self.library is None else insert_buffers(mapped, self.library)
 
 
-def modules(verilog: str) -> list[str]:
-    """Names of the modules of emitted Verilog."""
-    return re.findall(r"^module (\S+?) *\(", verilog, re.MULTILINE)
+def flattened(design: Design) -> list[str]:
+    """The modules of a design that are flattened into their parents: those without registers, all through."""
+    bodies = dict(re.findall(r"^module (\S+?) *\((.*?)^endmodule", design.verilog, re.MULTILINE | re.DOTALL))
+    inside = {name: set(re.findall(r"^  (\S+) \S+ *\($", body, re.MULTILINE)) for name, body in bodies.items()}
+
+    def has_registers(name: str) -> bool:
+        return "posedge" in bodies[name] or any(has_registers(inner) for inner in inside[name] if inner in bodies)
+
+    return [name for name in bodies if name != design.name and not has_registers(name)]
 
 
 def to_cells(
-    verilog: str,
-    top: str,
-    library: Library,
+    design: Design,
+    library: CellLibrary,
     period_ps: float,
-    dissolve: Sequence[str] = (),
     clock_gates: bool = False,
+    progress: tools.Progress = tools.silent,
 ) -> Mapped:
     """Map a design to the cells of a library; found again when the same was mapped before.
 
     Parameters
     ----------
-    verilog : str
-    top : str
-        Its top module.
-    library : Library
+    design : Design
+    library : CellLibrary
     period_ps : float
         What the cells are chosen and sized for.
-    dissolve : sequence of names
-        Modules that are flattened into their parents.
     clock_gates : bool
         Replace enables of flip-flops by clock gates.
+    progress : callable
+        Takes a line of text.
     """
-    cells = f"{SCRATCH}/cells.lib"
     commands = [
-        *_front(verilog, top, dissolve),
+        *_front(design),
         "extract_fa -fa",
-        f"techmap -map {SCRATCH}/adders.v",
+        "techmap -map adders.v",
         "opt -full",
-        *([f"clockgate -liberty {cells} -min_net_size {SMALLEST_GATED}"] if clock_gates else []),
-        f"dfflibmap -liberty {cells}",
-        f"abc -liberty {cells} -D {period_ps:.0f}",
+        "simplemap",
+        *([f"clockgate -liberty cells.lib -min_net_size {SMALLEST_GATED}"] if clock_gates else []),
+        "dfflibmap -liberty cells.lib",
+        f"abc -liberty cells.lib -D {period_ps:.0f}",
         *_back(),
     ]
-    adders = adder_map(library)
-    facts = {"library": digest(library.source), "adders": adders, "commands": commands}
-    return Mapped(top, _map(verilog, top, facts, {"cells.lib": library.source, "adders.v": adders.encode()}), library)
+    files = {"cells.lib": library.source, "adders.v": adder_map(library).encode()}
+    folder = _map(design, commands, files, progress)
+    return Mapped(design.name, folder, library, design.manifest.get("modules", {}))
 
 
-def to_gates(verilog: str, top: str, dissolve: Sequence[str] = ()) -> Mapped:
+def to_gates(design: Design, progress: tools.Progress = tools.silent) -> Mapped:
     """Map a design to Yosys' generic gates and flip-flops: no library is needed."""
-    commands = [*_front(verilog, top, dissolve), "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos4", *_back()]
-    return Mapped(top, _map(verilog, top, {"commands": commands}, {}), None)
+    commands = [*_front(design), "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos4", *_back()]
+    folder = _map(design, commands, {}, progress)
+    return Mapped(design.name, folder, None, design.manifest.get("modules", {}))
 
 
-def _front(verilog: str, top: str, dissolve: Sequence[str]) -> list[str]:
-    whole = [name for name in modules(verilog) if name not in dissolve]
+def _front(design: Design) -> list[str]:
+    whole = [name for name in design.modules if name not in flattened(design)]
     return [
-        f"read_verilog {SCRATCH}/design.v",
-        f"hierarchy -check -top {top}",
+        "read_verilog design.v",
+        "read_verilog -lib memories.v",
+        f"hierarchy -check -top {design.name}",
         f"setattr -mod -set keep_hierarchy 1 {' '.join(whole)}",
-        f"synth -flatten -top {top}",
+        f"synth -flatten -top {design.name} -run begin:fine",
+        "techmap -map memories_map.v",
+        f"synth -top {design.name} -run fine:",
     ]
 
 
@@ -109,25 +132,26 @@ def _back() -> list[str]:
     return [
         "setundef -zero",
         "opt_clean -purge",
-        f"write_json {SCRATCH}/netlist.json",
+        "write_json netlist.json",
     ]
 
 
-def _map(verilog: str, top: str, facts: dict, files: dict[str, bytes]) -> Path:
-    facts = facts | {"verilog": digest(verilog), "tool": yosys.version()}
+def _map(design: Design, commands: list[str], files: dict[str, bytes], progress: tools.Progress) -> Path:
+    sources = {"memories.v": BLACK_BOX.encode(), "memories_map.v": TECHMAP.encode()} | files
+    sources["design.v"] = design.verilog.encode()
 
-    def make(folder: Path) -> None:
-        files["design.v"] = verilog.encode()
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-        yosys.run([command.replace(SCRATCH, str(folder)) for command in facts["commands"]])
-        for name in files:
-            (folder / name).unlink()
+    def make(directory: Path) -> None:
+        for name, content in sources.items():
+            (directory / name).write_bytes(content)
+        yosys.run(commands, directory, progress)
+        for name in sources:
+            (directory / name).unlink()
 
-    return kept(top, facts, make)
+    digests = {name: digest(content) for name, content in sources.items()}
+    return cached("silicon", design.name, [commands, digests, yosys.version()], make)
 
 
-def adder_map(library: Library) -> str:
+def adder_map(library: CellLibrary) -> str:
     """Verilog that maps `$fa` to the smallest full adder of the library, and to a half adder where a bit is 0.
 
     A library without a full adder gets the gates that Yosys makes of it.
@@ -155,7 +179,7 @@ endmodule
 """
 
 
-def _adder(found: tuple[str, list[str], str, str], operands: str) -> str:
-    cell, inputs, carry, total = found
+def _adder(adder: tuple[str, list[str], str, str], operands: str) -> str:
+    cell, inputs, carry, total = adder
     pins = [f".{pin}({operand}[i])" for pin, operand in zip(inputs, operands, strict=True)]
     return f"{cell} adder ({', '.join(pins)}, .{carry}(X[i]), .{total}(Y[i]));"

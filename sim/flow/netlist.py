@@ -4,10 +4,13 @@
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+
+from .memories import MEMORY, memory_bits
 
 Bits = list[int | str]
 """Bits of a port or pin: numbers of nets, or the constants "0", "1", "x"."""
@@ -31,12 +34,15 @@ class Module:
     ports : dict of name to (direction, bits)
     parts : list of Instance
     names : dict of net to the shortest of its names, with the index of the bit
+    memory_bits : int
+        Bits of the memories that stayed memories; they are none of the parts.
     """
 
     name: str
     ports: dict[str, tuple[str, Bits]]
     parts: list[Instance]
     names: dict[int, tuple[str, int]]
+    memory_bits: int = 0
 
     @cached_property
     def by_name(self) -> dict[str, Instance]:
@@ -51,10 +57,20 @@ class Module:
 
 @dataclass(frozen=True)
 class Netlist:
-    """Modules by name, and the name of the top one."""
+    """A design of modules.
+
+    Members
+    -------
+    top : str
+        Name of the top module.
+    modules : dict of name to Module
+    declared : dict of name to dict
+        What the manifest says of the modules (`modules`): blocks of them, and of registers in them.
+    """
 
     top: str
     modules: dict[str, Module]
+    declared: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def copies(self) -> dict[str, int]:
@@ -77,6 +93,11 @@ class Netlist:
                     counts[kind] += counts[name] * times
         return {name: counts[name] for name in reversed(order)}
 
+    @property
+    def memory_bits(self) -> int:
+        """Bits of the memories of the whole design."""
+        return sum(times * self.modules[name].memory_bits for name, times in self.copies.items())
+
     @cached_property
     def cells(self) -> Counter:
         """How often each kind of cell is there in the whole design."""
@@ -88,40 +109,42 @@ class Netlist:
         return total
 
 
-def load(path: Path, top: str) -> Netlist:
-    """Read what Yosys' `write_json` wrote."""
+def load(path: Path, top: str, declared: Mapping[str, Any] | None = None) -> Netlist:
+    """Read what Yosys' `write_json` wrote; `declared` as in `Netlist`."""
     modules = {}
-    for name, found in json.loads(path.read_text())["modules"].items():
-        if not _is_blackbox(found):
-            modules[name] = _module(name, found)
-    return Netlist(top, modules)
+    for name, module in json.loads(path.read_text())["modules"].items():
+        if not _is_blackbox(module):
+            modules[name] = _module(name, module)
+    return Netlist(top, modules, declared or {})
 
 
-def _is_blackbox(found: dict[str, Any]) -> bool:
-    attributes = found.get("attributes", {})
+def _is_blackbox(module: dict[str, Any]) -> bool:
+    attributes = module.get("attributes", {})
     return any(set(str(attributes.get(key, "0"))) != {"0"} for key in ("blackbox", "whitebox"))
 
 
-def _module(name: str, found: dict[str, Any]) -> Module:
+def _module(name: str, written: dict[str, Any]) -> Module:
     names: dict[int, tuple[str, int]] = {}
-    ports = found["ports"]
+    ports = written["ports"]
 
     def rank(net: str) -> tuple[bool, bool, int, str]:
         """Names that say most to a reader come first: not made up by Yosys, what a module holds, short."""
         return "$" in net, net in ports, len(net), net
 
-    for net, facts in found.get("netnames", {}).items():
+    for net, facts in written.get("netnames", {}).items():
         for place, bit in enumerate(facts["bits"]):
             if isinstance(bit, int) and (bit not in names or rank(net) < rank(names[bit][0])):
                 names[bit] = (net, place)
     return Module(
         name=name,
-        ports={port: (facts["direction"], facts["bits"]) for port, facts in found["ports"].items()},
+        ports={port: (facts["direction"], facts["bits"]) for port, facts in written["ports"].items()},
         parts=[
             Instance(_plain(n, i), cell["type"], cell["connections"])
-            for i, (n, cell) in enumerate(found["cells"].items())
+            for i, (n, cell) in enumerate(written["cells"].items())
+            if cell["type"] != MEMORY
         ],
         names=names,
+        memory_bits=sum(map(memory_bits, written["cells"].values())),
     )
 
 

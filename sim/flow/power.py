@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Energy per multiply-accumulate of an array on real operands: mapped, simulated, checked, summed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
+from sysmt.base.cache import cached_json, digest
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 
 from . import energy, simulate, streams
-from .disk_cache import digest, kept_json
 from .flat import flatten
 from .mapping import Mapped
 from .streams import Job
 from .structural import verilog
+from .tools import Progress, silent
 
 VERSION = 2
 """Goes up with every change of what is measured here: kept results of another one are not used."""
@@ -44,7 +46,7 @@ class LayerEnergy:
 
 
 @dataclass(frozen=True)
-class Consumption:
+class PowerReport:
     """Energy of an array on some layers; `delays` says how toggles were counted (`sysmt.sim.flow.simulate`)."""
 
     workload: str
@@ -59,11 +61,11 @@ class Consumption:
 
     def mean(self, what: str) -> dict[str, float]:
         """`parts` or `blocks`, as `femtojoules`."""
-        found: dict[str, float] = {}
+        means: dict[str, float] = {}
         for layer in self.layers:
             for key, value in getattr(layer, what).items():
-                found[key] = found.get(key, 0.0) + value / len(self.layers)
-        return found
+                means[key] = means.get(key, 0.0) + value / len(self.layers)
+        return means
 
     @property
     def assumptions(self) -> str:
@@ -93,8 +95,8 @@ def measure(
     jobs: list[Job],
     delays: str = "zero",
     clock_mhz: float = 100.0,
-    say: Callable[[str], None] = lambda text: None,
-) -> Consumption:
+    progress: Progress = silent,
+) -> PowerReport:
     """Measure a mapped array; found again when the same was measured before.
 
     Parameters
@@ -109,53 +111,56 @@ def measure(
     delays : "zero" or "unit"
     clock_mhz : float
         For the leakage; the rest does not depend on it.
-    say : callable
-        Told what is going on.
+    progress : callable
+        Takes a line of text.
     """
+    library = mapped.library
+    if library is None:
+        raise UserError(f"{mapped.top} must be mapped to the cells of a library for its energy, not to gates")
     facts = {
         "version": VERSION,
         "netlist": digest(verilog(mapped.netlist)),
-        "library": digest(mapped.library.source),
+        "library": digest(library.source),
         "config": config.as_dict(),
         "delays": delays,
         "clock": clock_mhz,
     }
-    prepared: list[Any] = []
+
+    @cache
+    def model() -> energy.EnergyModel:
+        return energy.EnergyModel(flatten(mapped.netlist, library))
+
     layers = []
     for job in jobs:
 
         def work(job: Job = job) -> dict[str, Any]:
-            if not prepared:
-                flat = flatten(mapped.netlist, mapped.library)
-                prepared.extend([flat, energy.Model(flat)])
-            say(f"simulating {mapped.top} in cells on {job.name}, {delays} delays")
-            return vars(_layer(*prepared, ports, config, job, delays, clock_mhz))
+            progress(f"simulating {mapped.top} in cells on {job.name}, {delays} delays")
+            return vars(_layer(model(), ports, config, job, delays, clock_mhz))
 
         key = facts | {"job": [job.name, digest(job.x.tobytes()), digest(job.w.tobytes())]}
-        layers.append(LayerEnergy(**kept_json("energy", key, work)))
-    return Consumption(workload, delays, clock_mhz, tuple(layers))
+        layers.append(LayerEnergy(**cached_json("silicon", "energy", key, work)))
+    return PowerReport(workload, delays, clock_mhz, tuple(layers))
 
 
 def _layer(
-    flat: Any,
-    model: energy.Model,
+    model: energy.EnergyModel,
     ports: list[dict[str, Any]],
     config: ArrayConfig,
     job: Job,
     delays: str,
     clock_mhz: float,
 ) -> LayerEnergy:
-    simulation = simulate.Simulation(flat, delays)
+    simulation = simulate.Simulation(model.flat, delays)
     count = streams.run(simulation, ports, config, job)
     seconds = count.cycles * simulate.LANES / (clock_mhz * 1e6)
-    found = model.energy(energy.Activity(simulation.toggles, simulation.clocked, seconds))
+    spent = model.energy(energy.Activity(simulation.toggles, simulation.clocked, seconds))
     scale = FEMTO / count.macs
     return LayerEnergy(
         layer=job.name,
         macs=count.macs,
-        femtojoules=found.total * scale,
-        parts={part: value * scale for part, value in found.parts.items()},
-        blocks={block: value * scale for block, value in found.blocks.items()},
+        femtojoules=spent.total * scale,
+        parts={part: value * scale for part, value in spent.parts.items()},
+        blocks={block: value * scale for block, value in spent.blocks.items()},
         macs_per_cycle=count.macs / count.cycles / simulate.LANES,
         toggles=float(simulation.toggles.sum()) / count.macs,
     )

@@ -9,13 +9,14 @@ Bit j of a net's word is its value in stream j. Two ways to count:
 """
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from sysmt.base.errors import UserError
 
 from .flat import NONE, Flat
-from .kernels import DEEPEST, levelled, next_states, settle, sweep, write
+from .kernels import DEEPEST, Fanout, Gates, Programs, Wavefront, levelled, next_states, settle, sweep, write
 from .logic import decisions
 
 LANES = 64
@@ -42,9 +43,9 @@ class _Functions:
             self.starts.append(len(self.rows))
         return self.known[table, inputs]
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
-        """Starts, and rows of (input, low, high)."""
-        return np.array(self.starts, np.int64), np.array(self.rows, np.int64).reshape(-1, 3)
+    def arrays(self) -> Programs:
+        """As the compiled loops take them."""
+        return Programs(np.array(self.starts, np.int64), np.array(self.rows, np.int64).reshape(-1, 3))
 
 
 class Simulation:
@@ -72,22 +73,22 @@ class Simulation:
         self.toggles = np.zeros(flat.nets, np.int64)
         self.clocked = np.zeros(len(flat.kind), np.int64)
         functions = _Functions()
-        gates, registers = _parts(flat, functions)
-        self._starts, self._rows = functions.arrays()
-        self._program, self._ins, self._out = gates
-        order = _levels(self._ins, self._out, flat.nets)
-        self._program, self._ins, self._out = self._program[order], self._ins[order], self._out[order]
-        self._next, self._next_ins, self._q, self._register, self._enable, self._gate = registers
-        self._fan_starts, self._fan = _fanout(self._ins, flat.nets)
-        self._buffers = [np.zeros(len(order), np.int64) for _ in range(2)]
-        self._words = np.zeros(len(order), np.uint64)
+        gates, self._registers = _parts(flat, functions)
+        self._programs = functions.arrays()
+        order = _levels(gates, flat.nets)
+        self._gates = Gates(gates.program[order], gates.ins[order], gates.out[order])
+        self._fanout = _fanout(self._gates.ins, flat.nets)
         self._changed = np.zeros(flat.nets, np.int64)
-        self._stamps = np.full(len(order), -1, np.int64)
-        self._stamp = np.zeros(1, np.int64)
+        self._wavefront = Wavefront(
+            due=np.zeros(len(order), np.int64),
+            words=np.zeros(len(order), np.uint64),
+            stamps=np.full(len(order), -1, np.int64),
+            stamp=np.zeros(1, np.int64),
+        )
         self._sweep(np.zeros(flat.nets, np.int64))
 
     def _sweep(self, toggles: np.ndarray) -> None:
-        sweep(self.values, self._program, self._ins, self._out, self._starts, self._rows, toggles)
+        sweep(self.values, self._gates, self._programs, toggles)
 
     def port(self, name: str) -> np.ndarray:
         """The words of a port, bit 0 first."""
@@ -95,13 +96,13 @@ class Simulation:
 
     def cycle(self, inputs: dict[str, np.ndarray]) -> None:
         """One rising edge, after which the inputs named have new words; then everything settles."""
-        values = self.values
-        taken = next_states(values, self._next, self._next_ins, self._q, self._enable, self._starts, self._rows)
+        values, registers = self.values, self._registers
+        taken = next_states(values, registers.gates, registers.enable, self._programs)
         if self.counting:
-            enables = np.where(self._enable == NONE, _ALL, values[self._enable])
-            self.clocked[self._register] += np.bitwise_count(enables).astype(np.int64)
-            self.clocked[self._gate] += LANES
-        nets = [self._q, *(self.flat.ports[name][1] for name in inputs)]
+            enables = np.where(registers.enable == NONE, _ALL, values[registers.enable])
+            self.clocked[registers.cells] += np.bitwise_count(enables).astype(np.int64)
+            self.clocked[registers.clock_gates] += LANES
+        nets = [registers.gates.out, *(self.flat.ports[name][1] for name in inputs)]
         words = [taken, *inputs.values()]
         counts = self.toggles if self.counting else np.zeros(self.flat.nets, np.int64)
         changed = write(values, np.concatenate(nets), np.concatenate(words), counts, self._changed)
@@ -112,15 +113,25 @@ class Simulation:
                 values,
                 changed,
                 self._changed,
-                (self._program, self._ins, self._out, self._starts, self._rows),
-                (self._fan_starts, self._fan),
-                (self._buffers[0], self._words, self._stamps, self._stamp),
+                self._gates,
+                self._programs,
+                self._fanout,
+                self._wavefront,
                 counts,
             )
 
 
-def _parts(flat: Flat, functions: _Functions) -> tuple[tuple, tuple]:
-    """Gates and registers as arrays: programs, input nets, output nets."""
+class _Registers(NamedTuple):
+    """Registers: as gates that write their outputs, their cells, the nets of their enables, and the clock gates."""
+
+    gates: Gates
+    cells: np.ndarray
+    enable: np.ndarray
+    clock_gates: np.ndarray
+
+
+def _parts(flat: Flat, functions: _Functions) -> tuple[Gates, _Registers]:
+    """Gates and registers as arrays."""
     program, ins, out = [], [], []
     registers: list[list[np.ndarray]] = [[], [], [], [], []]
     gated: dict[int, int] = {}
@@ -166,24 +177,26 @@ def _parts(flat: Flat, functions: _Functions) -> tuple[tuple, tuple]:
             program.append(np.full(int(used.sum()), number_of))
             ins.append(padded(inputs[used]))
             out.append(outputs[used, i])
+    next_program, next_ins, q_nets, register_cells, enable = (np.concatenate(column) for column in registers)
+    clock_gates = np.concatenate([np.zeros(0, np.int64), *gate_cells])
     return (
-        (np.concatenate(program), np.concatenate(ins), np.concatenate(out)),
-        (*(np.concatenate(column) for column in registers), np.concatenate([np.zeros(0, np.int64), *gate_cells])),
+        Gates(np.concatenate(program), np.concatenate(ins), np.concatenate(out)),
+        _Registers(Gates(next_program, next_ins, q_nets), register_cells, enable, clock_gates),
     )
 
 
-def _levels(ins: np.ndarray, out: np.ndarray, nets: int) -> np.ndarray:
+def _levels(gates: Gates, nets: int) -> np.ndarray:
     """Gates in an order in which every input comes before; a loop is refused."""
-    placed, count = levelled(ins, out, nets)
-    if count < len(out):
-        raise UserError(f"a combinational loop through {len(out) - count} gates cannot be simulated: break it")
+    placed, count = levelled(gates.ins, gates.out, nets)
+    if count < len(gates.out):
+        raise UserError(f"a combinational loop through {len(gates.out) - count} gates cannot be simulated: break it")
     return placed
 
 
-def _fanout(ins: np.ndarray, nets: int) -> tuple[np.ndarray, np.ndarray]:
+def _fanout(ins: np.ndarray, nets: int) -> Fanout:
     """The gates that each net leads to, net after net."""
     gates = np.repeat(np.arange(len(ins)), ins.shape[1])
     flat = ins.ravel()
-    kept = flat > 1
-    order = np.argsort(flat[kept], kind="stable")
-    return np.searchsorted(flat[kept][order], np.arange(nets + 1)), gates[kept][order]
+    connected = flat > 1
+    order = np.argsort(flat[connected], kind="stable")
+    return Fanout(np.searchsorted(flat[connected][order], np.arange(nets + 1)), gates[connected][order])

@@ -18,13 +18,13 @@ EDGES = ("rise", "fall")
 
 def loads(flat: Flat) -> np.ndarray:
     """Capacitance of every net, in the library's unit."""
-    found = np.zeros(flat.nets)
+    load = np.zeros(flat.nets)
     for number, cell in enumerate(flat.kinds):
         cells = flat.of(number)
         for i, pin in enumerate(cell.inputs):
             nets = flat.pins[cells, i]
-            np.add.at(found, nets[nets != NONE], cell.pins[pin].capacitance)
-    return found
+            np.add.at(load, nets[nets != NONE], cell.pins[pin].capacitance)
+    return load
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Edges:
 
 def edges(flat: Flat, load: np.ndarray) -> Edges:
     """Propagate the edges of ports and registers through all gates."""
-    found = Edges(
+    result = Edges(
         {edge: np.zeros(flat.nets) for edge in EDGES},
         {edge: np.zeros(flat.nets) for edge in EDGES},
         {edge: np.arange(flat.nets) for edge in EDGES},
@@ -59,22 +59,22 @@ def edges(flat: Flat, load: np.ndarray) -> Edges:
             for arc in cell.pins[pin].arcs:
                 if arc.related in cell.inputs and _is_delay(arc):
                     source = flat.pins[cells[used], cell.inputs.index(arc.related)]
-                    _through(arc, source, nets[used], load, found, cell.is_register)
-    return found
+                    _through(arc, source, nets[used], load, result, cell.is_register)
+    return result
 
 
-def _through(arc: Arc, source: np.ndarray, nets: np.ndarray, load: np.ndarray, found: Edges, begins: bool) -> None:
+def _through(arc: Arc, source: np.ndarray, nets: np.ndarray, load: np.ndarray, result: Edges, begins: bool) -> None:
     """The edges that come through one arc; those of a register begin a path."""
     for edge, table in arc.slews.items():
         for before in _causes(arc, edge):
-            slew = table(found.slew[before][source], load[nets])
-            found.slew[edge][nets] = np.maximum(found.slew[edge][nets], slew)
+            slew = table(result.slew[before][source], load[nets])
+            result.slew[edge][nets] = np.maximum(result.slew[edge][nets], slew)
             if edge in arc.delays:
-                delay = arc.delays[edge](found.slew[before][source], load[nets])
-                arrival = delay + (0.0 if begins else found.arrival[before][source])
-                later = arrival > found.arrival[edge][nets]
-                found.arrival[edge][nets[later]] = arrival[later]
-                found.source[edge][nets[later]] = nets[later] if begins else source[later]
+                delay = arc.delays[edge](result.slew[before][source], load[nets])
+                arrival = delay + (0.0 if begins else result.arrival[before][source])
+                later = arrival > result.arrival[edge][nets]
+                result.arrival[edge][nets[later]] = arrival[later]
+                result.source[edge][nets[later]] = nets[later] if begins else source[later]
 
 
 def _is_delay(arc: Arc) -> bool:
@@ -105,7 +105,7 @@ def _levels(flat: Flat) -> list[tuple[np.ndarray, int]]:
             inputs[cells, :count] = np.maximum(flat.pins[cells, :count], 0)
         width = len(cell.outputs)
         outputs[cells, :width] = np.maximum(flat.pins[cells, count : count + width], 0)
-    gates = ~np.array([cell.is_register for cell in flat.kinds])[flat.kind]
+    gates = ~np.array([cell.is_register for cell in flat.kinds], bool)[flat.kind]
     while True:
         reached = depth[inputs].max(axis=1) + 1
         reached[~gates] = 0
@@ -116,6 +116,6 @@ def _levels(flat: Flat) -> list[tuple[np.ndarray, int]]:
             nets = outputs[:, column]
             np.maximum.at(depth, nets[nets > 1], level[nets > 1])
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for cell, key in enumerate(zip(level.tolist(), flat.kind.tolist(), strict=True)):
-        groups[key].append(cell)
+    for index, key in enumerate(zip(level.tolist(), flat.kind.tolist(), strict=True)):
+        groups[key].append(index)
     return [(np.array(groups[key]), key[1]) for key in sorted(groups)]

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from sysmt.base.cache import cached_json, digest
 from sysmt.base.errors import UserError
 
 from . import structural
-from .disk_cache import digest, kept_json
 from .flat import flatten
-from .liberty import Library
+from .liberty import CellLibrary
 from .mapping import Mapped
 from .netlist import Netlist
 from .timing_estimate import TOOL, slowest
@@ -47,7 +47,7 @@ class Timing:
     -------
     tool : str
     period_ps : float
-        The shortest period at which every path is in time.
+        The shortest period at which every path is in time; 0 where no path ends in a register or an output.
     paths : list of Slowest
         Per module that has a register or a port at the end of a path, the slowest first.
     """
@@ -70,7 +70,7 @@ def version() -> str:
     return f"OpenSTA {subprocess.run(['sta', '-version'], capture_output=True, text=True).stdout.strip()}"
 
 
-def run(script: str, library: Library, netlist: str) -> str:
+def run(script: str, library: CellLibrary, netlist: str) -> str:
     """What OpenSTA prints while it runs `script` on a netlist; without the wires that a library may assume."""
     with tempfile.TemporaryDirectory() as scratch:
         cells = re.sub(rb"default_wire_load\s*:[^;]*;", b"", library.source)
@@ -87,7 +87,7 @@ def run(script: str, library: Library, netlist: str) -> str:
     return output
 
 
-def linked(top: str, period_ps: float, library: Library) -> str:
+def linked(top: str, period_ps: float, library: CellLibrary) -> str:
     """The beginning of a script: library and netlist read, clock defined."""
     period = period_ps * 1e-12 / library.seconds
     return "\n".join(
@@ -103,28 +103,30 @@ def linked(top: str, period_ps: float, library: Library) -> str:
     )
 
 
-def measure(mapped: Mapped, library: Library, period_ps: float, tool: str = "") -> Timing:
+def measure(mapped: Mapped, library: CellLibrary, period_ps: float, tool: str = "") -> Timing:
     """Time a mapped design; found again when the same was timed before.
 
     Parameters
     ----------
     mapped : Mapped
-    library : Library
+    library : CellLibrary
     period_ps : float
         The clock asked for. It changes nothing but the slacks, from which the shortest period follows.
     tool : str
         "opensta", "estimate" (`sysmt.sim.flow.timing_estimate`), or "": OpenSTA where it is installed.
     """
+    if not mapped.netlist.cells:
+        return Timing("no cells to be timed", 0.0)
     if (tool or ("opensta" if available() else "estimate")) == "estimate":
         facts = {"netlist": digest(structural.verilog(mapped.netlist)), "library": digest(library.source), "tool": 1}
-        rows = kept_json("estimate", facts, lambda: slowest(flatten(mapped.netlist, library)))
-        return _timing(TOOL, [Slowest(module, *_named(mapped, library, ends), ps) for module, *ends, ps in rows])
+        rows = cached_json("silicon", "estimate", facts, lambda: slowest(flatten(mapped.netlist, library)))
+        return _timing(TOOL, mapped, library, rows)
     script = linked(mapped.top, period_ps, library)
     script += "report_checks -path_delay max -format summary -group_count 1000000 -unique_paths_to_endpoint\n"
     text = structural.verilog(mapped.netlist)
     facts = {"netlist": digest(text), "library": digest(library.source), "script": script}
 
-    def work() -> list[tuple[str, str, float]]:
+    def work() -> list[tuple[str, str, str, float]]:
         output = run(script, library, text)
         worst: dict[str, tuple[str, str, float]] = {}
         for match in _LINE.finditer(output):
@@ -132,35 +134,36 @@ def measure(mapped: Mapped, library: Library, period_ps: float, tool: str = "") 
             module = _where(mapped.netlist, library, match.group(2))[0]
             if module not in worst or worst[module][2] < period:
                 worst[module] = match.group(1), match.group(2), period
-        if not worst:
-            raise RuntimeError(f"OpenSTA found no path:\n{output[-2000:]}")
         return [(module, *path) for module, path in worst.items()]
 
-    rows = kept_json("opensta", facts | {"tool": [version(), "no wires"]}, work)
-    return _timing(version(), [Slowest(module, *_named(mapped, library, ends), ps) for module, *ends, ps in rows])
+    rows = cached_json("silicon", "opensta", facts | {"tool": [version(), "no wires"]}, work)
+    return _timing(version(), mapped, library, rows)
 
 
-def _timing(tool: str, paths: list[Slowest]) -> Timing:
-    ordered = sorted(paths, key=lambda path: -path.period_ps)
-    return Timing(tool, ordered[0].period_ps, ordered)
+def _timing(tool: str, mapped: Mapped, library: CellLibrary, rows: list[tuple[str, str, str, float]]) -> Timing:
+    """Rows of module, start, end and period as they are shown, the slowest first."""
+
+    def named(end: str) -> str:
+        return _where(mapped.netlist, library, end)[1]
+
+    paths = [Slowest(module, named(start), named(end), period_ps) for module, start, end, period_ps in rows]
+    paths.sort(key=lambda path: -path.period_ps)
+    return Timing(tool, paths[0].period_ps if paths else 0.0, paths)
 
 
-def _named(mapped: Mapped, library: Library, ends: list[str]) -> list[str]:
-    return [_where(mapped.netlist, library, end)[1] for end in ends]
-
-
-def _where(netlist: Netlist, library: Library, path: str) -> tuple[str, str]:
+def _where(netlist: Netlist, library: CellLibrary, path: str) -> tuple[str, str]:
     """The module in which a hierarchical name lies, and the name with the register's own in place of the cell's."""
-    module, names = netlist.modules[netlist.top], []
+    module = netlist.modules[netlist.top]
+    names: list[str] = []
     for name in path.split("/"):
         part = module.by_name.get(name)
         if part is None:
             names.append(name)
             break
         if part.kind not in netlist.modules:
-            nets = [bit for pin in library.cell(part.kind).outputs for bit in part.pins.get(pin, [])]
-            net, place = module.names.get(nets[0], (name, 0)) if nets else (name, 0)
-            names.append(f"{net}[{place}]")
+            bits = [bit for pin in library.cell(part.kind).outputs for bit in part.pins.get(pin, [])]
+            net, position = module.names.get(bits[0], (name, 0)) if bits and isinstance(bits[0], int) else (name, 0)
+            names.append(f"{net}[{position}]")
             break
         names.append(re.sub(r"_\d+$", "", name))
         module = netlist.modules[part.kind]

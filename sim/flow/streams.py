@@ -8,7 +8,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.golden.nbsmt import matmul
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
 
 from .simulate import LANES, Simulation
@@ -72,8 +72,8 @@ def run(simulation: Simulation, ports: list[dict[str, Any]], config: ArrayConfig
     sums = _sums(np.array(rows), config)
     for turn, part in enumerate(parts):
         expected = matmul(part.x, part.w, config.pe).sums
-        for lane, mine in enumerate(dealt):
-            m, n = mine[turn].m, mine[turn].n
+        for lane, own_tiles in enumerate(dealt):
+            m, n = own_tiles[turn].m, own_tiles[turn].n
             got = sums[lane, turn * config.rows : (turn + 1) * config.rows]
             if not np.array_equal(got, expected[m : m + config.rows, n : n + config.cols]):
                 raise AssertionError(f"{job.name}: netlist and golden model differ in stream {lane}, tile {turn}")

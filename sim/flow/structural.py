@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Mapped netlists as structural Verilog of the plainest kind, which every timing tool reads."""
 
+import re
+
 from .netlist import Bits, Module, Netlist
 
 
@@ -11,7 +13,7 @@ def verilog(netlist: Netlist) -> str:
 
 def _module(module: Module) -> str:
     names: dict[int | str, str] = {"0": "1'b0", "1": "1'b1", "x": "1'b0", "z": "1'b0"}
-    lines, aliases = [f"module {module.name} ({', '.join(module.ports)});"], []
+    lines, aliases = [f"module {_name(module.name)} ({', '.join(module.ports)});"], []
     for way in ("input", "output"):
         for port, (direction, bits) in module.ports.items():
             if direction == way:
@@ -27,10 +29,15 @@ def _module(module: Module) -> str:
     lines += [f"  wire n{bit};" for bit in wires]
     for part in module.parts:
         pins = ", ".join(f".{pin}({_bits(bits, names)})" for pin, bits in part.pins.items() if bits)
-        lines.append(f"  {part.kind} {part.name} ({pins});")
+        lines.append(f"  {_name(part.kind)} {part.name} ({pins});")
     return "\n".join([*lines, *aliases, "endmodule", ""])
 
 
+def _name(module: str) -> str:
+    """The name of a module, escaped where Verilog wants it."""
+    return module if re.fullmatch(r"[A-Za-z_][\w$]*", module) else f"\\{module} "
+
+
 def _bits(bits: Bits, names: dict[int | str, str]) -> str:
-    found = [names[bit] for bit in reversed(bits)]
-    return found[0] if len(found) == 1 else "{" + ", ".join(found) + "}"
+    terms = [names[bit] for bit in reversed(bits)]
+    return terms[0] if len(terms) == 1 else "{" + ", ".join(terms) + "}"

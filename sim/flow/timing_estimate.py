@@ -21,13 +21,13 @@ def slowest(flat: Flat) -> list[tuple[str, str, str, float]]:
     list of (module, start, end, period in picoseconds), the slowest first
         Starts and ends are hierarchical names of cells, or names of ports.
     """
-    found = edges(flat, loads(flat))
+    timing = edges(flat, loads(flat))
     drivers = _drivers(flat)
     worst: dict[str, tuple[str, str, str, float]] = {}
 
     def end(module: str, name: str, period: float, net: int, edge: str) -> None:
         if module not in worst or worst[module][3] < period:
-            worst[module] = module, _start(flat, found, drivers, net, edge), name, period
+            worst[module] = module, _start(flat, timing, drivers, net, edge), name, period
 
     scale = flat.library.seconds * 1e12
     for number, cell in enumerate(flat.kinds):
@@ -38,8 +38,8 @@ def slowest(flat: Flat) -> list[tuple[str, str, str, float]]:
                     nets = np.maximum(flat.pins[cells, i], 0)
                     for edge, table in arc.delays.items():
                         # The tables of constraints begin with the slew of the clock.
-                        setup = table(np.zeros(len(nets)), found.slew[edge][nets])
-                        periods = (found.arrival[edge][nets] + setup) * scale
+                        setup = table(np.zeros(len(nets)), timing.slew[edge][nets])
+                        periods = (timing.arrival[edge][nets] + setup) * scale
                         for row in _worst_rows(flat, cells, periods):
                             end_cell = int(cells[row])
                             end(flat.module(end_cell), flat.name(end_cell), float(periods[row]), int(nets[row]), edge)
@@ -48,7 +48,7 @@ def slowest(flat: Flat) -> list[tuple[str, str, str, float]]:
         if way == "output":
             for place, net in enumerate(nets):
                 for edge in EDGES:
-                    end(top, f"{name}[{place}]", float(found.arrival[edge][net] * scale), int(net), edge)
+                    end(top, f"{name}[{place}]", float(timing.arrival[edge][net] * scale), int(net), edge)
     return sorted(worst.values(), key=lambda path: -path[3])
 
 
@@ -62,22 +62,23 @@ def _worst_rows(flat: Flat, cells: np.ndarray, periods: np.ndarray) -> list[int]
 
 def _drivers(flat: Flat) -> np.ndarray:
     """The cell that drives each net."""
-    found = np.full(flat.nets, NONE)
+    drivers = np.full(flat.nets, NONE)
     for number, cell in enumerate(flat.kinds):
         cells = flat.of(number)
         for i in range(len(cell.outputs)):
             nets = flat.pins[cells, len(cell.inputs) + i]
-            found[nets[nets != NONE]] = cells[nets != NONE]
-    return found
+            drivers[nets[nets != NONE]] = cells[nets != NONE]
+    return drivers
 
 
-def _start(flat: Flat, found: Edges, drivers: np.ndarray, net: int, edge: str) -> str:
+def _start(flat: Flat, timing: Edges, drivers: np.ndarray, net: int, edge: str) -> str:
     """Where the latest path to a net begins; a rising edge may come of a falling one, so the later is followed."""
     for _ in range(len(flat.kind)):
-        before = int(found.source[edge][net])
+        before = int(timing.source[edge][net])
         if before == net:
             break
-        net, edge = before, max(EDGES, key=lambda e, n=before: found.arrival[e][n])
+        latest = {e: timing.arrival[e][before] for e in EDGES}
+        net, edge = before, max(EDGES, key=latest.__getitem__)
     if drivers[net] == NONE:
         return next((name for name, (_, nets) in flat.ports.items() if net in nets), "input")
     return flat.name(int(drivers[net]))

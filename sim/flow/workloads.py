@@ -9,9 +9,9 @@ from sysmt.base.errors import UserError
 from sysmt.base.files import data_folder
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.nn.digits import data as digits_data
-from sysmt.sim.nn.digits.network import forward as digits_forward
-from sysmt.sim.nn.digits.network import golden as digits_golden
-from sysmt.sim.nn.digits.network import load as digits_load
+from sysmt.sim.nn.digits.network import load as load_digits
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import LayerTrace, Runner, exact_plan, threaded
 
 from .streams import Job
 
@@ -33,10 +33,10 @@ def jobs(name: str) -> list[Job]:
         zero, the others and the weights uniform. Activations are those of exact runs.
     """
     if name == "digits":
-        layers = digits_load()
-        run = digits_forward(layers, digits_data.load()[1].pixels[:64], digits_golden(PEConfig()))
-        threaded = [record for record in run.records if record.layer.shape.threads is None]
-        return [Job(record.layer.shape.name, record.x, record.layer.weights) for record in threaded]
+        network = load_digits()
+        runner = Runner(network=network, engine=Golden(PEConfig()), plan=exact_plan(network))
+        _, traces = runner.traced(digits_data.load()[1].pixels[:64])
+        return [Job(trace.linear.name, trace.x, trace.w) for trace in traces if threaded(network)[trace.index]]
     if name == "resnet8":
         return _resnet8(data_folder() / "data")
     kind, _, share = name.partition(":")
@@ -64,11 +64,7 @@ def _resnet8_files(folder: Path) -> tuple[Path, Path]:
 def _resnet8(folder: Path) -> list[Job]:
     # The reader of .tflite files takes a while to load.
     from sysmt.sim.nn import inputs
-    from sysmt.sim.nn.engines import Golden
-    from sysmt.sim.nn.forward import Runner, Seen, exact_plan
-    from sysmt.sim.nn.network import build
-    from sysmt.sim.nn.readers.tflite import read
-    from sysmt.sim.quant.layer_stats import covered
+    from sysmt.sim.nn.model import read_model
 
     for path in _resnet8_files(folder):
         if not path.exists():
@@ -76,15 +72,15 @@ def _resnet8(folder: Path) -> list[Job]:
                 f"workload resnet8 needs {path.name}, which is not below {folder}: set SYSMT_DATA, or choose digits"
             )
     model, images = _resnet8_files(folder)
-    network = build(read(model))
-    taken = covered(network)
+    network = read_model(model).network
+    may = threaded(network)
     largest: dict[int, Job] = {}
 
-    def observe(seen: Seen) -> None:
-        k, n = seen.w.shape
+    def observe(trace: LayerTrace) -> None:
+        k, n = trace.w.shape
         known = largest.get(n)
-        if taken[seen.index] and (known is None or known.w.size * len(known.x) < seen.w.size * len(seen.x)):
-            largest[n] = Job(f"conv {k}x{n}", seen.x.copy(), seen.w.copy())
+        if may[trace.index] and (known is None or known.w.size * len(known.x) < trace.w.size * len(trace.x)):
+            largest[n] = Job(f"conv {k}x{n}", trace.x.copy(), trace.w.copy())
 
     runner = Runner(network=network, engine=Golden(PEConfig()), plan=exact_plan(network))
     runner(inputs.load(images, network, IMAGES).values, observe)

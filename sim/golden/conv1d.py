@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """1-D convolutions as the array's row-broadcast dataflow runs them (FuSeConv, DATE 2021), and NB-SMT's meaning there.
 
-A depthwise 1-D convolution of an image is a stack of lines, each with its own filter; an array row takes one. With T
-threads the taps are split like K of a matrix product (MICRO 2020, section 3): thread t has the t-th contiguous part of
-ceil(K / T) taps, the tail padded with zero taps; their activations are whatever follows on the line, zero past its end.
-So an output is the NB-SMT product of the activations under the filter with the filter, and one thread is exact.
+A depthwise 1-D convolution of an image is a stack of image rows, each with its own filter; a row of PEs takes one.
+With T threads the taps are split like K of a matrix product (MICRO 2020, section 3): thread t has the t-th contiguous
+part of ceil(K / T) taps, the tail padded with zero taps; their activations are whatever follows on the row, zero past
+its end. An output is the NB-SMT product of the activations under the filter with the filter; one thread is exact.
 
 How a tile of `cols` neighbouring outputs becomes steps: activations enter at the left and move one PE per step, a tap
 reaches all PEs of its row at once, so taps and activations go in reverse order and `cols` - 1 steps fill the row before
@@ -23,19 +23,20 @@ from sysmt.hdl.params.checks import in_range
 from sysmt.hdl.params.pe import PEConfig
 
 from .fuseconv import check_conv1d
-from .nbsmt import Product, matmul
-from .nbsmt_counters import Counters
+from .kind import golden_of
+from .matmul import matmul
+from .product import Product
 from .tiling import Tile
 
 
 @dataclass(frozen=True, eq=False)
-class Lines:
+class ConvRows:
     """1-D convolutions side by side.
 
     Parameters
     ----------
     x : uint8 [L, length]
-        Padded lines.
+        Padded rows of images.
     w : int8 [L, K]
         The filter of each.
     stride : int
@@ -45,26 +46,26 @@ class Lines:
     w: np.ndarray
     stride: int = 1
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, operand, dtype in (("x", self.x, np.uint8), ("w", self.w, np.int8)):
             if operand.dtype != dtype or operand.ndim != 2 or 0 in operand.shape:
                 given = f"{operand.dtype} {list(operand.shape)}"
-                raise UserError(f"{name} must be a {np.dtype(dtype)} array of lines, not {given}")
+                raise UserError(f"{name} must be a {np.dtype(dtype)} array of rows, not {given}")
         if len(self.x) != len(self.w):
-            raise UserError(f"x and w must have the same number of lines, not {len(self.x)} and {len(self.w)}")
+            raise UserError(f"x and w must have the same number of rows, not {len(self.x)} and {len(self.w)}")
         in_range("stride", self.stride, 1, 2**31 - 1)
         if self.taps > self.x.shape[1]:
-            raise UserError(f"kernel must fit into the padded line: {self.taps} taps, {self.x.shape[1]} pixels")
+            raise UserError(f"kernel must fit into the padded row: {self.taps} taps, {self.x.shape[1]} pixels")
 
     @property
     def taps(self) -> int:
         """Taps of every filter, K."""
-        return self.w.shape[1]
+        return int(self.w.shape[1])
 
     @property
     def pixels(self) -> int:
-        """Outputs of every line."""
-        return (self.x.shape[1] - self.taps) // self.stride + 1
+        """Outputs of every row."""
+        return int(self.x.shape[1] - self.taps) // self.stride + 1
 
     def under(self, start: int, count: int, offset: int) -> np.ndarray:
         """Activations `offset` past the places of `count` outputs from `start` on: uint8 [L, count], 0 past the end."""
@@ -73,7 +74,7 @@ class Lines:
         return np.where(inside, self.x[:, np.where(inside, places, 0)], np.uint8(0))
 
 
-def lines_of(
+def rows_of_image(
     x: np.ndarray,
     w: np.ndarray,
     *,
@@ -81,8 +82,8 @@ def lines_of(
     stride: tuple[int, int] = (1, 1),
     padding: tuple[int, int] = (0, 0),
     fill: int = 0,
-) -> Lines:
-    """The lines of `sysmt.sim.golden.fuseconv.conv1d`, with the same parameters: by channel, each from top to bottom.
+) -> ConvRows:
+    """The rows of `sysmt.sim.golden.fuseconv.conv1d`, with the same parameters: by channel, each from top to bottom.
 
     Raises
     ------
@@ -95,17 +96,17 @@ def lines_of(
         x, across, along = x.swapaxes(0, 1), along, across
     kept = np.pad(x[::across], ((0, 0), padding, (0, 0)), constant_values=fill)
     by_channel = kept.transpose(2, 0, 1)
-    lines = np.ascontiguousarray(by_channel.reshape(-1, kept.shape[1]))
-    return Lines(lines, np.repeat(np.ascontiguousarray(w.T), len(kept), axis=0), along)
+    rows = np.ascontiguousarray(by_channel.reshape(-1, kept.shape[1]))
+    return ConvRows(rows, np.repeat(np.ascontiguousarray(w.T), len(kept), axis=0), along)
 
 
-def image_of(sums: np.ndarray, channels: int, axis: str = "row") -> np.ndarray:
-    """Sums [L, pixels] of `lines_of` back as an image [H', W', channels]."""
-    image = sums.reshape(channels, -1, sums.shape[1]).transpose(1, 2, 0)
+def image_of_rows(sums: np.ndarray, channels: int, axis: str = "row") -> np.ndarray:
+    """Sums [L, pixels] of `rows_of_image` back as an image [H', W', channels]."""
+    image: np.ndarray = sums.reshape(channels, -1, sums.shape[1]).transpose(1, 2, 0)
     return image if axis == "row" else image.swapaxes(0, 1)
 
 
-def convolve(lines: Lines, pe: PEConfig, threads: int | None = None) -> Product:
+def convolve_rows(rows: ConvRows, pe: PEConfig, threads: int | None = None) -> Product:
     """What the array computes and counts: sums int32 [L, pixels], and the counters of all taps.
 
     Steps that only fill a row count nothing.
@@ -116,33 +117,33 @@ def convolve(lines: Lines, pe: PEConfig, threads: int | None = None) -> Product:
         The filter could overflow the accumulator, or the PE cannot run `threads`.
     """
     threads = pe.throttle(threads)
-    pe.check_k(lines.taps)
-    taps = threads * pe.steps(lines.taps, threads)
-    w = np.zeros((len(lines.w), taps), np.int8)
-    w[:, : lines.taps] = lines.w
-    x = np.stack([lines.under(0, lines.pixels, k) for k in range(taps)], axis=2)
+    pe.check_k(rows.taps)
+    taps = threads * pe.steps(rows.taps, threads)
+    w = np.zeros((len(rows.w), taps), np.int8)
+    w[:, : rows.taps] = rows.w
+    x = np.stack([rows.under(0, rows.pixels, k) for k in range(taps)], axis=2)
     sums = np.zeros(x.shape[:2], np.int32)
-    counters = Counters()
+    counters = golden_of(pe).counters()
     filters, which = np.unique(w, axis=0, return_inverse=True)
     for index, taps_of in enumerate(filters):
         mine = which.reshape(-1) == index
         product = matmul(x[mine].reshape(-1, taps), taps_of[:, None], pe, threads)
-        sums[mine] = product.sums.reshape(-1, lines.pixels)
+        sums[mine] = product.sums.reshape(-1, rows.pixels)
         counters += product.counters
     return Product(sums, counters)
 
 
-def line_tiles(lines: Lines, config: ArrayConfig) -> Iterator[Tile]:
-    """Tiles in the order they run: the narrow ones at the end of the lines first, so that none follows a wider one."""
-    rest = lines.pixels % config.cols
-    starts = list(range(0, lines.pixels - rest, config.cols))
-    for n, cols in [(lines.pixels - rest, rest)] * (rest > 0) + [(start, config.cols) for start in starts]:
-        for m in range(0, len(lines.x), config.rows):
-            yield Tile(m, n, min(config.rows, len(lines.x) - m), cols)
+def conv1d_tiles(rows: ConvRows, config: ArrayConfig) -> Iterator[Tile]:
+    """Tiles in the order they run: the narrow ones at the end of the rows first, so that none follows a wider one."""
+    rest = rows.pixels % config.cols
+    starts = list(range(0, rows.pixels - rest, config.cols))
+    for n, cols in [(rows.pixels - rest, rest)] * (rest > 0) + [(start, config.cols) for start in starts]:
+        for m in range(0, len(rows.x), config.rows):
+            yield Tile(m, n, min(config.rows, len(rows.x) - m), cols)
 
 
-def line_steps(
-    lines: Lines, tile: Tile, config: ArrayConfig, threads: int
+def conv1d_steps(
+    rows: ConvRows, tile: Tile, config: ArrayConfig, threads: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Operands of every step of `tile`.
 
@@ -154,23 +155,23 @@ def line_steps(
     tap : bool [steps]
         Whether the step has a tap or only fills.
     """
-    part = config.pe.steps(lines.taps, threads)
-    total = config.fuse_steps(tile.cols, lines.taps, lines.stride, threads)
+    part = config.pe.steps(rows.taps, threads)
+    total = config.fuse_steps(tile.cols, rows.taps, rows.stride, threads)
     x = np.zeros((total, config.rows, config.pe.threads), np.uint8)
     w = np.zeros((total, config.w_lanes, config.pe.threads), np.int8)
     tap = np.zeros(total, bool)
     mine = slice(tile.m, tile.m + tile.rows)
-    band = Lines(lines.x[mine], lines.w[mine], lines.stride)
+    band = ConvRows(rows.x[mine], rows.w[mine], rows.stride)
     begin = 0
-    for phase in range(min(lines.stride, part)):
-        taps = np.arange(phase, part, lines.stride)[::-1]
+    for phase in range(min(rows.stride, part)):
+        taps = np.arange(phase, part, rows.stride)[::-1]
         count = tile.cols - 1 + len(taps)
         tap[begin + tile.cols - 1 : begin + count] = True
         for thread in range(threads):
             inputs = band.under(tile.n, count, thread * part + phase)
             x[begin : begin + count, : tile.rows, thread] = inputs[:, ::-1].T
             for step, k in enumerate(taps + thread * part, begin + tile.cols - 1):
-                if k < lines.taps:
+                if k < rows.taps:
                     w[step, config.rows - tile.rows : config.rows, thread] = band.w[::-1, k]
         begin += count
     return x, w, tap

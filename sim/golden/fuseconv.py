@@ -57,7 +57,8 @@ def conv1d(
     """
     check_conv1d(x, w, axis=axis, stride=stride, padding=padding, fill=fill)
     if axis == "col":
-        return conv1d(x.swapaxes(0, 1), w, axis="row", stride=stride[::-1], padding=padding, fill=fill).swapaxes(0, 1)
+        turned = conv1d(x.swapaxes(0, 1), w, axis="row", stride=stride[::-1], padding=padding, fill=fill)
+        return np.swapaxes(turned, 0, 1)
     taps, length = len(w), x.shape[1] + sum(padding)
     lines = np.pad(x[:: stride[0]], ((0, 0), padding, (0, 0)), constant_values=fill).astype(np.int32)
     pixels = (length - taps) // stride[1] + 1

@@ -1,21 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Golden model of NB-SMT: the matrix product that the array computes, bit for bit, at the speed of a few dense ones.
+"""The sums of NB-SMT at the speed of a few dense matrix products, from the terms of its policy.
 
 NB-SMT: Shomron and Weiser, MICRO 2020, section 3. `sysmt.sim.golden.nbsmt_terms` makes a sum of products of a policy.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import reduce
 from itertools import combinations
 
 import numpy as np
 
-from sysmt.base.errors import UserError
-from sysmt.hdl.params.pe import PEConfig
-
-from .nbsmt_counters import Counters, count
-from .nbsmt_terms import Term, terms
+from .nbsmt_terms import Term
 from .parallel import for_each, workers
 
 FLOAT32_EXACT = 2**24
@@ -36,70 +31,6 @@ IDENTITY = np.arange(256)
 ONE = np.float32(1)
 
 
-@dataclass(frozen=True, eq=False)
-class Product:
-    """What the array computed and counted.
-
-    Parameters
-    ----------
-    sums : int32 [M, N]
-    counters : Counters
-    """
-
-    sums: np.ndarray
-    counters: Counters
-
-
-def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = None, counting: bool = True) -> Product:
-    """Multiply x by w as an array of these PEs does.
-
-    Parameters
-    ----------
-    x : uint8 [M, K]
-        Activations.
-    w : int8 [K, N]
-        Weights.
-    pe : PEConfig
-    threads : int, optional
-        Threads to run on, if fewer than the PE has (throttling).
-    counting : bool
-        Whether the counters are wanted; without, they are all 0.
-
-    Raises
-    ------
-    UserError
-        Type or shape of an operand is wrong, K could overflow the accumulator, or the PE cannot run `threads`.
-    """
-    check_operands(x, w, pe)
-    threads = pe.throttle(threads)
-    by_thread = split(x, threads), split(w.T, threads)
-    return Product(_sums(*by_thread, terms(pe, threads)), count(*by_thread, pe) if counting else Counters())
-
-
-def check_operands(x: np.ndarray, w: np.ndarray, pe: PEConfig) -> None:
-    """Refuse what the array cannot multiply (`UserError`, one line)."""
-    for name, operand, dtype, shape in (("x", x, np.uint8, "[M, K]"), ("w", w, np.int8, "[K, N]")):
-        if not isinstance(operand, np.ndarray) or operand.dtype != dtype or operand.ndim != 2:
-            raise UserError(
-                f"{name} must be a {np.dtype(dtype)} array {shape}, not {_describe(operand)}; "
-                "quantise and reshape it first"
-            )
-    if x.shape[1] != w.shape[0]:
-        raise UserError(
-            f"x [M, K] and w [K, N] must agree in K, not {x.shape[1]} and {w.shape[0]}; transpose or slice one of them"
-        )
-    pe.check_k(x.shape[1])
-    for name, size in (("M, the rows of x,", x.shape[0]), ("N, the columns of w,", w.shape[1])):
-        if size == 0:
-            raise UserError(f"{name} must be at least 1, not 0")
-
-
-def _describe(operand: object) -> str:
-    if isinstance(operand, np.ndarray):
-        return f"{operand.dtype} {list(operand.shape)}"
-    return type(operand).__name__
-
-
 def split(operand: np.ndarray, threads: int) -> np.ndarray:
     """Give each thread its contiguous part of K, the tail padded with zeros: [L, K] becomes [L, T, ceil(K / T)]."""
     length, k = operand.shape
@@ -109,7 +40,7 @@ def split(operand: np.ndarray, threads: int) -> np.ndarray:
     return padded.reshape(length, threads, steps)
 
 
-def _sums(x: np.ndarray, w: np.ndarray, policy: tuple[Term, ...]) -> np.ndarray:
+def sum_of_terms(x: np.ndarray, w: np.ndarray, policy: tuple[Term, ...]) -> np.ndarray:
     """Add up the terms: x uint8 [M, T, steps], w int8 [N, T, steps] -> int32 [M, N]."""
     (m, threads, steps), n = x.shape, w.shape[0]
     blocks_x = [(b, term.x) for term in policy for b in combinations(range(1, threads), term.others)]

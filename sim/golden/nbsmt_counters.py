@@ -5,46 +5,22 @@ Per step, all that the counters need of an operand is whether it is zero, fits i
 row's T activations make one of 3**T patterns, likewise one column's T weights. Counting patterns per step over the rows
 and over the columns, and multiplying the two histograms, gives how often each pair of patterns met: the counters are
 that table weighted by what the rules say about one meeting.
+
+Policies that detect zeros reduce active threads of colliding steps only; the others reduce whatever their rule says,
+active or not, and `min` reduces every thread of every step, the zero padding of K included.
 """
 
 from collections.abc import Callable
-from dataclasses import astuple, dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 
+from .product import Counters
 from .rounding import fits_w, fits_x
 
 ZERO, FITS, WIDE = 0, 1, 2
-
-
-@dataclass(frozen=True)
-class Counters:
-    """What the PEs of the array count, over the real (unpadded) outputs.
-
-    Parameters
-    ----------
-    active : int
-        Products with both operands non-zero.
-    busy : int
-        (output, step) pairs with at least one active thread.
-    collisions : int
-        (output, step) pairs with more than one active thread, on a PE that runs more than one.
-    reduced : int
-        Products computed from an operand that went through reduction, even where its value survived. Policies that
-        detect zeros reduce active threads of colliding steps only; the others reduce whatever their rule says, active
-        or not, and `min` reduces every thread of every step, the zero padding of K included.
-    """
-
-    active: int = 0
-    busy: int = 0
-    collisions: int = 0
-    reduced: int = 0
-
-    def __add__(self, other: "Counters") -> "Counters":
-        return Counters(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 def count(x: np.ndarray, w: np.ndarray, pe: NbSmtConfig) -> Counters:
@@ -101,4 +77,5 @@ def _reduced(pe: NbSmtConfig, x_wide: np.ndarray, w_wide: np.ndarray, active: np
     if not rules.detects_zeros:
         return two if threads == 2 else four
     n = active.sum(axis=-1, keepdims=True)
-    return active & (((n == 2) & two) | ((n > 2) & four))
+    reduced: np.ndarray = active & (((n == 2) & two) | ((n > 2) & four))
+    return reduced

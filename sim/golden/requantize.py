@@ -17,6 +17,7 @@ from math import floor, frexp
 
 import numpy as np
 
+from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import UserError
 
 from .rounding import shift_right
@@ -56,7 +57,9 @@ def quantize_multiplier(scale: float, variant: str = "double") -> tuple[int, int
     return multiplier, shift
 
 
-def multiply(value: np.ndarray, multiplier: np.ndarray, shift: np.ndarray, variant: str = "double") -> np.ndarray:
+def multiply(
+    value: np.ndarray, multiplier: np.ndarray | int, shift: np.ndarray | int, variant: str = "double"
+) -> np.ndarray:
     """Multiply by a quantised multiplier (TFLite's `MultiplyByQuantizedMultiplier`).
 
     Parameters
@@ -117,7 +120,7 @@ class Requantize:
     high: int = 255
     variant: str = "double"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         _check_variant(self.variant)
         if not self.low <= self.high:
             raise UserError(f"low must be at most high, not {self.low} and {self.high}; swap them")
@@ -127,17 +130,19 @@ class Requantize:
     @property
     def scale(self) -> np.ndarray:
         """The real scale, float64 [N]."""
-        return np.asarray(self.multiplier) * 2.0 ** (np.asarray(self.shift) - 31)
+        scale: np.ndarray = np.asarray(self.multiplier) * 2.0 ** (np.asarray(self.shift) - 31)
+        return scale
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         """Requantise sums int32 [..., N] to int64 [..., N] within `low..high`."""
         scaled = multiply(sums.astype(np.int64) + self.bias, self.multiplier, self.shift, self.variant)
-        return np.clip(scaled + self.zero_point, self.low, self.high)
+        clamped: np.ndarray = np.clip(scaled + self.zero_point, self.low, self.high)
+        return clamped
 
 
 def _check_variant(variant: str) -> None:
     if variant not in VARIANTS:
-        raise UserError(f"variant must be one of {', '.join(VARIANTS)}, not {variant!r}")
+        raise UserError(must_be_one_of("variant", variant, VARIANTS))
 
 
 def _check_range(name: str, values: np.ndarray, low: int, high: int) -> None:

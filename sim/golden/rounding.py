@@ -20,15 +20,15 @@ def shift_right(value: np.ndarray, bits: np.ndarray | int, mode: str) -> np.ndar
     mode : str
         One of `MODES`.
     """
-    if mode == "truncate":
-        return value >> bits
-    half = np.left_shift(1, bits, dtype=value.dtype) >> 1
-    if mode == "nearest":
-        return (value + half) >> bits
-    if mode == "away":
+    if mode not in MODES:
+        raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+    up: np.ndarray | int = 0
+    if mode != "truncate":
+        half = np.left_shift(1, bits, dtype=value.dtype) >> 1
         # One less than half for negative values: their ties then go down, away from zero.
-        return (value + half - ((value < 0) & (half > 0))) >> bits
-    raise ValueError(f"mode must be one of {', '.join(MODES)}, not {mode!r}")
+        up = half - ((value < 0) & (half > 0)) if mode == "away" else half
+    rounded: np.ndarray = (value + up) >> bits
+    return rounded
 
 
 def fits_x(x: np.ndarray) -> np.ndarray:
@@ -43,9 +43,11 @@ def fits_w(w: np.ndarray) -> np.ndarray:
 
 def reduce_x(x: np.ndarray, mode: str) -> np.ndarray:
     """Round an activation (0..255) to 4 bits and give it its weight back: a multiple of 16 from 0 to 240."""
-    return 16 * np.minimum(shift_right(x, 4, mode), 15)
+    reduced: np.ndarray = 16 * np.minimum(shift_right(x, 4, mode), 15)
+    return reduced
 
 
 def reduce_w(w: np.ndarray, mode: str) -> np.ndarray:
     """Round a weight (-128..127) to 4 bits and give it its weight back: a multiple of 16 from -128 to 112."""
-    return 16 * np.minimum(shift_right(w, 4, mode), 7)
+    reduced: np.ndarray = 16 * np.minimum(shift_right(w, 4, mode), 7)
+    return reduced

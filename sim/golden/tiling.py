@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
+
+from .kind import golden_of
 
 
 @dataclass(frozen=True)
@@ -34,25 +37,25 @@ def x_steps(x: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.
     ----------
     x : uint8 [M, K]
     threads : int
-        Threads the tile runs on; thread t takes the t-th contiguous part of ceil(K / threads) (MICRO 2020, section 3).
+        Threads the tile runs on; which part of K each takes is `GoldenKind.k_order`.
 
     Returns
     -------
-    uint8 [steps, rows of the array, threads of the array], zero where there is no operand
+    uint8 [steps, rows of the array, operand pairs of a PE], zero where there is no operand
     """
-    return _steps(x[tile.m : tile.m + tile.rows], config.rows, config.pe.threads, threads)
+    return _steps(x[tile.m : tile.m + tile.rows], config.rows, config.pe, threads)
 
 
 def w_steps(w: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.ndarray:
-    """The weights of every step of `tile`: int8 [K, N] to int8 [steps, w_lanes, threads of the array]."""
-    return _steps(w[:, tile.n : tile.n + tile.cols].T, config.w_lanes, config.pe.threads, threads)
+    """The weights of every step of `tile`: int8 [K, N] to int8 [steps, w_lanes, operand pairs of a PE]."""
+    return _steps(w[:, tile.n : tile.n + tile.cols].T, config.w_lanes, config.pe, threads)
 
 
-def _steps(operands: np.ndarray, lanes: int, all_threads: int, threads: int) -> np.ndarray:
+def _steps(operands: np.ndarray, lanes: int, pe: PEConfig, threads: int) -> np.ndarray:
     real, k = operands.shape
-    steps = -(-k // threads)
-    out = np.zeros((steps, lanes, all_threads), operands.dtype)
-    for t in range(threads):
-        part = operands[:, t * steps : (t + 1) * steps]
-        out[: part.shape[1], :real, t] = part.T
+    order = golden_of(pe).k_order(k, pe, threads)
+    padded = np.zeros((real, max(k, int(order.max()) + 1)), operands.dtype)
+    padded[:, :k] = operands
+    out = np.zeros((order.shape[1], lanes, pe.pairs), operands.dtype)
+    out[:, :real, : len(order)] = padded[:, order].transpose(2, 0, 1)
     return out

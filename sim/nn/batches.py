@@ -9,11 +9,11 @@ import numpy as np
 
 from sysmt.sim.golden.parallel import for_each
 
-from .forward import Observer, Runner
+from .forward import LayerTrace, Observer, Runner
 from .network import Network
 
 BATCH_BYTES = 2**24
-"""Bytes of lowered operands that a batch may take; the golden model needs some times as many beside them."""
+"""Bytes of im2col operands that a batch may take; the golden model needs some times as many beside them."""
 BATCH_INPUTS = 32
 
 Progress = Callable[[int, int], None]
@@ -26,9 +26,9 @@ def batch_size(network: Network) -> int:
 
 
 def largest_operand(network: Network) -> int:
-    """Bytes of the largest lowered operand of one input, or tensor while it is computed in 64 bits."""
+    """Bytes of the largest im2col operand of one input, or tensor while it is computed in 64 bits."""
     tensors = (8 * prod(step.result.shape) for step in network.steps)
-    return max((*tensors, *(layer.rows * layer.operands for layer in network.layers)), default=1)
+    return max((*tensors, *(linear.rows * linear.operands for linear in network.linears)), default=1)
 
 
 def run(
@@ -40,7 +40,7 @@ def run(
     ----------
     runner : Runner
     inputs : array [B, ...]
-    observe : function of Seen, optional
+    observe : function of LayerTrace, optional
         Called for every layer of every batch, one at a time.
     progress : Progress, optional
 
@@ -50,24 +50,26 @@ def run(
     """
     size = batch_size(runner.network)
     outputs = np.empty((len(inputs), *runner.network.output.shape[1:]), runner.network.output.dtype)
-    lock, done = Lock(), [0]
+    lock, done = Lock(), 0
 
-    def one_at_a_time(seen) -> None:
+    def one_at_a_time(trace: LayerTrace) -> None:
         with lock:
-            observe(seen)
+            if observe is not None:
+                observe(trace)
 
     def batch(part: slice) -> None:
-        outputs[part] = runner(inputs[part], observe and one_at_a_time)
+        nonlocal done
+        outputs[part] = runner(inputs[part], one_at_a_time if observe is not None else None)
         with lock:
-            done[0] += len(inputs[part])
+            done += len(inputs[part])
             if progress is not None:
-                progress(done[0], len(inputs))
+                progress(done, len(inputs))
 
     for_each(batch, [slice(start, start + size) for start in range(0, len(inputs), size)])
     return outputs
 
 
-def watch(runner: Runner, inputs: np.ndarray, observe: Observer) -> None:
+def observe_in_order(runner: Runner, inputs: np.ndarray, observe: Observer) -> None:
     """Show an observer every layer of every batch, the batches in their order: what it makes of them is repeatable."""
     size = batch_size(runner.network)
     for start in range(0, len(inputs), size):

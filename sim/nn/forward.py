@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sysmt.sim.golden.nbsmt import Product
+from sysmt.sim.golden.product import Product
 from sysmt.sim.nn.operators.linear import Linear
 
 from .engines import Engine
-from .k_order import HOLE, ordered
 from .network import Network, Step
+from .permutation import PADDING_SLOT, permuted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -21,9 +21,9 @@ class LayerPlan:
     Parameters
     ----------
     threads : int
-    order : int64 [at least K] or None
-        The static order of K: place p of the reduction takes operand `order[p]` (MICRO 2020, section 4.2), or zeros
-        where that is `HOLE`.
+    permutation : int64 [at least K] or None
+        The static order of K: slot p of the reduction takes operand `permutation[p]` (MICRO 2020, section 4.2), or
+        zeros where that is `PADDING_SLOT`.
     correction : int64 [N] or None
         Added to the integer biases (recalibration).
     weights : int8 [K, N] or None
@@ -31,55 +31,69 @@ class LayerPlan:
     """
 
     threads: int = 1
-    order: np.ndarray | None = None
+    permutation: np.ndarray | None = None
     correction: np.ndarray | None = None
     weights: np.ndarray | None = None
 
-    def places(self, k: int) -> int:
-        """Length of the reduction of K operands, the holes included."""
-        return k if self.order is None else len(self.order)
+    def slots(self, k: int) -> int:
+        """Length of the reduction of K operands, the padding slots included."""
+        return k if self.permutation is None else len(self.permutation)
 
-    def ordered(self, weights: np.ndarray) -> np.ndarray:
-        """Weights [K, N] in this order, zeros in its holes."""
-        return weights if self.order is None else np.ascontiguousarray(ordered(weights.T, self.order).T)
+    def permuted(self, weights: np.ndarray) -> np.ndarray:
+        """Weights [K, N] in their slots, zeros in the padding slots."""
+        return weights if self.permutation is None else np.ascontiguousarray(permuted(weights.T, self.permutation).T)
 
     def natural(self, weights: np.ndarray) -> np.ndarray:
-        """The inverse: weights in this order put back, [K, N]."""
-        if self.order is None:
+        """The inverse: weights in their slots put back, [K, N]."""
+        if self.permutation is None:
             return weights
-        places = np.flatnonzero(self.order != HOLE)
-        found = np.empty((len(places), weights.shape[1]), weights.dtype)
-        found[self.order[places]] = weights[places]
-        return found
+        slots = np.flatnonzero(self.permutation != PADDING_SLOT)
+        restored = np.empty((len(slots), weights.shape[1]), weights.dtype)
+        restored[self.permutation[slots]] = weights[slots]
+        return restored
 
 
 Plan = tuple[LayerPlan, ...]
-"""One entry per layer of the array, in the order of `Network.layers`."""
+"""One entry per layer of the array, in the order of `Network.linears`."""
 
 
 def exact_plan(network: Network) -> Plan:
     """Every layer on one thread."""
-    return tuple(LayerPlan() for _ in network.layers)
+    return tuple(LayerPlan() for _ in network.linears)
+
+
+def threaded(network: Network) -> tuple[bool, ...]:
+    """Which layers NB-SMT may take: all but the first, the last and depthwise ones.
+
+    Papers on quantisation leave the first and the last exact.
+    """
+    last = len(network.linears) - 1
+    return tuple(0 < i < last and not linear.depthwise for i, linear in enumerate(network.linears))
+
+
+def threaded_plan(network: Network, threads: int) -> Plan:
+    """Every layer that NB-SMT may take on so many threads, the others on one."""
+    return tuple(LayerPlan(threads=threads if may else 1) for may in threaded(network))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Seen:
+class LayerTrace:
     """What an observer is shown of a layer.
 
     Parameters
     ----------
-    layer : Linear
+    linear : Linear
     index : int
-        Its place in `Network.layers`.
+        Its place in `Network.linears`.
     x : uint8
-        The lowered operand, reordered as the array sees it.
+        The im2col operand, permuted as the array sees it: [M, slots], of a depthwise layer [M, taps, C].
     w : int8
-        The weights, reordered alike.
+        The weights, permuted alike.
     plan : LayerPlan
     product : Product
     """
 
-    layer: Linear
+    linear: Linear
     index: int
     x: np.ndarray
     w: np.ndarray
@@ -87,7 +101,7 @@ class Seen:
     product: Product
 
 
-Observer = Callable[[Seen], None]
+Observer = Callable[[LayerTrace], None]
 Correction = Callable[[int, np.ndarray], np.ndarray]
 Adaptation = Callable[[int, np.ndarray, np.ndarray], np.ndarray]
 TensorObserver = Callable[[Step, np.ndarray], None]
@@ -109,9 +123,11 @@ class Runner:
     plan: Plan
     weights: tuple[np.ndarray, ...] = field(init=False)
 
-    def __post_init__(self):
-        pairs = zip(self.network.layers, self.plan, strict=True)
-        weights = tuple(plan.ordered(layer.weights if plan.weights is None else plan.weights) for layer, plan in pairs)
+    def __post_init__(self) -> None:
+        pairs = zip(self.network.linears, self.plan, strict=True)
+        weights = tuple(
+            plan.permuted(linear.weights if plan.weights is None else plan.weights) for linear, plan in pairs
+        )
         object.__setattr__(self, "weights", weights)
 
     def __call__(
@@ -128,13 +144,13 @@ class Runner:
         ----------
         inputs : array [B, ...]
             In the type and shape of the network's input.
-        observe : function of Seen, optional
+        observe : function of LayerTrace, optional
             Called for every layer of the array.
         tensors : function of a step and its output, optional
             Called for every step.
         correct : function of a layer's index and its sums, optional
             Gives the correction of the layer's biases in place of the plan's.
-        adapt : function of a layer's index, its operand and its weights, both in their order, optional
+        adapt : function of a layer's index, its operand and its weights, both permuted, optional
             Gives the weights to run with. Called for layers whose operand can be threaded.
 
         Returns
@@ -142,24 +158,29 @@ class Runner:
         array [B, ...]
             The network's output.
         """
-        held = {self.network.input_index: inputs} | self.network.constants
+        values = {self.network.input_index: inputs} | self.network.constants
         index = 0
         for step in self.network.steps:
-            values = [held[i] for i in step.inputs]
+            operands = [values[i] for i in step.inputs]
             if isinstance(step.operation, Linear):
-                held[step.output] = self._layer(step.operation, index, values[0], observe, correct, adapt)
+                values[step.output] = self._linear(step.operation, index, operands[0], observe, correct, adapt)
                 index += 1
             else:
-                held[step.output] = step.operation(*values)
+                values[step.output] = step.operation(*operands)
             if tensors is not None:
-                tensors(step, held[step.output])
+                tensors(step, values[step.output])
             for dead in step.last_use:
-                held.pop(dead, None)
-        return held[self.network.output_index]
+                values.pop(dead, None)
+        return values[self.network.output_index]
 
-    def _layer(
+    def traced(self, inputs: np.ndarray) -> tuple[np.ndarray, list[LayerTrace]]:
+        """The output of a batch, and the trace of every layer."""
+        traces: list[LayerTrace] = []
+        return self(inputs, traces.append), traces
+
+    def _linear(
         self,
-        layer: Linear,
+        linear: Linear,
         index: int,
         x: np.ndarray,
         observe: Observer | None,
@@ -167,15 +188,15 @@ class Runner:
         adapt: Adaptation | None,
     ) -> np.ndarray:
         plan, w = self.plan[index], self.weights[index]
-        lowered = layer.lower(x)
-        if layer.depthwise:
-            product = self.engine.depthwise(lowered, w)
+        rows = linear.im2col(x)
+        if linear.depthwise:
+            product = self.engine.depthwise(rows, w)
         else:
-            if plan.order is not None:
-                lowered = ordered(lowered, plan.order)
+            if plan.permutation is not None:
+                rows = permuted(rows, plan.permutation)
             if adapt is not None:
-                w = adapt(index, lowered, w)
-            product = self.engine.product(lowered, w, plan.threads)
+                w = adapt(index, rows, w)
+            product = self.engine.product(rows, w, plan.threads)
         if observe is not None:
-            observe(Seen(layer=layer, index=index, x=lowered, w=w, plan=plan, product=product))
-        return layer.finish(product.sums, correct(index, product.sums) if correct else plan.correction)
+            observe(LayerTrace(linear=linear, index=index, x=rows, w=w, plan=plan, product=product))
+        return linear.finish(product.sums, correct(index, product.sums) if correct else plan.correction)

@@ -108,25 +108,25 @@ class Graph:
     input: int
     output: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         known = {self.input} | {i for i, tensor in enumerate(self.tensors) if tensor.data is not None}
         for tensor in self.tensors:
             check_shape(tensor)
         for node in self.nodes:
-            for place in node.inputs:
-                if place != ABSENT and place not in known:
-                    raise UserError(f"{node.name} reads tensor {place} before it is computed; the file is damaged")
+            for index in node.inputs:
+                if index != ABSENT and index not in known:
+                    raise UserError(f"{node.name} reads tensor {index} before it is computed; the file is damaged")
             if node.output in known:
                 raise UserError(f"{node.name} writes tensor {node.output} a second time; the file is damaged")
             known.add(node.output)
         if self.output not in known:
             raise UserError(f"the output, tensor {self.output}, is never computed; the file is damaged")
 
-    def of(self, node: Node, place: int) -> Tensor:
-        """The tensor a node reads as its `place`-th input; refused when the node has none there."""
-        if place >= len(node.inputs) or node.inputs[place] == ABSENT:
-            raise UserError(f"{node.name} must have more than {place} inputs; the file is damaged")
-        return self.tensors[node.inputs[place]]
+    def input_of(self, node: Node, position: int) -> Tensor:
+        """The tensor a node reads as its `position`-th input; refused when the node has none there."""
+        if position >= len(node.inputs) or node.inputs[position] == ABSENT:
+            raise UserError(f"{node.name} must have more than {position} inputs; the file is damaged")
+        return self.tensors[node.inputs[position]]
 
 
 def check_shape(tensor: Tensor) -> None:

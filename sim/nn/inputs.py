@@ -79,14 +79,16 @@ def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
-    found = _arrays(path)
-    if ("images" in found) == ("features" in found):
-        raise UserError(f"inputs must hold either images or features, not {'both' if 'images' in found else 'neither'}")
-    name = "images" if "images" in found else "features"
-    values = _fit(name, found[name], network)
+    arrays = _arrays(path)
+    if ("images" in arrays) == ("features" in arrays):
+        raise UserError(
+            f"inputs must hold either images or features, not {'both' if 'images' in arrays else 'neither'}"
+        )
+    name = "images" if "images" in arrays else "features"
+    values = _fit(name, arrays[name], network)
     if not len(values):
-        raise UserError(f"{name} must hold at least one input, not {found[name].shape}; the set is empty")
-    labels = _labels(found["labels"], len(values), network) if "labels" in found else None
+        raise UserError(f"{name} must hold at least one input, not {arrays[name].shape}; the set is empty")
+    labels = _labels(arrays["labels"], len(values), network) if "labels" in arrays else None
     return Inputs(values, labels)[slice(limit)]
 
 

@@ -3,9 +3,11 @@
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Any
 
 from sysmt.base.errors import UserError
+
+from .geometry import Geometry
 
 KINDS = ("conv", "depthwise", "pointwise", "fuse_row", "fuse_col", "fc", "gemm")
 PER_CHANNEL = ("depthwise", "fuse_row", "fuse_col")
@@ -24,7 +26,7 @@ class MatrixProducts:
 
 @dataclass(frozen=True, kw_only=True)
 class Layer:
-    """One layer, described by its input.
+    """One layer, described by its input: the same for tables, topology files, models and traces.
 
     Parameters
     ----------
@@ -32,16 +34,15 @@ class Layer:
         What reports call it.
     kind : str
         One of `KINDS`. `fuse_row` is a depthwise 1xK filter, `fuse_col` a depthwise Kx1 one (FuSeConv, DATE 2021).
-    height, width, channels : int
-        Size of the input, without padding.
+    geometry : Geometry
+        Image, kernel, stride, dilation, padding. A fully connected layer is a 1x1 kernel; its image has a pixel for
+        every vector that it multiplies.
+    channels : int
+        Channels of the input.
     outputs : int
         Output channels. A multiple of `channels` for the kinds in `PER_CHANNEL`.
-    kernel, stride, padding : (int, int)
-        Down and across; the padding is zeros on both sides.
     batch : int
         Images at once.
-    ceil_mode : bool
-        The size of the output is rounded up, as SCALE-Sim does; else down.
     bias, norm : bool
         Trained numbers beside the weights: one bias per output channel; scale and offset of a batch normalisation.
     sparsity : (int, int)
@@ -50,38 +51,26 @@ class Layer:
     Raises
     ------
     UserError
-        A size below 1, a kernel larger than the padded image, a kernel that does not suit the kind.
+        A size below 1, a kernel that does not suit the kind.
     """
 
     name: str
     kind: str
-    height: int
-    width: int
+    geometry: Geometry
     channels: int
     outputs: int
-    kernel: tuple[int, int] = (1, 1)
-    stride: tuple[int, int] = (1, 1)
-    padding: tuple[int, int] = (0, 0)
     batch: int = 1
-    ceil_mode: bool = False
     bias: bool = False
     norm: bool = False
     sparsity: tuple[int, int] = (1, 1)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise UserError(f"kind must be one of {', '.join(KINDS)}, not {self.kind!r}")
-        for name in ("height", "width", "channels", "outputs", "batch"):
+        for name in ("channels", "outputs", "batch"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name, low in (("kernel", 1), ("stride", 1), ("padding", 0)):
-            if min(getattr(self, name)) < low:
-                down, across = getattr(self, name)
-                raise UserError(f"{name} must be at least {low} in both directions, not {down}x{across}")
-        for size, kernel, name in zip(self.padded, self.kernel, ("height", "width"), strict=True):
-            if kernel > size:
-                raise UserError(f"kernel must fit into the padded image: its {name} is {kernel}, the image's {size}")
-        if self.kind in PER_CHANNEL and self.outputs % self.channels:
+        if self.per_channel and self.outputs % self.channels:
             raise UserError(
                 f"outputs of a {self.kind} layer must be a multiple of channels = {self.channels}, not {self.outputs}"
             )
@@ -92,30 +81,29 @@ class Layer:
             raise UserError(f"sparsity must be N:M with 1 <= N <= M, not {self.sparsity[0]}:{self.sparsity[1]}")
 
     @classmethod
-    def gemm(cls, name: str, m: int, k: int, n: int, **more) -> "Layer":
+    def gemm(cls, name: str, m: int, k: int, n: int, **more: Any) -> "Layer":
         """The matrix product [m, k] x [k, n] as a layer: m positions of k channels, n outputs."""
-        return cls(name=name, kind="gemm", height=m, width=1, channels=k, outputs=n, **more)
+        return cls(name=name, kind="gemm", geometry=Geometry(size=(m, 1)), channels=k, outputs=n, **more)
 
     @property
-    def padded(self) -> tuple[int, int]:
-        """Height and width of the input with its padding."""
-        return self.height + 2 * self.padding[0], self.width + 2 * self.padding[1]
+    def kernel(self) -> tuple[int, int]:
+        """Height and width of the kernel."""
+        return self.geometry.kernel
 
     @property
-    def exact_size(self) -> tuple[Fraction, Fraction]:
-        """Height and width of the output before rounding: (padded - kernel + stride) / stride."""
-        down, across = (
-            Fraction(size - kernel + stride, stride)
-            for size, kernel, stride in zip(self.padded, self.kernel, self.stride, strict=True)
-        )
-        return down, across
+    def stride(self) -> tuple[int, int]:
+        """Down and across."""
+        return self.geometry.stride
 
     @property
     def out_size(self) -> tuple[int, int]:
         """Height and width of the output."""
-        round_to = math.ceil if self.ceil_mode else math.floor
-        down, across = self.exact_size
-        return round_to(down), round_to(across)
+        return self.geometry.out_size
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether every filter sees a single channel."""
+        return self.kind in PER_CHANNEL
 
     @property
     def pixels(self) -> int:
@@ -129,8 +117,8 @@ class Layer:
         A layer whose filters see one channel each is one product per channel, with as many columns as that channel
         has filters: one, which is why it leaves a systolic array idle (FuSeConv, DATE 2021).
         """
-        area = math.prod(self.kernel)
-        if self.kind in PER_CHANNEL:
+        area = self.geometry.taps
+        if self.per_channel:
             return MatrixProducts(self.channels, self.pixels, area, self.outputs // self.channels)
         return MatrixProducts(1, self.pixels, area * self.channels, self.outputs)
 
@@ -151,14 +139,20 @@ class Layer:
         """Trained numbers: weights, bias, scale and offset of the normalisation."""
         return self.weights + self.outputs * (self.bias + 2 * self.norm)
 
-    def shape(self) -> dict[str, list[int]]:
-        """Sizes for reports: `input` and `output` as [height, width, channels], `kernel`, `stride`, `padding`."""
+    def shape(self) -> dict[str, list[Any]]:
+        """Sizes for reports.
+
+        `input` and `output` as [height, width, channels]; `kernel`, `stride`, `dilation` as [down, across]; `padding`
+        as [[top, bottom], [left, right]].
+        """
+        image = self.geometry
         return {
-            "input": [self.height, self.width, self.channels],
-            "kernel": list(self.kernel),
-            "stride": list(self.stride),
-            "padding": list(self.padding),
-            "output": [*self.out_size, self.outputs],
+            "input": [*image.size, self.channels],
+            "kernel": list(image.kernel),
+            "stride": list(image.stride),
+            "dilation": list(image.dilation),
+            "padding": [list(side) for side in image.padding],
+            "output": [*image.out_size, self.outputs],
         }
 
     def shape_text(self) -> str:

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """From the intermediate form to steps that can be run: every operator is checked and prepared once."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.sim.nn.operators.elementwise import Operation
-from sysmt.sim.nn.operators.linear import Linear, linear
 
-from .graph import ABSENT, Graph, Tensor
+from .graph import ABSENT, Graph, Node, Tensor
+from .layer import Layer
 from .operators import elementwise, reductions
+from .operators.elementwise import Operation
+from .operators.linear import Linear, linear
 
-OPERATORS = {
+OPERATORS: dict[str, Callable[[Graph, Node], Linear | Operation]] = {
     "CONV_2D": linear,
     "DEPTHWISE_CONV_2D": linear,
     "FULLY_CONNECTED": linear,
@@ -87,9 +89,14 @@ class Network:
     constants: dict[int, np.ndarray]
 
     @property
-    def layers(self) -> tuple[Linear, ...]:
-        """The layers that run on the array, in their order."""
+    def linears(self) -> tuple[Linear, ...]:
+        """The operators that run on the array, in their order."""
         return tuple(step.operation for step in self.steps if isinstance(step.operation, Linear))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """Their shapes."""
+        return tuple(linear.layer for linear in self.linears)
 
     @property
     def scores(self) -> "Network":
@@ -112,22 +119,23 @@ def build(graph: Graph) -> Network:
     source, target = graph.tensors[graph.input], graph.tensors[graph.output]
     if source.shape[:1] != (1,) or target.shape[:1] != (1,):
         raise UserError(f"model must have a batch of 1 in front, not {source.shape} to {target.shape}; export it so")
-    last_reader = {}
+    last_reader: dict[int, int] = {}
     for node in graph.nodes:
         last_reader.update(dict.fromkeys(node.inputs, node.index))
-    steps, constants = [], {}
+    steps: list[Step] = []
+    constants: dict[int, np.ndarray] = {}
     for node in graph.nodes:
         if node.kind not in OPERATORS:
             raise UserError(f"{node.name} is not supported; supported are {', '.join(sorted(OPERATORS))}")
         inputs = node.inputs[: DATA_INPUTS.get(node.kind, len(node.inputs))]
         if not inputs or ABSENT in inputs:
             raise UserError(f"{node.name} must have an input; the file is damaged")
-        for place in (*inputs, node.output):
-            if graph.tensors[place].shape[:1] != (1,):
-                raise UserError(f"{node.name} must have a batch of 1 in front, not {graph.tensors[place].shape}")
+        for index in (*inputs, node.output):
+            if graph.tensors[index].shape[:1] != (1,):
+                raise UserError(f"{node.name} must have a batch of 1 in front, not {graph.tensors[index].shape}")
         if node.kind != "ADD" and any(graph.tensors[i].data is not None for i in inputs):
             raise UserError(f"{node.name} must not read a constant as data; fold it when the model is exported")
-        constants.update({i: graph.tensors[i].data for i in inputs if graph.tensors[i].data is not None})
+        constants.update({i: data for i in inputs if (data := graph.tensors[i].data) is not None})
         dead = {i for i in inputs if last_reader[i] == node.index} - set(constants) - {graph.output}
         operation = OPERATORS[node.kind](graph, node)
         steps.append(

@@ -6,21 +6,55 @@ that the code shares nothing with the reference but the configuration.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from sysmt.hdl.params.cache import COUNTERS, CacheConfig
 from sysmt.sim.nullcache.traces.trace import Trace
 
-from .entries import ACCESSES, HITS, MISSES, NULL_HITS, USED, find, insert, remove, touch
+from .entries import (
+    ACCESSES,
+    HITS,
+    MISSES,
+    NULL_HITS,
+    USED,
+    Entries,
+    Policy,
+    Tally,
+    find,
+    insert,
+    njit,
+    remove,
+    touch,
+)
 
 PAGE = 4096
 
 
+class Geometry(NamedTuple):
+    """The data cache and its memory: sets, ways, bytes of a line, places of the write buffer, cycles."""
+
+    sets: int
+    ways: int
+    line: int
+    write_buffer: int
+    miss_cycles: int
+    write_cycles: int
+
+
+class Accesses(NamedTuple):
+    """A trace as arrays: loads (0) or stores (1), addresses, positions in `memory`, sizes in bytes, data to store."""
+
+    op: np.ndarray
+    addr: np.ndarray
+    where: np.ndarray
+    size: np.ndarray
+    data: np.ndarray
+
+
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class CacheRun:
     """What a cache did with a trace.
 
     Parameters
@@ -54,7 +88,7 @@ class Outcome:
         return facts | {"merges_by_order": list(self.merges_by_order), "null_entries_used": len(self.entries)}
 
 
-def simulate(trace: Trace, config: CacheConfig) -> Outcome:
+def simulate(trace: Trace, config: CacheConfig) -> CacheRun:
     """Play a trace through a cache whose memory answers after `config.memory_cycles`.
 
     Raises
@@ -66,36 +100,39 @@ def simulate(trace: Trace, config: CacheConfig) -> Outcome:
     where, memory = _compact(trace)
     null = config.null
     loads = np.zeros(int((trace.op == 0).sum()), np.uint32)
-    counters = np.zeros(len(COUNTERS), np.int64)
-    orders = np.zeros(config.line_bits + 1, np.int64)
-    size = null.entries if null else 1
-    values, masks = np.zeros(size, np.int64), np.zeros(size, np.int64)
+    tally = Tally(np.zeros(len(COUNTERS), np.int64), np.zeros(config.line_bits + 1, np.int64))
+    values, masks, ages = np.zeros((3, null.entries if null else 1), np.int64)
     cycles, used = _run(
-        trace.op.astype(np.uint8),
-        trace.addr,
-        where,
-        trace.size.astype(np.uint8),
-        trace.data,
+        Accesses(trace.op.astype(np.uint8), trace.addr, where, trace.size.astype(np.uint8), trace.data),
         memory,
-        (config.sets, config.ways, config.line, config.write_buffer, config.miss_cycles, config.write_cycles),
-        null is not None,
-        (
-            config.line_bits,
-            config.victim_cycles,
-            null is not None and null.replacement == "cover",
-            null is not None and null.on_store == "split",
-            null.approx if null else 0,
-            null is not None and null.approx_unit == "word",
-            null.protected if null else 0,
+        Geometry(
+            sets=config.sets,
+            ways=config.ways,
+            line=config.line,
+            write_buffer=config.write_buffer,
+            miss_cycles=config.miss_cycles,
+            write_cycles=config.write_cycles,
         ),
-        (loads, counters, orders, values, masks, np.zeros(size, np.int64), np.zeros(3, np.int64)),
+        null is not None,
+        Policy(
+            line_bits=config.line_bits,
+            victim_cycles=config.victim_cycles,
+            cover=null is not None and null.replacement == "cover",
+            split=null is not None and null.on_store == "split",
+            approx=null.approx if null else 0,
+            by_word=null is not None and null.approx_unit == "word",
+            protected=null.protected if null else 0,
+        ),
+        loads,
+        tally,
+        Entries(values, masks, ages, np.zeros(3, np.int64)),
     )
     entries = np.stack([values[:used], masks[:used]], axis=1) if null else np.zeros((0, 2), np.int64)
-    return Outcome(
+    return CacheRun(
         loads,
         int(cycles),
-        dict(zip(COUNTERS, map(int, counters), strict=True)),
-        tuple(map(int, orders)),
+        dict(zip(COUNTERS, map(int, tally.counters), strict=True)),
+        tuple(map(int, tally.orders)),
         entries[np.lexsort(entries.T[::-1])],
     )
 
@@ -105,13 +142,13 @@ def _compact(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
     touched = np.zeros((1 << 32) // PAGE, bool)
     touched[trace.addr // PAGE] = True
     pages = np.flatnonzero(touched)
-    place = np.zeros(len(touched), np.int64)
-    place[pages] = np.arange(len(pages)) * PAGE
+    position = np.zeros(len(touched), np.int64)
+    position[pages] = np.arange(len(pages)) * PAGE
     memory = np.zeros(len(pages) * PAGE, np.uint8)
     for i, page in enumerate(pages):
         part = trace.mem[page * PAGE : (page + 1) * PAGE]
         memory[i * PAGE : i * PAGE + len(part)] = part
-    return place[trace.addr // PAGE] + trace.addr % PAGE, memory
+    return position[trace.addr // PAGE] + trace.addr % PAGE, memory
 
 
 @njit(cache=True, inline="always")
@@ -142,10 +179,12 @@ def _zero_line(memory, base, line, approx, by_word):
 
 
 @njit(cache=True)
-def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcome):
-    sets, ways, line_bytes, depth, miss_cycles, write_cycles = geometry
-    approx, by_word = policy[4], policy[5]
-    loads, counters, orders, values, masks, ages, state = outcome
+def _run(accesses, memory, geometry, has_null, policy, loads, tally, entries):
+    op, addr, where, size, data = accesses
+    sets, ways, line_bytes, depth = geometry.sets, geometry.ways, geometry.line, geometry.write_buffer
+    miss_cycles, write_cycles = geometry.miss_cycles, geometry.write_cycles
+    approx, by_word = policy.approx, policy.by_word
+    counters = tally.counters
     tags = np.full((sets, ways), -1, np.int64)
     used_at = np.zeros((sets, ways), np.int64)
     buffer_line = np.full(depth, -1, np.int64)
@@ -168,13 +207,13 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                 break
         entry = np.int64(-1)
         if way < 0 and has_null:
-            entry = find(line, values, masks, state)
+            entry = find(line, entries)
         if way >= 0:
             counters[HITS] += 1
             used_at[row, way] = n + 1
         elif entry >= 0:
             counters[NULL_HITS] += 1
-            touch(entry, ages, state)
+            touch(entry, entries)
         else:
             counters[MISSES] += 1
         if op[n]:
@@ -198,12 +237,12 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                 if way >= 0:
                     if _zero_line(memory, base, line_bytes, approx, by_word):
                         tags[row, way] = -1
-                        now = insert(now, line, policy, counters, orders, values, masks, ages, state)
+                        now = insert(now, line, policy, tally, entries)
                 elif entry >= 0:
                     if not zero:
-                        now = remove(now, entry, line, policy, counters, values, masks, ages, state)
+                        now = remove(now, entry, line, policy, tally, entries)
                 elif zero and zeroed_bytes == all_bytes:
-                    now = insert(now, line, policy, counters, orders, values, masks, ages, state)
+                    now = insert(now, line, policy, tally, entries)
         else:
             value = np.int64(0)
             if entry < 0:
@@ -217,7 +256,7 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                         now = max(now, buffer_free[slot])
                 now += miss_cycles
                 if has_null and _zero_line(memory, base, line_bytes, approx, by_word):
-                    now = insert(now, line, policy, counters, orders, values, masks, ages, state)
+                    now = insert(now, line, policy, tally, entries)
                 else:
                     oldest = 0
                     for w in range(ways):
@@ -229,4 +268,4 @@ def _run(op, addr, where, size, data, memory, geometry, has_null, policy, outcom
                     tags[row, oldest], used_at[row, oldest] = line, n + 1
         now += 1
     counters[ACCESSES] = len(op)
-    return now, state[USED]
+    return now, entries.state[USED]

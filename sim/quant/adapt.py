@@ -20,6 +20,8 @@ from math import prod
 
 import numpy as np
 
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import split
 from sysmt.sim.golden.nbsmt_terms import terms
@@ -43,9 +45,9 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     Parameters
     ----------
     x : uint8 [M, P]
-        Rows of the layer's operand in its order, zeros in its holes.
+        Rows of the layer's operand, permuted, zeros in its padding slots.
     w : int8 [P, N]
-        Its weights, in the same order.
+        Its weights, permuted alike.
     target : array [M, N]
         What the sums should be, up to a constant per column.
     pe : PEConfig
@@ -55,6 +57,8 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     -------
     int8 [P, N]
     """
+    if not isinstance(pe, NbSmtConfig):
+        raise UserError(f"kind must be nbsmt to recalibrate weights, not {pe.kind!r}; leave recalibration out")
     tables, mix = _basis(pe, threads)
     gram, wanted = _moments(x, target, pe, threads, mix)
     parts = len(mix)
@@ -63,27 +67,29 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     slope = gram @ values.transpose(0, 2, 1).reshape(len(gram), -1) - wanted
     own = gram.reshape(len(w), parts, len(w), parts)[np.arange(len(w)), :, np.arange(len(w))]
     pull = PULL * own[:, 0, 0].mean()
-    found, start = w.copy(), w.astype(np.int64)
+    adapted: np.ndarray = w.copy()
+    start = w.astype(np.int64)
     moves = np.arange(-REACH, REACH + 1)[:, None]
     for _ in range(SWEEPS):
         moved = 0
-        for place in np.flatnonzero(own[:, 0, 0]):
-            mine = slice(place * parts, (place + 1) * parts)
-            choices = np.clip(start[place] + moves, -128, 127)
-            step = tables.T[choices.astype(np.uint8)] - values[place]
-            cost = (step * (2 * slope[mine].T + step @ own[place])).sum(axis=2) + pull * (choices - start[place]) ** 2
-            cost[(choices == 0) != (start[place] == 0)] = FORBIDDEN
+        for slot in np.flatnonzero(own[:, 0, 0]):
+            terms_of_slot = slice(slot * parts, (slot + 1) * parts)
+            choices = np.clip(start[slot] + moves, -128, 127)
+            step = tables.T[choices.astype(np.uint8)] - values[slot]
+            cost = (step * (2 * slope[terms_of_slot].T + step @ own[slot])).sum(axis=2)
+            cost += pull * (choices - start[slot]) ** 2
+            cost[(choices == 0) != (start[slot] == 0)] = FORBIDDEN
             best = cost.argmin(axis=0)
-            columns = np.flatnonzero(choices[best, np.arange(len(best))] != found[place])
+            columns = np.flatnonzero(choices[best, np.arange(len(best))] != adapted[slot])
             if len(columns):
                 best = best[columns]
-                slope[:, columns] += gram[mine].T @ step[best, columns].T
-                values[place, columns] += step[best, columns]
-                found[place, columns] = choices[best, columns]
+                slope[:, columns] += gram[terms_of_slot].T @ step[best, columns].T
+                values[slot, columns] += step[best, columns]
+                adapted[slot, columns] = choices[best, columns]
                 moved += len(columns)
         if moved <= SETTLED * w.size:
             break
-    return found
+    return adapted
 
 
 def _basis(pe: PEConfig, threads: int) -> tuple[np.ndarray, np.ndarray]:
@@ -122,11 +128,11 @@ def _side(x: np.ndarray, pe: PEConfig, threads: int, mix: np.ndarray) -> np.ndar
     codes = split(x, threads)
     active = (codes != 0).astype(np.float32)
     around = np.concatenate([active, active], axis=1)  # from any thread on, all threads in cyclic order
-    found = np.zeros((*codes.shape, len(mix)), np.float32)
+    factors = np.zeros((*codes.shape, len(mix)), np.float32)
     for term, shares in zip(terms(pe, threads), mix.T.astype(np.float32), strict=True):
         met = sum(
             prod((around[:, d : d + threads] for d in others), start=np.float32(1))
             for others in combinations(range(1, threads), term.others)
         )
-        found += (term.x[codes] * met)[..., None] * shares
-    return found.reshape(len(x), -1, len(mix))[:, : x.shape[1]].reshape(len(x), -1)
+        factors += (term.x[codes] * met)[..., None] * shares
+    return factors.reshape(len(x), -1, len(mix))[:, : x.shape[1]].reshape(len(x), -1)

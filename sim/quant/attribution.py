@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Why an answer changed: which layers, made exact again alone, bring the exact answer back."""
+"""Attributes changed answers to layers: those that, made exact again alone, bring the exact answer back."""
 
 from typing import Any
 
@@ -11,13 +11,13 @@ from sysmt.sim.nn.forward import LayerPlan, Plan, Runner
 from sysmt.sim.nn.network import Network
 
 INPUTS = 64
-"""Most changed answers that are looked into: each costs a run per layer."""
+"""Most changed answers that are attributed: each costs a run per layer."""
 
 
-def reasons(
+def attribute(
     network: Network, engine: Engine, plan: Plan, inputs: np.ndarray, exact: np.ndarray, changed: np.ndarray
 ) -> list[dict[str, Any]]:
-    """Look into changed answers.
+    """Attribute changed answers.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def reasons(
     exact : int [B]
         The exact network's answers.
     changed : int [C]
-        Inputs whose answer the plan changes; the first `INPUTS` of them are looked into.
+        Inputs whose answer the plan changes; the first `INPUTS` of them are attributed.
 
     Returns
     -------
@@ -35,15 +35,15 @@ def reasons(
         gives the exact answer back. None when it takes several together.
     """
     changed = changed[:INPUTS]
-    found = [{"input": int(i), "exact": int(exact[i]), "layers": []} for i in changed]
+    rows: list[dict[str, Any]] = [{"input": int(i), "exact": int(exact[i]), "layers": []} for i in changed]
     for index, how in enumerate(plan):
-        if how.threads == 1 or not found:
+        if how.threads == 1 or not rows:
             continue
         # Without the correction too: it makes up for what the threads do to the sums.
         repaired = (*plan[:index], LayerPlan(), *plan[index + 1 :])
         outputs = run(Runner(network=network, engine=engine, plan=repaired), inputs[changed])
         answers = outputs.reshape(len(changed), -1).argmax(axis=1)
-        for reason, answer in zip(found, answers, strict=True):
-            if answer == reason["exact"]:
-                reason["layers"].append(network.layers[index].name)
-    return found
+        for row, answer in zip(rows, answers, strict=True):
+            if answer == row["exact"]:
+                row["layers"].append(network.linears[index].name)
+    return rows

@@ -7,21 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from sysmt.hdl.params.pe import THREADS, PEConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
-from sysmt.sim.golden.nbsmt_counters import Counters
+from sysmt.sim.golden.product import Counters
 from sysmt.sim.nn.digits.data import Images
-from sysmt.sim.nn.digits.network import Layer, Run, forward, golden, load
+from sysmt.sim.nn.digits.network import load
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import LayerTrace, Runner, threaded, threaded_plan
+from sysmt.sim.nn.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class PolicyResult:
     """One configuration on a whole set of images. The counters are of the layers that use all threads.
 
     Parameters
     ----------
     threads, policy, rounding
-        The PE, as in `PEConfig`; policy is "" for one thread, where it has no effect.
+        The PE, as in `NbSmtConfig`; policy is "" for one thread, where it has no effect.
     accuracy : float
         Share of the images recognised.
     score_error : float
@@ -46,40 +50,45 @@ class Outcome:
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain numbers and strings, the counters beside the others."""
         fields = asdict(self)
-        return fields | fields.pop("counters")
+        counters: dict[str, Any] = fields.pop("counters")
+        return fields | counters
 
 
-def sweep(images: Images, rounding: str = "nearest", layers: tuple[Layer, ...] | None = None) -> Iterator[Outcome]:
-    """Yield the outcome of one thread, then of every policy on two and on four threads.
+def sweep(images: Images, rounding: str = "nearest") -> Iterator[PolicyResult]:
+    """Yield the result of one thread, then of every policy on two and on four threads.
 
     Parameters
     ----------
     images : Images
     rounding : "nearest" or "truncate"
-    layers : tuple of Layer, optional
-        The network; the trained one by default.
     """
-    layers = load() if layers is None else layers
-    exact = forward(layers, images.pixels, golden(PEConfig()))
+    network = load()
+    exact = _run(network, NbSmtConfig(), images)
     for threads in THREADS:
         for policy in POLICIES if threads > 1 else ("",):
-            pe = PEConfig(threads=threads, policy=policy or "S+A", rounding=rounding)
-            run = forward(layers, images.pixels, golden(pe)) if threads > 1 else exact
-            yield outcome(run, exact, images, pe, policy)
+            pe = NbSmtConfig(threads=threads, policy=policy or "S+A", rounding=rounding)
+            scores, traces = _run(network, pe, images) if threads > 1 else exact
+            yield _result(images, exact[0], scores, traces, pe, policy)
 
 
-def outcome(run: Run, exact: Run, images: Images, pe: PEConfig, policy: str | None = None) -> Outcome:
-    """Summarise one run of the network, from the model or from gates, beside the exact run on the same images."""
-    threaded = [r for r in run.records if r.layer.shape.threads is None]
-    counters = sum((r.product.counters for r in threaded), Counters())
-    pairs = sum(r.product.sums.size * pe.steps(r.x.shape[1]) for r in threaded)
-    deviation = run.scores - exact.scores
-    return Outcome(
+def _run(network: Network, pe: NbSmtConfig, images: Images) -> tuple[np.ndarray, list[LayerTrace]]:
+    """Scores and traces of the threaded layers."""
+    runner = Runner(network=network, engine=Golden(pe), plan=threaded_plan(network, pe.threads))
+    scores, traces = runner.traced(images.pixels)
+    return scores, [trace for trace in traces if threaded(network)[trace.index]]
+
+
+def _result(
+    images: Images, exact: np.ndarray, scores: np.ndarray, traces: list[LayerTrace], pe: NbSmtConfig, policy: str
+) -> PolicyResult:
+    counters = sum((trace.product.counters for trace in traces), Counters())
+    pairs = sum(trace.product.sums.size * pe.steps(trace.x.shape[1]) for trace in traces)
+    return PolicyResult(
         threads=pe.threads,
-        policy=pe.policy if policy is None else policy,
+        policy=policy,
         rounding=pe.rounding,
-        accuracy=float(np.mean(run.classes == images.labels)),
-        score_error=float(np.sqrt(np.mean(deviation**2.0) / np.mean(exact.scores**2.0))),
+        accuracy=float(np.mean(scores.argmax(axis=1) == images.labels)),
+        score_error=float(np.sqrt(np.mean((scores - exact) ** 2.0) / np.mean(exact**2.0))),
         utilisation=counters.busy / pairs,
         reduced_share=counters.reduced / (pairs * pe.threads),
         counters=counters,

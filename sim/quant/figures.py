@@ -38,9 +38,9 @@ def draw_policies(name: str, rows: list[dict[str, Any]], path: Path) -> None:
     points = [_Point(row["speedup"], 100 * (row["top1"] - row["top1_exact"]), row) for row in rows]
     axes.axhline(0, color=COLOURS[1], linestyle="--", label="exact")
     for threads in sorted({row["threads"] for row in rows}):
-        mine = [point for point in points if point.row["threads"] == threads]
-        look = {"color": COLOURS[threads], "label": f"{threads} threads"}
-        axes.plot([point.x for point in mine], [point.y for point in mine], "os"[threads == 4], **look)
+        series = [point for point in points if point.row["threads"] == threads]
+        x, y = [point.x for point in series], [point.y for point in series]
+        axes.plot(x, y, "os"[threads == 4], color=COLOURS[threads], label=f"{threads} threads")
     low, high = (f(point.x for point in points) for f in (min, max))
     reach = (high - low) or 1.0
     axes.set_xlim(low - 0.7 * reach, high + 0.7 * reach)  # room for labels on both sides
@@ -106,7 +106,7 @@ def _spread(heights: list[float], gap: float) -> list[float]:
             if top / count - count * gap >= next_top / more:
                 break
             blocks[-2:] = [[top + next_top + more * count * gap, count + more]]
-    return [total / count - place * gap for total, count in blocks for place in range(int(count))]
+    return [total / count - line * gap for total, count in blocks for line in range(int(count))]
 
 
 def draw_layers(name: str, layers: list[dict[str, Any]], path: Path) -> None:
@@ -123,18 +123,18 @@ def draw_layers(name: str, layers: list[dict[str, Any]], path: Path) -> None:
     figure = Figure(figsize=(10, 6), layout="constrained")
     FigureCanvasAgg(figure)
     cycles, error, operands = figure.subplots(3, 1, sharex=True)
-    places = range(len(layers))
-    cycles.bar(places, [row["cycles_exact"] for row in layers], color="#dddddd", label="one thread")
-    cycles.bar(places, [row["cycles"] for row in layers], color=[COLOURS[row["threads"]] for row in layers])
+    positions = range(len(layers))
+    cycles.bar(positions, [row["cycles_exact"] for row in layers], color="#dddddd", label="one thread")
+    cycles.bar(positions, [row["cycles"] for row in layers], color=[COLOURS[row["threads"]] for row in layers])
     cycles.set_ylabel("cycles")
     cycles.legend(frameon=False, loc="upper right")
-    error.bar(places, [100 * row["relative_error"] for row in layers], color=COLOURS[4])
+    error.bar(positions, [100 * row["relative_error"] for row in layers], color=COLOURS[4])
     error.set_ylabel("relative error (%)")
-    operands.bar(places, [100 * row["fits"] for row in layers], color="#56b4e9", label="fit in 4 bits")
-    operands.bar(places, [100 * row["sparsity"] for row in layers], color="#0072b2", label="zero")
+    operands.bar(positions, [100 * row["fits"] for row in layers], color="#56b4e9", label="fit in 4 bits")
+    operands.bar(positions, [100 * row["sparsity"] for row in layers], color="#0072b2", label="zero")
     operands.set_ylabel("activations (%)")
     operands.legend(frameon=False, loc="upper left")
-    operands.set_xticks(places, ["x".join(map(str, row["shape"])) for row in layers], rotation=60, fontsize=7)
+    operands.set_xticks(positions, ["x".join(map(str, row["shape"])) for row in layers], rotation=60, fontsize=7)
     figure.suptitle(name)
     _save(figure, path)
 

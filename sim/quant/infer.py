@@ -11,21 +11,23 @@ import numpy as np
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.batches import run
 from sysmt.sim.nn.engines import Engine, Golden
-from sysmt.sim.nn.forward import Plan, Runner, exact_plan
+from sysmt.sim.nn.forward import Plan, Runner, exact_plan, threaded
 from sysmt.sim.nn.inputs import Inputs
-from sysmt.sim.nn.network import Network
+from sysmt.sim.nn.model import Model
 
-from .attribution import reasons
-from .layer_stats import Census, covered, deviations, rows
-from .paired import paired_loss
-from .search import Planner, Say, Wishes
+from .attribution import attribute
+from .candidates import Log
+from .layer_stats import LayerStats, relative_errors, rows
+from .options import Options
+from .paired import paired_drop
+from .search import Planner
 
 ERROR_INPUTS = 32
 """Inputs that the relative error of the layers is measured on."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Outcome:
+class Inference:
     """What one run found: raw outputs [B, ...] and the exact network's, the plan, and the report as plain numbers."""
 
     outputs: np.ndarray
@@ -34,109 +36,127 @@ class Outcome:
     report: dict[str, Any]
 
 
+def silent(text: str) -> None:
+    """Log nothing."""
+
+
 def infer(
-    network: Network,
+    model: Model,
     inputs: Inputs,
     config: ArrayConfig,
-    wishes: Wishes,
+    options: Options | None = None,
+    *,
     calibration: Inputs | None = None,
     engine: Engine | None = None,
-    say: Say = lambda text: None,
-    explain: bool = True,
-) -> Outcome:
-    """Run a network on an array and compare it with its exact self.
+    log: Log = silent,
+    attribution: bool = True,
+) -> Inference:
+    """Run a model on an array and compare it with its exact self.
 
     Parameters
     ----------
-    network : Network
+    model : Model
     inputs : Inputs
+        In the type and shape of the model's input (`sysmt.sim.nn.inputs.load` reads files), with labels or without.
     config : ArrayConfig
-    wishes : Wishes
+        The array; its PEs have the threads that layers may take.
+    options : Options, optional
+        How the model is prepared; by default not at all.
     calibration : Inputs, optional
-        Needed for a budget, an order and recalibration.
+        Needed for a budget, reordering and recalibration. Never the tested inputs.
     engine : Engine, optional
         What computes the products of the run; the golden model by default. Plans are always made with the golden model.
-    say : function of str
+    log : function of str
         Is told the progress.
-    explain : bool
-        Whether to look for the layers behind changed answers: costs a run of those inputs per layer.
+    attribution : bool
+        Whether to attribute changed answers to layers: costs a run of those inputs per layer.
 
     Returns
     -------
-    Outcome
-        Its report: `top1`, `top1_exact` (None without labels), `agree`, `loss` with its 95 % interval, `changed` and
-        the `reasons` for it, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_covered` over the layers
-        NB-SMT may take, `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and counters are the
-        golden model's.
+    Inference
+        Its report: `top1`, `top1_exact` (None without labels), `agree`, `accuracy_drop` with its 95 % interval,
+        `changed` and their `attribution`, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_threaded` over
+        the layers NB-SMT may take, `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and
+        counters are the golden model's.
+
+    Raises
+    ------
+    UserError
+        An option needs calibration inputs, and there are none.
     """
-    golden, quick = Golden(config.pe), Golden(config.pe, counting=False)
-    planner = Planner(network=network, engine=quick, config=config, wishes=wishes, calibration=calibration, say=say)
+    network = model.network
+    golden, uncounted = Golden(config.pe), Golden(config.pe, counting=False)
+    planner = Planner(network, uncounted, config, options or Options(), calibration, log)
     plan = planner.plan()
     exact = run(
-        Runner(network=network, engine=quick, plan=exact_plan(network)), inputs.values, progress=_tell(say, "exact")
+        Runner(network=network, engine=uncounted, plan=exact_plan(network)),
+        inputs.values,
+        progress=_in_tenths(log, "exact"),
     )
-    census = Census(network)
+    stats = LayerStats(network)
     runner = Runner(network=network, engine=engine or golden, plan=plan)
     start = perf_counter()
-    outputs = run(runner, inputs.values, census, _tell(say, "threads"))
-    spent = perf_counter() - start
-    same = engine is None or _as_golden(Runner(network=network, engine=golden, plan=plan), inputs, outputs, census)
-    errors = deviations(network, quick, plan, inputs.values[:ERROR_INPUTS])
-    layers = rows(network, plan, config, census, errors, planner.held_out(plan))
-    report = _answers(exact, outputs, inputs.labels) | _cycles(layers, covered(network))
-    report["reasons"] = []
-    if explain and report["changed"]:
-        say("looking for the layers behind changed answers")
+    outputs = run(runner, inputs.values, stats, _in_tenths(log, "threads"))
+    seconds = perf_counter() - start
+    errors = relative_errors(network, uncounted, plan, inputs.values[:ERROR_INPUTS])
+    layers = rows(network, plan, config, stats, errors, planner.reduced_products(plan))
+    report = _answers(exact, outputs, inputs.labels) | _cycles(layers, threaded(network))
+    report["attribution"] = []
+    if attribution and report["changed"]:
+        log("attributing changed answers to layers")
         answers = exact.reshape(len(exact), -1).argmax(axis=1)
-        report["reasons"] = reasons(network, quick, plan, inputs.values, answers, np.array(report["changed"]))
+        changed = np.array(report["changed"])
+        report["attribution"] = attribute(network, uncounted, plan, inputs.values, answers, changed)
     if engine is not None:
-        report["equal"] = same
-    report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / spent, "layers": layers}
-    return Outcome(outputs=outputs, exact=exact, plan=plan, report=report)
+        report["equal"] = _as_golden(Runner(network=network, engine=golden, plan=plan), inputs, outputs, stats)
+    report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / seconds, "layers": layers}
+    return Inference(outputs=outputs, exact=exact, plan=plan, report=report)
 
 
-def _as_golden(runner: Runner, inputs: Inputs, outputs: np.ndarray, census: Census) -> bool:
+def _as_golden(runner: Runner, inputs: Inputs, outputs: np.ndarray, stats: LayerStats) -> bool:
     """Whether the golden model has the same outputs and counters."""
-    counted = Census(runner.network)
-    return np.array_equal(run(runner, inputs.values, counted), outputs) and counted.counters == census.counters
+    expected = LayerStats(runner.network)
+    return np.array_equal(run(runner, inputs.values, expected), outputs) and expected.counters == stats.counters
 
 
 def _answers(exact: np.ndarray, outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
     before, after = (values.reshape(len(values), -1).argmax(axis=1) for values in (exact, outputs))
-    found = {
+    report: dict[str, Any] = {
         "top1": None,
         "top1_exact": None,
         "agree": float(np.mean(before == after)),
-        "loss": None,
+        "accuracy_drop": None,
         "changed": np.flatnonzero(before != after).tolist(),
     }
     if labels is not None:
-        loss = paired_loss(before == labels, after == labels)
-        found |= {"top1": float(np.mean(after == labels)), "top1_exact": float(np.mean(before == labels))}
-        found["loss"] = asdict(loss)
-    return found
+        report |= {"top1": float(np.mean(after == labels)), "top1_exact": float(np.mean(before == labels))}
+        report["accuracy_drop"] = asdict(paired_drop(before == labels, after == labels))
+    return report
 
 
-def _cycles(layers: list[dict[str, Any]], free: tuple[bool, ...]) -> dict[str, Any]:
+def _cycles(layers: list[dict[str, Any]], may: tuple[bool, ...]) -> dict[str, Any]:
     cycles, exact = (sum(row[name] for row in layers) for name in ("cycles", "cycles_exact"))
-    some = [row for row, may in zip(layers, free, strict=True) if may]
-    taken = sum(row["cycles"] for row in some)
+    of_threaded = [row for row, is_threaded in zip(layers, may, strict=True) if is_threaded]
+    threaded_cycles = sum(row["cycles"] for row in of_threaded)
     return {
         "cycles": cycles,
         "cycles_exact": exact,
         "speedup": exact / cycles if cycles else 1.0,
-        "speedup_covered": sum(row["cycles_exact"] for row in some) / taken if taken else 1.0,
+        "speedup_threaded": sum(row["cycles_exact"] for row in of_threaded) / threaded_cycles
+        if threaded_cycles
+        else 1.0,
     }
 
 
-def _tell(say: Say, name: str) -> Callable[[int, int], None]:
-    """Progress in tenths."""
-    told = [0]
+def _in_tenths(log: Log, name: str) -> Callable[[int, int], None]:
+    """Progress, in steps of a tenth of the inputs."""
+    last = 0
 
     def tell(done: int, total: int) -> None:
+        nonlocal last
         tenth = 10 * done // total
-        if tenth > told[0]:
-            told[0] = tenth
-            say(f"{name}: {done} of {total} inputs")
+        if tenth > last:
+            last = tenth
+            log(f"{name}: {done} of {total} inputs")
 
     return tell

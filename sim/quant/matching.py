@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Joins things in pairs, or leaves them alone, at little cost: exchanges between pairs as long as they pay."""
+"""Joins things in pairs, or leaves them alone, at little cost: exchanges between pairs as long as they pay.
+
+Minimum-weight matching by 2-opt local search (Croes, Operations Research 1958, who exchanges edges of tours), in place
+of Edmonds' exact algorithm, whose time grows with the cube of K.
+"""
 
 from collections.abc import Callable
 from math import inf
@@ -30,26 +34,26 @@ def match(cost: np.ndarray, steps: int, start: np.ndarray | None = None) -> np.n
     int64 [K]
         Whom everyone is joined with, `ALONE` for none.
     """
-    k, places = len(cost), 2 * steps
-    # Whoever is alone is joined with a place that costs nothing; these can be exchanged as well.
-    table = np.zeros((places, places))
+    k, seats = len(cost), 2 * steps
+    # Whoever is alone is joined with a seat that costs nothing; these can be exchanged as well.
+    table = np.zeros((seats, seats))
     table[:k, :k] = cost
-    partner = (np.arange(places) + steps) % places
+    partner = (np.arange(seats) + steps) % seats
     if start is not None:
         alone = np.flatnonzero(start == ALONE)
         partner = np.concatenate([start, alone])
-        partner[alone] = np.arange(k, places)
-    everyone = np.arange(places)
+        partner[alone] = np.arange(k, seats)
+    everyone = np.arange(seats)
     for _ in range(SWEEPS):
         improved = _replaced(cost, partner)
         for i in range(k):
-            mine = partner[i]
-            gain = table[i, partner] + table[mine] - table[i, mine] - table[everyone, partner]
-            gain[i] = gain[mine] = 0
+            own = partner[i]
+            gain = table[i, partner] + table[own] - table[i, own] - table[everyone, partner]
+            gain[i] = gain[own] = 0
             j = int(gain.argmin())
-            if gain[j] < -1e-9 * (1 + abs(table[i, mine])):
+            if gain[j] < -1e-9 * (1 + abs(table[i, own])):
                 other = partner[j]
-                partner[i], partner[other], partner[j], partner[mine] = other, i, mine, j
+                partner[i], partner[other], partner[j], partner[own] = other, i, own, j
                 improved = True
         if not improved:
             break
@@ -70,19 +74,19 @@ def _replaced(cost: np.ndarray, partner: np.ndarray) -> bool:
         b = partner[a]
         if cost[i, j] >= cost[a, b]:
             return changed
-        for one, place in ((a, partner[i]), (b, partner[j])):
-            partner[one], partner[place] = place, one
+        for one, other in ((a, partner[i]), (b, partner[j])):
+            partner[one], partner[other] = other, one
         partner[i], partner[j], changed = j, i, True
 
 
-def match_at(cost: np.ndarray, price: float, time: Callable[[int], float]) -> np.ndarray:
-    """Join things where it pays: the matching with little cost and price of its time.
+def match_at(cost: np.ndarray, multiplier: float, time: Callable[[int], float]) -> np.ndarray:
+    """Join things where it pays: a matching with a small Lagrangian, cost + multiplier * time.
 
     Parameters
     ----------
     cost : float64 [K, K]
-    price : float
-        Of a unit of time; infinite for as few steps as can be.
+    multiplier : float
+        Cost that a unit of time is worth; infinite for as few steps as can be.
     time : function of steps
 
     Returns
@@ -92,14 +96,14 @@ def match_at(cost: np.ndarray, price: float, time: Callable[[int], float]) -> np
     k = len(cost)
     steps = -(-k // 2)
     partner = match(cost, steps)
-    if price == inf:
+    if multiplier == inf:
         return partner
     for _ in range(ROUNDS):
         firsts = np.flatnonzero(partner > np.arange(k))
         each = cost[firsts, partner[firsts]]
         worst = firsts[np.argsort(-each, kind="stable")]
         left = np.concatenate([[0], np.sort(each)]).cumsum()[::-1]
-        split = int(np.argmin([rest + price * time(steps + i) for i, rest in enumerate(left)]))
+        split = int(np.argmin([rest + multiplier * time(steps + i) for i, rest in enumerate(left)]))
         if not split:
             break
         freed = worst[:split]

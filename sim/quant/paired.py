@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much accuracy is lost, and how surely: the same inputs answered twice, so only those that differ count.
+"""The accuracy drop between two runs over the same inputs, with an interval: only inputs that differ count.
 
-Interval: Bonett and Price, "Confidence Intervals for a Ratio and a Difference of Paired Proportions" (2012): Wald
-with one added to either count of differing pairs.
+Interval: Bonett and Price, "Adjusted Wald Confidence Interval for a Difference of Binomial Proportions Based on Paired
+Data", Journal of Educational and Behavioral Statistics 37 (2012): Wald's, with one added to either count of differing
+pairs. (McNemar's test looks at the same two counts.)
 """
 
 from dataclasses import dataclass
@@ -11,19 +12,20 @@ from math import sqrt
 import numpy as np
 
 Z_95 = 1.959964
+"""Of the normal distribution, the quantile that leaves 2.5 % on either side."""
 
 
 @dataclass(frozen=True)
-class Loss:
-    """Accuracy lost, as fractions of 1, with its 95 % interval, and its standard error."""
+class PairedDrop:
+    """An accuracy drop, as fractions of 1, with its 95 % interval, and its standard error."""
 
-    loss: float
+    drop: float
     low: float
     high: float
     error: float
 
 
-def paired_loss(before: np.ndarray, after: np.ndarray) -> Loss:
+def paired_drop(before: np.ndarray, after: np.ndarray) -> PairedDrop:
     """Compare two runs over the same inputs.
 
     Parameters
@@ -35,4 +37,4 @@ def paired_loss(before: np.ndarray, after: np.ndarray) -> Loss:
     lost, won = int(np.sum(before & ~after)), int(np.sum(~before & after))
     p, q = (lost + 1) / (n + 2), (won + 1) / (n + 2)
     error = sqrt((p + q - (p - q) ** 2) / (n + 2))
-    return Loss((lost - won) / n, p - q - Z_95 * error, p - q + Z_95 * error, error)
+    return PairedDrop((lost - won) / n, p - q - Z_95 * error, p - q + Z_95 * error, error)

@@ -14,11 +14,10 @@ import numpy as np
 
 from sysmt.sim.nn.batches import BATCH_BYTES, largest_operand
 from sysmt.sim.nn.engines import Golden
-from sysmt.sim.nn.forward import Plan, Runner, Seen, exact_plan
+from sysmt.sim.nn.forward import LayerTrace, Plan, Runner, exact_plan, threaded
 from sysmt.sim.nn.network import Network
 
 from .adapt import adapt
-from .layer_stats import covered
 
 INPUTS = 256
 """Most calibration inputs taken."""
@@ -43,17 +42,17 @@ class Recalibrator:
         Whether to adapt weights too.
     """
 
-    def __init__(self, network: Network, engine: Golden, inputs: np.ndarray, weights: bool = True):
+    def __init__(self, network: Network, engine: Golden, inputs: np.ndarray, weights: bool = True) -> None:
         self.network, self.engine, self.weights = network, engine, weights
         self.inputs = inputs[: max(1, min(INPUTS, GROWTH * BATCH_BYTES // largest_operand(network)))]
         self.means: dict[int, np.ndarray] = {}
         self.targets: dict[int, np.ndarray] = {}
-        self.free = covered(network)
+        may = threaded(network)
 
-        def remember(seen: Seen) -> None:
-            self.means[seen.index] = seen.product.sums.mean(axis=0)
-            if weights and self.free[seen.index]:
-                self.targets[seen.index] = seen.product.sums[_some(len(seen.x))]
+        def remember(trace: LayerTrace) -> None:
+            self.means[trace.index] = trace.product.sums.mean(axis=0)
+            if weights and may[trace.index]:
+                self.targets[trace.index] = trace.product.sums[_some(len(trace.x))]
 
         Runner(network=network, engine=engine, plan=exact_plan(network))(self.inputs, remember)
 
@@ -70,9 +69,9 @@ class Recalibrator:
             layer = plan[index]
             if layer.threads == 1 or index not in self.targets:
                 return w
-            found = adapt(x[_some(len(x))], w, self.targets[index], self.engine.pe, layer.threads)
-            adapted[index] = layer.natural(found)
-            return found
+            changed = adapt(x[_some(len(x))], w, self.targets[index], self.engine.pe, layer.threads)
+            adapted[index] = layer.natural(changed)
+            return changed
 
         Runner(network=self.network, engine=self.engine, plan=plan)(self.inputs, correct=correct, adapt=change)
         return tuple(

@@ -12,9 +12,13 @@ T = TypeVar("T")
 
 def must_be_one_of(what: str, value: object, known: Collection[Any]) -> str:
     """`WHAT must be one of A, B, not 'a' (did you mean A?)`."""
+    return f"{what} must be one of {', '.join(map(str, known))}, not {value!r}{did_you_mean(value, known)}"
+
+
+def did_you_mean(value: object, known: Collection[Any]) -> str:
+    """` (did you mean A?)` with the known name that is nearest; empty where none is near."""
     near = difflib.get_close_matches(value, [str(name) for name in known], n=1) if isinstance(value, str) else []
-    hint = f" (did you mean {near[0]}?)" if near else ""
-    return f"{what} must be one of {', '.join(map(str, known))}, not {value!r}{hint}"
+    return f" (did you mean {near[0]}?)" if near else ""
 
 
 def choose(what: str, name: str, known: Mapping[str, T], error: type[UserError] = UserError) -> T:

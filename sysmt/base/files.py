@@ -6,17 +6,19 @@ import os
 import tempfile
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from .errors import UserError
 
 
 def build_root() -> Path:
-    """The folder for what is built: SYSMT_BUILD, else `build` of the checkout, else the user's cache."""
+    """The folder for what is built: SYSMT_BUILD, else `build` of the checkout, else the user's cache folder."""
     if "SYSMT_BUILD" in os.environ:
         return Path(os.environ["SYSMT_BUILD"])
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "pyproject.toml").exists():
         return checkout / "build"
-    return Path.home() / ".cache" / "sysmt"
+    return user_cache_path("sysmt")
 
 
 def data_folder() -> Path:

@@ -13,6 +13,8 @@ import pkgutil
 from pathlib import Path
 from typing import Any
 
+from .errors import UserError
+
 
 def names(package: str, part: str) -> tuple[str, ...]:
     """The kinds of which `package` has a part, in alphabetical order; `part` is its folder's name in SYSMT_KINDS."""
@@ -20,16 +22,16 @@ def names(package: str, part: str) -> tuple[str, ...]:
 
 
 def load(package: str, part: str, kind: str) -> Any:
-    """The `KIND` of the module `kind` of `package`. ImportError where there is none."""
+    """The `KIND` of the module `kind` of `package`; a `UserError` where there is none."""
     if kind not in names(package, part):
-        raise ImportError(f"{package} has no module {kind}")
+        raise UserError(f"kind {kind!r} has no module {package}.{kind}: add {part}/{kind}.py")
     return importlib.import_module(f"{package}.{kind}").KIND
 
 
 def _folders(package: str, part: str) -> list[str]:
     """Where the modules of the package lie. Folders of SYSMT_KINDS join its path, so that they can be imported."""
-    path = importlib.import_module(package).__path__
-    for folder in filter(None, os.environ.get("SYSMT_KINDS", "").split(os.pathsep)):
-        if str(Path(folder) / part) not in path:
-            path.append(str(Path(folder) / part))
-    return list(path)
+    module = importlib.import_module(package)
+    own = str(Path(str(module.__file__)).parent)
+    more = filter(None, os.environ.get("SYSMT_KINDS", "").split(os.pathsep))
+    module.__path__ = [own, *(str(Path(folder) / part) for folder in more)]
+    return module.__path__

@@ -13,8 +13,8 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.cost import evaluate
 from sysmt.sim.flow import power, workloads
-from sysmt.sim.flow.fpga import FAMILIES
-from sysmt.sim.flow.synthesis import GENERIC, Synthesis, Verilog, library_of, map_to, synthesise
+from sysmt.sim.flow.parts import FAMILIES
+from sysmt.sim.flow.synthesis import GENERIC, Synthesis, library_of, map_to, synthesise
 from sysmt.sim.nn.networks import NETWORKS, network, total_macs
 
 from .compare import compare
@@ -114,7 +114,7 @@ def on_ecp5(name: str, seeds: int, say: Callable[[str], None], **fields: Any) ->
     Placement depends on the design's name: it is the preset's, as in `sysmt synth`.
     """
     emitted = array_design(preset(name, ArrayConfig, **FPGA_FIELDS | fields), name)
-    return synthesise(Verilog.of_array(emitted.verilog, name), "ecp5", FPGA_MHZ, seeds, say)
+    return synthesise(emitted, "ecp5", FPGA_MHZ, seeds, progress=say)
 
 
 def _target_name(wishes: Wishes) -> str:
@@ -122,15 +122,14 @@ def _target_name(wishes: Wishes) -> str:
 
 
 def _array(name: str, config: ArrayConfig, wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
-    emitted = array_design(config, name)
-    design = Verilog.of_array(emitted.verilog, name, config.pe.clock_gating)
-    silicon = synthesise(design, wishes.target, wishes.clock_mhz, wishes.seeds, say)
+    design = array_design(config, name)
+    silicon = synthesise(design, wishes.target, wishes.clock_mhz, wishes.seeds, progress=say)
     energy = None
     if wishes.workload:
         mapped = map_to(design, library_of(wishes.target), wishes.clock_mhz)
         energy = power.measure(
             mapped,
-            emitted.manifest["ports"],
+            design.manifest["ports"],
             config,
             wishes.workload,
             workloads.jobs(wishes.workload),

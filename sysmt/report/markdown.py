@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report as Markdown: the same tables as the page, and the one that README shows."""
+"""The report as Markdown: the same tables as the page, and those that docs/figures.md shows."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,8 +33,8 @@ def commands(facts: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(c for a in facts["arrays"] + facts["references"] for c in a["commands"].values()))
 
 
-def readme(facts: dict[str, Any], gated: dict[str, Any]) -> str:
-    """The tables that README shows; `gated` are the facts of the same arrays with clock gates."""
+def figures(facts: dict[str, Any], gated: dict[str, Any]) -> str:
+    """The tables of docs/figures.md; `gated` are the facts of the same arrays with clock gates."""
     parts = [table(*arrays_table(facts))]
     if facts["comparison"]:
         parts.append(table(*comparison_table(facts)))

@@ -37,8 +37,8 @@ def load() -> tuple[Images, Images]:
     """The training set (1297 images) and the test set (500 images, never seen in training or calibration)."""
     from sklearn.datasets import load_digits  # only here: importing it takes longer than everything else
 
-    found = load_digits()
-    everything = Images(found.images.astype(np.uint8)[..., None], found.target.astype(np.int64))
+    digits = load_digits()
+    everything = Images(digits.images.astype(np.uint8)[..., None], digits.target.astype(np.int64))
     # RandomState: its stream is frozen, so the split is the same with every version of numpy.
     order = np.random.RandomState(SPLIT_SEED).permutation(len(everything))
     return everything[order[TEST_IMAGES:]], everything[order[:TEST_IMAGES]]

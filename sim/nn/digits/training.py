@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from sysmt.sim.nn.layer import Layer
+
 from .data import Images
-from .network import SHAPES, Shape, lower, output_side
+from .network import LAYERS
 
 SIGNIFICANT_BITS = 20
 LONGEST_SUM = 2 ** (53 - 2 * SIGNIFICANT_BITS)
@@ -48,7 +50,7 @@ class Adam:
     faded_mean: float = 1.0
     faded_square: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.mean, self.square = np.zeros_like(self.value), np.zeros_like(self.value)
 
     def step(self, gradient: np.ndarray, rate: float, decay: float) -> None:
@@ -68,7 +70,8 @@ def exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Multiply matrices whose entries are first rounded to a common grid, so that the sums are exact."""
     if a.shape[1] > LONGEST_SUM:
         raise ValueError(f"depth must be at most {LONGEST_SUM}, not {a.shape[1]}")
-    return _on_grid(a) @ _on_grid(b)
+    product: np.ndarray = _on_grid(a) @ _on_grid(b)
+    return product
 
 
 def _on_grid(values: np.ndarray) -> np.ndarray:
@@ -80,26 +83,27 @@ def _on_grid(values: np.ndarray) -> np.ndarray:
 
 def initial(rng: np.random.RandomState) -> list[Parameters]:
     """Uniform weights of the variance that keeps ReLU networks alive (He et al., 2015), no bias."""
-    found, channels = [], 1
-    for shape in SHAPES:
-        k = shape.kernel**2 * channels
-        limit = np.sqrt(6 / k)
-        weights = limit * (2 * rng.random_sample((k, shape.channels)) - 1)
-        found.append(Parameters(weights, np.zeros(shape.channels)))
-        channels = shape.channels
-    return found
+    parameters = []
+    for layer in LAYERS:
+        k, n = layer.products.k, layer.outputs
+        weights = np.sqrt(6 / k) * (2 * rng.random_sample((k, n)) - 1)
+        parameters.append(Parameters(weights, np.zeros(n)))
+    return parameters
 
 
 def activations(parameters: list[Parameters], pixels: np.ndarray) -> list[np.ndarray]:
     """Every layer's input, then the scores: float64, images scaled to 0..1."""
-    found = [pixels / 16]
-    for shape, layer in zip(SHAPES, parameters, strict=True):
-        x = found[-1]
-        side = output_side(x.shape[1], shape)
-        sums = exact_product(lower(x, shape), layer.weights) + layer.bias
-        sums = sums.reshape(len(x), side, side, shape.channels)
-        found.append(sums if shape is SHAPES[-1] else np.maximum(sums, 0))
-    return found
+    inputs = [pixels / 16]
+    for layer, trained in zip(LAYERS, parameters, strict=True):
+        sums = exact_product(_rows(layer, inputs[-1]), trained.weights) + trained.bias
+        sums = sums.reshape(len(pixels), *layer.out_size, layer.outputs)
+        inputs.append(sums if layer is LAYERS[-1] else np.maximum(sums, 0))
+    return inputs
+
+
+def _rows(layer: Layer, x: np.ndarray) -> np.ndarray:
+    """The layer's input as the left side of its product: [B * OH * OW, K]."""
+    return layer.geometry.im2col(x).reshape(-1, layer.products.k)
 
 
 def gradients(parameters: list[Parameters], images: Images) -> list[Parameters]:
@@ -108,31 +112,18 @@ def gradients(parameters: list[Parameters], images: Images) -> list[Parameters]:
     target = np.zeros((len(images), 1, 1, 10))
     target[np.arange(len(images)), 0, 0, images.labels] = 1
     flow = (inputs[-1] - target) / len(images)
-    found = []
-    for place in reversed(range(len(SHAPES))):
-        shape, x = SHAPES[place], inputs[place]
-        if shape is not SHAPES[-1]:
-            flow = flow * (inputs[place + 1] > 0)
-        rows = flow.reshape(-1, shape.channels)
-        weights = exact_product(lower(x, shape).T, rows)
+    slopes = []
+    for layer, trained, x, y in reversed(list(zip(LAYERS, parameters, inputs[:-1], inputs[1:], strict=True))):
+        if layer is not LAYERS[-1]:
+            flow = flow * (y > 0)
+        rows = flow.reshape(-1, layer.outputs)
+        weights = exact_product(_rows(layer, x).T, rows)
         bias = exact_product(np.ones((1, len(rows))), rows)[0]
-        found.append(Parameters(weights, bias))
-        if place:
-            flow = _raise(exact_product(rows, parameters[place].weights.T), x.shape, shape)
-    return found[::-1]
-
-
-def _raise(rows: np.ndarray, into: tuple[int, ...], shape: Shape) -> np.ndarray:
-    """The transpose of `lower`: add every window's entries back to the pixels they came from."""
-    batch, side, _, channels = into
-    out = output_side(side, shape)
-    windows = rows.reshape(batch, out, out, shape.kernel, shape.kernel, channels)
-    padded = np.zeros((batch, side + 2 * shape.pad, side + 2 * shape.pad, channels))
-    reach = shape.stride * (out - 1) + 1
-    for i in range(shape.kernel):
-        for j in range(shape.kernel):
-            padded[:, i : i + reach : shape.stride, j : j + reach : shape.stride] += windows[:, :, :, i, j]
-    return padded[:, shape.pad : shape.pad + side, shape.pad : shape.pad + side]
+        slopes.append(Parameters(weights, bias))
+        if layer is not LAYERS[0]:
+            back = exact_product(rows, trained.weights.T)
+            flow = layer.geometry.col2im(back.reshape(len(back), -1, layer.channels))
+    return slopes[::-1]
 
 
 def train(images: Images, recipe: Recipe) -> list[Parameters]:

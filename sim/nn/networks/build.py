@@ -3,6 +3,7 @@
 
 from sysmt.base.choice import choose, must_be_one_of
 from sysmt.base.errors import UserError
+from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.layer import Layer
 
 from .definitions import DEFINITIONS, Block
@@ -55,26 +56,44 @@ def _spatial(block: Block, variant: str) -> str:
 class _Builder:
     """Appends layers and follows the size of the image and the number of channels."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.layers: list[Layer] = []
         self.size = IMAGE
         self.channels = 3
 
-    def _add(self, name: str, kind: str, outputs: int, *, channels: int | None = None, **more) -> Layer:
+    def _add(
+        self,
+        name: str,
+        kind: str,
+        outputs: int,
+        *,
+        kernel: tuple[int, int] = (1, 1),
+        stride: int = 1,
+        channels: int | None = None,
+        bias: bool = False,
+        norm: bool = False,
+    ) -> Layer:
+        """A layer whose kernel, of odd size, is centred on every pixel."""
+        down, across = (size // 2 for size in kernel)
         layer = Layer(
             name=name,
             kind=kind,
-            height=self.size,
-            width=self.size,
+            geometry=Geometry(
+                size=(self.size, self.size),
+                kernel=kernel,
+                stride=(stride, stride),
+                padding=((down, down), (across, across)),
+            ),
             channels=channels or self.channels,
             outputs=outputs,
-            **more,
+            bias=bias,
+            norm=norm,
         )
         self.layers.append(layer)
         return layer
 
     def conv(self, name: str, outputs: int, stride: int) -> None:
-        layer = self._add(name, "conv", outputs, kernel=(3, 3), stride=(stride,) * 2, padding=(1, 1), norm=True)
+        layer = self._add(name, "conv", outputs, kernel=(3, 3), stride=stride, norm=True)
         self.size, self.channels = layer.out_size[0], outputs
 
     def pointwise(self, name: str, outputs: int) -> None:
@@ -97,24 +116,17 @@ class _Builder:
         self.pointwise(f"{name}.project", block.outputs)
 
     def _depthwise(self, name: str, block: Block) -> None:
-        half = block.kernel // 2
+        kernel = (block.kernel, block.kernel)
         layer = self._add(
-            f"{name}.depthwise",
-            "depthwise",
-            self.channels,
-            kernel=(block.kernel, block.kernel),
-            stride=(block.stride, block.stride),
-            padding=(half, half),
-            norm=True,
+            f"{name}.depthwise", "depthwise", self.channels, kernel=kernel, stride=block.stride, norm=True
         )
         self.size = layer.out_size[0]
 
     def _fuse(self, name: str, block: Block, group: int) -> None:
         """1xK and Kx1 stages of `group` channels each; row results come first in the concatenation."""
-        k, half = block.kernel, block.kernel // 2
-        more = {"channels": group, "stride": (block.stride, block.stride), "norm": True}
-        layer = self._add(f"{name}.row", "fuse_row", group, kernel=(1, k), padding=(0, half), **more)
-        self._add(f"{name}.col", "fuse_col", group, kernel=(k, 1), padding=(half, 0), **more)
+        row, col = (1, block.kernel), (block.kernel, 1)
+        layer = self._add(f"{name}.row", "fuse_row", group, kernel=row, stride=block.stride, channels=group, norm=True)
+        self._add(f"{name}.col", "fuse_col", group, kernel=col, stride=block.stride, channels=group, norm=True)
         self.size, self.channels = layer.out_size[0], 2 * group
 
     def _excite(self, name: str) -> None:

@@ -7,6 +7,7 @@ reference kernels.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -30,7 +31,7 @@ def table(function: Callable[[np.ndarray], np.ndarray], dtype: str) -> Operation
 
 def add(graph: Graph, node: Node) -> Operation:
     """ADD of two int8 tensors, with broadcasting."""
-    a, b, y = graph.of(node, 0), graph.of(node, 1), graph.tensors[node.output]
+    a, b, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
     int8(node.name, a, b, y)
     try:
         fitting = np.broadcast_shapes(a.shape, b.shape) == y.shape
@@ -40,11 +41,12 @@ def add(graph: Graph, node: Node) -> Operation:
         raise UserError(f"{node.name} must read shapes that add up to {y.shape}, not {a.shape} and {b.shape}")
     low, high = clamp(node.options["activation"], y)
     twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
-    left, right = (table(lambda v, t=t: _addend(v, t, twice), "int8") for t in (a, b))
+    left, right = (table(partial(_addend, tensor=tensor, twice=twice), "int8") for tensor in (a, b))
     m, shift = multiplier(twice / (2**ADD_SHIFT * float(y.scale[0])))
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        return np.clip(multiply(left(u) + right(v), m, shift, VARIANT) + y.z, low, high).astype(np.int8)
+        codes: np.ndarray = np.clip(multiply(left(u) + right(v), m, shift, VARIANT) + y.z, low, high)
+        return codes.astype(np.int8)
 
     return run
 
@@ -56,7 +58,7 @@ def _addend(values: np.ndarray, tensor: Tensor, twice: float) -> np.ndarray:
 
 def activation(graph: Graph, node: Node) -> Operation:
     """RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 with their own rescaling."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     _same_shape(node, x, y)
     low, high = clamp(node.kind, y)
@@ -66,7 +68,7 @@ def activation(graph: Graph, node: Node) -> Operation:
 
 def leaky(graph: Graph, node: Node) -> Operation:
     """LEAKY_RELU: one multiplier for positive values, another for negative ones."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     _same_shape(node, x, y)
     alpha = node.options["alpha"]
@@ -78,14 +80,15 @@ def leaky(graph: Graph, node: Node) -> Operation:
     def run(v: np.ndarray) -> np.ndarray:
         v = v - x.z
         scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(v, *slope, VARIANT))
-        return np.clip(scaled + y.z, -128, 127).astype(np.int8)
+        codes: np.ndarray = np.clip(scaled + y.z, -128, 127)
+        return codes.astype(np.int8)
 
     return table(run, "int8")
 
 
 def quantize(graph: Graph, node: Node) -> Operation:
     """QUANTIZE: real numbers to 8 bits, or 8 bits to others of another scale."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     _same_shape(node, x, y)
     if y.dtype not in LIMITS or x.dtype not in (*LIMITS, "float32"):
         raise UserError(f"{node.name} must go from float32, int8 or uint8 to 8 bits, not {x.dtype} to {y.dtype}")
@@ -96,7 +99,8 @@ def quantize(graph: Graph, node: Node) -> Operation:
         def run(values: np.ndarray) -> np.ndarray:
             ratio = (values / scale).astype(np.float32)
             away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)
-            return np.clip(away.astype(np.float64) + z, low, high).astype(y.dtype)
+            codes: np.ndarray = np.clip(away.astype(np.float64) + z, low, high)
+            return codes.astype(y.dtype)
 
         return run
     m, shift = multiplier(float(x.per_tensor().scale[0]) / float(scale))
@@ -105,7 +109,7 @@ def quantize(graph: Graph, node: Node) -> Operation:
 
 def dequantize(graph: Graph, node: Node) -> Operation:
     """DEQUANTIZE: 8 bits to real numbers."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     _same_shape(node, x, y)
     if x.dtype not in LIMITS or y.dtype != "float32":
         raise UserError(f"{node.name} must go from 8 bits to float32, not {x.dtype} to {y.dtype}")
@@ -115,7 +119,7 @@ def dequantize(graph: Graph, node: Node) -> Operation:
 
 def reshape(graph: Graph, node: Node) -> Operation:
     """RESHAPE that leaves the batch alone; the target is the output's own shape."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     if x.shape[:1] != (1,) or y.shape[:1] != (1,) or np.prod(x.shape) != np.prod(y.shape) or x.dtype != y.dtype:
         raise UserError(f"{node.name} must keep the batch of 1 and all values, not turn {x.shape} into {y.shape}")
     return lambda v: v.reshape(len(v), *y.shape[1:])
@@ -123,9 +127,9 @@ def reshape(graph: Graph, node: Node) -> Operation:
 
 def pad(graph: Graph, node: Node) -> Operation:
     """PAD with the zero point."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
-    edges = graph.of(node, 1).constant()
+    edges = graph.input_of(node, 1).constant()
     if edges.shape != (len(x.shape), 2) or edges.min() < 0 or edges[0].any():
         raise UserError(f"{node.name} must pad each of {len(x.shape)} dimensions from 0 up and not the batch")
     if y.shape != tuple(int(n + e.sum()) for n, e in zip(x.shape, edges.astype(np.int64), strict=True)):
@@ -137,7 +141,7 @@ def pad(graph: Graph, node: Node) -> Operation:
 def concatenation(graph: Graph, node: Node) -> Operation:
     """CONCATENATION of tensors with the same scale, along any dimension but the batch."""
     y = graph.tensors[node.output]
-    parts = [graph.of(node, i) for i in range(len(node.inputs))]
+    parts = [graph.input_of(node, i) for i in range(len(node.inputs))]
     int8(node.name, y, *parts)
     rank = len(y.shape)
     axis = node.options["axis"] + (rank if node.options["axis"] < 0 else 0)

@@ -13,21 +13,21 @@ from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
 from sysmt.sim.nn.graph import Graph, Node
 from sysmt.sim.nn.scales import VARIANT, clamp, int8, multiplier
-from sysmt.sim.nn.window import window
 
 from .elementwise import Operation
 from .softmax import softmax_row_tables, softmax_rows
+from .window import window
 
 
 def pool(graph: Graph, node: Node) -> Operation:
     """AVERAGE_POOL_2D and MAX_POOL_2D; padding takes no part in either."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     if len(x.shape) != 4:
         raise UserError(f"{node.name} must read four dimensions, not {x.shape}")
-    place = window(node.name, x.shape[1:3], (node.options["filter_h"], node.options["filter_w"]), node.options)
-    if y.shape != (x.shape[0], *place.out, x.shape[3]):
-        raise UserError(f"{node.name} must write {(x.shape[0], *place.out, x.shape[3])}, not {y.shape}")
+    geometry = window(node.name, x.shape[1:3], (node.options["filter_h"], node.options["filter_w"]), node.options)
+    if y.shape != (x.shape[0], *geometry.out_size, x.shape[3]):
+        raise UserError(f"{node.name} must write {(x.shape[0], *geometry.out_size, x.shape[3])}, not {y.shape}")
     if x.scale[0] != y.scale[0] or x.z != y.z:
         raise UserError(f"{node.name} must write the scale that it reads, not another; requantise the model")
     low, high = clamp(node.options["activation"], y)
@@ -35,34 +35,36 @@ def pool(graph: Graph, node: Node) -> Operation:
 
         def most(v: np.ndarray) -> np.ndarray:
             best = np.full((len(v), *y.shape[1:]), -128, np.int8)
-            for tap in place.taps(v, -128):
+            for tap in geometry.windows(geometry.pad(v, -128)):
                 np.maximum(best, tap, out=best)
             return np.clip(best, low, high)
 
         return most
     ones = np.ones((1, *x.shape[1:3], 1), np.int32)
-    covered = sum(place.taps(ones, 0), np.zeros((1, *place.out, 1), np.int32))
+    covered = sum(geometry.windows(geometry.pad(ones, 0)), np.zeros((1, *geometry.out_size, 1), np.int32))
 
     def average(v: np.ndarray) -> np.ndarray:
         total = np.zeros((len(v), *y.shape[1:]), np.int32)
-        for tap in place.taps(v, 0):
+        for tap in geometry.windows(geometry.pad(v, 0)):
             total += tap
-        return np.clip(_divide(total, covered), low, high).astype(np.int8)
+        means: np.ndarray = np.clip(_divide(total, covered), low, high)
+        return means.astype(np.int8)
 
     return average
 
 
 def _divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """Integer division, to the nearest, ties away from zero."""
-    return np.sign(total) * ((np.abs(total) + count // 2) // count)
+    quotient: np.ndarray = np.sign(total) * ((np.abs(total) + count // 2) // count)
+    return quotient
 
 
 def mean(graph: Graph, node: Node) -> Operation:
     """MEAN over any dimensions but the batch."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     rank = len(x.shape)
-    axes = sorted({int(a) + (rank if a < 0 else 0) for a in graph.of(node, 1).constant().ravel()})
+    axes = sorted({int(a) + (rank if a < 0 else 0) for a in graph.input_of(node, 1).constant().ravel()})
     if not axes or not 0 < axes[0] <= axes[-1] < rank:
         raise UserError(f"{node.name} must average over dimensions behind the batch, not {axes} of {rank}")
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
@@ -76,18 +78,15 @@ def mean(graph: Graph, node: Node) -> Operation:
 
     def run(v: np.ndarray) -> np.ndarray:
         total = v.sum(axis=tuple(axes), dtype=np.int64) - count * x.z
-        return (
-            np.clip(multiply(total, scale, shift, VARIANT) + y.z, -128, 127)
-            .astype(np.int8)
-            .reshape(len(v), *y.shape[1:])
-        )
+        means: np.ndarray = np.clip(multiply(total, scale, shift, VARIANT) + y.z, -128, 127)
+        return means.astype(np.int8).reshape(len(v), *y.shape[1:])
 
     return run
 
 
 def softmax(graph: Graph, node: Node) -> Operation:
     """SOFTMAX over the last dimension, in fixed point."""
-    x, y = graph.of(node, 0), graph.tensors[node.output]
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
     if x.shape != y.shape:
         raise UserError(f"{node.name} must write the shape that it reads, not {x.shape} to {y.shape}")

@@ -53,8 +53,8 @@ def exp_on_negative_values(a: int) -> int:
     below = (a & (quarter - 1)) - quarter
     result = _exp_near_zero(below << DIFFERENCE_BITS)
     remainder = below - a
-    for place, factor in enumerate(EXPONENTIALS):
-        if remainder & (1 << (fraction_bits - 2 + place)):
+    for power, factor in enumerate(EXPONENTIALS):
+        if remainder & (1 << (fraction_bits - 2 + power)):
             result = high_multiply(result, factor)
     return 2**31 - 1 if a == 0 else result
 
@@ -112,7 +112,8 @@ def softmax_rows(x: np.ndarray, tables: Tables) -> np.ndarray:
     # Both factors are positive: rounding half up of the doubled high half is what gemmlowp computes.
     product = shift_right(tables.exponential[differences] * scale, 31, "nearest")
     rounded = shift_right(product, over_unit + 31 - 8, "away")
-    return np.clip(rounded - 128, -128, 127).astype(np.int8).reshape(x.shape)
+    codes: np.ndarray = np.clip(rounded - 128, -128, 127)
+    return codes.astype(np.int8).reshape(x.shape)
 
 
 def _saturate(value: int) -> int:

@@ -1,2 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readers of networks: one file per format."""
+"""Readers of networks, one file per format, and the one that chooses among them."""
+
+from pathlib import Path
+
+from sysmt.base.choice import did_you_mean
+from sysmt.base.errors import UserError
+from sysmt.sim.nn.digits.network import LAYERS
+from sysmt.sim.nn.digits.network import NAME as DIGITS
+from sysmt.sim.nn.layer import Layer
+from sysmt.sim.nn.networks import NETWORKS, network
+
+from .topology import read_topology
+
+SUFFIXES = (".tflite", ".csv")
+
+
+def read_network(source: str | Path, variant: str = "baseline") -> tuple[Layer, ...]:
+    """The layers of a network, from wherever it is described.
+
+    Parameters
+    ----------
+    source : str or Path
+        A .tflite model; a topology or GEMM file of SCALE-Sim (.csv); the name of a built-in network, or `digits`.
+    variant : str
+        Of a built-in network, one of `sysmt.sim.nn.networks.VARIANTS`.
+
+    Returns
+    -------
+    tuple of Layer
+        In the order in which they run; of a model those that run on the array, for one input.
+
+    Raises
+    ------
+    UserError
+        The source is none of these, or cannot be read; one line says what is wrong.
+    """
+    if str(source) in NETWORKS:
+        return network(str(source), variant)
+    if variant != "baseline":
+        raise UserError(
+            f"variant must be baseline with {str(source)!r}, not {variant!r}; {', '.join(NETWORKS)} have more"
+        )
+    if str(source) == DIGITS:
+        return LAYERS
+    suffix = Path(source).suffix.lower()
+    if suffix not in SUFFIXES:
+        names = (*NETWORKS, DIGITS)
+        files = f"a {' or '.join(SUFFIXES)} file"
+        hint = did_you_mean(str(source), names)
+        raise UserError(f"network must be {files} or one of {', '.join(names)}, not {str(source)!r}{hint}")
+    if suffix == ".csv":
+        return read_topology(source)
+    from sysmt.sim.nn.model import read_model  # the library of the format is an extra
+
+    layers = read_model(source).layers
+    if not layers:
+        raise UserError(f"model {str(source)!r} must have a layer that runs on the array, not none")
+    return layers

@@ -114,18 +114,20 @@ def _walkable(name: str, count: int, content: bytes) -> None:
         raise UserError(f"model must have 1 to {TENSORS} {name} that its size has room for, not {count}")
 
 
-def _tensor(model: Any, found: Any, index: int, content: bytes) -> Tensor:
-    name = _name(found.Name(), index)
-    dtype = DTYPES.get(found.Type())
+def _tensor(model: Any, stored: Any, index: int, content: bytes) -> Tensor:
+    name = _name(stored.Name(), index)
+    dtype = DTYPES.get(stored.Type())
     if dtype is None:
-        raise UserError(f"tensor {name!r} must be one of {', '.join(DTYPES.values())}, not type {found.Type()}")
-    if found.ShapeLength() > DIMENSIONS:
-        raise UserError(f"tensor {name!r} must have up to {DIMENSIONS} dimensions, not {found.ShapeLength()}")
-    if found.Sparsity() is not None:
+        raise UserError(f"tensor {name!r} must be one of {', '.join(DTYPES.values())}, not type {stored.Type()}")
+    if stored.ShapeLength() > DIMENSIONS:
+        raise UserError(f"tensor {name!r} must have up to {DIMENSIONS} dimensions, not {stored.ShapeLength()}")
+    if stored.Sparsity() is not None:
         raise UserError(f"tensor {name!r} must be stored densely, not sparsely; export it without sparse encoding")
-    shape = tuple(found.Shape(i) for i in range(found.ShapeLength()))
-    quantization = found.Quantization()
-    scale, zero_point, axis = np.zeros(0, np.float32), np.zeros(0, np.int64), 0
+    shape = tuple(stored.Shape(i) for i in range(stored.ShapeLength()))
+    quantization = stored.Quantization()
+    scale: np.ndarray = np.zeros(0, np.float32)
+    zero_point: np.ndarray = np.zeros(0, np.int64)
+    axis = 0
     if quantization is not None and quantization.ScaleLength() and dtype in ("int8", "uint8"):
         scale = _vector(quantization.ScaleAsNumpy())
         # Absent zero points are zeros.
@@ -138,7 +140,7 @@ def _tensor(model: Any, found: Any, index: int, content: bytes) -> Tensor:
         scale=scale.astype(np.float32),
         zero_point=zero_point.astype(np.int64),
         axis=axis,
-        data=_data(model, found.Buffer(), name, shape, dtype, content),
+        data=_data(model, stored.Buffer(), name, shape, dtype, content),
     )
 
 
@@ -151,54 +153,54 @@ def _name(raw: bytes | None, index: int) -> str:
 def _data(model: Any, buffer: int, name: str, shape: tuple[int, ...], dtype: str, content: bytes) -> np.ndarray | None:
     if not 0 <= buffer < model.BuffersLength() or model.BuffersLength() > len(content) // 4:
         raise UserError(f"tensor {name!r} refers to buffer {buffer} of {model.BuffersLength()}; the file is damaged")
-    found = model.Buffers(buffer)
-    if found.Offset() > 1:
+    stored = model.Buffers(buffer)
+    if stored.Offset() > 1:
         raise UserError(f"tensor {name!r} must be inside the model's own buffers, not appended; export it below 2 GB")
-    if not found.DataLength():
+    if not stored.DataLength():
         return None
-    raw = _vector(found.DataAsNumpy())
+    raw = _vector(stored.DataAsNumpy())
     wanted = prod(shape) * np.dtype(dtype).itemsize
     if min(shape, default=1) < 0 or prod(shape) > TENSOR_VALUES or raw.nbytes != wanted:
         raise UserError(f"tensor {name!r} of shape {shape} must have {wanted} bytes, not {raw.nbytes}")
-    values = raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
+    values: np.ndarray = raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
     return values.astype(dtype, copy=False)  # shared with the file: many tensors may claim one buffer
 
 
-def _vector(found: Any) -> np.ndarray:
+def _vector(values: Any) -> np.ndarray:
     """The library gives 0 for a vector that is not there."""
-    return found if isinstance(found, np.ndarray) else np.zeros(0, np.uint8)
+    return values if isinstance(values, np.ndarray) else np.zeros(0, np.uint8)
 
 
 def _kind(code: Any) -> str:
     # Old files hold small codes in a byte of their own; the larger of the two counts.
     builtin = max(code.DeprecatedBuiltinCode(), code.BuiltinCode())
-    return BUILTIN_OPCODE2NAME.get(builtin, f"code {builtin}")
+    return str(BUILTIN_OPCODE2NAME.get(builtin, f"code {builtin}"))
 
 
 def _indices(values: Any, name: str, tensors: tuple[Tensor, ...]) -> tuple[int, ...]:
-    found = tuple(int(v) for v in _vector(values)[:TENSORS])
-    for index in found:
+    indices = tuple(int(v) for v in _vector(values)[:TENSORS])
+    for index in indices:
         if not ABSENT <= index < len(tensors):
             raise UserError(f"{name} must name one of {len(tensors)} tensors, not {index}; the file is damaged")
-    return found
+    return indices
 
 
-def _node(found: Any, index: int, kinds: list[str], tensors: tuple[Tensor, ...]) -> Node:
-    if not 0 <= found.OpcodeIndex() < len(kinds):
-        raise UserError(f"operator {index} has code {found.OpcodeIndex()} of {len(kinds)}; the file is damaged")
-    kind = kinds[found.OpcodeIndex()]
-    inputs = _indices(found.InputsAsNumpy(), f"operator {index} ({kind})", tensors)
-    outputs = _indices(found.OutputsAsNumpy(), f"operator {index} ({kind})", tensors)
+def _node(stored: Any, index: int, kinds: list[str], tensors: tuple[Tensor, ...]) -> Node:
+    if not 0 <= stored.OpcodeIndex() < len(kinds):
+        raise UserError(f"operator {index} has code {stored.OpcodeIndex()} of {len(kinds)}; the file is damaged")
+    kind = kinds[stored.OpcodeIndex()]
+    inputs = _indices(stored.InputsAsNumpy(), f"operator {index} ({kind})", tensors)
+    outputs = _indices(stored.OutputsAsNumpy(), f"operator {index} ({kind})", tensors)
     if len(outputs) != 1 or outputs[0] == ABSENT:
         raise UserError(f"operator {index} ({kind}) must have one output, not {len(outputs)}")
-    return Node(index=index, kind=kind, inputs=inputs, output=outputs[0], options=_options(found, kind, index))
+    return Node(index=index, kind=kind, inputs=inputs, output=outputs[0], options=_options(stored, kind, index))
 
 
-def _options(found: Any, kind: str, index: int) -> dict[str, Any]:
+def _options(stored: Any, kind: str, index: int) -> dict[str, Any]:
     if kind not in OPTIONS:
         return {}
     table, names = OPTIONS[kind]
-    where, options = found.BuiltinOptions(), table()
+    where, options = stored.BuiltinOptions(), table()
     if where is None:
         raise UserError(f"operator {index} ({kind}) has no attributes; the file is damaged")
     options.Init(where.Bytes, where.Pos)

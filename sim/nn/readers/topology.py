@@ -14,9 +14,11 @@ Everything else is refused with file and line.
 """
 
 from pathlib import Path
+from typing import Any
 
 from sysmt.base.errors import UserError
-from sysmt.sim.nn.networks import Layer
+from sysmt.sim.nn.geometry import Geometry
+from sysmt.sim.nn.layer import Layer
 
 CONV_FIELDS = ("height", "width", "filter height", "filter width", "channels", "filters", "stride")
 
@@ -103,13 +105,11 @@ class _Reader:
         return Layer(
             name=cells[0],
             kind="depthwise" if per_channel else "pointwise" if kernel == (1, 1) else "conv",
-            height=v["height"],
-            width=v["width"],
+            geometry=Geometry(
+                size=(v["height"], v["width"]), kernel=kernel, stride=(v["stride"], v["stride"]), ceil_mode=True
+            ),
             channels=v["channels"],
             outputs=v["filters"] * (v["channels"] if per_channel else 1),
-            kernel=kernel,
-            stride=(v["stride"], v["stride"]),
-            ceil_mode=True,
             **more,
         )
 
@@ -122,8 +122,8 @@ class _Reader:
             if cell and not self._cell(self._heading, i):
                 raise UserError(f"row has a value {cell!r} in column {i + 1}, which the heading does not name")
 
-    def _more(self, cells: list[str]) -> dict:
-        more = {}
+    def _more(self, cells: list[str]) -> dict[str, Any]:
+        more: dict[str, Any] = {}
         for i, name in enumerate(self._heading):
             cell = self._cell(cells, i)
             if not cell or i in self._columns.values():

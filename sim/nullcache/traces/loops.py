@@ -7,12 +7,13 @@ each operand. A value that is stored is the one that the layer computes.
 """
 
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from sysmt.base.errors import ConfigError, UserError
 
-from .layers import LayerData
+from .layers import LayerOperands
 from .trace import LOAD, STORE, Trace
 
 LOOPS = ("im2col", "dot", "direct")
@@ -21,15 +22,34 @@ LEAST_FILTERS = 2
 """Filters that a limit leaves: the first finds cold caches, the second shows what the others will find."""
 
 
+class Access(NamedTuple):
+    """Accesses of one kind to one array: op, byte addresses, bytes each, and what is stored."""
+
+    op: int
+    addr: np.ndarray
+    size: int
+    data: np.ndarray | int = 0
+
+
+def load(addr: np.ndarray, size: int) -> Access:
+    """Load from these addresses."""
+    return Access(LOAD, addr, size)
+
+
+def store(addr: np.ndarray, size: int, data: np.ndarray | int) -> Access:
+    """Store to these addresses."""
+    return Access(STORE, addr, size, data)
+
+
 class _Recorder:
     """Places arrays in memory and collects accesses to them."""
 
-    def __init__(self, name: str, base: int):
+    def __init__(self, name: str, base: int) -> None:
         self.name, self.end = name, base
         self.parts: list[tuple[np.ndarray, ...]] = []
         self.filled: list[tuple[int, np.ndarray]] = []
 
-    def place(self, elements: int, width: int, content: np.ndarray | None = None) -> Callable:
+    def allocate(self, elements: int, width: int, content: np.ndarray | None = None) -> Callable[[Any], np.ndarray]:
         """Reserve an array; returns the address of an element by its index. `content` is there from the beginning."""
         at = self.end
         self.end += -(-elements * width // PAGE) * PAGE
@@ -39,19 +59,17 @@ class _Recorder:
             self.filled.append((at, np.ascontiguousarray(content).view(np.uint8).reshape(-1)))
         return lambda index: (at + width * np.asarray(index)).astype(np.uint32)
 
-    def add(self, columns: list[tuple], keep: np.ndarray | None = None) -> None:
-        """For every row of the broadcast columns (op, address, width[, values]), one access per column, in order.
+    def add(self, columns: list[Access], keep: np.ndarray | None = None) -> None:
+        """For every row of the broadcast columns one access per column, in order.
 
         `keep` [rows, columns] says which of them happen.
         """
-        shape = np.broadcast_shapes(*(np.shape(part) for _, *parts in columns for part in parts))
+        shape = np.broadcast_shapes(*(np.shape(part) for access in columns for part in (access.addr, access.data)))
         shape = (*shape, len(columns))
         op, addr = np.empty(shape, np.uint8), np.empty(shape, np.uint32)
         size, value = np.empty(shape, np.uint8), np.zeros(shape, np.uint32)
-        for i, (what, where, width, *stored) in enumerate(columns):
-            op[..., i], addr[..., i], size[..., i] = what, where, width
-            if stored:
-                value[..., i] = stored[0]
+        for i, access in enumerate(columns):
+            op[..., i], addr[..., i], size[..., i], value[..., i] = access
         arrays = (op, addr, size, value)
         flat = (a.reshape(-1) if keep is None else a[np.broadcast_to(keep, shape)] for a in arrays)
         self.parts.append(tuple(flat))
@@ -61,17 +79,18 @@ class _Recorder:
         mem = np.zeros(max(at + len(content) for at, content in self.filled), np.uint8)
         for at, content in self.filled:
             mem[at : at + len(content)] = content
-        return Trace(*(np.concatenate(column) for column in zip(*self.parts, strict=True)), mem)
+        op, addr, size, data = (np.concatenate(column) for column in zip(*self.parts, strict=True))
+        return Trace(op, addr, size, data, mem)
 
 
 def layer_trace(
-    layer: LayerData, loops: str = "im2col", limit: int | None = None, base: int = PAGE, fewer: int = 0
+    layer: LayerOperands, loops: str = "im2col", limit: int | None = None, base: int = PAGE, fewer: int = 0
 ) -> Trace:
     """The accesses of one layer.
 
     Parameters
     ----------
-    layer : LayerData
+    layer : LayerOperands
         Its element type is that of the accesses: 4 bytes for float32, 1 byte for quantised layers.
     loops : "im2col", "dot" or "direct"
         `im2col`: as Caffe does with the reference BLAS: the im2col matrix [C * KH * KW, pixels], unless the layer is
@@ -102,7 +121,7 @@ def layer_trace(
     return record.trace()
 
 
-def cut(layer: LayerData, loops: str, limit: int | None) -> tuple[int, int, int]:
+def cut(layer: LayerOperands, loops: str, limit: int | None) -> tuple[int, int, int]:
     """Filters, input channels and output pixels that a limit leaves."""
     if loops not in LOOPS:
         raise ConfigError(f"loops must be one of {', '.join(LOOPS)}, not {loops!r}")
@@ -124,30 +143,30 @@ def cut(layer: LayerData, loops: str, limit: int | None) -> tuple[int, int, int]
     return filters, channels, pixels
 
 
-def _rows(layer: LayerData, record: _Recorder) -> None:
+def _rows(layer: LayerOperands, record: _Recorder) -> None:
     """Caffe's convolution over the loops of the reference BLAS (sgemm of netlib, nothing transposed)."""
     width, depth, pixels, filters = layer.x.itemsize, layer.depth, layer.pixels, len(layer.w)
-    x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
-    column = np.ascontiguousarray(layer.lowered().T)
-    matrix = x if layer.pointwise else record.place(column.size, width)
+    x, w = record.allocate(layer.x.size, width, layer.x), record.allocate(layer.w.size, width, layer.w)
+    column = np.ascontiguousarray(layer.im2col().T)
+    matrix = x if layer.pointwise else record.allocate(column.size, width)
     exact = np.float32 if width == 4 else np.int32
-    out = record.place(filters * pixels, width)
-    sums = out if width == 4 else record.place(filters * pixels, 4)
+    out = record.allocate(filters * pixels, width)
+    sums = out if width == 4 else record.allocate(filters * pixels, 4)
     bias = np.zeros(filters) if layer.bias is None else layer.bias
-    biases = record.place(filters, 4, bias.astype(exact))
-    ones = record.place(pixels, 4, np.ones(pixels, exact))
+    biases = record.allocate(filters, 4, bias.astype(exact))
+    ones = record.allocate(pixels, 4, np.ones(pixels, exact))
     k, p = np.arange(depth), np.arange(pixels)
     cells = depth * pixels
     if not layer.pointwise:
         source = layer.sources().T.reshape(-1)
         # A padding zero is stored without having been loaded.
         keep = np.stack([source >= 0, np.ones(cells, bool)], axis=-1)
-        copied = (STORE, matrix(np.arange(cells)), width, _bits(column).reshape(-1))
-        record.add([(LOAD, x(source), width), copied], keep)
+        copied = store(matrix(np.arange(cells)), width, _bits(column).reshape(-1))
+        record.add([load(x(source), width), copied], keep)
     total = np.empty((filters, pixels), exact)
     for n in range(filters):
-        mine = sums(n * pixels + p)
-        record.add([(STORE, mine, 4, 0)])
+        accumulators = sums(n * pixels + p)
+        record.add([store(accumulators, 4, 0)])
         weights = layer.w[n].reshape(-1).astype(exact)
         # 0 + -0.0 is 0: the sums begin at zero.
         running = np.cumsum(weights[:, None] * column.astype(exact), axis=0, dtype=exact) + exact(0)
@@ -157,42 +176,48 @@ def _rows(layer: LayerData, record: _Recorder) -> None:
         first[:, 0, 0] = first[:, :, 1:] = True
         record.add(
             [
-                (LOAD, w(n * depth + k)[:, None], width),
-                (LOAD, matrix(k[:, None] * pixels + p), width),
-                (LOAD, mine, 4),
-                (STORE, mine, 4, running.view(np.uint32)),
+                load(w(n * depth + k)[:, None], width),
+                load(matrix(k[:, None] * pixels + p), width),
+                load(accumulators, 4),
+                store(accumulators, 4, running.view(np.uint32)),
             ],
             first,
         )
     for n in range(filters):
-        mine, once = sums(n * pixels + p), np.ones((pixels, 4), bool)
+        accumulators, once = sums(n * pixels + p), np.ones((pixels, 4), bool)
         once[1:, 0] = False
-        added = [(LOAD, biases(n), 4), (LOAD, ones(p), 4), (LOAD, mine, 4), (STORE, mine, 4, total[n].view(np.uint32))]
-        record.add(added, once)
+        record.add(
+            [
+                load(biases(n), 4),
+                load(ones(p), 4),
+                load(accumulators, 4),
+                store(accumulators, 4, total[n].view(np.uint32)),
+            ],
+            once,
+        )
     result = _stored(total.reshape(-1), layer)
     every = np.arange(filters * pixels)
     if layer.relu or width == 1:
-        record.add([(LOAD, sums(every), 4), (STORE, out(every), width, result)])
+        record.add([load(sums(every), 4), store(out(every), width, result)])
 
 
-def _dots(layer: LayerData, record: _Recorder, loops: str, pixels: int) -> None:
+def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> None:
     """A dot product per filter and pixel, its sum in a register, bias and ReLU before it is stored."""
     width, depth, filters = layer.x.itemsize, layer.depth, len(layer.w)
-    x, w = record.place(layer.x.size, width, layer.x), record.place(layer.w.size, width, layer.w)
+    x, w = record.allocate(layer.x.size, width, layer.x), record.allocate(layer.w.size, width, layer.w)
     source = layer.sources()[:pixels]
-    column = np.ascontiguousarray(layer.lowered()[:pixels])
+    column = np.ascontiguousarray(layer.im2col()[:pixels])
     k, cells = np.arange(depth), np.arange(pixels * depth).reshape(pixels, depth)
-    # Caffe does not copy the input of a fully connected layer.
-    copied = loops == "dot"
-    matrix = record.place(column.size, width) if copied else None
-    out = record.place(filters * pixels, width)
     inside = source >= 0
-    if copied:
+    # Caffe does not copy the input of a fully connected layer.
+    if loops == "dot":
+        matrix = record.allocate(column.size, width)
         keep = np.stack([inside, np.ones(inside.shape, bool)], axis=-1)
-        record.add([(LOAD, x(source), width), (STORE, matrix(cells), width, _bits(column))], keep)
+        record.add([load(x(source), width), store(matrix(cells), width, _bits(column))], keep)
         operand, inside = matrix(cells), np.ones(inside.shape, bool)
     else:
         operand = x(source)
+    out = record.allocate(filters * pixels, width)
     sums = layer.w.reshape(filters, depth).astype(np.float32) @ column.astype(np.float32).T
     sums = sums if layer.bias is None else sums + layer.bias[:, None].astype(np.float32)
     result = _stored(sums.astype(np.float32), layer)
@@ -201,11 +226,11 @@ def _dots(layer: LayerData, record: _Recorder, loops: str, pixels: int) -> None:
     keep[:, :, 0] = keep[:, :, 1] = inside
     keep[:, -1, 2] = True
     for n in range(filters):
-        store = (STORE, out(n * pixels + np.arange(pixels))[:, None], width, result[n][:, None])
-        record.add([(LOAD, w(n * depth + k), width), (LOAD, operand, width), store], keep)
+        result_store = store(out(n * pixels + np.arange(pixels))[:, None], width, result[n][:, None])
+        record.add([load(w(n * depth + k), width), load(operand, width), result_store], keep)
 
 
-def _stored(sums: np.ndarray, layer: LayerData) -> np.ndarray:
+def _stored(sums: np.ndarray, layer: LayerOperands) -> np.ndarray:
     """What the layer stores for these sums: float32 as it is, 8 bits saturated."""
     result = np.maximum(sums, 0) if layer.relu else sums
     if layer.x.itemsize == 4:

@@ -9,55 +9,76 @@ computation puts them: pruned weights anywhere, activations in regions and in wh
 
 import dataclasses
 from collections.abc import Iterator
+from functools import reduce
+from typing import NamedTuple
 
 import numpy as np
 
 from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import ConfigError
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan
+from sysmt.sim.nn.geometry import Geometry
 
-from .layers import LayerData
+from .layers import LayerOperands
 
-# Per layer: name, filters, kernel, stride, pad, groups, percent of the weights and percent of the outputs that are not
-# zero, pooling (kernel, stride) after it.
+
+class PrunedLayer(NamedTuple):
+    """One layer of a pruned network.
+
+    `weights` and `outputs` are the percents of them that are not zero, `pool` the kernel and stride of a max pooling.
+    """
+
+    name: str
+    filters: int
+    kernel: int
+    stride: int
+    pad: int
+    groups: int
+    weights: int
+    outputs: int
+    pool: tuple[int, int] | None
+
+
 LENET5 = (
-    ("conv1", 20, 5, 1, 0, 1, 66, 82, (2, 2)),
-    ("conv2", 50, 5, 1, 0, 1, 12, 72, (2, 2)),
-    ("fc1", 500, 4, 1, 0, 1, 8, 55, None),
-    ("fc2", 10, 1, 1, 0, 1, 19, 100, None),
+    PrunedLayer("conv1", 20, 5, 1, 0, 1, 66, 82, (2, 2)),
+    PrunedLayer("conv2", 50, 5, 1, 0, 1, 12, 72, (2, 2)),
+    PrunedLayer("fc1", 500, 4, 1, 0, 1, 8, 55, None),
+    PrunedLayer("fc2", 10, 1, 1, 0, 1, 19, 100, None),
 )
 ALEXNET = (
-    ("conv1", 96, 11, 4, 0, 1, 84, 88, (3, 2)),
-    ("conv2", 256, 5, 1, 2, 2, 38, 55, (3, 2)),
-    ("conv3", 384, 3, 1, 1, 1, 35, 37, None),
-    ("conv4", 384, 3, 1, 1, 2, 37, 40, None),
-    ("conv5", 256, 3, 1, 1, 2, 37, 34, (3, 2)),
-    ("fc6", 4096, 6, 1, 0, 1, 9, 36, None),
-    ("fc7", 4096, 1, 1, 0, 1, 9, 40, None),
-    ("fc8", 1000, 1, 1, 0, 1, 25, 100, None),
+    PrunedLayer("conv1", 96, 11, 4, 0, 1, 84, 88, (3, 2)),
+    PrunedLayer("conv2", 256, 5, 1, 2, 2, 38, 55, (3, 2)),
+    PrunedLayer("conv3", 384, 3, 1, 1, 1, 35, 37, None),
+    PrunedLayer("conv4", 384, 3, 1, 1, 2, 37, 40, None),
+    PrunedLayer("conv5", 256, 3, 1, 1, 2, 37, 34, (3, 2)),
+    PrunedLayer("fc6", 4096, 6, 1, 0, 1, 9, 36, None),
+    PrunedLayer("fc7", 4096, 1, 1, 0, 1, 9, 40, None),
+    PrunedLayer("fc8", 1000, 1, 1, 0, 1, 25, 100, None),
 )
 VGG16 = (
-    ("conv1_1", 64, 3, 1, 1, 1, 58, 53, None),
-    ("conv1_2", 64, 3, 1, 1, 1, 22, 89, (2, 2)),
-    ("conv2_1", 128, 3, 1, 1, 1, 34, 80, None),
-    ("conv2_2", 128, 3, 1, 1, 1, 36, 81, (2, 2)),
-    ("conv3_1", 256, 3, 1, 1, 1, 53, 68, None),
-    ("conv3_2", 256, 3, 1, 1, 1, 24, 70, None),
-    ("conv3_3", 256, 3, 1, 1, 1, 42, 64, (2, 2)),
-    ("conv4_1", 512, 3, 1, 1, 1, 32, 51, None),
-    ("conv4_2", 512, 3, 1, 1, 1, 27, 45, None),
-    ("conv4_3", 512, 3, 1, 1, 1, 34, 34, (2, 2)),
-    ("conv5_1", 512, 3, 1, 1, 1, 35, 32, None),
-    ("conv5_2", 512, 3, 1, 1, 1, 29, 29, None),
-    ("conv5_3", 512, 3, 1, 1, 1, 36, 19, (2, 2)),
-    ("fc6", 4096, 7, 1, 0, 1, 4, 38, None),
-    ("fc7", 4096, 1, 1, 0, 1, 4, 42, None),
-    ("fc8", 1000, 1, 1, 0, 1, 23, 100, None),
+    PrunedLayer("conv1_1", 64, 3, 1, 1, 1, 58, 53, None),
+    PrunedLayer("conv1_2", 64, 3, 1, 1, 1, 22, 89, (2, 2)),
+    PrunedLayer("conv2_1", 128, 3, 1, 1, 1, 34, 80, None),
+    PrunedLayer("conv2_2", 128, 3, 1, 1, 1, 36, 81, (2, 2)),
+    PrunedLayer("conv3_1", 256, 3, 1, 1, 1, 53, 68, None),
+    PrunedLayer("conv3_2", 256, 3, 1, 1, 1, 24, 70, None),
+    PrunedLayer("conv3_3", 256, 3, 1, 1, 1, 42, 64, (2, 2)),
+    PrunedLayer("conv4_1", 512, 3, 1, 1, 1, 32, 51, None),
+    PrunedLayer("conv4_2", 512, 3, 1, 1, 1, 27, 45, None),
+    PrunedLayer("conv4_3", 512, 3, 1, 1, 1, 34, 34, (2, 2)),
+    PrunedLayer("conv5_1", 512, 3, 1, 1, 1, 35, 32, None),
+    PrunedLayer("conv5_2", 512, 3, 1, 1, 1, 29, 29, None),
+    PrunedLayer("conv5_3", 512, 3, 1, 1, 1, 36, 19, (2, 2)),
+    PrunedLayer("fc6", 4096, 7, 1, 0, 1, 4, 38, None),
+    PrunedLayer("fc7", 4096, 1, 1, 0, 1, 4, 42, None),
+    PrunedLayer("fc8", 1000, 1, 1, 0, 1, 23, 100, None),
 )
 SYNTHETIC = {"lenet5": (LENET5, (1, 28)), "alexnet": (ALEXNET, (3, 227)), "vgg16": (VGG16, (3, 224))}
 NETWORKS = ("digits", *SYNTHETIC)
 
 
-def layers(network: str, activations: float | None = None, seed: int = 1) -> Iterator[LayerData]:
+def layers(network: str, activations: float | None = None, seed: int = 1) -> Iterator[LayerOperands]:
     """The layers of a network, one after the other, each with its input.
 
     Parameters
@@ -81,64 +102,60 @@ def layers(network: str, activations: float | None = None, seed: int = 1) -> Ite
     raise ConfigError(must_be_one_of("network", network, NETWORKS))
 
 
-def pooled(x: np.ndarray, kernel: int, stride: int, whole: bool = False) -> np.ndarray:
-    """Maximum over windows of [C, H, W]; with `whole` the last window may hang over the edge (Caffe's rule)."""
-    if whole:
-        over = [(-(n - kernel)) % stride for n in x.shape[1:]]
-        x = np.pad(x, ((0, 0), (0, over[0]), (0, over[1])), constant_values=-np.inf)
-    windows = np.lib.stride_tricks.sliding_window_view(x, (kernel, kernel), axis=(1, 2))
-    return np.ascontiguousarray(windows[:, ::stride, ::stride].max(axis=(3, 4)))
+def max_pool(x: np.ndarray, kernel: int, stride: int, ceil_mode: bool = False) -> np.ndarray:
+    """Maximum over windows of [C, H, W]; in ceil mode the last window may hang over the edge (Caffe's rule)."""
+    geometry = Geometry(size=x.shape[1:], kernel=(kernel, kernel), stride=(stride, stride), ceil_mode=ceil_mode)
+    images = x.transpose(1, 2, 0)[None]
+    largest = reduce(np.maximum, geometry.windows(geometry.pad(images, -np.inf)))
+    return np.ascontiguousarray(largest[0].transpose(2, 0, 1))
 
 
-def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[LayerData]:
+def _synthetic(network: str, activations: float | None, seed: int) -> Iterator[LayerOperands]:
     rng = np.random.default_rng(seed)
-    shapes, (channels, side) = SYNTHETIC[network]
+    rows, (channels, side) = SYNTHETIC[network]
     # A smooth image: coarse noise, enlarged.
     coarse = rng.random((channels, 8, 8), np.float32)
     grid = np.arange(side) * 8 // side
     x = coarse[:, grid][:, :, grid] + 0.05 * rng.random((channels, side, side), np.float32)
-    for name, filters, kernel, stride, pad, groups, percent, active, pool in shapes:
-        w = rng.standard_normal((filters, len(x) // groups, kernel, kernel), np.float32)
+    for row in rows:
+        groups = row.groups
+        w = rng.standard_normal((row.filters, len(x) // groups, row.kernel, row.kernel), np.float32)
         # Not by multiplication, which would leave negative zeros.
-        w[rng.random(w.shape, np.float32) >= percent / 100] = 0
-        last = name == shapes[-1][0]
-        names = [f"{name}/{g}" for g in range(groups)] if groups > 1 else [name]
+        w[rng.random(w.shape, np.float32) >= row.weights / 100] = 0
+        last = row is rows[-1]
+        names = [f"{row.name}/{g}" for g in range(groups)] if groups > 1 else [row.name]
         parts = [
-            LayerData(name=part, x=inputs, w=weights, stride=stride, pad=pad, relu=not last)
-            for part, inputs, weights in zip(names, np.split(x, groups), np.split(w, groups), strict=True)
+            LayerOperands.conv(name, inputs, weights, stride=row.stride, pad=row.pad, relu=not last)
+            for name, inputs, weights in zip(names, np.split(x, groups), np.split(w, groups), strict=True)
         ]
         sums = np.concatenate([part.sums() for part in parts])
-        share = active / 100 if activations is None else activations
-        bias = np.full(filters // groups, 0 if last else -np.quantile(sums, 1 - share), np.float32)
+        share = row.outputs / 100 if activations is None else activations
+        bias = np.full(row.filters // groups, 0 if last else -np.quantile(sums, 1 - share), np.float32)
         yield from (dataclasses.replace(part, bias=bias) for part in parts)
         x = sums if last else np.maximum(sums + bias[0], 0)
-        if pool:
-            x = pooled(x, *pool)
+        if row.pool:
+            x = max_pool(x, *row.pool)
         x /= np.float32(max(1e-6, float(np.abs(x).max())))
 
 
-def _digits(image: int) -> Iterator[LayerData]:
+def _digits(image: int) -> Iterator[LayerOperands]:
     """The quantised digits network of this repository on one test image, uint8 activations and int8 weights."""
+    from sysmt.hdl.params.pe import PEConfig
     from sysmt.sim.nn.digits import data, network
 
     images = data.load()[1].pixels
     if image >= len(images):
         raise ConfigError(f"seed must be below {len(images)}, the number of test images, not {image}")
-    pixels = images[image : image + 1]
-    product = network.golden(network.PEConfig())
-    side, channels = pixels.shape[1], pixels.shape[3]
-    x = pixels[0].transpose(2, 0, 1)
-    for layer, record in zip(network.load(), network.forward(network.load(), pixels, product).records, strict=True):
-        shape = layer.shape
-        w = layer.weights.reshape(shape.kernel, shape.kernel, channels, shape.channels).transpose(3, 2, 0, 1)
-        yield LayerData(
-            name=shape.name,
-            x=np.ascontiguousarray(x),
+    inputs = [images[image : image + 1]]
+    trained = network.load()
+    runner = Runner(network=trained, engine=Golden(PEConfig(), counting=False), plan=exact_plan(trained))
+    runner(inputs[0], tensors=lambda step, values: inputs.append(values))
+    for linear, x in zip(trained.linears, inputs[:-1], strict=True):
+        layer = linear.layer
+        w = linear.weights.reshape(*layer.kernel, layer.channels, layer.outputs).transpose(3, 2, 0, 1)
+        yield LayerOperands(
+            layer=layer,
+            x=np.ascontiguousarray(x[0].transpose(2, 0, 1)),
             w=np.ascontiguousarray(w),
-            stride=shape.stride,
-            pad=shape.pad,
-            bias=layer.bias,
+            bias=linear.requantize.bias,
         )
-        if layer.requantize is not None:
-            side, channels = network.output_side(side, shape), shape.channels
-            x = layer.requantize(record.product.sums).astype(np.uint8).reshape(side, side, channels).transpose(2, 0, 1)

@@ -12,8 +12,8 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .layers import LayerData
-from .networks import pooled
+from .layers import LayerOperands
+from .networks import max_pool
 
 # Squeeze filters and expand filters of fire modules 2 to 9; pooling follows conv1, fire4 and fire8.
 FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
@@ -40,19 +40,20 @@ def weights(path: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     except OSError as error:
         raise UserError(f"weights {path} cannot be read ({error.strerror}): give compressed_SqueezeNet.net") from None
     try:
-        found, end = _parsed(raw)
+        parameters, end = _parsed(raw)
     except (ValueError, IndexError):
-        found, end = {}, 0
+        parameters, end = {}, 0
     if end != len(raw):
         raise UserError(f"weights {path} must be the file compressed_SqueezeNet.net, not {len(raw)} other bytes")
-    return found
+    return parameters
 
 
 def _parsed(raw: bytes) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], int]:
     """What the file holds, and where it should end."""
     wanted = list(shapes())
     counts = np.frombuffer(raw, "<u4", len(wanted))
-    at, found = counts.nbytes, {}
+    at = counts.nbytes
+    parameters = {}
     for (name, filters, channels, kernel), count in zip(wanted, counts, strict=True):
         book = np.frombuffer(raw, "<f4", 256, at)
         bias = np.frombuffer(raw, "<f4", filters, at + 1024)
@@ -63,8 +64,8 @@ def _parsed(raw: bytes) -> tuple[dict[str, tuple[np.ndarray, np.ndarray]], int]:
         gaps = np.stack([packed & 15, packed >> 4], axis=1).reshape(-1)[:count]
         dense = np.zeros(filters * channels * kernel * kernel, np.float32)
         dense[np.cumsum(gaps.astype(np.int64) + 1) - 1] = book[codes]
-        found[name] = dense.reshape(filters, channels, kernel, kernel), bias
-    return found, at
+        parameters[name] = dense.reshape(filters, channels, kernel, kernel), bias
+    return parameters, at
 
 
 def photograph(path: Path) -> np.ndarray:
@@ -83,18 +84,18 @@ def photograph(path: Path) -> np.ndarray:
     return np.ascontiguousarray(picture.transpose(2, 0, 1))
 
 
-def squeezenet(path: Path, image: Path) -> Iterator[LayerData]:
+def squeezenet(path: Path, image: Path) -> Iterator[LayerOperands]:
     """The convolutions of the pruned SqueezeNet v1.0, each with the activations that the photograph causes there."""
-    given = weights(path)
+    trained = weights(path)
 
-    def run(name, x, stride=1, pad=0):
-        w, bias = given[name]
-        layer = LayerData(name=name, x=x, w=w, stride=stride, pad=pad, bias=bias)
+    def run(name: str, x: np.ndarray, stride: int = 1, pad: int = 0) -> tuple[LayerOperands, np.ndarray]:
+        w, bias = trained[name]
+        layer = LayerOperands.conv(name, x, w, stride=stride, pad=pad, bias=bias)
         return layer, layer.output()
 
     layer, x = run("conv1", photograph(image), stride=2)
     yield layer
-    x = pooled(x, 3, 2, whole=True)
+    x = max_pool(x, 3, 2, ceil_mode=True)
     for number in range(2, 10):
         layer, squeezed = run(f"fire{number}/squeeze1x1", x)
         yield layer
@@ -104,5 +105,5 @@ def squeezenet(path: Path, image: Path) -> Iterator[LayerData]:
         yield layer
         x = np.concatenate([narrow, wide])
         if number in (4, 8):
-            x = pooled(x, 3, 2, whole=True)
+            x = max_pool(x, 3, 2, ceil_mode=True)
     yield run("conv_final", x, pad=1)[0]

@@ -100,11 +100,11 @@ class Trace:
                         f"trace {path} must hold op, addr, size and data; {', '.join(missing)} missing: "
                         "make one with sysmt trace"
                     )
-                given = {n: arrays[n] for n in ("op", "addr", "size", "data", "mem") if n in arrays.files}
+                fields = {n: arrays[n] for n in ("op", "addr", "size", "data", "mem") if n in arrays.files}
         except UserError:
             raise
         except OSError as error:
             raise UserError(f"trace {path} cannot be read ({error.strerror or error}): give an .npz file") from None
         except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
             raise UserError(f"trace {path} must be an .npz file of plain arrays: make one with sysmt trace") from None
-        return cls(**given)
+        return cls(**fields)

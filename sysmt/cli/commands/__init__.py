@@ -88,7 +88,7 @@ COMMANDS = (
     Command(
         "cycles",
         "Count the cycles of every layer of a network.",
-        "sysmt cycles --network mobilenet_v2 --variant half --array 64x64 --method fuseconv",
+        "sysmt cycles model.tflite --array 8x8 --threads 2",
         "cycles",
         "CYCLES",
     ),
@@ -122,7 +122,7 @@ COMMANDS = (
     ),
     Command(
         "synth",
-        "Synthesise an array: area by block, cells and clock, in standard cells or on an FPGA.",
+        "Synthesise an array, a cache or a TCAM: area by block, cells and clock, in standard cells or on an FPGA.",
         "sysmt synth sysmt2_16 --target sky130hd_tt.lib.gz --clock 50",
         "synth",
         "SYNTH",

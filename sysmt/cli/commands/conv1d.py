@@ -14,7 +14,7 @@ from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.checks import one_of
 from sysmt.sim.cost.array import fuse_cycles
-from sysmt.sim.golden.conv1d import Lines, convolve, image_of, lines_of
+from sysmt.sim.golden.conv1d import ConvRows, convolve_rows, image_of_rows, rows_of_image
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +34,12 @@ def _run(args: argparse.Namespace) -> Result:
     one_of("--on", args.on, ("golden", "rtl"))
     config = array(args).with_fields(fuse=True, counters=True)
     x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
-    lines = lines_of(x, w, axis=args.axis, stride=tuple(args.stride), padding=tuple(args.padding), fill=args.fill)
-    config.pe.check_k(lines.taps)
+    rows = rows_of_image(x, w, axis=args.axis, stride=tuple(args.stride), padding=tuple(args.padding), fill=args.fill)
+    config.pe.check_k(rows.taps)
     target = output_file(args.output) if args.output else None
-    sums, facts = _golden(lines, config) if args.on == "golden" else _gates(lines, config, args.simulator)
-    image = image_of(sums, x.shape[2], args.axis)
-    facts = {"output": list(image.shape), "taps": lines.taps, "macs": sums.size * lines.taps} | facts
+    sums, facts = _golden(rows, config) if args.on == "golden" else _gates(rows, config, args.simulator)
+    image = image_of_rows(sums, x.shape[2], args.axis)
+    facts = {"output": list(image.shape), "taps": rows.taps, "macs": sums.size * rows.taps} | facts
     if target is not None:
         content = io.BytesIO()
         np.save(content, np.ascontiguousarray(image, np.int32))
@@ -47,19 +47,19 @@ def _run(args: argparse.Namespace) -> Result:
     return Result("\n".join(f"{name:14} {value}" for name, value in facts.items()), facts)
 
 
-def _golden(lines: Lines, config: ArrayConfig) -> tuple[np.ndarray, dict[str, Any]]:
-    result = convolve(lines, config.pe)
-    cycles = fuse_cycles(len(lines.x), lines.pixels, lines.taps, config, stride=lines.stride)
+def _golden(rows: ConvRows, config: ArrayConfig) -> tuple[np.ndarray, dict[str, Any]]:
+    result = convolve_rows(rows, config.pe)
+    cycles = fuse_cycles(len(rows.x), rows.pixels, rows.taps, config, stride=rows.stride)
     return result.sums, {"cycles": cycles} | asdict(result.counters)
 
 
-def _gates(lines: Lines, config: ArrayConfig, simulator: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _gates(rows: ConvRows, config: ArrayConfig, simulator: str) -> tuple[np.ndarray, dict[str, Any]]:
     from sysmt.sim.cosim.rtl import products
     from sysmt.sim.cosim.simulator import require
 
     require(simulator)
     progress(f"simulating the Verilog under {simulator} (the first time it is compiled: about a minute)")
-    result = products([(lines, None, None)], config, simulator)
+    result = products([(rows, None, None)], config, simulator)
     names = ("active", "busy", "collisions", "reduced")
     return result.sums[0], {"cycles": result.cycles} | {name: result.counters[name] for name in names}
 

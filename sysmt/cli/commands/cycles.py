@@ -1,20 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt cycles`: how many cycles a network, a topology file or one matrix product takes on an array."""
+"""`sysmt cycles`: how many cycles a model, a network, a topology file or one matrix product takes on an array."""
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.output import Handler, Result, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate, read_topology
-from sysmt.sim.nn.networks import NETWORKS, VARIANTS, Layer, network
+from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate
+from sysmt.sim.nn.layer import Layer
+from sysmt.sim.nn.networks import NETWORKS, VARIANTS, network
+from sysmt.sim.nn.readers import read_network
+from sysmt.sim.nn.readers.topology import read_topology
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument(
+        "source", nargs="?", metavar="MODEL", help="a .tflite model, a topology file (.csv) or the name of a network"
+    )
     what.add_argument("--network", metavar="NAME", help=f"one of {', '.join(NETWORKS)}")
     what.add_argument("--topology", metavar="FILE", help="a topology or GEMM file of SCALE-Sim")
     what.add_argument("--gemm", metavar="M,K,N", help="one product [M, K] x [K, N]")
@@ -36,10 +43,12 @@ def _run(args: argparse.Namespace) -> Result:
 
 
 def _layers(args: argparse.Namespace) -> tuple[Layer, ...]:
+    if args.source is not None:
+        return read_network(args.source, args.variant or "baseline")
     if args.network is not None:
         return network(args.network, args.variant or "baseline")
     if args.variant is not None:
-        raise UserError(f"variant must go with --network, not {args.variant!r} alone")
+        raise UserError(f"variant must go with the name of a network, not {args.variant!r} alone")
     if args.topology is not None:
         return read_topology(args.topology)
     m, k, n = _whole_numbers("gemm", args.gemm, ",", "M,K,N")
@@ -58,15 +67,21 @@ def _plot(args: argparse.Namespace, report: CycleReport) -> None:
     from sysmt.sim.cost.figures import cycles_figure, picture_format, render
 
     form = picture_format(args.plot)
-    network_name = args.network and f"{args.network} {args.variant or 'baseline'}"
-    subject = network_name or (Path(args.topology).stem if args.topology else f"gemm {args.gemm}")
-    picture = render(cycles_figure(report, f"{subject} on {args.array}, method {args.method}"), form)
+    picture = render(cycles_figure(report, f"{_subject(args)} on {args.array}, method {args.method}"), form)
     path = Path(args.plot)
     write_together(path.parent, {path.name: picture})
 
 
+def _subject(args: argparse.Namespace) -> str:
+    """What the cycles are of, for a title."""
+    if args.gemm is not None:
+        return f"gemm {args.gemm}"
+    name = Path(args.source or args.network or args.topology).stem
+    return f"{name} {args.variant or 'baseline'}" if name in NETWORKS else name
+
+
 def _text(report: CycleReport) -> str:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "layer": row.layer.name,
             "kind": row.layer.kind,

@@ -22,7 +22,7 @@ def _run(args: argparse.Namespace) -> Result:
 
     config = ArrayConfig(rows=SIZE, cols=SIZE)
     rows = [row.as_dict() for row in speedups(config)]
-    pictures = {
+    pictures: dict[str, str | bytes] = {
         "fuseconv_layers.png": render(stages_figure("mobilenet_v2", config), "png"),
         "fuseconv_sizes.png": render(sizes_figure(), "png"),
     }

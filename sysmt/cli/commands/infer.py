@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt infer`: an int8 .tflite model on the array, with accuracy, cycles and a reason for every lost image."""
+"""`sysmt infer`: an int8 .tflite model on the array, with accuracy, cycles, and the layers behind changed answers."""
 
 import argparse
 import io
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,13 +15,12 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.nn.inputs import load
-from sysmt.sim.nn.network import build
-from sysmt.sim.nn.readers.tflite import read
+from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.infer import infer
-from sysmt.sim.quant.search import Wishes
+from sysmt.sim.quant.options import Options
 
 if TYPE_CHECKING:
-    from sysmt.sim.cosim.engine import Gates
+    from sysmt.sim.cosim.engine import RtlEngine
 
 COLUMNS = (
     "layer",
@@ -41,53 +40,52 @@ COLUMNS = (
 
 
 def _infer(args: argparse.Namespace) -> Result:
-    network = build(read(args.model))
-    inputs = load(args.inputs, network, args.limit)
-    calibration = load(args.calibrate, network) if args.calibrate else None
+    model = read_model(args.model)
+    inputs = load(args.inputs, model.network, args.limit)
+    calibration = load(args.calibrate, model.network) if args.calibrate else None
     config = ArrayConfig().with_fields(threads=args.threads, policy=args.policy, rows=args.size, cols=args.size)
-    wishes = Wishes(
-        threads=args.threads,
+    options = Options(
         budget=None if args.budget is None else args.budget / 100,
         reorder=args.reorder,
         recalibrate=args.recalibrate,
         keep_weights=args.keep_weights,
     )
     engine = _engine(args.on, config)
-    outcome = infer(network, inputs, config, wishes, calibration, engine, progress)
+    result = infer(model, inputs, config, options, calibration=calibration, engine=engine, log=progress)
     if engine is not None:
-        outcome.report["cycles_simulated"] = engine.cycles
+        result.report["cycles_simulated"] = engine.cycles
     if args.output:
         content = io.BytesIO()
-        np.save(content, outcome.outputs)
+        np.save(content, result.outputs)
         write_together(args.output.parent, {args.output.name: content.getvalue()})
-    return Result(_text(outcome.report), outcome.report, code=int(not outcome.report.get("equal", True)))
+    return Result(_text(result.report), result.report, code=int(not result.report.get("equal", True)))
 
 
-def _engine(name: str, config: ArrayConfig) -> "Gates | None":
+def _engine(name: str, config: ArrayConfig) -> "RtlEngine | None":
     if name == "golden":
         return None
-    from sysmt.sim.cosim.engine import Gates
+    from sysmt.sim.cosim.engine import RtlEngine
 
-    return Gates(config)
+    return RtlEngine(config)
 
 
-def _text(report: dict) -> str:
+def _text(report: dict[str, Any]) -> str:
     rows = []
     for row in report["layers"]:
         short = row | {"layer": row["layer"].split(";")[0][-28:], "shape": "x".join(map(str, row["shape"]))}
         rows.append({name: "-" if short[name] is None else short[name] for name in COLUMNS})
     lines = [table(rows), ""]
-    if report["loss"] is not None:
-        loss = report["loss"]
+    if report["accuracy_drop"] is not None:
+        drop = report["accuracy_drop"]
         lines.append(
-            f"top-1 {100 * report['top1']:.2f} %, exact {100 * report['top1_exact']:.2f} %: loss "
-            f"{100 * loss['loss']:.2f} points (95 % interval {100 * loss['low']:.2f} to {100 * loss['high']:.2f})"
+            f"top-1 {100 * report['top1']:.2f} %, exact {100 * report['top1_exact']:.2f} %: accuracy drop "
+            f"{100 * drop['drop']:.2f} points (95 % interval {100 * drop['low']:.2f} to {100 * drop['high']:.2f})"
         )
     lines.append(f"{len(report['changed'])} of {report['inputs']} answers changed: {report['changed'][:20]}")
-    lines += _reasons(report)
+    lines += _attribution(report)
     lines.append(
         f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
-        f"({report['speedup_covered']:.2f}x on the layers that may run threaded)"
+        f"({report['speedup_threaded']:.2f}x on the layers that may run threaded)"
     )
     if "equal" in report:
         lines.append(
@@ -97,16 +95,16 @@ def _text(report: dict) -> str:
     return "\n".join([*lines, f"{report['inputs_per_second']:.0f} inputs per second"])
 
 
-def _reasons(report: dict) -> list[str]:
+def _attribution(report: dict[str, Any]) -> list[str]:
     """Which layers are behind the answers that changed, the most frequent first."""
-    found = report["reasons"]
-    if not found:
+    answers = report["attribution"]
+    if not answers:
         return []
-    blamed = Counter(name for reason in found for name in reason["layers"])
-    together = sum(not reason["layers"] for reason in found)
-    parts = [f"{name.split(';')[0][-28:]} {count}" for name, count in blamed.most_common()]
+    by_layer = Counter(name for answer in answers for name in answer["layers"])
+    together = sum(not answer["layers"] for answer in answers)
+    parts = [f"{name.split(';')[0][-28:]} {count}" for name, count in by_layer.most_common()]
     return [
-        f"of {len(found)} changed answers, making one layer exact repairs: {', '.join(parts) or 'none'}"
+        f"of {len(answers)} changed answers, making one layer exact repairs: {', '.join(parts) or 'none'}"
         + (f"; {together} take several layers" if together else "")
     ]
 

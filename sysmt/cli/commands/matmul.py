@@ -16,7 +16,8 @@ from sysmt.cli.arguments import add_array, array, names_array, output_file, read
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.array import matmul_cycles
-from sysmt.sim.golden.nbsmt import check_operands, matmul
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.tiling import tiles
 
 from .board import add_port

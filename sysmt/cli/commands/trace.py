@@ -2,23 +2,26 @@
 """`sysmt trace`: the memory accesses of a network's layers."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.checks import in_range
-from sysmt.sim.nullcache.traces.layers import DTYPES, zero_lines
+from sysmt.sim.nullcache.traces.layers import DTYPES, LayerOperands, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, end_of, joined, layer_trace
 from sysmt.sim.nullcache.traces.networks import NETWORKS, layers
 from sysmt.sim.nullcache.traces.squeezenet import squeezenet
+from sysmt.sim.nullcache.traces.trace import Trace
 
 LONGEST = 10_000_000
 """Accesses per layer that are made at most: a trace is kept in memory."""
 
 
-def _layers(args: argparse.Namespace):
+def _layers(args: argparse.Namespace) -> Iterator[LayerOperands]:
     if args.network != "squeezenet":
         return layers(args.network, args.activations, args.seed)
     if args.weights is None or args.image is None:
@@ -29,7 +32,9 @@ def _layers(args: argparse.Namespace):
 def _run(args: argparse.Namespace) -> Result:
     output = output_file(args.output)
     in_range("limit", args.limit, 1, LONGEST)
-    traces, rows, names = [], [], []
+    traces: list[Trace] = []
+    rows: list[dict[str, Any]] = []
+    names: list[str] = []
     for layer in _layers(args):
         names.append(layer.name)
         if args.layer is not None and layer.name != args.layer:

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kind of processing element gives to the gates, and where it is found."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from amaranth.hdl import Value, signed, unsigned
+from amaranth.lib import data
+
+from sysmt.base import plugins
+from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH, PEConfig
+
+from .polynomial import Polynomial
+
+if TYPE_CHECKING:
+    from .multiplier import Multiplier
+
+
+class Running(NamedTuple):
+    """How many threads a tile runs on: more than one, more than two; and whether a given thread is one of several."""
+
+    several: Value
+    quad: Value
+    is_one_of_several: Callable[[int], Value]
+
+
+class Gates(ABC):
+    """The gates of one kind of PE: a module in `sysmt.hdl.pe.kinds` holds such an object as `KIND`.
+
+    The array, its counters and its accelerator know a PE by these members and by its `PEConfig` only. Everything
+    around the multiplier (registers, accumulator, drain, freezing) is common: `sysmt.hdl.pe.element`.
+    """
+
+    @abstractmethod
+    def multiplier(self, config: PEConfig) -> "type[Multiplier]":
+        """The component that makes the sum of products of one step, for the configuration's target."""
+
+    @abstractmethod
+    def events(self, config: PEConfig) -> dict[str, Polynomial]:
+        """What one PE adds to each of `PEConfig.EVENTS` in one step, in facts about its operands."""
+
+    def fact(self, config: PEConfig, letter: str, pair: int, operand: Value, running: Running) -> Value:
+        """The detector of a fact of `events`, at the edge of the array: one bit.
+
+        Parameters
+        ----------
+        config : PEConfig
+        letter : str
+            Of the fact, in lower case.
+        pair : int
+            Number of the operand within its step, 0 to `PEConfig.pairs` - 1.
+        operand : Value
+            An activation, unsigned, or a weight, signed.
+        """
+        if letter == "n":
+            return operand.any()
+        raise ValueError(f"{type(self).__name__} has no detector of the fact {letter}")
+
+    def activations(self, config: PEConfig) -> data.ArrayLayout:
+        """The activations of one PE in one step: `PEConfig.pairs` of `X_WIDTH` bits, those of a thread together."""
+        return data.ArrayLayout(unsigned(X_WIDTH), config.pairs)
+
+    def weights(self, config: PEConfig) -> data.ArrayLayout:
+        """The weights of one PE in one step, in the order of `activations`: `W_WIDTH` bits each, signed."""
+        return data.ArrayLayout(signed(W_WIDTH), config.pairs)
+
+
+def gates_of(config: PEConfig) -> Gates:
+    """The gates of the configuration's kind."""
+    found: Gates = plugins.load("sysmt.hdl.pe.kinds", "gates", config.kind)
+    return found

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a kind of processing element gives to the golden models, and where it is found."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from sysmt.base import plugins
+from sysmt.hdl.params.pe import PEConfig
+
+from .product import Counters, Product
+
+
+class GoldenKind(ABC):
+    """The golden model of one kind of PE: a module in `sysmt.sim.golden.kinds` holds such an object as `KIND`."""
+
+    counters: type[Counters] = Counters
+    """What it counts: fields as `PEConfig.EVENTS` of the kind."""
+
+    @abstractmethod
+    def product(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int, counting: bool) -> Product:
+        """The matrix product that an array of these PEs computes, bit for bit.
+
+        Parameters
+        ----------
+        x : uint8 [M, K]
+        w : int8 [K, N]
+            Checked by `check_operands`.
+        pe : PEConfig
+            Of this kind.
+        threads : int
+            Threads to run on.
+        counting : bool
+            Whether the counters are wanted; without, they are all 0.
+        """
+
+    def k_order(self, k: int, pe: PEConfig, threads: int) -> np.ndarray:
+        """Which place of K every operand pair takes in every step: int64 [pairs that run, steps].
+
+        Places from `k` on are zero operands. By default thread t has the t-th contiguous part of K (MICRO 2020,
+        section 3), and the pairs of one thread are neighbours.
+        """
+        steps = pe.steps(k, threads)
+        thread, pair = np.divmod(np.arange(threads * pe.pairs_per_thread), pe.pairs_per_thread)
+        return (thread[:, None] * steps + np.arange(steps)) * pe.pairs_per_thread + pair[:, None]
+
+
+def golden_of(pe: PEConfig) -> GoldenKind:
+    """The golden model of the configuration's kind."""
+    found: GoldenKind = plugins.load("sysmt.sim.golden.kinds", "golden", pe.kind)
+    return found

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the user asks of NB-SMT on a network."""
+
+from dataclasses import dataclass
+
+from sysmt.base.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a network is prepared for NB-SMT; by default not at all: every layer that may takes all threads.
+
+    Parameters
+    ----------
+    budget : float, optional
+        Largest accuracy drop, as a fraction of 1: layers slow down until it holds.
+    reorder : bool
+        Permute K so that fewer products are reduced.
+    recalibrate : bool
+        Correct the integer biases and adapt the weights.
+    keep_weights : bool
+        With `recalibrate`: correct the biases only.
+
+    Raises
+    ------
+    UserError
+        The budget is out of range.
+    """
+
+    budget: float | None = None
+    reorder: bool = False
+    recalibrate: bool = False
+    keep_weights: bool = False
+
+    def __post_init__(self) -> None:
+        if self.budget is not None and not 0 <= self.budget < 1:
+            raise UserError(f"budget must be from 0 to below 100 percent, not {100 * self.budget:g}")
+
+    def check_calibration(self, available: bool) -> None:
+        """Refuse to go without calibration inputs where something is made from them."""
+        wanted = {"budget": self.budget is not None, "reorder": self.reorder, "recalibrate": self.recalibrate}
+        for name, is_wanted in wanted.items():
+            if is_wanted and not available:
+                raise UserError(f"{name} must come with calibration inputs; add --calibrate CALIB.npz")
