@@ -12,8 +12,8 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.protocol import VERSION, Command
-from sysmt.hdl.params.registers import COUNTERS, MAGIC, REGISTERS, config_of, version_of
+from sysmt.hdl.params.protocol import VERSION, Command, pack
+from sysmt.hdl.params.registers import COUNTERS, FIGURES, MAGIC, REGISTERS, config_of, version_of
 from sysmt.sim.golden.nbsmt import check_operands
 from sysmt.sim.golden.requantize import Requantize
 
@@ -113,7 +113,7 @@ class Board:
         words: list[int] = []
         while len(words) < len(REGISTERS):
             count = min(per_frame, len(REGISTERS) - len(words))
-            answer = self.link.ask(Command.REGISTERS, bytes([len(words), count]))
+            answer = self.link.ask(Command.REGISTERS, pack(Command.REGISTERS, first=len(words), count=count))
             words += struct.unpack(f"<{count}I", answer)
         return dict(zip(REGISTERS, words, strict=True))
 
@@ -122,7 +122,7 @@ class Board:
         return self._figures(self.registers())
 
     def _figures(self, words: dict[str, int]) -> dict[str, int]:
-        counted = {name: words[name] for name in ("steps", "span", "cycles")}
+        counted = {name: words[name] for name in FIGURES}
         if self.config.array.counters:
             for name in COUNTERS:
                 counted[f"array_{name}"] = words[f"array_{name}_low"] | words[f"array_{name}_high"] << 32

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.protocol import NONCE_BYTES, RESPONSE, Command, Status
+from sysmt.hdl.params.protocol import ARGUMENTS, RESPONSE, Command, Status
 
 from .protocol import Decoder, Frame, encode
 from .transport import Transport, TransportError
@@ -70,7 +70,7 @@ class Link:
     def synchronise(self) -> None:
         """Make sure that a board is there, and that nothing older than this is still to come."""
         self._waiting.clear()
-        nonce = os.urandom(NONCE_BYTES)
+        nonce = os.urandom(ARGUMENTS[Command.SYNC].size)
         request = Request(self._frame(Command.SYNC, nonce))
         begun = self.transport.now()
         garbage = 0

@@ -7,14 +7,12 @@ from itertools import zip_longest
 import numpy as np
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, DOUBLE, REQUANTIZE, Command, Target
-from sysmt.hdl.params.registers import REGISTERS
+from sysmt.hdl.params.protocol import CHANNEL, Command, Target, pack
+from sysmt.hdl.params.registers import NUMBERS, REGISTERS
 from sysmt.sim.golden.requantize import Requantize
 
 from .link import Link, LinkError, Request
 from .plan import Plan, Run
-
-_RUNS = REGISTERS.index("runs")
 
 
 class Session:
@@ -36,8 +34,8 @@ class Session:
     def __init__(self, link: Link, config: AccelConfig, plan: Plan, threads: int, requantize: Requantize | None):
         self._link, self._config, self._plan = link, config, plan
         self._threads, self._requantize = threads, requantize
-        issued = int.from_bytes(link.ask(Command.REGISTERS, bytes([_RUNS, 1]))[:2], "little")
-        self._next = (issued + 1) & 0xFFFF
+        runs = link.ask(Command.REGISTERS, pack(Command.REGISTERS, first=NUMBERS["runs"], count=1))
+        self._next = (REGISTERS["runs"].unpack(runs)["issued"] + 1) & 0xFFFF
         self._held: dict[tuple[int, Target], tuple[int, ...]] = {}
 
     def work(self, left: list[Run], out: np.ndarray, progress: Callable[[int], None]) -> None:
@@ -78,9 +76,17 @@ class Session:
 
     def order(self, number: int, run: Run) -> Request:
         """Order a run whose operands are loaded."""
-        threads = self._threads.bit_length() - 1
-        sizes = (run.steps, run.m_tiles, run.n_tiles, run.rows, run.cols)
-        return self._link.submit(Command.RUN, ARGUMENTS[Command.RUN].pack(number, *sizes, threads))
+        arguments = pack(
+            Command.RUN,
+            run=number,
+            steps=run.steps,
+            m_tiles=run.m_tiles,
+            n_tiles=run.n_tiles,
+            rows=run.rows,
+            cols=run.cols,
+            threads=self._threads.bit_length() - 1,
+        )
+        return self._link.submit(Command.RUN, arguments)
 
     def fetch(self, number: int, run: Run, out: np.ndarray) -> None:
         """Read the results of a run into the outputs they belong to."""
@@ -99,8 +105,9 @@ class Session:
         yield from self._fill(
             number, Target.W, (run.n_tile, run.n_tiles, run.first, run.steps), lambda: self._plan.w_words(run)
         )
-        if self._requantize is not None:
-            yield from self._fill(number, Target.TABLE, (run.n_tile, run.n_tiles), lambda: self._table(run))
+        unit = self._requantize
+        if unit is not None:
+            yield from self._fill(number, Target.TABLE, (run.n_tile, run.n_tiles), lambda: self._table(unit, run))
 
     def _fill(
         self, number: int, target: Target, what: tuple[int, ...], words: Callable[[], np.ndarray]
@@ -112,18 +119,18 @@ class Session:
         content = words()
         per_frame = self._config.frame_data // content.shape[1]
         for first in range(0, len(content), per_frame):
-            head = ARGUMENTS[Command.WRITE].pack(number, target, first)
+            head = pack(Command.WRITE, run=number, target=target, address=first)
             yield Command.WRITE, head + content[first : first + per_frame].tobytes()
 
-    def _table(self, run: Run) -> np.ndarray:
+    def _table(self, unit: Requantize, run: Run) -> np.ndarray:
         """Channels of the tiles of a run, zero where a tile has no output."""
-        unit, cols = self._requantize, self._config.array.cols
+        cols, outputs = self._config.array.cols, self._plan.w.shape[1]
         channels = np.zeros((run.n_tiles * cols, CHANNEL.size), np.uint8)
         first = run.n_tile * cols
-        shape = (self._plan.w.shape[1],)
-        fields = [np.broadcast_to(f, shape) for f in (unit.bias, unit.multiplier, unit.shift)]
-        for i, values in enumerate(zip(*(f[first : first + len(channels)].tolist() for f in fields), strict=True)):
-            channels[i] = np.frombuffer(CHANNEL.pack(*values), np.uint8)
+        scale = {name: np.broadcast_to(getattr(unit, name), (outputs,)) for name in CHANNEL.fields}
+        for i in range(min(len(channels), outputs - first)):
+            word = CHANNEL.pack(**{name: int(values[first + i]) for name, values in scale.items()})
+            channels[i] = np.frombuffer(word, np.uint8)
         return channels
 
     def _reads(self, number: int, run: Run) -> Iterator[tuple[Command, bytes]]:
@@ -133,10 +140,15 @@ class Session:
         per_frame = max(self._config.frame_data // (array.cols * (4 if unit is None else 1)), 1)
         if unit is not None:
             per_frame = min(per_frame, array.rows)
-        scale = (0, 0, 0, 0)
+        scale = dict.fromkeys(("zero_point", "low", "high", "requantize", "double"), 0)
         if unit is not None:
-            flags = REQUANTIZE | (DOUBLE if unit.variant == "double" else 0)
-            scale = (unit.zero_point, unit.low, unit.high, flags)
+            scale = {
+                "zero_point": unit.zero_point,
+                "low": unit.low,
+                "high": unit.high,
+                "requantize": 1,
+                "double": int(unit.variant == "double"),
+            }
         first = 0
         while first < total:
             count = min(per_frame, total - first)
@@ -144,14 +156,12 @@ class Session:
             if unit is not None:
                 count = min(count, array.rows - first % array.rows)
                 channel = first // array.rows % run.n_tiles * array.cols
-            yield Command.READ, ARGUMENTS[Command.READ].pack(number, first, count, channel, *scale)
+            yield Command.READ, pack(Command.READ, run=number, first=first, rows=count, channel=channel, **scale)
             first += count
 
     def _keep(self, run: Run, rows: bytes, out: np.ndarray) -> None:
         unit, cols = self._requantize, self._config.array.cols
-        kind = np.dtype("<i4")
-        if unit is not None:
-            kind = np.dtype(np.uint8 if unit.low >= 0 else np.int8)
+        kind: np.dtype = np.dtype("<i4" if unit is None else "u1" if unit.low >= 0 else "i1")
         expected = run.m_tiles * run.n_tiles * self._config.array.rows * cols * kind.itemsize
         if len(rows) != expected:
             raise LinkError(f"board on {self._link.transport.name!r} sent {len(rows)} bytes, not {expected}: reset it")

@@ -10,7 +10,7 @@ from sysmt.base.errors import UserError
 from sysmt.boards.driver import Board
 from sysmt.boards.link import LinkError
 from sysmt.hdl.params.array import ArrayConfig, PEConfig
-from sysmt.hdl.params.protocol import ARGUMENTS, Command, Status
+from sysmt.hdl.params.protocol import Command, Status, Target, pack
 from sysmt.sim.golden.nbsmt import matmul
 from sysmt.sim.golden.requantize import Requantize
 from sysmt.sim.golden.tiling import tiles
@@ -119,24 +119,35 @@ def test_requests_that_come_twice_or_out_of_turn(board):
     """The rules of runs, one by one, on a board that has done some."""
     board.matmul(*operands(2, 4, 1))
     issued = board.registers()["runs"] & 0xFFFF
-    write, run, read = (ARGUMENTS[c] for c in (Command.WRITE, Command.RUN, Command.READ))
     steps = board.config.x_bytes
 
+    def write(number: int, target: int = Target.X) -> bytes:
+        return pack(Command.WRITE, run=number, target=target, address=0)
+
     def order(number: int, **changes: int) -> bytes:
-        fields = {"steps": 1, "m": 1, "n": 1, "rows": 2, "cols": 1, "threads": 1} | changes
-        return run.pack(number, *fields.values())
+        sizes = {"steps": 1, "m_tiles": 1, "n_tiles": 1, "rows": 2, "cols": 1, "threads": 1} | changes
+        return pack(Command.RUN, run=number, **sizes)
 
     def asks(number: int) -> bytes:
-        return read.pack(number, 0, 1, 0, 0, 0, 0, 0)
+        scale = dict.fromkeys(("channel", "zero_point", "low", "high", "requantize", "double"), 0)
+        return pack(Command.READ, run=number, first=0, rows=1, **scale)
 
     ok, refused, malformed = Status.OK, Status.REFUSED, Status.MALFORMED
-    assert status_of(board, Command.WRITE, write.pack(issued, 0, 0) + b"\xff" * steps) is ok
-    assert status_of(board, Command.WRITE, write.pack(issued + 3, 0, 0) + bytes(steps)) is refused
-    assert status_of(board, Command.WRITE, write.pack(issued + 1, 7, 0) + bytes(steps)) is refused
-    assert status_of(board, Command.WRITE, write.pack(issued + 1, 0, 0) + bytes(steps - 1)) is malformed
-    assert status_of(board, Command.WRITE, write.pack(issued + 1, 0, 0)) is malformed
+    assert status_of(board, Command.WRITE, write(issued) + b"\xff" * steps) is ok
+    assert status_of(board, Command.WRITE, write(issued + 3) + bytes(steps)) is refused
+    assert status_of(board, Command.WRITE, write(issued + 1, target=7) + bytes(steps)) is refused
+    assert status_of(board, Command.WRITE, write(issued + 1) + bytes(steps - 1)) is malformed
+    assert status_of(board, Command.WRITE, write(issued + 1)) is malformed
     assert status_of(board, Command.RUN, order(issued + 2)) is refused
-    for wrong in ({"steps": 0}, {"steps": 99}, {"m": 0}, {"n": 0}, {"rows": 3}, {"cols": 0}, {"threads": 2}):
+    for wrong in (
+        {"steps": 0},
+        {"steps": 99},
+        {"m_tiles": 0},
+        {"n_tiles": 0},
+        {"rows": 3},
+        {"cols": 0},
+        {"threads": 2},
+    ):
         assert status_of(board, Command.RUN, order(issued + 1, **wrong)) is refused, wrong
     assert status_of(board, Command.RUN, order(issued + 1)[:-1]) is malformed
     assert status_of(board, Command.READ, asks(issued + 1)) is refused

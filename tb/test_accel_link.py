@@ -34,9 +34,9 @@ def taken_apart(payloads: list[tuple[int, int]]) -> list[Frame]:
         body.append(byte)
         if last:
             assert len(body) >= HEADER.size
-            kind, sequence, length = HEADER.unpack_from(bytes(body))
-            assert len(body) == HEADER.size + length
-            out.append(Frame(kind, sequence, bytes(body[HEADER.size :])))
+            header = HEADER.unpack(bytes(body))
+            assert len(body) == HEADER.size + header["length"]
+            out.append(Frame(header["type"], header["sequence"], bytes(body[HEADER.size :])))
             body.clear()
     assert not body, "half a frame came out"
     return out
@@ -71,7 +71,7 @@ def test_the_host_takes_what_the_gates_send():
     sent = frames(8)
     packets = []
     for frame in sent:
-        body = HEADER.pack(frame.kind, frame.sequence, len(frame.payload)) + frame.payload
+        body = HEADER.pack(type=frame.kind, sequence=frame.sequence, length=len(frame.payload)) + frame.payload
         packets += [{"data": byte, "last": i == len(body) - 1} for i, byte in enumerate(body)]
 
     async def bench(ctx):

@@ -7,12 +7,11 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import THREADS
-from sysmt.hdl.params.protocol import HEADER, RESPONSE, Command, Status, Target
+from sysmt.hdl.params.protocol import HEADER, RESPONSE, RUN_WIDTH, Command, Status, Target
 
 from .link import Packet
-from .ports import ARGUMENTS, RUN_WIDTH, ReadArguments, RunArguments
+from .ports import ARGUMENT_LAYOUTS, HEADER_BYTES, ReadArguments, RunArguments, layout
 
-HEADER_BYTES = HEADER.size
 REGISTER_BYTES = 4
 
 
@@ -74,12 +73,12 @@ class Commands(wiring.Component):
         m = Module()
         head = Signal(8 * HEADER_BYTES)
         # What is being done: none of these when the type is unknown.
-        doing = {command: Signal(name=f"does_{command.name.lower()}") for command in ARGUMENTS}
-        longest = max(data.Layout.cast(shape).size for shape in ARGUMENTS.values())
+        doing = {command: Signal(name=f"does_{command.name.lower()}") for command in Command}
+        longest = max(shape.size for shape in ARGUMENT_LAYOUTS.values())
         arguments = Signal(longest)
         left = Signal(range(max(longest // 8, HEADER_BYTES) + 1))
         status = Signal(Status)
-        given = {c: data.View(s, arguments[-data.Layout.cast(s).size :]) for c, s in ARGUMENTS.items()}
+        given = {command: data.View(shape, arguments[-shape.size :]) for command, shape in ARGUMENT_LAYOUTS.items()}
         byte, last = self.i.payload.data, self.i.payload.last
 
         writes, runs, reads = given[Command.WRITE], given[Command.RUN], given[Command.READ]
@@ -133,9 +132,9 @@ class Commands(wiring.Component):
                     with m.If(last):
                         m.next = "answer"
                     with m.Elif(left == 0), m.Switch(head[8:16]):
-                        for command, shape in ARGUMENTS.items():
+                        for command, shape in ARGUMENT_LAYOUTS.items():
                             with m.Case(command):
-                                m.d.sync += left.eq(data.Layout.cast(shape).size // 8 - 1)
+                                m.d.sync += left.eq(shape.size // 8 - 1)
                                 m.next = "arguments"
             with m.State("arguments"):
                 m.d.comb += self.i.ready.eq(1)
@@ -253,7 +252,9 @@ class Commands(wiring.Component):
             m.d.sync += [left.eq(size), rest.eq(Mux(doing[Command.SYNC], nonce.as_value(), self.value))]
             m.d.comb += self.o.valid.eq(1)
             with m.Switch(place):
-                answer = (head[:8] | RESPONSE, head[8:16], head[16:24], length[:8], length[8:16], status)
+                header = data.View(layout(HEADER), head)
+                sequence = header.sequence
+                answer = (header.type | RESPONSE, sequence[:8], sequence[8:], length[:8], length[8:16], status)
                 for i, byte in enumerate(answer):
                     with m.Case(i):
                         m.d.comb += self.o.payload.data.eq(byte)

@@ -7,8 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import ResultRow, Tile
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.protocol import RUN_WIDTH
 
-from .ports import RUN_WIDTH, Figures, RunArguments
+from .ports import Figures, RunArguments
 
 
 class Controller(wiring.Component):

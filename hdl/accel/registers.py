@@ -9,9 +9,10 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import Counters
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.registers import REGISTERS, identity
+from sysmt.hdl.params.protocol import RUN_WIDTH
+from sysmt.hdl.params.registers import FIGURES, NUMBERS, STATE, identity
 
-from .ports import RUN_WIDTH, Figures
+from .ports import Figures
 
 
 class Registers(wiring.Component):
@@ -63,18 +64,21 @@ class Registers(wiring.Component):
             overflows.eq(overflows + self.overflow),
         ]
         words: dict[str, Value] = {name: C(word, 32) for name, word in identity(self.config, version("sysmt")).items()}
-        words["runs"] = Cat(self.issued, self.finished)
-        words["status"] = Cat(self.busy, self.refused)
-        words["errors"] = Cat(frames, received)
-        words["overflows"] = overflows
-        words |= {name: self.figures[name] for name in ("steps", "span", "cycles")}
+        fields: dict[str, dict[str, Value]] = {
+            "runs": {"issued": self.issued, "finished": self.finished},
+            "status": {"busy": self.busy, "refused": self.refused},
+            "errors": {"frames": frames, "bytes": received},
+            "overflows": {"overflows": overflows},
+        }
+        words |= {name: Cat(fields[name][field] for field in STATE[name].fields) for name in fields}
+        words |= {name: self.figures[name] for name in FIGURES}
         if self.config.array.counters:
             for name in Counters.NAMES:
                 words[f"array_{name}_low"] = self.counters[name][:32]
                 words[f"array_{name}_high"] = self.counters[name][32:]
         with m.Switch(self.number):
             for name, word in words.items():
-                with m.Case(REGISTERS.index(name)):
+                with m.Case(NUMBERS[name]):
                     m.d.sync += self.value.eq(word)
             with m.Default():
                 m.d.sync += self.value.eq(0)

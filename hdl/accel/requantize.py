@@ -14,11 +14,8 @@ PART = 16
 STRIDE = 8
 
 
-class Sum(data.StructLayout):
-    """A sum and how its channel is scaled."""
-
-    def __init__(self):
-        super().__init__({"sum": signed(32), "channel": Channel})
+Sum = data.StructLayout({"sum": signed(32), "channel": Channel})
+"""A sum and how its channel is scaled."""
 
 
 class Requantizer(wiring.Component):
@@ -49,13 +46,18 @@ class Requantizer(wiring.Component):
 
     LATENCY = (12, 51)
 
-    i: In(stream.Signature(Sum()))
-    double: In(1)
-    zero_point: In(signed(16))
-    low: In(signed(16))
-    high: In(signed(16))
-    o: Out(stream.Signature(8))
-    overflow: Out(1)
+    def __init__(self):
+        super().__init__(
+            {
+                "i": In(stream.Signature(Sum)),
+                "double": In(1),
+                "zero_point": In(signed(16)),
+                "low": In(signed(16)),
+                "high": In(signed(16)),
+                "o": Out(stream.Signature(8)),
+                "overflow": Out(1),
+            }
+        )
 
     def elaborate(self, platform):
         m = Module()

@@ -162,17 +162,12 @@ class UARTAccelerator(wiring.Component):
     -------
     rx, tx : In(1), Out(1)
     busy, error : Out(1)
-        For two lamps.
+        For two LEDs.
     """
-
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    busy: Out(1)
-    error: Out(1)
 
     def __init__(self, config: AccelConfig):
         self.config = config
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)})
 
     def elaborate(self, platform):
         m = Module()

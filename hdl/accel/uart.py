@@ -42,13 +42,9 @@ class UARTReceiver(wiring.Component):
     A byte is offered in the middle of its stop bit, later by two clocks of the synchroniser and two of the majority.
     """
 
-    rx: In(1, init=1)
-    o: Out(stream.Signature(8))
-    error: Out(1)
-
     def __init__(self, divisor: int):
         self.divisor = _checked(divisor)
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8)), "error": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -109,12 +105,9 @@ class UARTTransmitter(wiring.Component):
         The line, high when idle; a register.
     """
 
-    i: In(stream.Signature(8))
-    tx: Out(1, init=1)
-
     def __init__(self, divisor: int):
         self.divisor = _checked(divisor)
-        super().__init__()
+        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
 
     def elaborate(self, platform):
         m = Module()

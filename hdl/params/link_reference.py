@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The reference of the link protocol as Markdown, from the tables that hardware and host use."""
+
+import inspect
+
+from . import protocol, registers
+from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Command, Status, Target
+from .registers import NUMBERS, REGISTERS
+
+RESPONSES = {
+    Command.SYNC: "the nonce.",
+    Command.REGISTERS: "the registers, 4 bytes each.",
+    Command.WRITE: "nothing.",
+    Command.RUN: "nothing.",
+    Command.READ: "the results, row after row.",
+}
+"""What follows the status in the response, when it is OK."""
+
+
+def markdown() -> str:
+    """Frames, commands and registers as one page of Markdown."""
+    numbers = [
+        f"- {kind.__name__}: " + ", ".join(f"`{member.name}` = {member.value}" for member in kind)
+        for kind in (Command, Status, Target)
+    ]
+    parts = ["# Link protocol", inspect.cleandoc(protocol.__doc__ or ""), "## Numbers", "\n".join(numbers)]
+    parts += ["## Header of a frame", HEADER.markdown(), "## Checksum of a frame", CRC.markdown()]
+    for command, record in ARGUMENTS.items():
+        parts += [f"## {command.name} ({command.value})", record.markdown(), f"Response: {RESPONSES[command]}"]
+    parts += ["## A word of the requantiser's table", CHANNEL.markdown()]
+    parts += ["# Registers", inspect.cleandoc(registers.__doc__ or "")]
+    for name, record in REGISTERS.items():
+        parts += [f"## {NUMBERS[name]}: `{name}`", record.markdown()]
+    return "\n\n".join(part.strip() for part in parts) + "\n"
