@@ -26,13 +26,13 @@ class NoBoardError(LinkError):
 
 @dataclass(eq=False)
 class Request:
-    """A request on its way; `answer` is its response without the status, once it is there."""
+    """A request on its way; `answer` is its response without the status, and `status` counts, once it is there."""
 
     frame: Frame
     deadline: float = 0.0
     tries: int = 0
     answer: bytes | None = None
-    status: Status | None = None
+    status: Status = Status.OK
 
 
 class Link:
@@ -101,13 +101,15 @@ class Link:
 
     def wait(self, *requests: Request) -> list[bytes]:
         """Wait for requests, and return their answers; a status other than OK is a LinkError."""
+        answers = []
         for request in requests:
             while request.answer is None:
                 self._pump()
-            if request.status != Status.OK:
-                name = Command(request.frame.kind).name
-                raise LinkError(f"board on {self.transport.name!r} answers {name} with {request.status.name}: reset it")
-        return [request.answer for request in requests]
+            if request.status is not Status.OK:
+                command, status = Command(request.frame.kind).name, request.status.name
+                raise LinkError(f"board on {self.transport.name!r} answers {command} with {status}: reset it")
+            answers.append(request.answer)
+        return answers
 
     def ask(self, kind: Command, payload: bytes) -> bytes:
         """A request and its answer."""
