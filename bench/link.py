@@ -25,7 +25,7 @@ from sysmt.boards.transport import SerialTransport
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.accel import AccelConfig, accel_preset
-from sysmt.hdl.params.protocol import Command, pack
+from sysmt.hdl.params.protocol import Opcode, pack
 from sysmt.sim.golden.nbsmt import matmul
 
 PRESETS = ("os4", "sysmt2_8")
@@ -54,7 +54,7 @@ def busy(board: Board) -> tuple[float, bool]:
     session, link = Session(board.link, config, plan, array.pe.threads, None), board.link
     before = board.figures()
     numbers = [session.load(run) for run in (first, second)]
-    blocker = link.submit(Command.REGISTERS, pack(Command.REGISTERS, first=0, count=config.frame_data // 4))
+    blocker = link.submit(Opcode.REGISTERS, pack(Opcode.REGISTERS, first=0, count=config.frame_data // 4))
     orders = [session.order(number, run) for number, run in zip(numbers, plan.runs, strict=True)]
     link.wait(blocker, *orders)
     out = np.zeros((m, n), np.int64)

@@ -12,7 +12,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.protocol import VERSION, Command, pack
+from sysmt.hdl.params.protocol import VERSION, Opcode, pack
 from sysmt.hdl.params.registers import COUNTERS, FIGURES, MAGIC, REGISTERS, config_of, version_of
 from sysmt.sim.golden.nbsmt import check_operands
 from sysmt.sim.golden.requantize import Requantize
@@ -29,7 +29,7 @@ REGISTERS_PER_FRAME = 16
 
 
 @dataclass(frozen=True)
-class Product:
+class BoardProduct:
     """A product of a board.
 
     Members
@@ -115,7 +115,7 @@ class Board:
         words: list[int] = []
         while len(words) < len(REGISTERS):
             count = min(self._per_frame, len(REGISTERS) - len(words))
-            answer = self.link.ask(Command.REGISTERS, pack(Command.REGISTERS, first=len(words), count=count))
+            answer = self.link.ask(Opcode.REGISTERS, pack(Opcode.REGISTERS, first=len(words), count=count))
             words += struct.unpack(f"<{count}I", answer)
         return dict(zip(REGISTERS, words, strict=True))
 
@@ -132,7 +132,7 @@ class Board:
 
     def matmul(
         self, x: np.ndarray, w: np.ndarray, threads: int | None = None, requantize: Requantize | None = None
-    ) -> Product:
+    ) -> BoardProduct:
         """Multiply matrices of any size.
 
         Parameters
@@ -171,7 +171,7 @@ class Board:
                 for name, value in self._figures(after).items()
             }
         again = self.reconnections - reconnections
-        return Product(out, figures, self.link.sent - sent, self.link.repeated - repeated, again)
+        return BoardProduct(out, figures, self.link.sent - sent, self.link.repeated - repeated, again)
 
     def _connect(self) -> AccelConfig:
         """Open the port and find out what is behind it."""

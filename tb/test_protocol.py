@@ -6,15 +6,15 @@ import struct
 import numpy as np
 import pytest
 
+from sysmt.boards.frames import Frame, decode, encode
 from sysmt.boards.plan import Plan
-from sysmt.boards.protocol import Frame, decode, encode
 from sysmt.boards.session import Session
 from sysmt.hdl.accel.commands import Commands
 from sysmt.hdl.accel.ports import ARGUMENT_LAYOUTS, Channel, Figures, layout
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.fields import Field, Record
+from sysmt.hdl.params.fields import Field, PackedRecord
 from sysmt.hdl.params.link_reference import markdown
-from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, HEADER, RESPONSE, Command, Status, Target, pack
+from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, HEADER, RESPONSE, Opcode, Status, Target, pack
 from sysmt.hdl.params.registers import FIGURES, IDENTITY, NUMBERS, REGISTERS
 from sysmt.sim.golden.requantize import Requantize
 
@@ -24,16 +24,16 @@ RECORDS = {command.name: record for command, record in ARGUMENTS.items()} | {"CH
 
 # The bytes on the wire, written down a second time: they may only change together with the protocol's version.
 WIRE = [
-    (Command.SYNC, {"nonce": 0x04030201}, bytes([1, 2, 3, 4])),
-    (Command.REGISTERS, {"first": 1, "count": 2}, bytes([1, 2])),
-    (Command.WRITE, {"run": 0x0102, "target": 1, "address": 0x0304}, struct.pack("<HBH", 0x0102, 1, 0x0304)),
+    (Opcode.SYNC, {"nonce": 0x04030201}, bytes([1, 2, 3, 4])),
+    (Opcode.REGISTERS, {"first": 1, "count": 2}, bytes([1, 2])),
+    (Opcode.WRITE, {"run": 0x0102, "target": 1, "address": 0x0304}, struct.pack("<HBH", 0x0102, 1, 0x0304)),
     (
-        Command.RUN,
+        Opcode.RUN,
         {"run": 1, "steps": 2, "m_tiles": 3, "n_tiles": 4, "rows": 5, "cols": 6, "threads": 7},
         struct.pack("<HHHHHHB", 1, 2, 3, 4, 5, 6, 7),
     ),
     (
-        Command.READ,
+        Opcode.READ,
         {
             "run": 1,
             "first": 2,
@@ -50,7 +50,7 @@ WIRE = [
 ]
 
 
-def distinct(record: Record) -> dict[str, int]:
+def distinct(record: PackedRecord) -> dict[str, int]:
     """A value for every field, different ones where there are enough."""
     named = (field for field in record.fields.values() if not field.reserved)
     return {f.name: (-3 - i if f.signed else (3 + i) % (1 << f.width)) for i, f in enumerate(named)}
@@ -109,11 +109,11 @@ def test_commands_hands_on_every_field_by_name():
     flags = {"requantize": 0, "double": 1}
     words = bytes(range(1, 1 + config.x_bytes))
     requests = [
-        (Command.WRITE, pack(Command.WRITE, run=1, target=Target.X, address=9) + words),
-        (Command.RUN, pack(Command.RUN, **run)),
-        (Command.READ, pack(Command.READ, **read, **flags)),
-        (Command.REGISTERS, pack(Command.REGISTERS, first=6, count=2)),
-        (Command.SYNC, pack(Command.SYNC, nonce=0x04030201)),
+        (Opcode.WRITE, pack(Opcode.WRITE, run=1, target=Target.X, address=9) + words),
+        (Opcode.RUN, pack(Opcode.RUN, **run)),
+        (Opcode.READ, pack(Opcode.READ, **read, **flags)),
+        (Opcode.REGISTERS, pack(Opcode.REGISTERS, first=6, count=2)),
+        (Opcode.SYNC, pack(Opcode.SYNC, nonce=0x04030201)),
     ]
 
     async def bench(ctx):
@@ -159,14 +159,14 @@ class RecordingLink:
     def __init__(self, cols: int):
         self.requests, self.cols = [], cols
 
-    def ask(self, command: Command, payload: bytes) -> bytes:
-        assert (command, payload) == (Command.REGISTERS, bytes([NUMBERS["runs"], 1]))
+    def ask(self, command: Opcode, payload: bytes) -> bytes:
+        assert (command, payload) == (Opcode.REGISTERS, bytes([NUMBERS["runs"], 1]))
         return REGISTERS["runs"].pack(issued=6, finished=5)
 
-    def submit(self, command: Command, payload: bytes) -> bytes:
+    def submit(self, command: Opcode, payload: bytes) -> bytes:
         arguments = ARGUMENTS[command].unpack(payload)
         self.requests.append((command, arguments, payload[ARGUMENTS[command].size :]))
-        return bytes(arguments["rows"] * self.cols if command is Command.READ else 0)
+        return bytes(arguments["rows"] * self.cols if command is Opcode.READ else 0)
 
     def wait(self, *requests: bytes) -> list[bytes]:
         return list(requests)
@@ -194,20 +194,20 @@ def test_session_puts_every_argument_into_its_field():
     assert number == 7
     session.order(number, run)
     session.fetch(number, run, np.zeros((14, 16), np.int64))
-    by_command = {command: [r for r in link.requests if r[0] == command] for command in Command}
-    (order,) = by_command[Command.RUN]
+    by_command = {command: [r for r in link.requests if r[0] == command] for command in Opcode}
+    (order,) = by_command[Opcode.RUN]
     sizes = {name: getattr(run, name) for name in ("steps", "m_tiles", "n_tiles", "rows", "cols")}
     assert order[1] == {"run": 7, "threads": 0} | sizes
     assert {arguments["run"] for _, arguments, _ in link.requests} == {7}
-    assert {arguments["target"] for _, arguments, _ in by_command[Command.WRITE]} == set(Target)
-    tables = [request for request in by_command[Command.WRITE] if request[1]["target"] == Target.TABLE]
+    assert {arguments["target"] for _, arguments, _ in by_command[Opcode.WRITE]} == set(Target)
+    tables = [request for request in by_command[Opcode.WRITE] if request[1]["target"] == Target.TABLE]
     word = CHANNEL.unpack(tables[0][2][CHANNEL.size :])
     assert [arguments["address"] * CHANNEL.size for _, arguments, _ in tables] == [
         sum(len(words) for _, _, words in tables[:i]) for i in range(len(tables))
     ]
     assert word == {"bias": 12, "multiplier": (1 << 30) + 1, "shift": -2}
     scale = {"zero_point": 4, "low": -100, "high": 99, "requantize": 1, "double": 1}
-    reads = [arguments for _, arguments, _ in by_command[Command.READ]]
+    reads = [arguments for _, arguments, _ in by_command[Opcode.READ]]
     assert all({name: read[name] for name in scale} == scale for read in reads)
     rows = [row for read in reads for row in range(read["first"], read["first"] + read["rows"])]
     assert rows == list(range(run.m_tiles * run.n_tiles * config.array.rows))
@@ -216,17 +216,17 @@ def test_session_puts_every_argument_into_its_field():
 
 def test_a_field_is_missing_unknown_or_too_large():
     with pytest.raises(TypeError, match=r"^fields must be first, count, not first$"):
-        pack(Command.REGISTERS, first=1)
+        pack(Opcode.REGISTERS, first=1)
     with pytest.raises(TypeError, match=r"^fields must be first, count, not first, count, last$"):
-        pack(Command.REGISTERS, first=1, count=1, last=2)
+        pack(Opcode.REGISTERS, first=1, count=1, last=2)
     with pytest.raises(ValueError, match=r"^count must be from 0 to 255, not 256$"):
-        pack(Command.REGISTERS, first=1, count=256)
+        pack(Opcode.REGISTERS, first=1, count=256)
     with pytest.raises(ValueError, match=r"^shift must be from -128 to 127, not -129$"):
         CHANNEL.pack(bias=0, multiplier=0, shift=-129)
     with pytest.raises(ValueError, match=r"^a record of 9 bytes cannot be read from 8$"):
         CHANNEL.unpack(bytes(8))
     with pytest.raises(ValueError, match=r"^field 'a' is in a record twice$"):
-        Record(Field("a", 1, ""), Field("a", 1, ""))
+        PackedRecord(Field("a", 1, ""), Field("a", 1, ""))
 
 
 def test_reference_has_every_field():
@@ -235,4 +235,4 @@ def test_reference_has_every_field():
         assert record.markdown() in text
         assert all(f"| `{name}` | {field.type} | {field.text} |" in text for name, field in record.fields.items())
         assert all(field.text.endswith(".") for field in record.fields.values())
-    assert all(f"## {command.name} ({command.value})" in text for command in Command)
+    assert all(f"## {command.name} ({command.value})" in text for command in Opcode)

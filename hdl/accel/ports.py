@@ -6,12 +6,12 @@ from typing import Any
 from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
-from sysmt.hdl.params.fields import Record
-from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Command
+from sysmt.hdl.params.fields import PackedRecord
+from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Opcode
 from sysmt.hdl.params.registers import FIGURES
 
 
-def layout(record: Record) -> data.StructLayout:
+def layout(record: PackedRecord) -> data.StructLayout:
     """The fields of a record at the bits that they have in its bytes; the fields of a group are a structure in it."""
     members: dict[str, Any] = {}
     groups: dict[str, dict[str, Any]] = {}
@@ -28,8 +28,8 @@ def layout(record: Record) -> data.StructLayout:
 HEADER_BYTES, CRC_BYTES = HEADER.size, CRC.size
 
 ARGUMENT_LAYOUTS = {command: layout(record) for command, record in ARGUMENTS.items()}
-RunArguments = ARGUMENT_LAYOUTS[Command.RUN]
-ReadArguments = ARGUMENT_LAYOUTS[Command.READ]
+RunArguments = ARGUMENT_LAYOUTS[Opcode.RUN]
+ReadArguments = ARGUMENT_LAYOUTS[Opcode.READ]
 
 Channel = layout(CHANNEL)
 """Requantisation of one output channel."""

@@ -14,7 +14,7 @@ from sysmt.base.errors import ConfigError
 
 from .array import ArrayConfig, in_range, one_of, power_of_two
 from .presets import preset
-from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Command
+from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Opcode
 
 MAX_BAUD_ERROR = 0.02
 """Ten bits drift by a fifth of a bit: a receiver that samples in the middle still has half of its margin."""
@@ -97,7 +97,7 @@ class AccelConfig:
     @property
     def frame_data(self) -> int:
         """Bytes of data that one frame carries in either direction."""
-        return self.slot - HEADER.size - ARGUMENTS[Command.WRITE].size - CRC.size
+        return self.slot - HEADER.size - ARGUMENTS[Opcode.WRITE].size - CRC.size
 
     @property
     def x_bytes(self) -> int:

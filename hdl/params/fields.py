@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a `Record`.
+    """A field of a `PackedRecord`.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Field:
         return f"{'i' if self.signed else 'u'}{self.width}"
 
 
-class Record:
+class PackedRecord:
     """Fields packed without gaps, the first one in the lowest bits; as bytes little end first.
 
     The last byte is filled up with zeros.

@@ -4,15 +4,15 @@
 import inspect
 
 from . import protocol, registers
-from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Command, Status, Target
+from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Opcode, Status, Target
 from .registers import NUMBERS, REGISTERS
 
 RESPONSES = {
-    Command.SYNC: "the nonce.",
-    Command.REGISTERS: "the registers, 4 bytes each.",
-    Command.WRITE: "nothing.",
-    Command.RUN: "nothing.",
-    Command.READ: "the results, row after row.",
+    Opcode.SYNC: "the nonce.",
+    Opcode.REGISTERS: "the registers, 4 bytes each.",
+    Opcode.WRITE: "nothing.",
+    Opcode.RUN: "nothing.",
+    Opcode.READ: "the results, row after row.",
 }
 """What follows the status in the response, when it is OK."""
 
@@ -21,7 +21,7 @@ def markdown() -> str:
     """Frames, commands and registers as one page of Markdown."""
     numbers = [
         f"- {kind.__name__}: " + ", ".join(f"`{member.name}` = {member.value}" for member in kind)
-        for kind in (Command, Status, Target)
+        for kind in (Opcode, Status, Target)
     ]
     parts = ["# Link protocol", inspect.cleandoc(protocol.__doc__ or ""), "## Numbers", "\n".join(numbers)]
     parts += ["## Header of a frame", HEADER.markdown(), "## Checksum of a frame", CRC.markdown()]

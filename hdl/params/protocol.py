@@ -33,22 +33,22 @@ orders a run when all its writes are answered.
 
 import enum
 
-from .fields import Field, Record
+from .fields import Field, PackedRecord
 
 VERSION = 1
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
 RESPONSE = 0x80
 RUN_WIDTH = 16
 """Bits of a run's number."""
-HEADER = Record(
-    Field("type", 8, "The command (`Command`); of a response, that of its request + 0x80."),
+HEADER = PackedRecord(
+    Field("type", 8, "The command (`Opcode`); of a response, that of its request + 0x80."),
     Field("sequence", 16, "Number of the request, chosen by the host."),
     Field("length", 16, "Bytes of the payload."),
 )
-CRC = Record(Field("crc", 32, "CRC-32 (ISO-HDLC) over type to payload."))
+CRC = PackedRecord(Field("crc", 32, "CRC-32 (ISO-HDLC) over type to payload."))
 
 
-class Command(enum.IntEnum):
+class Opcode(enum.IntEnum):
     """Type of a request."""
 
     SYNC = 1
@@ -79,17 +79,17 @@ class Target(enum.IntEnum):
 
 
 ARGUMENTS = {
-    Command.SYNC: Record(Field("nonce", 32, "Any number; the response repeats it.")),
-    Command.REGISTERS: Record(
+    Opcode.SYNC: PackedRecord(Field("nonce", 32, "Any number; the response repeats it.")),
+    Opcode.REGISTERS: PackedRecord(
         Field("first", 8, "Number of the first register."),
         Field("count", 8, "How many registers; the response holds 32 bits of each."),
     ),
-    Command.WRITE: Record(
+    Opcode.WRITE: PackedRecord(
         Field("run", RUN_WIDTH, "The run whose half of the memory is written."),
         Field("target", 8, "The memory (`Target`)."),
         Field("address", 16, "First word; the words follow the arguments, whole and in order."),
     ),
-    Command.RUN: Record(
+    Opcode.RUN: PackedRecord(
         Field("run", RUN_WIDTH, "Number of the run: a product over `m_tiles` x `n_tiles` tiles of resident operands."),
         Field("steps", 16, "Steps of each tile."),
         Field("m_tiles", 16, "Rows of tiles."),
@@ -98,7 +98,7 @@ ARGUMENTS = {
         Field("cols", 16, "Outputs that count in each tile of the last column of tiles."),
         Field("threads", 8, "Threads to run on, as a power of two: 0 for one thread, 1 for two, 2 for four."),
     ),
-    Command.READ: Record(
+    Opcode.READ: PackedRecord(
         Field("run", RUN_WIDTH, "The run whose results are read."),
         Field("first", 16, "First row of results; the rows of one tile follow those of the tile before."),
         Field("rows", 16, "How many rows."),
@@ -112,7 +112,7 @@ ARGUMENTS = {
     ),
 }
 """The arguments that open the payload of a request."""
-CHANNEL = Record(
+CHANNEL = PackedRecord(
     Field("bias", 32, "Added to the sum.", signed=True),
     Field("multiplier", 32, "Scale as a 31-bit fraction."),
     Field("shift", 8, "Power of two of the scale: positive to the left, -31 to 30.", signed=True),
@@ -120,6 +120,6 @@ CHANNEL = Record(
 """A word of the requantiser's table."""
 
 
-def pack(command: Command, /, **arguments: int) -> bytes:
-    """The arguments of a request as bytes; all of them, by name. Raises as `Record.to_int`."""
+def pack(command: Opcode, /, **arguments: int) -> bytes:
+    """The arguments of a request as bytes; all of them, by name. Raises as `PackedRecord.to_int`."""
     return ARGUMENTS[command].pack(**arguments)

@@ -8,7 +8,7 @@ from sysmt.base.errors import ConfigError
 
 from .accel import AccelConfig
 from .array import DRAINS, POLICIES, ROUNDINGS, TARGETS, ArrayConfig, PEConfig
-from .fields import Field, Record
+from .fields import Field, PackedRecord
 from .protocol import RUN_WIDTH, VERSION
 
 MAGIC = int.from_bytes(b"SyMT", "little")
@@ -19,22 +19,22 @@ FIGURES = ("steps", "span", "cycles")
 """Counters of the controller, 32 bits."""
 
 
-def _word(name: str, text: str) -> Record:
-    return Record(Field(name, 32, text))
+def _word(name: str, text: str) -> PackedRecord:
+    return PackedRecord(Field(name, 32, text))
 
 
 IDENTITY = {
     "magic": _word("magic", "`SyMT` in ASCII, first letter in the lowest byte."),
     "protocol": _word("protocol", "Version of the link protocol."),
-    "version": Record(
+    "version": PackedRecord(
         Field("patch", 8, "Version of sysmt: third number."),
         Field("minor", 8, "Second number."),
         Field("major", 8, "First number."),
     ),
     "fingerprint_low": _word("fingerprint_low", "Fingerprint of the configuration: low half."),
     "fingerprint_high": _word("fingerprint_high", "High half."),
-    "geometry": Record(Field("rows", 16, "Rows of the array."), Field("cols", 16, "Columns of the array.")),
-    "element": Record(
+    "geometry": PackedRecord(Field("rows", 16, "Rows of the array."), Field("cols", 16, "Columns of the array.")),
+    "element": PackedRecord(
         Field("policy", 4, "Policy of the PEs: position in `POLICIES`."),
         Field("rounding", 1, "Rounding of the PEs: position in `ROUNDINGS`."),
         Field("acc_width", 6, "Bits of an accumulator."),
@@ -47,11 +47,11 @@ IDENTITY = {
     ),
     "operands": _word("depth", "Steps in one half of an operand memory."),
     "results": _word("result_rows", "Rows in one half of the result memory."),
-    "frames": Record(
+    "frames": PackedRecord(
         Field("slot", 16, "Bytes of the longest frame, without delimiters and escapes."),
         Field("slots", 16, "Frames that the device can hold: the host's credit."),
     ),
-    "link": Record(
+    "link": PackedRecord(
         Field("divisor", 16, "Clocks per bit of the UART."),
         Field("channels", 8, "Entries in one half of the requantiser's table, as a power of two, + 1."),
         Field("requantize", 1, "The device has a requantiser."),
@@ -59,19 +59,19 @@ IDENTITY = {
 }
 """The registers that say what the device is."""
 STATE = {
-    "runs": Record(
+    "runs": PackedRecord(
         Field("issued", RUN_WIDTH, "The last run that the device took."),
         Field("finished", RUN_WIDTH, "The last run whose results are complete."),
     ),
-    "status": Record(
+    "status": PackedRecord(
         Field("busy", 1, "A run is unfinished."),
         Field("refused", 1, "The array refused a tile since reset."),
     ),
-    "errors": Record(
+    "errors": PackedRecord(
         Field("frames", 16, "Bad frames dropped since reset, wrapping."),
         Field("bytes", 16, "Bytes dropped by the transport since reset, wrapping."),
     ),
-    "overflows": Record(Field("overflows", 16, "Sums beyond 32 bits in the requantiser since reset, wrapping.")),
+    "overflows": PackedRecord(Field("overflows", 16, "Sums beyond 32 bits in the requantiser since reset, wrapping.")),
     "steps": _word("steps", "Steps that the array took since reset, wrapping."),
     "span": _word("span", "Cycles from the first step to the last of runs without a gap between them, wrapping."),
     "cycles": _word("cycles", "Cycles from the first step to the last row of results, wrapping."),
