@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller: runs over resident operands, one after the other without a gap, results into memory."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -67,7 +69,7 @@ class Controller(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         waiting, queued = Signal(RunArguments), Signal()
         run, feeding = Signal(RunArguments), Signal()

@@ -4,6 +4,8 @@
 Of the framings that keep a delimiter unique this one (SLIP) needs no look-ahead, so no memory on the way out.
 """
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
@@ -44,7 +46,7 @@ class FrameReceiver(wiring.Component):
         self.slot, self.slots = slot, slots
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(Packet)), "dropped": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.frames = frames = Memory(shape=8, depth=self.slot * self.slots, init=[])
         m.submodules.crc = crc = CRC32_ISO_HDLC().create()
@@ -130,7 +132,7 @@ class FrameTransmitter(wiring.Component):
     def __init__(self):
         super().__init__({"i": In(stream.Signature(Packet)), "o": Out(stream.Signature(8))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.crc = crc = CRC32_ISO_HDLC().create()
         moves = ~self.o.valid | self.o.ready

@@ -56,7 +56,7 @@ class ResultReader(wiring.Component):
             | (table if config.requantize else {})
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, request = self.config, self.arguments
         cols, acc_width = config.array.cols, config.array.pe.acc_width

@@ -2,6 +2,7 @@
 """The registers that the host reads: identity, status, counters, 32 bits each."""
 
 from importlib.metadata import version
+from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import wiring
@@ -55,7 +56,7 @@ class Registers(wiring.Component):
             | ({"counters": In(Counters())} if config.array.counters else {})
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         frames, received, overflows = Signal(16), Signal(16), Signal(16)
         m.d.sync += [

@@ -4,6 +4,8 @@
 Bit for bit `sysmt.sim.golden.requantize`.
 """
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -59,7 +61,7 @@ class Requantizer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         # One register for the value, the magnitude of its product, and what is left of it after rounding.
         value = Signal(signed(64))

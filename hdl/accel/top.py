@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator: link, commands, buffers, controller and array; and the same behind a UART."""
 
+from typing import Any
+
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
@@ -55,7 +57,7 @@ class Accelerator(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         m.submodules.receiver = receiver = FrameReceiver(config.slot, config.slots)
@@ -169,7 +171,7 @@ class UARTAccelerator(wiring.Component):
         self.config = config
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.receiver = receiver = UARTReceiver(self.config.divisor)
         m.submodules.transmitter = transmitter = UARTTransmitter(self.config.divisor)
