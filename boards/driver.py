@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's side of a board: one class, whether the board is real or simulated."""
 
-import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.protocol import VERSION, Opcode, pack
+from sysmt.hdl.params.protocol import VERSION
 from sysmt.hdl.params.registers import COUNTERS, FIGURES, MAGIC, REGISTERS, config_of, version_of
 from sysmt.sim.golden.nbsmt import check_operands
 from sysmt.sim.golden.requantize import Requantize
@@ -115,8 +114,7 @@ class Board:
         words: list[int] = []
         while len(words) < len(REGISTERS):
             count = min(self._per_frame, len(REGISTERS) - len(words))
-            answer = self.link.ask(Opcode.REGISTERS, pack(Opcode.REGISTERS, first=len(words), count=count))
-            words += struct.unpack(f"<{count}I", answer)
+            words += self.link.registers(len(words), count)
         return dict(zip(REGISTERS, words, strict=True))
 
     def figures(self) -> dict[str, int]:

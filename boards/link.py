@@ -2,11 +2,12 @@
 """Requests and responses over a transport that may lose or damage bytes: numbers, credit, time-outs, retries."""
 
 import os
+import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.protocol import ARGUMENTS, RESPONSE, Opcode, Status
+from sysmt.hdl.params.protocol import ARGUMENTS, RESPONSE, Opcode, Status, pack
 
 from .frames import Decoder, Frame, encode
 from .transport import Transport, TransportError
@@ -114,6 +115,15 @@ class Link:
     def ask(self, kind: Opcode, payload: bytes) -> bytes:
         """A request and its answer."""
         return self.wait(self.submit(kind, payload))[0]
+
+    def registers(self, first: int, count: int) -> list[int]:
+        """The words of registers `first` to `first + count - 1`."""
+        answer = self.ask(Opcode.REGISTERS, pack(Opcode.REGISTERS, first=first, count=count))
+        if len(answer) != 4 * count:
+            raise LinkError(
+                f"board on {self.transport.name!r} sent {len(answer)} bytes for {count} registers: flash this version"
+            )
+        return list(struct.unpack(f"<{count}I", answer))
 
     def _frame(self, kind: Opcode, payload: bytes) -> Frame:
         self._sequence = (self._sequence + 1) & 0xFFFF

@@ -34,8 +34,8 @@ class Session:
     def __init__(self, link: Link, config: AccelConfig, plan: Plan, threads: int, requantize: Requantize | None):
         self._link, self._config, self._plan = link, config, plan
         self._threads, self._requantize = threads, requantize
-        runs = link.ask(Opcode.REGISTERS, pack(Opcode.REGISTERS, first=NUMBERS["runs"], count=1))
-        self._next = (REGISTERS["runs"].unpack(runs)["issued"] + 1) & 0xFFFF
+        (runs,) = link.registers(NUMBERS["runs"], 1)
+        self._next = (REGISTERS["runs"].from_int(runs)["issued"] + 1) & 0xFFFF
         self._resident: dict[tuple[int, Target], tuple[int, ...]] = {}
 
     def work(self, left: list[PlannedRun], out: np.ndarray, progress: Callable[[int], None]) -> None:

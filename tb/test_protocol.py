@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from sysmt.boards.frames import Frame, decode, encode
+from sysmt.boards.link import Link, LinkError
 from sysmt.boards.plan import Plan
 from sysmt.boards.session import Session
+from sysmt.boards.transport import SerialTransport
 from sysmt.hdl.accel.commands import Commands
 from sysmt.hdl.accel.ports import ARGUMENT_LAYOUTS, Channel, Figures, layout
 from sysmt.hdl.params.array import ArrayConfig
@@ -159,9 +161,9 @@ class RecordingLink:
     def __init__(self, cols: int):
         self.requests, self.cols = [], cols
 
-    def ask(self, command: Opcode, payload: bytes) -> bytes:
-        assert (command, payload) == (Opcode.REGISTERS, bytes([NUMBERS["runs"], 1]))
-        return REGISTERS["runs"].pack(issued=6, finished=5)
+    def registers(self, first: int, count: int) -> list[int]:
+        assert (first, count) == (NUMBERS["runs"], 1)
+        return [REGISTERS["runs"].to_int({"issued": 6, "finished": 5})]
 
     def submit(self, command: Opcode, payload: bytes) -> bytes:
         arguments = ARGUMENTS[command].unpack(payload)
@@ -212,6 +214,12 @@ def test_session_puts_every_argument_into_its_field():
     rows = [row for read in reads for row in range(read["first"], read["first"] + read["rows"])]
     assert rows == list(range(run.m_tiles * run.n_tiles * config.array.rows))
     assert all(read["channel"] == read["first"] // 5 % run.n_tiles * 3 for read in reads)
+
+
+def test_an_answer_of_another_length_is_an_error(monkeypatch):
+    monkeypatch.setattr(Link, "ask", lambda self, command, payload: bytes(5))
+    with pytest.raises(LinkError, match=r"^board on '/dev/null' sent 5 bytes for 2 registers: flash this version$"):
+        Link(SerialTransport("/dev/null")).registers(0, 2)
 
 
 def test_a_field_is_missing_unknown_or_too_large():
