@@ -113,7 +113,7 @@ def _energy_text(power: PowerReport) -> str:
 
 SYNTH = Command(
     "synth",
-    "Synthesise an array, a cache, a TCAM or an accelerator: area by block, cells and clock, in standard cells or on an FPGA.",
+    "Synthesise a preset: area by block, cells and clock, in standard cells or on an FPGA.",
     "sysmt synth sysmt2_16 --target sky130hd_tt.lib.gz --clock 50",
     _arguments,
     _run,
