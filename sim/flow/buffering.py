@@ -32,7 +32,7 @@ def insert_buffers(netlist: Netlist, library: CellLibrary) -> Netlist:
     clocks: set[tuple[str, str, int]] = set()
     for name in reversed(netlist.copies):
         modules[name] = _module(netlist.modules[name], library, buffer, presented, clocks)
-    return Netlist(netlist.top, modules)
+    return replace(netlist, modules=modules)
 
 
 def best_buffer(library: CellLibrary) -> Cell | None:

@@ -15,9 +15,10 @@ The flow, the same for every design:
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sysmt.base.cache import cached, digest
 from sysmt.hdl.emit import Design
@@ -34,16 +35,20 @@ SMALLEST_GATED = 8
 
 @dataclass(frozen=True)
 class Mapped:
-    """A design in cells: `folder` holds `netlist.json`, as it was mapped to the cells of `library` (None: gates)."""
+    """A design in cells: `folder` holds `netlist.json`, as it was mapped to the cells of `library` (None: gates).
+
+    `blocks` are the `modules` of the manifest: where each cell belongs.
+    """
 
     top: str
     folder: Path
     library: CellLibrary | None
+    blocks: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def netlist(self) -> Netlist:
         """The netlist, read when asked for, with buffers in nets of many sinks."""
-        mapped = netlist.load(self.folder / "netlist.json", self.top)
+        mapped = netlist.load(self.folder / "netlist.json", self.top, self.blocks)
         return mapped if self.library is None else insert_buffers(mapped, self.library)
 
 
@@ -90,13 +95,13 @@ def to_cells(
         *_back(),
     ]
     files = {"cells.lib": library.source, "adders.v": adder_map(library).encode()}
-    return Mapped(design.name, _map(design, commands, files, progress), library)
+    return _map(design, commands, files, progress, library)
 
 
 def to_gates(design: Design, progress: tools.Progress = tools.silent) -> Mapped:
     """Map a design to Yosys' generic gates and flip-flops: no library is needed."""
     commands = [*_front(design), "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos4", *_back()]
-    return Mapped(design.name, _map(design, commands, {}, progress), None)
+    return _map(design, commands, {}, progress, None)
 
 
 def _front(design: Design) -> list[str]:
@@ -120,7 +125,14 @@ def _back() -> list[str]:
     ]
 
 
-def _map(design: Design, commands: list[str], files: dict[str, bytes], progress: tools.Progress) -> Path:
+def _map(
+    design: Design,
+    commands: list[str],
+    files: dict[str, bytes],
+    progress: tools.Progress,
+    library: CellLibrary | None,
+) -> Mapped:
+    """Run the commands, or find what they made before."""
     sources = {"memories.v": BLACK_BOX.encode(), "memories_map.v": TECHMAP.encode()} | files
     sources["design.v"] = design.verilog.encode()
 
@@ -132,7 +144,8 @@ def _map(design: Design, commands: list[str], files: dict[str, bytes], progress:
             (directory / name).unlink()
 
     digests = {name: digest(content) for name, content in sources.items()}
-    return cached("silicon", design.name, [commands, digests, yosys.version()], make)
+    directory = cached("silicon", design.name, [commands, digests, yosys.version()], make)
+    return Mapped(design.name, directory, library, design.manifest.get("modules", {}))
 
 
 def adder_map(library: CellLibrary) -> str:

@@ -4,7 +4,7 @@
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -56,10 +56,11 @@ class Module:
 
 @dataclass(frozen=True)
 class Netlist:
-    """Modules by name, and the name of the top one."""
+    """Modules by name, and the name of the top one; `blocks`: the `modules` of the manifest, if there is one."""
 
     top: str
     modules: dict[str, Module]
+    blocks: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def copies(self) -> dict[str, int]:
@@ -98,13 +99,13 @@ class Netlist:
         return total
 
 
-def load(path: Path, top: str) -> Netlist:
-    """Read what Yosys' `write_json` wrote."""
+def load(path: Path, top: str, blocks: dict[str, Any] | None = None) -> Netlist:
+    """Read what Yosys' `write_json` wrote; `blocks` are the `modules` of the manifest."""
     modules = {}
     for name, module in json.loads(path.read_text())["modules"].items():
         if not _is_blackbox(module):
             modules[name] = _module(name, module)
-    return Netlist(top, modules)
+    return Netlist(top, modules, blocks or {})
 
 
 def _is_blackbox(module: dict[str, Any]) -> bool:
