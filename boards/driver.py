@@ -20,7 +20,7 @@ from sysmt.sim.golden.requantize import Requantize
 from .link import Link, LinkError, NoBoardError
 from .plan import Plan
 from .session import Session
-from .transport import Transport, TransportError
+from .transport import SerialTransport, Transport, TransportError
 
 SAME = ("rows", "cols", "threads", "policy", "rounding", "acc_width")
 """What two arrays must share to compute the same product in the same steps."""
@@ -55,8 +55,8 @@ class Board:
 
     Parameters
     ----------
-    transport : Transport
-        Opened here.
+    transport : Transport or str
+        Opened here; a string is the device of a serial port, say /dev/ttyUSB0, at the usual rate.
     expect : ArrayConfig, optional
         An array that the one on the board must equal in everything that a result depends on.
     timeout : float
@@ -85,13 +85,14 @@ class Board:
 
     def __init__(
         self,
-        transport: Transport,
+        transport: Transport | str,
         expect: ArrayConfig | None = None,
         timeout: float = 0.5,
         reconnect_timeout: float = 0.0,
         progress: Callable[[str], None] | None = None,
     ):
-        self.transport, self.timeout, self.reconnect_timeout = transport, timeout, reconnect_timeout
+        self.transport = SerialTransport(transport) if isinstance(transport, str) else transport
+        self.timeout, self.reconnect_timeout = timeout, reconnect_timeout
         self._progress = progress or (lambda text: None)
         self.reconnections = 0
         self.config = self._connect()

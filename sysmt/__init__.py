@@ -1,2 +1,73 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line: each verb parses, calls one function of a room, and prints."""
+"""Generator of sparse, multithreaded DNN accelerators: Verilog, golden models, simulation, synthesis, boards.
+
+Everything in `__all__` is loaded when it is first used: `import sysmt` itself costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sysmt.api import (
+        Simulation,
+        cycles,
+        generate,
+        infer,
+        matmul,
+        presets,
+        simulate,
+        synthesise,
+    )
+    from sysmt.base.errors import UserError
+    from sysmt.boards.driver import Board
+    from sysmt.hdl.params.accel import AccelConfig
+    from sysmt.hdl.params.array import ArrayConfig
+    from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
+    from sysmt.hdl.params.pe import PEConfig
+    from sysmt.hdl.params.presets import preset
+    from sysmt.sim.nn.model import read_model
+
+__all__ = [
+    "AccelConfig",
+    "ArrayConfig",
+    "Board",
+    "CacheConfig",
+    "PEConfig",
+    "Simulation",
+    "TCAMConfig",
+    "UserError",
+    "cycles",
+    "generate",
+    "infer",
+    "matmul",
+    "preset",
+    "presets",
+    "read_model",
+    "simulate",
+    "synthesise",
+]
+
+_ELSEWHERE = {
+    "AccelConfig": "sysmt.hdl.params.accel",
+    "ArrayConfig": "sysmt.hdl.params.array",
+    "Board": "sysmt.boards.driver",
+    "CacheConfig": "sysmt.hdl.params.cache",
+    "PEConfig": "sysmt.hdl.params.pe",
+    "TCAMConfig": "sysmt.hdl.params.cache",
+    "UserError": "sysmt.base.errors",
+    "preset": "sysmt.hdl.params.presets",
+    "read_model": "sysmt.sim.nn.model",
+}
+"""Where a public name is defined, if not in `sysmt.api`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("sysmt")
+    if name not in __all__:
+        raise AttributeError(f"module 'sysmt' has no attribute {name!r}")
+    return getattr(import_module(_ELSEWHERE.get(name, "sysmt.api")), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

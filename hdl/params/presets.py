@@ -47,6 +47,9 @@ ACCELERATORS: dict[str, AccelConfig] = {
     if array.rows in ACCELERATOR_SIZES
 }
 
+DEFAULT_ARRAY = "sysmt2_8"
+"""The array where none is named."""
+
 PRESETS: dict[str, Config] = {**ARRAYS, **CACHES, **TCAMS, **ACCELERATORS}
 
 

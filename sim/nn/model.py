@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sysmt.base.errors import UserError
+from sysmt.base.extras import require
 from sysmt.hdl.params.pe import PEConfig
 
 from .batches import run
@@ -98,8 +99,7 @@ def read_model(path: str | Path) -> Model:
     path = Path(path)
     if path.suffix.lower() != ".tflite":
         raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {str(path)!r}; convert it first")
-    try:
-        from .readers.tflite import read
-    except ImportError:
-        raise UserError("a .tflite file needs the package tflite; pip install 'sysmt[infer]'") from None
+    require("tflite", "infer")
+    from .readers.tflite import read
+
     return Model(build(read(path)))

@@ -9,10 +9,8 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
 from sysmt.hdl.params.settings import parse_settings, with_settings
-
-DEFAULT_PRESET = "sysmt2_8"
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +32,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 def add_array(parser: argparse.ArgumentParser) -> None:
     """The options that choose an array: a preset, and fields that replace parts of it."""
-    parser.add_argument("--preset", metavar="P", help=f"start from this preset (default {DEFAULT_PRESET})")
+    parser.add_argument("--preset", metavar="P", help=f"start from this preset (default {DEFAULT_ARRAY})")
     for field in ("rows", "cols", "threads"):
         parser.add_argument(f"--{field}", type=int, metavar="N", help=f"{field} of the array")
     for field in ("policy", "rounding"):
@@ -46,7 +44,7 @@ def array(args: argparse.Namespace) -> ArrayConfig:
     """The array that the options of `add_array` describe."""
     names = ("rows", "cols", "threads", "policy", "rounding")
     given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return with_settings(preset(args.preset or DEFAULT_PRESET, ArrayConfig, **given), args.settings)
+    return with_settings(preset(args.preset or DEFAULT_ARRAY, ArrayConfig, **given), args.settings)
 
 
 def names_array(args: argparse.Namespace) -> bool:

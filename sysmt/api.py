@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The functions of `import sysmt`: each calls one function of a room, which is loaded when it is called.
+
+A configuration is an object, or the name of a preset.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sysmt.base.extras import named
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.config import Config
+from sysmt.hdl.params.presets import DEFAULT_ARRAY, PRESETS, preset
+from sysmt.sim.golden.product import Counters, Product
+
+if TYPE_CHECKING:
+    from sysmt.hdl.emit import Design
+    from sysmt.sim.cost.evaluate import CycleReport
+    from sysmt.sim.flow.synthesis import Synthesis
+    from sysmt.sim.nn.inputs import Inputs
+    from sysmt.sim.nn.layer import Layer
+    from sysmt.sim.nn.model import Model
+    from sysmt.sim.quant.infer import Inference
+
+
+@dataclass(frozen=True, eq=False)
+class Simulation:
+    """What the simulated Verilog computed, counted, and how long it took.
+
+    Parameters
+    ----------
+    sums : int32 [M, N]
+    counters : Counters
+        As those of `matmul`.
+    cycles : int
+        From the first step taken to the last row delivered.
+    """
+
+    sums: np.ndarray
+    counters: Counters
+    cycles: int
+
+
+def _array(config: ArrayConfig | str) -> ArrayConfig:
+    return preset(config, ArrayConfig) if isinstance(config, str) else config
+
+
+def presets() -> tuple[str, ...]:
+    """Names of all presets: arrays, caches, TCAMs and accelerators.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> "sysmt2_8" in sysmt.presets()
+    True
+    """
+    return tuple(PRESETS)
+
+
+def generate(config: Config | str, name: str | None = None) -> "Design":
+    """Emit Verilog.
+
+    Parameters
+    ----------
+    config : ArrayConfig, CacheConfig, TCAMConfig, AccelConfig or str
+        What to generate; a string names a preset.
+    name : str, optional
+        Of the top module and the files: letters, digits and _. By default the preset's, or `sysmt`.
+
+    Returns
+    -------
+    Design
+        `verilog` (text), `manifest` (ports, configuration, latency), `write(folder)` for NAME.v and NAME.json.
+
+    Raises
+    ------
+    UserError
+        There is no such preset, or the name is none of Verilog.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> design = sysmt.generate(sysmt.preset("os2", pipeline=1), name="small")
+    >>> design.name, design.manifest["config"]["rows"]
+    ('small', 2)
+    """
+    from sysmt.hdl.designs import check_name, design_of
+
+    chosen = preset(config) if isinstance(config, str) else config
+    return design_of(chosen, check_name(name or (config if isinstance(config, str) else "sysmt")))
+
+
+def matmul(
+    x: np.ndarray, w: np.ndarray, config: ArrayConfig | str = DEFAULT_ARRAY, threads: int | None = None
+) -> Product:
+    """Multiply on the golden model: the numbers of the array, to the last bit.
+
+    Parameters
+    ----------
+    x : uint8 [M, K]
+        Activations.
+    w : int8 [K, N]
+        Weights.
+    config : ArrayConfig or str
+        The array; a string names a preset.
+    threads : int, optional
+        Threads to run on, if fewer than the array has.
+
+    Returns
+    -------
+    Product
+        `sums` int32 [M, N], and `counters` (`active`, `busy`, `collisions`, `reduced`).
+
+    Raises
+    ------
+    UserError
+        Type or shape of an operand is wrong, K could overflow the accumulator, or the array cannot run `threads`.
+
+    Examples
+    --------
+    >>> import numpy as np, sysmt
+    >>> x, w = np.full((2, 4), 3, np.uint8), np.full((4, 2), -2, np.int8)
+    >>> sysmt.matmul(x, w).sums.tolist()
+    [[-24, -24], [-24, -24]]
+    """
+    from sysmt.sim.golden.matmul import matmul as golden
+
+    return golden(x, w, _array(config).pe, threads)
+
+
+@named()
+def simulate(
+    x: np.ndarray,
+    w: np.ndarray,
+    config: ArrayConfig | str = DEFAULT_ARRAY,
+    threads: int | None = None,
+    waves: str | Path | None = None,
+    simulator: str = "verilator",
+) -> Simulation:
+    """Multiply on the generated Verilog, simulated; it is compiled the first time (about a minute).
+
+    Needs the extra `cosim`.
+
+    Parameters
+    ----------
+    x : uint8 [M, K]
+        Activations.
+    w : int8 [K, N]
+        Weights.
+    config : ArrayConfig or str
+        The array; a string names a preset. Its counters are switched on.
+    threads : int, optional
+        Threads to run on, if fewer than the array has.
+    waves : path, optional
+        Where to leave the waveform: .vcd of Verilator, .fst of Icarus.
+    simulator : "verilator" or "icarus"
+
+    Raises
+    ------
+    UserError
+        As `matmul`; or a simulator or package is missing.
+
+    Examples
+    --------
+    >>> import numpy as np, sysmt
+    >>> x, w = np.full((2, 4), 3, np.uint8), np.full((4, 2), -2, np.int8)
+    >>> simulation = sysmt.simulate(x, w, config="sysmt2_2")
+    >>> simulation.sums.tolist(), simulation.cycles
+    ([[-24, -24], [-24, -24]], 8)
+    """
+    from sysmt.sim.cosim.rtl import products
+    from sysmt.sim.golden.product import check_operands
+
+    array = _array(config).with_fields(counters=True)
+    check_operands(x, w, array.pe)
+    run = products([(x, w, threads)], array, simulator, waves=None if waves is None else Path(waves))
+    counters = Counters(**{field.name: run.counters[field.name] for field in dataclasses.fields(Counters)})
+    return Simulation(run.sums[0].astype(np.int32), counters, run.cycles)
+
+
+@named()
+def cycles(
+    network: "str | Path | Iterable[Layer]",
+    config: ArrayConfig | str = DEFAULT_ARRAY,
+    method: str = "rtl",
+    *,
+    variant: str = "baseline",
+    dataflow: str = "os",
+    threads: int | None = None,
+) -> "CycleReport":
+    """Count the cycles of a network, layer by layer.
+
+    Parameters
+    ----------
+    network : str, path or layers
+        The name of a built-in network, a .tflite model (extra `infer`), a topology of SCALE-Sim (.csv), or layers.
+    config : ArrayConfig or str
+        The array; a string names a preset.
+    method : "rtl", "fuseconv" or "scalesim"
+        The array as generated; the published model of FuSeConv; SCALE-Sim.
+    variant : str
+        Of a built-in network: "baseline", or one of FuSeConv.
+    dataflow : "os", "ws" or "is"
+        Of `scalesim`.
+    threads : int, optional
+        Threads that `rtl` runs on, if fewer than the array has.
+
+    Returns
+    -------
+    CycleReport
+        `total`, and `layers` with `cycles` and `utilisation` each.
+
+    Raises
+    ------
+    UserError
+        The network cannot be found or read, or has a layer that the array cannot run.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> one, two = (sysmt.cycles("mobilenet_v1", name).total for name in ("os16", "sysmt2_16"))
+    >>> one > two
+    True
+    """
+    from sysmt.sim.cost.evaluate import evaluate
+    from sysmt.sim.nn.readers import read_network
+
+    layers = read_network(network, variant) if isinstance(network, (str, Path)) else network
+    return evaluate(layers, _array(config), method=method, dataflow=dataflow, threads=threads)
+
+
+@named()
+def infer(
+    model: "Model | str | Path",
+    inputs: "Inputs | np.ndarray | str | Path",
+    config: ArrayConfig | str = DEFAULT_ARRAY,
+    *,
+    budget: float | None = None,
+    reorder: bool = False,
+    recalibrate: bool = False,
+    keep_weights: bool = False,
+    calibration: "Inputs | np.ndarray | str | Path | None" = None,
+) -> "Inference":
+    """Run an int8 model on an array and compare it with its exact self.
+
+    Parameters
+    ----------
+    model : Model, or path
+        What `read_model` returns, a .tflite file (extra `infer`), or "digits".
+    inputs : array [B, ...], Inputs, or path
+        In the type of the model's input; a path names a .npz file with `images` or `features`, and `labels` if known.
+    config : ArrayConfig or str
+        The array; a string names a preset.
+    budget : float, optional
+        Largest accuracy drop, as a fraction of 1: layers slow down until it holds. Needs `calibration`.
+    reorder : bool
+        Permute K so that fewer products are reduced. Needs `calibration`.
+    recalibrate : bool
+        Correct the integer biases and adapt the weights. Needs `calibration`.
+    keep_weights : bool
+        With `recalibrate`: correct the biases only.
+    calibration : as `inputs`, optional
+        Inputs to prepare the model with; never the tested ones.
+
+    Returns
+    -------
+    Inference
+        `outputs` and `exact`, both [B, ...] as the model gives them, and the `report`: accuracy, cycles, layers.
+
+    Raises
+    ------
+    UserError
+        A file cannot be read, inputs do not fit the model, or calibration inputs are missing.
+
+    Examples
+    --------
+    >>> import numpy as np, sysmt
+    >>> model = sysmt.read_model("digits")
+    >>> inputs = np.zeros((2, *model.inputs[0].shape[1:]), model.inputs[0].dtype)
+    >>> report = sysmt.infer(model, inputs, config="sysmt2_8").report
+    >>> report["cycles"] < report["cycles_exact"]
+    True
+    """
+    from sysmt.sim.nn.model import Model, read_model
+    from sysmt.sim.quant.infer import infer as run
+    from sysmt.sim.quant.options import Options
+
+    read = model if isinstance(model, Model) else read_model(model)
+    options = Options(budget=budget, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights)
+    prepared = None if calibration is None else _inputs(calibration, read)
+    return run(read, _inputs(inputs, read), _array(config), options, calibration=prepared)
+
+
+def _inputs(inputs: "Inputs | np.ndarray | str | Path", model: "Model") -> "Inputs":
+    from sysmt.sim.nn.inputs import Inputs, load
+    from sysmt.sim.nn.model import check_input
+
+    if isinstance(inputs, Inputs):
+        return inputs
+    if isinstance(inputs, (str, Path)):
+        return load(Path(inputs), model.network)
+    check_input(model.inputs[0], inputs)
+    return Inputs(inputs, None)
+
+
+@named()
+def synthesise(
+    design: "Design | Config | str",
+    target: str = "generic",
+    clock_mhz: float | None = None,
+    seeds: int = 5,
+) -> "Synthesis":
+    """Synthesise: area by block, cells, and clock where the target tells. Needs the extra `silicon`.
+
+    Parameters
+    ----------
+    design : Design, configuration or str
+        What `generate` returns, or takes.
+    target : str
+        "generic" (gates of Yosys), a liberty file (.lib, .lib.gz), "ecp5", "ice40" or "gowin".
+    clock_mhz : float, optional
+        What cells are chosen for, and what is asked of the timing (default 100).
+    seeds : int
+        Placements on an FPGA; 0: resources only.
+
+    Raises
+    ------
+    UserError
+        The target is unknown, no part is large enough, or a tool is missing.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> result = sysmt.synthesise("os2")
+    >>> result.blocks["multiplier"] > 0.2 * result.nand2
+    True
+    """
+    from sysmt.sim.flow.synthesis import CLOCK_MHZ
+    from sysmt.sim.flow.synthesis import synthesise as run
+
+    emitted = generate(design) if isinstance(design, (Config, str)) else design
+    return run(emitted, target, CLOCK_MHZ if clock_mhz is None else clock_mhz, seeds)
