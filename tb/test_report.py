@@ -4,6 +4,7 @@
 import copy
 import json
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -95,12 +96,12 @@ def charts_of(content):
 def test_the_charts_show_the_facts(reported, facts):
     charts = charts_of((reported / "report.html").read_text())
     arrays = facts["arrays"]
-    assert list(charts) == ["Area by block", "Energy per MAC by block", "Energy per MAC by part", "Cycles on networks"]
+    assert list(charts) == ["Area by block", "Energy per MAC by block", "Energy per MAC by cause", "Cycles on networks"]
     known = [b for b in BLOCKS if any(b in a[w]["blocks"] for a in arrays for w in ("silicon", "energy"))]
     for name, what, which, keys, total, unit in (
         ("Area by block", "silicon", "blocks", known, "area", "um2"),
         ("Energy per MAC by block", "energy", "blocks", known, "femtojoules_per_mac", "fJ"),
-        ("Energy per MAC by part", "energy", "parts", PARTS, "femtojoules_per_mac", "fJ"),
+        ("Energy per MAC by cause", "energy", "parts", PARTS, "femtojoules_per_mac", "fJ"),
     ):
         texts, lengths = charts[name]
         scales = []
@@ -127,12 +128,22 @@ def test_the_charts_show_the_facts(reported, facts):
 
 
 def test_every_energy_stands_in_the_table(facts):
-    head, rows = energy_table(facts["arrays"])
-    assert head == ["fJ per MAC", "os4", "sysmt2_4"]
-    energies = [array["energy"]["blocks"] | array["energy"]["parts"] for array in facts["arrays"]]
-    assert {row[0] for row in rows} == {key for found in energies for key in found}
-    for key, *texts in rows:
-        assert texts == [number(found.get(key)) for found in energies]
+    text = " ".join(Page(page(facts)).words)
+    for what in ("blocks", "parts"):
+        head, rows = energy_table(facts["arrays"], what)
+        assert head == ["fJ per MAC", "os4", "sysmt2_4"]
+        energies = [array["energy"][what] for array in facts["arrays"]]
+        assert {row[0] for row in rows} == {key for found in energies for key in found}
+        for key, *texts in rows:
+            assert texts == [number(found.get(key)) for found in energies]
+            assert " ".join([key, *texts]) in text
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
+def test_the_extra_that_brings_what_the_page_needs_is_named(package, facts, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf"^{package} is missing: pip install 'sysmt\[silicon\]'$"):
+        page(facts)
 
 
 def test_the_page_is_the_same_every_time_and_shows_names_as_they_are(facts):

@@ -46,10 +46,12 @@ def page(facts: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     arrays = facts["arrays"]
+    measured = [array for array in arrays if array["energy"]]
     tables = {
         "arrays": arrays_table(facts),
         "blocks": blocks_table([array for array in arrays if array["silicon"]["blocks"]]),
-        "energy": energy_table([array for array in arrays if array["energy"]]),
+        "energy_blocks": energy_table(measured, "blocks"),
+        "energy_parts": energy_table(measured, "parts"),
         "comparison": comparison_table(facts),
         "networks": networks_table(facts),
         "paths": _paths(arrays),
@@ -87,10 +89,10 @@ def _charts(arrays: Sequence[dict[str, Any]]) -> dict[str, str]:
         unit = "um2" if sizes[0][1]["area"] else "NAND2"
         rows = [(name, own["blocks"], f"{number(sum(own['blocks'].values()))} {unit}") for name, own in sizes]
         charts["area"] = stacked("Area by block", rows, blocks)
-    for what, keys in (("blocks", blocks), ("parts", PARTS)):
+    for what, name, keys in (("blocks", "block", blocks), ("parts", "cause", PARTS)):
         if energies:
-            rows = [(name, own[what], f"{number(own['femtojoules_per_mac'])} fJ") for name, own in energies]
-            charts[f"energy_{what}"] = stacked(f"Energy per MAC by {what.removesuffix('s')}", rows, keys)
+            rows = [(array, own[what], f"{number(own['femtojoules_per_mac'])} fJ") for array, own in energies]
+            charts[f"energy_{what}"] = stacked(f"Energy per MAC by {name}", rows, keys)
     return charts
 
 

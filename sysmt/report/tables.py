@@ -51,13 +51,11 @@ def blocks_table(arrays: Sequence[dict[str, Any]]) -> Table:
     return ["block", *(array["name"] for array in arrays)], rows
 
 
-def energy_table(arrays: Sequence[dict[str, Any]]) -> Table:
-    """Femtojoules per MAC of every block, then of every cause, in every array whose energy was measured."""
-    rows = []
-    for what in ("blocks", "parts"):
-        found = [array["energy"][what] for array in arrays]
-        for key in dict.fromkeys(key for own in found for key in own):
-            rows.append([key, *(number(own.get(key)) for own in found)])
+def energy_table(arrays: Sequence[dict[str, Any]], what: str) -> Table:
+    """Femtojoules per MAC in every array whose energy was measured, of every block (`what` is "blocks") or cause."""
+    found = [array["energy"][what] for array in arrays]
+    keys = dict.fromkeys(key for own in found for key in own)
+    rows = [[key, *(number(own.get(key)) for own in found)] for key in keys]
     return ["fJ per MAC", *(array["name"] for array in arrays)], rows
 
 
