@@ -4,6 +4,7 @@
 import argparse
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -63,7 +64,7 @@ def _run(args: argparse.Namespace) -> Result:
     return Result("\n".join(f"{name:18} {value}" for name, value in shown.items()), facts)
 
 
-def _gates(trace: Trace, config: CacheConfig) -> tuple[np.ndarray, dict]:
+def _gates(trace: Trace, config: CacheConfig) -> tuple[np.ndarray, dict[str, Any]]:
     if len(trace) > GATES_LIMIT:
         raise UserError(f"trace must have at most {GATES_LIMIT} accesses for --on rtl, not {len(trace)}: shorten it")
     from sysmt.sim.cosim.cache import simulate_gates

@@ -2,6 +2,7 @@
 """`sysmt list` and `sysmt show`: the named configurations and what is derived from them."""
 
 import argparse
+from typing import Any
 
 from sysmt.cli.output import Handler, Result, no_arguments, table
 from sysmt.hdl.params.array import ArrayConfig
@@ -15,7 +16,7 @@ def _list(_: argparse.Namespace) -> Result:
     return Result("\n".join([table(rows), "", *lines]), {"presets": rows, "blocks": blocks})
 
 
-def _dotted(facts: dict) -> list[tuple[str, object]]:
+def _dotted(facts: dict[str, Any]) -> list[tuple[str, object]]:
     """The fields as `--set` names them."""
     fields: list[tuple[str, object]] = []
     for name, value in facts.items():

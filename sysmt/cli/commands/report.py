@@ -3,6 +3,8 @@
 
 import argparse
 import json
+from collections.abc import Callable
+from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
@@ -15,7 +17,7 @@ from sysmt.sim.flow.simulate import DELAYS
 from sysmt.sim.flow.synthesis import CLOCK_MHZ
 from sysmt.sim.flow.workloads import WORKLOADS
 
-FORMATS = {".html": page, ".md": markdown, ".json": lambda facts: json.dumps(facts, indent=2) + "\n"}
+FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".html": page, ".md": markdown, ".json": lambda facts: json.dumps(facts, indent=2) + "\n"}
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
