@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """README and the pages below docs/ say nothing that is not so: links, commands, files, names, code."""
 
-import argparse
 import importlib
 import re
 import shlex
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from sysmt.cli.main import _parser
+from sysmt.cli.commands import COMMANDS
+from sysmt.cli.main import parser_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -101,16 +101,16 @@ def test_commands_in_shell_blocks_parse(path):
     for words in shell_commands(path):
         if "--help" not in words:
             try:
-                _parser().parse_args(words)
+                parser_of(words).parse_args(words)
             except SystemExit:
                 pytest.fail(f"sysmt {' '.join(words)}: not understood")
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_commands_in_prose_exist(path):
-    actions = next(a for a in _parser()._actions if isinstance(a, argparse._SubParsersAction))
+    names = {command.name for command in COMMANDS}
     for command in re.findall(r"`(?:\.venv/bin/)?sysmt ([a-z]\w*)", prose(path)):
-        assert command in actions.choices, f"sysmt {command}: no such command"
+        assert command in names, f"sysmt {command}: no such command"
 
 
 RUN = {

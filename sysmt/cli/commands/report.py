@@ -17,7 +17,11 @@ from sysmt.sim.flow.simulate import DELAYS
 from sysmt.sim.flow.synthesis import CLOCK_MHZ
 from sysmt.sim.flow.workloads import WORKLOADS
 
-FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {".html": page, ".md": markdown, ".json": lambda facts: json.dumps(facts, indent=2) + "\n"}
+FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
+    ".html": page,
+    ".md": markdown,
+    ".json": lambda facts: json.dumps(facts, indent=2) + "\n",
+}
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
