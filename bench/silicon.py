@@ -24,7 +24,7 @@ def measure() -> list[dict[str, Any]]:
             "array": row["array"],
             "on": facts["target"],
             "ours": row["value"],
-            "target": f"{'<=' if row['at_most'] else '>='} {row['bar']}" if row["bar"] else "-",
+            "target": f"{'<=' if row['at_most'] else '>='} {row['target']}" if row["target"] else "-",
             "met": {True: "yes", False: "no", None: "-"}[row["met"]],
             "published": row["published"] or "-",
         }

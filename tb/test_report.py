@@ -98,7 +98,7 @@ def test_two_threads_are_compared_with_one(facts):
     clock = one["silicon"]["period_ps"] / two["silicon"]["period_ps"]
     assert rows["clock, 2T / 1T"]["value"] == pytest.approx(clock)
     for row in rows.values():
-        assert row["met"] == (row["value"] <= row["bar"] if row["at_most"] else row["value"] >= row["bar"])
+        assert row["met"] == (row["value"] <= row["target"] if row["at_most"] else row["value"] >= row["target"])
 
 
 def test_open_arrays_stand_beside_ours(facts):

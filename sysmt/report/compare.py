@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays of 2 and 4 threads against the one-thread array of the same size: our bars and the published figures."""
+"""Arrays of 2 and 4 threads against the one-thread array of the same size: our targets and the published figures."""
 
 from typing import Any
 
-from .published import BARS, PUBLISHED
+from .published import PUBLISHED, TARGETS
 
 
 def compare(arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -12,8 +12,8 @@ def compare(arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `figure`, `array`, `base`, `value`, `bar`, `at_most` (whether smaller is better), `met` (None where there is
-        no bar), `published` (None where nothing is), `source`.
+        `figure`, `array`, `base`, `value`, `target`, `at_most` (whether smaller is better), `met` (None where there is
+        no target), `published` (None where nothing is), `source`.
     """
     rows = []
     for array in arrays:
@@ -21,16 +21,16 @@ def compare(arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:
         base = next((b for b in arrays if _partner(b) == (_partner(array)[0], 1)), None)
         if threads == 1 or base is None:
             continue
-        bar, paper = BARS[threads], PUBLISHED[threads]
+        target, paper = TARGETS[threads], PUBLISHED[threads]
         area = _ratio(array, base, area_of)
         energy = _ratio(array, base, energy_of)
         slower = _ratio(base, array, _period)
         speed = _ratio(array, base, _throughput)
         found = [
-            ("area", area, bar.area, True, paper.area),
-            ("energy per MAC", energy, bar.energy, True, paper.energy),
-            ("throughput per area", speed / area if area and speed else None, bar.throughput_per_area, False, None),
-            ("clock", slower, bar.clock, False, None),
+            ("area", area, target.area, True, paper.area),
+            ("energy per MAC", energy, target.energy, True, paper.energy),
+            ("throughput per area", speed / area if area and speed else None, target.throughput_per_area, False, None),
+            ("clock", slower, target.clock, False, None),
         ]
         for figure, value, limit, at_most, published in found:
             if value is not None:
@@ -43,7 +43,7 @@ def compare(arrays: list[dict[str, Any]]) -> list[dict[str, Any]]:
                         "array": array["name"],
                         "base": base["name"],
                         "value": value,
-                        "bar": limit or None,
+                        "target": limit or None,
                         "at_most": at_most,
                         "met": met,
                         "published": published,

@@ -86,7 +86,7 @@ def _tiles(facts: dict[str, Any]) -> str:
     for row in facts["comparison"]:
         state = {True: "met", False: "missed", None: ""}[row["met"]]
         sign = "at most" if row["at_most"] else "at least"
-        goal = f"bar: {sign} {row['bar']:.2f}" if row["bar"] else "no bar"
+        goal = f"target: {sign} {row['target']:.2f}" if row["target"] else "no target"
         word = {True: "met", False: "not met", None: ""}[row["met"]]
         published = f"published {row['published']:.2f}" if row["published"] else ""
         tiles.append(

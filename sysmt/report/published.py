@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Figures of others that ours are compared with, each with its source; and the bars that we set ourselves."""
+"""Figures of others that ours are compared with, each with its source; and the targets that we set ourselves."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ PUBLISHED = {
 
 
 @dataclass(frozen=True)
-class Bar:
+class Target:
     """What our array of so many threads is to reach against the one-thread array at the same clock."""
 
     area: float
@@ -46,13 +46,13 @@ class Bar:
     clock: float
 
 
-BARS = {
-    2: Bar(area=1.30, energy=0.67, throughput_per_area=1.5, clock=0.95),
-    4: Bar(area=2.1, energy=0.61, throughput_per_area=1.85, clock=0.0),
+TARGETS = {
+    2: Target(area=1.30, energy=0.67, throughput_per_area=1.5, clock=0.95),
+    4: Target(area=2.1, energy=0.61, throughput_per_area=1.85, clock=0.0),
 }
-"""`clock` 0: no bar."""
+"""`clock` 0: no target."""
 
-EQUAL_MODULES_BAR = 20.0
+EQUAL_MODULES_TARGET = 20.0
 """Synthesis of a 16x16 array with equal modules merged is to be so many times faster than without."""
 
 

@@ -52,15 +52,15 @@ def blocks_table(arrays: Sequence[dict[str, Any]]) -> Table:
 
 
 def comparison_table(facts: dict[str, Any]) -> Table:
-    """Ratios beside bars and published figures."""
+    """Ratios beside targets and published figures."""
     rows = []
     for row in facts["comparison"]:
         sign = "<=" if row["at_most"] else ">="
-        bar = f"{sign} {row['bar']:.2f}" if row["bar"] else "-"
+        target = f"{sign} {row['target']:.2f}" if row["target"] else "-"
         met = {True: "met", False: "not met", None: "-"}[row["met"]]
         published = f"{row['published']:.2f}" if row["published"] else "-"
-        rows.append([f"{row['figure']} ({row['array']})", f"{row['value']:.3f}", bar, met, published])
-    return ["figure", "ours", "bar", "", "published"], rows
+        rows.append([f"{row['figure']} ({row['array']})", f"{row['value']:.3f}", target, met, published])
+    return ["figure", "ours", "target", "", "published"], rows
 
 
 def networks_table(facts: dict[str, Any]) -> Table:
