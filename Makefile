@@ -2,7 +2,7 @@
 # Every target sets up .venv first, when it is missing or pyproject.toml changed.
 PY := .venv/bin/python
 
-.PHONY: help setup run test regress lint bench fuseconv nullcache accuracy bitstream flash clean
+.PHONY: help setup run test wheel-test regress lint types docs wheel bench fuseconv nullcache accuracy bitstream flash clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -16,18 +16,36 @@ setup: .venv/ready ## create .venv and install everything needed
 run: .venv/ready ## set up, then watch digits being classified by the generated Verilog
 	@.venv/bin/sysmt demo
 
-test: .venv/ready ## set up, lint and run all tests
-	@.venv/bin/ruff check .
+test: lint types ## set up, check style and types, and run all tests
 	@$(PY) -m pytest -n 2 --dist worksteal
 
 regress: .venv/ready ## the long tests that `make test` leaves out
 	@$(PY) -m pytest -m regress
 
-lint: .venv/ready ## check style
+lint: .venv/ready ## check style and format
 	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet . || { echo "make: run .venv/bin/ruff format" >&2; exit 1; }
+
+types: .venv/ready ## check types
+	@tools/typecheck.sh
+
+wheel: .venv/ready ## build the wheel into dist
+	@$(PY) -m build --outdir dist .
+
+wheel-test: .venv/ready ## build the wheel, and use it where nothing else is
+	@tools/wheel-test.sh
+
+.venv/docs: .venv/ready
+	@echo "make: installing Sphinx into .venv" >&2
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	@touch $@
+
+docs: .venv/docs ## build the documentation into build/docs
+	@$(PY) -m sphinx -b html -W --keep-going -q docs build/docs
+	@echo build/docs/index.html
 
 fuseconv: .venv/ready ## FuSeConv's speed-ups beside the published ones, with pictures
-	@$(PY) -m sysmt.cli.main fuseconv
+	@$(PY) -m sysmt fuseconv
 
 bench: .venv/ready ## measure every figure the project claims (a few minutes)
 	@$(PY) -m bench
@@ -56,4 +74,4 @@ flash: .venv/boards ## load the bitstream of BOARD=... onto the board; built fir
 	@.venv/bin/sysmt flash $(BOARD) -o build/boards
 
 clean: ## remove what was built (keeps .venv)
-	rm -rf build
+	rm -rf build dist

@@ -11,7 +11,7 @@ from sysmt.hdl.nullcache import NullCache
 from sysmt.hdl.nullcache.designs import cache_design, read_counters
 from sysmt.hdl.nullcache.nullcache import NullCounters
 from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
-from sysmt.sim.cosim.cache import simulate_gates
+from sysmt.sim.cosim.cache import simulate_rtl
 from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.nullcache.model import simulate
 
@@ -24,7 +24,7 @@ QUICK = "icarus" if available("icarus") else "verilator"
 
 def agree(trace, config, **how):
     """Run both; everything but the cycles must be equal. Returns the two outcomes."""
-    model, gates = simulate(trace, config), simulate_gates(trace, config, **how)
+    model, gates = simulate(trace, config), simulate_rtl(trace, config, **how)
     np.testing.assert_array_equal(gates.loads, model.loads)
     orders = gates.counters.pop("merges_by_order")
     assert gates.counters == model.counters
@@ -87,7 +87,7 @@ def test_memory_errors_reach_their_access_and_leave_no_trace():
     config = GEOMETRIES["small"]
     trace = random_trace(config, 1500, 15, zeros=0.8)
     refused = [3, 4, 5, 17, 30, 31]
-    gates = simulate_gates(trace, config, refuse=refused, patient=True, simulator=QUICK)
+    gates = simulate_rtl(trace, config, refuse=refused, patient=True, simulator=QUICK)
     lines = trace.addr // config.line
     bad = np.isin(lines, refused)
     stores = trace.op == 1
@@ -114,7 +114,7 @@ def test_refused_store_is_purged_from_both_caches():
     op, addr, value = (np.array(column) for column in zip(*program, strict=True))
     trace = random_trace(config, len(op), 1)
     trace = type(trace)(op, addr.astype(np.uint32), np.full(len(op), 4), value.astype(np.uint32), mem)
-    gates = simulate_gates(trace, config, refuse_stores=True, patient=True, simulator=QUICK)
+    gates = simulate_rtl(trace, config, refuse_stores=True, patient=True, simulator=QUICK)
     assert gates.store_errors.tolist() == [1, 1, 1, 1]
     assert not gates.load_errors.any()
     assert gates.loads.tolist() == [0x07070707, 0x07070707, 0x07070707, 0x07070707, 0, 0]

@@ -34,7 +34,7 @@ def run(capsys, *words):
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_verb_has_help_with_an_example(command, capsys):
+def test_every_command_has_help_with_an_example(command, capsys):
     code, out, _ = run(capsys, command.name, "--help")
     assert code == 0
     assert f"sysmt {command.name}" in out.split("example:")[1]
@@ -81,7 +81,7 @@ def test_matmul_on_the_golden_model(files, capsys, threads):
     assert facts["mac_per_cycle"] == pytest.approx(5 * 11 * 6 / facts["cycles"])
 
 
-def test_matmul_on_the_gates_says_the_same(files, capsys):
+def test_matmul_on_the_rtl_says_the_same(files, capsys):
     simulator = "icarus" if available("icarus") else "verilator"
     words = ("--rows", "2", "--cols", "3", "--policy", "S+aW", "--rounding", "truncate")
     expected, sums = golden_facts(files, capsys, *words)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sysmt.cli.commands import COMMANDS
-from sysmt.cli.main import parser
+from sysmt.cli.main import parser_of
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -101,7 +101,7 @@ def test_commands_in_shell_blocks_parse(path):
     for words in shell_commands(path):
         if "--help" not in words:
             try:
-                parser({words[0]}).parse_args(words)
+                parser_of(words).parse_args(words)
             except SystemExit:
                 pytest.fail(f"sysmt {' '.join(words)}: not understood")
 

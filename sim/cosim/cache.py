@@ -17,7 +17,7 @@ from .simulator import run
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What the gates did: loads, errors of loads and stores (in order), cycles, counters, memory, bursts read."""
+    """What the Verilog did: loads, errors of loads and stores (in order), cycles, counters, memory, bursts read."""
 
     loads: np.ndarray
     load_errors: np.ndarray
@@ -29,7 +29,7 @@ class Run:
     writes: int
 
 
-def simulate_gates(
+def simulate_rtl(
     trace: Trace,
     config: CacheConfig,
     stall: float = 0.0,
@@ -39,7 +39,7 @@ def simulate_gates(
     design: Design | None = None,
     patient: bool = False,
 ) -> Run:
-    """Play `trace` on the gates of `config`.
+    """Play `trace` on the simulated Verilog of `config`.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def simulate_gates(
     refuse_stores : bool
         Whether memory refuses all stores, and serves reads.
     design : Design, optional
-        Other gates than those of `config`.
+        Another design than that of `config`.
     patient : bool
         Whether the core waits until all stores are acknowledged before every access.
 
@@ -59,7 +59,7 @@ def simulate_gates(
     UserError
         The trace leaves the address range, or the simulator is missing.
     SimulationError
-        The gates broke a rule of a stream or of AXI, or did not come to an end.
+        The RTL broke a rule of a stream or of AXI, or did not come to an end.
     """
     trace.check_range(config.addr_width)
     given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Matrix products on the simulated gates: the counterpart of the golden model, with the same numbers out."""
+"""Matrix products on the simulated Verilog: the counterpart of the golden model, with the same numbers out."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from .simulator import run
 
 @dataclass(frozen=True)
 class Run:
-    """What came out of the gates.
+    """What came out of the simulated Verilog.
 
     Members
     -------

@@ -47,7 +47,7 @@ def array(args: argparse.Namespace) -> ArrayConfig:
     return with_settings(preset(args.preset or DEFAULT_ARRAY, ArrayConfig, **given), args.settings)
 
 
-def names_array(args: argparse.Namespace) -> bool:
+def chooses_array(args: argparse.Namespace) -> bool:
     """Whether any option of `add_array` was given."""
     names = ("preset", "rows", "cols", "threads", "policy", "rounding")
     return bool(args.settings) or any(getattr(args, name) is not None for name in names)

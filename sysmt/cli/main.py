@@ -3,6 +3,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from sysmt.base.errors import UserError
@@ -29,8 +30,14 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _parser(called: str | None) -> argparse.ArgumentParser:
-    """The parser of the command line; only the command `called` is imported and has its arguments."""
+def _called(words: Sequence[str]) -> str | None:
+    """The command: no option of `sysmt` itself takes a value, so it is the first word that is no option."""
+    return next((word for word in words if not word.startswith("-")), None)
+
+
+def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the command line `words`; only the command that they call is imported and has its arguments."""
+    called = _called(words)
     parser = _Parser(prog="sysmt", description="RTL generator for sparse, multithreaded DNN accelerators.")
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
@@ -53,11 +60,10 @@ def _parser(called: str | None) -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line. Returns the exit code: 0 done, 1 a check failed, 2 unusable input, 130 interrupted."""
     words = sys.argv[1:] if argv is None else argv
-    # No option of `sysmt` itself takes a value, so the first word that is none is the command.
-    called = next((word for word in words if not word.startswith("-")), None)
+    called = _called(words)
     try:
         with named():
-            args = _parser(called).parse_args(words)
+            args = parser_of(words).parse_args(words)
             result: Result = args.run(args)
     except UserError as error:
         print(f"sysmt {called}: error: {error}", file=sys.stderr)

@@ -16,7 +16,7 @@ from sysmt.hdl.params.cache import ON_STORE, REPLACEMENTS, CacheConfig
 from sysmt.hdl.params.presets import CACHES, preset
 from sysmt.sim.nullcache.traces.trace import Trace
 
-GATES_LIMIT = 200_000
+RTL_LIMIT = 200_000
 
 
 def _bytes(text: str) -> int:
@@ -49,7 +49,7 @@ def _run(args: argparse.Namespace) -> Result:
     output = None if args.output is None else output_file(args.output)
     trace = Trace.load(args.trace)
     if args.on == "rtl":
-        loads, facts = _gates(trace, config)
+        loads, facts = _rtl(trace, config)
     else:
         from sysmt.sim.nullcache.model import simulate
 
@@ -64,13 +64,13 @@ def _run(args: argparse.Namespace) -> Result:
     return Result("\n".join(f"{name:18} {value}" for name, value in shown.items()), facts)
 
 
-def _gates(trace: Trace, config: CacheConfig) -> tuple[np.ndarray, dict[str, Any]]:
-    if len(trace) > GATES_LIMIT:
-        raise UserError(f"trace must have at most {GATES_LIMIT} accesses for --on rtl, not {len(trace)}: shorten it")
-    from sysmt.sim.cosim.cache import simulate_gates
+def _rtl(trace: Trace, config: CacheConfig) -> tuple[np.ndarray, dict[str, Any]]:
+    if len(trace) > RTL_LIMIT:
+        raise UserError(f"trace must have at most {RTL_LIMIT} accesses for --on rtl, not {len(trace)}: shorten it")
+    from sysmt.sim.cosim.cache import simulate_rtl
 
-    progress("building and running the simulated gates")
-    run = simulate_gates(trace, config)
+    progress("compiling and simulating the Verilog")
+    run = simulate_rtl(trace, config)
     rate = run.counters["misses"] / max(1, run.counters["accesses"])
     return run.loads, run.counters | {"miss_rate": rate, "cycles": run.cycles}
 
@@ -87,7 +87,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--approx", type=int, help="largest magnitude of a byte that counts as zero")
     parser.add_argument("--replacement", choices=REPLACEMENTS, help="who leaves a full null cache")
     parser.add_argument("--on-store", choices=ON_STORE, help="what a non-zero store does to an entry")
-    parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="model, or simulated gates")
+    parser.add_argument(
+        "--on", choices=("golden", "rtl"), default="golden", help="the golden model, or the Verilog, simulated"
+    )
     parser.add_argument("-o", "--output", metavar="LOADS.npy", help="write the loaded values, uint32")
 
 

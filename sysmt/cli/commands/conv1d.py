@@ -26,7 +26,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--padding", type=int, nargs=2, default=(0, 0), metavar=("BEFORE", "AFTER"))
     parser.add_argument("--fill", type=int, default=0, metavar="N", help="what the padding holds (default 0)")
     add_array(parser)
-    parser.add_argument("--on", default="golden", metavar="golden|rtl", help="the numpy model, or the gates, simulated")
+    parser.add_argument(
+        "--on", default="golden", metavar="golden|rtl", help="the golden model, or the Verilog, simulated"
+    )
     parser.add_argument("--simulator", default="verilator", metavar="verilator|icarus", help="with --on rtl")
 
 
@@ -37,7 +39,7 @@ def _run(args: argparse.Namespace) -> Result:
     rows = rows_of_image(x, w, axis=args.axis, stride=tuple(args.stride), padding=tuple(args.padding), fill=args.fill)
     config.pe.check_k(rows.taps)
     target = output_file(args.output) if args.output else None
-    sums, facts = _golden(rows, config) if args.on == "golden" else _gates(rows, config, args.simulator)
+    sums, facts = _golden(rows, config) if args.on == "golden" else _rtl(rows, config, args.simulator)
     image = image_of_rows(sums, x.shape[2], args.axis)
     facts = {"output": list(image.shape), "taps": rows.taps, "macs": sums.size * rows.taps} | facts
     if target is not None:
@@ -53,7 +55,7 @@ def _golden(rows: ConvRows, config: ArrayConfig) -> tuple[np.ndarray, dict[str, 
     return result.sums, {"cycles": cycles} | asdict(result.counters)
 
 
-def _gates(rows: ConvRows, config: ArrayConfig, simulator: str) -> tuple[np.ndarray, dict[str, Any]]:
+def _rtl(rows: ConvRows, config: ArrayConfig, simulator: str) -> tuple[np.ndarray, dict[str, Any]]:
     from sysmt.sim.cosim.rtl import products
     from sysmt.sim.cosim.simulator import require
 

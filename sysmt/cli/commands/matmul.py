@@ -12,7 +12,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import add_array, array, names_array, output_file, read_matrix
+from sysmt.cli.arguments import add_array, array, chooses_array, output_file, read_matrix
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.array import matmul_cycles
@@ -35,7 +35,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--on",
         default="golden",
         metavar="golden|rtl|PORT",
-        help="the numpy model; the gates, simulated; or the board behind a serial port, with its own array",
+        help="the golden model; the Verilog, simulated; or the board behind a serial port, with its own array",
     )
     add_port(parser)
     parser.add_argument("--simulator", default="verilator", metavar="verilator|icarus", help="with --on rtl")
@@ -55,7 +55,7 @@ def _run(args: argparse.Namespace) -> Result:
     if on_board:
         sums, facts = _board(x, w, config, args)
     else:
-        sums, facts = _golden(x, w, config) if args.on == "golden" else _gates(x, w, config, args)
+        sums, facts = _golden(x, w, config) if args.on == "golden" else _rtl(x, w, config, args)
     if "cycles" in facts:
         facts["mac_per_cycle"] = x.shape[0] * x.shape[1] * w.shape[1] / facts["cycles"]
     if target is not None:
@@ -84,7 +84,7 @@ def _golden(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> tuple[np.ndarr
     }
 
 
-def _gates(
+def _rtl(
     x: np.ndarray, w: np.ndarray, config: ArrayConfig, args: argparse.Namespace
 ) -> tuple[np.ndarray, dict[str, Any]]:
     from sysmt.sim.cosim.rtl import products
@@ -118,7 +118,7 @@ def _board(
     from sysmt.boards.driver import Board
     from sysmt.boards.transport import SerialTransport
 
-    expect = config if names_array(args) else None
+    expect = config if chooses_array(args) else None
     with Board(
         SerialTransport(args.on, args.baud), expect, reconnect_timeout=RECONNECT_TIMEOUT, progress=_now_and_then()
     ) as board:
