@@ -58,7 +58,7 @@ class Design:
         """Names of the modules, in the order of the text."""
         return re.findall(r"^module (\S+?) *\(", self.verilog, re.MULTILINE)
 
-    def write(self, directory: Path) -> list[Path]:
+    def write(self, directory: Path | str) -> list[Path]:
         """Write `NAME.v` and `NAME.json` into `directory` (made when missing); both or, on failure, neither."""
         texts = {f"{self.name}.v": self.verilog, f"{self.name}.json": json.dumps(self.manifest, indent=2) + "\n"}
         return write_together(directory, texts)

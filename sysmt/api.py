@@ -8,10 +8,11 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.config import Config
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from sysmt.sim.nn.layer import Layer
     from sysmt.sim.nn.model import Model
     from sysmt.sim.quant.infer import Inference
+
+C = TypeVar("C", bound=Config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,16 @@ class Simulation:
 
 
 def _array(config: ArrayConfig | str) -> ArrayConfig:
-    return preset(config, ArrayConfig) if isinstance(config, str) else config
+    return _config(config, ArrayConfig)
+
+
+def _config(config: Config | str, kind: type[C]) -> C:
+    """The configuration itself, or the preset of that name; anything else is refused."""
+    if isinstance(config, str):
+        return preset(config, kind)
+    if not isinstance(config, kind):
+        raise UserError(f"config must be of class {kind.__name__} or the name of a preset, not {config!r}")
+    return config
 
 
 def presets() -> tuple[str, ...]:
@@ -85,13 +97,13 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     Examples
     --------
     >>> import sysmt
-    >>> design = sysmt.generate(sysmt.preset("os2", pipeline=1), name="small")
+    >>> design = sysmt.generate(sysmt.preset("os2", pipeline=1), name="small_array")
     >>> design.name, design.manifest["config"]["rows"]
-    ('small', 2)
+    ('small_array', 2)
     """
     from sysmt.hdl.designs import check_name, design_of
 
-    chosen = preset(config) if isinstance(config, str) else config
+    chosen = _config(config, Config)
     return design_of(chosen, check_name(name or (config if isinstance(config, str) else "sysmt")))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from sysmt.sim.nn.network import Network, build
 from sysmt.sim.nn.readers.tflite import parse
 
-from .tflite_models import Model
+from .tflite_models import ModelBuilder
 
 CONV = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 
@@ -14,7 +14,7 @@ CONV = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 def small_content(side: int = 6) -> bytes:
     """The model file: random weights, scales that leave most activations inside their range."""
     rng = np.random.default_rng(11)
-    model = Model()
+    model = ModelBuilder()
 
     def conv(x, n_in, n, kernel, kind="CONV_2D"):
         depthwise = kind == "DEPTHWISE_CONV_2D"

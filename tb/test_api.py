@@ -87,6 +87,8 @@ BAD = [
     (lambda: sysmt.preset("os3"), "preset must be one of"),
     (lambda: sysmt.matmul(*operands(), config="tiny"), "preset must be one of"),
     (lambda: sysmt.generate("os2", name="4"), "name must be letters"),
+    (lambda: sysmt.generate(3), "config must be of class Config or the name of a preset, not 3"),
+    (lambda: sysmt.matmul(*operands(), config=4), "config must be of class ArrayConfig or the name of a preset, not 4"),
     (lambda: sysmt.simulate(*operands()[::-1]), "x must be a uint8 array"),
     (lambda: sysmt.simulate(*operands(), threads=3), "threads must be"),
     (lambda: sysmt.cycles("resnet51"), "network must be"),

@@ -12,7 +12,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.flow import energy, flat, liberty, mapping, netlist, sta, streams
 from sysmt.sim.flow.cells import Cell, InternalPower
 from sysmt.sim.flow.netlist import Instance, Module, Netlist
-from sysmt.sim.flow.simulate import LANES, Simulation
+from sysmt.sim.flow.simulate import LANES, CellSimulation
 from sysmt.sim.flow.structural import verilog
 from sysmt.sim.flow.workloads import jobs
 
@@ -46,7 +46,7 @@ def hand_made(library: liberty.CellLibrary) -> flat.Flat:
 
 @pytest.mark.parametrize(("delays", "glitches"), [("zero", 0), ("unit", 2)])
 def test_toggles_are_counted(library, delays, glitches):
-    simulation = Simulation(hand_made(library), delays)
+    simulation = CellSimulation(hand_made(library), delays)
     simulation.counting = True
     lanes = np.array([0b1011], np.uint64)
     for word in (lanes, np.zeros(1, np.uint64)):
@@ -85,7 +85,7 @@ def test_the_mapped_array_computes_what_the_model_does(library, threads, delays,
     mapped = mapping.to_cells(design, library, 10_000, gated)
     job = jobs("random:0.5")[0]
     short = streams.Job("short", job.x[:8, :24], job.w[:24, :8])
-    simulation = Simulation(flat.flatten(mapped.netlist, library), delays)
+    simulation = CellSimulation(flat.flatten(mapped.netlist, library), delays)
     count = streams.run(simulation, design.manifest["ports"], config, short)
     assert count == streams.Count(24 // threads, LANES * 2 * 2 * 24)
     assert simulation.toggles.sum() > count.macs
@@ -108,7 +108,7 @@ def test_a_wrong_netlist_is_found(library):
     wrong = netlist.Netlist("cells", mapped.netlist.modules | {pe.name: broken})
     job = jobs("random:0.2")[0]
     with pytest.raises(AssertionError, match="differ|gave"):
-        streams.run(Simulation(flat.flatten(wrong, library)), design.manifest["ports"], config, job)
+        streams.run(CellSimulation(flat.flatten(wrong, library)), design.manifest["ports"], config, job)
 
 
 @pytest.mark.parametrize("name", ["random:2", "random:x", "vgg"])

@@ -13,12 +13,12 @@ from sysmt.base.errors import UserError
 from sysmt.sim.nn.network import build
 from sysmt.sim.nn.readers.tflite import parse, read
 
-from .tflite_models import CODES, Model
+from .tflite_models import CODES, ModelBuilder
 
 
 def small(kind="CONV_2D", shape=(1, 6, 6, 3), out=(1, 6, 6, 4), weights=(4, 3, 3, 3), dtype="int8"):
     """A convolution and a pooling."""
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor(shape, dtype, scale=0.05, zero=-17 if dtype == "int8" else 0)
     w = model.constant(np.arange(np.prod(weights)).astype(np.int8).reshape(weights), 0.01)
     y = model.tensor(out, scale=0.1, zero=5)

@@ -25,7 +25,7 @@ from sysmt.sim.quant.recalibrate import Recalibrator
 from sysmt.sim.quant.search import Planner
 
 from .int8_networks import small_images, small_network
-from .tflite_models import Model
+from .tflite_models import ModelBuilder
 
 PE = PEConfig(threads=2)
 
@@ -65,7 +65,7 @@ def test_whole_network_equals_the_simulated_rtl(threads, plan):
 
 def test_a_channel_with_two_filters_is_one_product_two_columns_wide():
     rng = np.random.default_rng(7)
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 5, 5, 3), scale=0.05, zero=-128)
     w = model.constant(rng.integers(-127, 128, (1, 3, 3, 6)).astype(np.int8), np.full(6, 0.002), axis=3)
     y = model.tensor((1, 5, 5, 6), scale=0.05, zero=-128)

@@ -11,7 +11,7 @@ from sysmt.sim.nn.network import build
 from sysmt.sim.nn.readers.tflite import parse
 from tb.references.interpreter import reference
 
-from .tflite_models import Model
+from .tflite_models import ModelBuilder
 
 CONV = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1, "Padding": 0}
 RNG = np.random.default_rng(5)
@@ -50,7 +50,7 @@ def bias(n):
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize(("stride", "dilation", "per_channel"), [(1, 1, True), (2, 1, False), (1, 2, True)])
 def test_convolution(activation, padding, stride, dilation, per_channel):
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 9, 8, 5), scale=0.05, zero=-17)
     n = 6
     w_scale = np.linspace(0.002, 0.02, n) if per_channel else 0.01
@@ -65,7 +65,7 @@ def test_convolution(activation, padding, stride, dilation, per_channel):
 
 @pytest.mark.parametrize(("stride", "repeat", "with_bias"), [(1, 1, True), (2, 2, True), (1, 3, False)])
 def test_depthwise(stride, repeat, with_bias):
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 7, 9, 4), scale=0.05, zero=31)
     n = 4 * repeat
     w = model.constant(weights(1, 3, 3, n), np.linspace(0.002, 0.02, n), axis=3)
@@ -79,7 +79,7 @@ def test_depthwise(stride, repeat, with_bias):
 @pytest.mark.parametrize("scale", [0.003, np.linspace(0.001, 0.006, 13)])
 @pytest.mark.parametrize("shape", [(1, 40), (1, 2, 5, 4)])
 def test_fully_connected(shape, scale):
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor(shape, scale=0.4, zero=89)
     w, b = model.constant(weights(13, 40), scale), model.constant(bias(13), 0.4 * np.asarray(scale))
     y = model.tensor((1, 13), scale=0.15, zero=-3)
@@ -90,7 +90,7 @@ def test_fully_connected(shape, scale):
 @pytest.mark.parametrize("other", [(1, 4, 4, 6), (1, 1, 1, 6)])
 def test_addition(other):
     # A tensor with itself rescaled, or with a constant that is broadcast.
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 4, 4, 6), scale=0.04, zero=-128)
     if other[1] == 1:
         second = model.constant(weights(*other), 0.02)
@@ -103,7 +103,7 @@ def test_addition(other):
 @pytest.mark.parametrize("kind", ["AVERAGE_POOL_2D", "MAX_POOL_2D"])
 @pytest.mark.parametrize(("padding", "stride"), [(0, 2), (1, 1)])
 def test_pooling(kind, padding, stride):
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 7, 6, 3), scale=0.1, zero=-11)
     size = (4, 3) if padding == 0 else (5, 5)
     y = model.tensor((1, *size, 3), scale=0.1, zero=-11)
@@ -132,7 +132,7 @@ def test_pooling(kind, padding, stride):
     ],
 )
 def test_mean(size, axes, out, scale):
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, *size), scale=0.0235, zero=-100)
     axis = model.constant(np.array(axes, np.int32))
     y = model.tensor((1, *out), scale=scale, zero=-90)
@@ -142,7 +142,7 @@ def test_mean(size, axes, out, scale):
 
 @pytest.mark.parametrize(("scale", "beta", "n"), [(0.17, 1.0, 10), (0.0634, 1.0, 1001), (0.9, 0.5, 3), (4.0, 1.0, 4)])
 def test_softmax(scale, beta, n):
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, n), scale=scale, zero=24)
     y = model.tensor((1, n), scale=1 / 256, zero=-128)
     model.node("SOFTMAX", [x], y, Beta=beta)
@@ -151,7 +151,7 @@ def test_softmax(scale, beta, n):
 
 @pytest.mark.parametrize("kind", ["RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU"])
 def test_activations(kind):
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 300), scale=0.071, zero=3)
     y = model.tensor((1, 300), scale=0.05, zero=-40)
     model.node(kind, [x], y, **({"Alpha": 0.3} if kind == "LEAKY_RELU" else {}))
@@ -159,7 +159,7 @@ def test_activations(kind):
 
 
 def test_moves_and_conversions():
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 6, 5, 4), "uint8", scale=0.0078, zero=127)
     q = model.node("QUANTIZE", [x], model.tensor((1, 6, 5, 4), scale=0.0078, zero=-1))
     r = model.node("QUANTIZE", [q], model.tensor((1, 6, 5, 4), scale=0.013, zero=9))
@@ -175,7 +175,7 @@ def test_moves_and_conversions():
 
 
 def test_real_inputs_are_quantised():
-    model = Model()
+    model = ModelBuilder()
     x = model.tensor((1, 50), "float32")
     y = model.node("QUANTIZE", [x], model.tensor((1, 50), scale=0.031, zero=7))
     compare(model, y)

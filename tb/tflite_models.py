@@ -34,7 +34,7 @@ TABLES = {
 
 
 @dataclass
-class Model:
+class ModelBuilder:
     """A model under construction; tensors are named by their index."""
 
     tensors: list[dict[str, Any]] = field(default_factory=list)

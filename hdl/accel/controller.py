@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.array.ports import ResultRow, Tile
+from sysmt.hdl.array.ports import ResultRow, TileDescriptor
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.protocol import RUN_WIDTH
 
@@ -31,7 +31,7 @@ class Controller(wiring.Component):
         Taken when nothing waits. Arguments must be within the buffers; `steps` and the tile counts at least 1.
     issued, finished : Out(16)
         Number of the last run that was taken, and of the last one whose results are complete.
-    o_tile : Out(stream of Tile)
+    o_tile : Out(stream of TileDescriptor)
     o_x, o_w : Out(stream of addresses)
         To the array, and to the operand memories; a tile descriptor leaves with the first addresses of its tile.
         Queues must be behind all of them: `ready` of one acts on `valid` of the others.
@@ -59,7 +59,7 @@ class Controller(wiring.Component):
                 "i_run": In(stream.Signature(RunArguments)),
                 "issued": Out(RUN_WIDTH),
                 "finished": Out(RUN_WIDTH),
-                "o_tile": Out(stream.Signature(Tile(config.array))),
+                "o_tile": Out(stream.Signature(TileDescriptor(config.array))),
                 "o_x": Out(stream.Signature(range(2 * config.depth))),
                 "o_w": Out(stream.Signature(range(2 * config.depth))),
                 "step": In(1),

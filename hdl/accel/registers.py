@@ -8,7 +8,7 @@ from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.array.ports import Counters
+from sysmt.hdl.array.ports import CounterLayout
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.counters import array_counters
 from sysmt.hdl.params.protocol import RUN_WIDTH
@@ -35,7 +35,7 @@ class Registers(wiring.Component):
     dropped, bad_bytes, overflow : In(1)
         High for one cycle each for a frame, a byte, a requantised value beyond 32 bits: counted here, wrapping.
     figures : In(Figures)
-    counters : In(Counters)
+    counters : In(CounterLayout)
         When `config.array.counters`.
     """
 
@@ -56,7 +56,7 @@ class Registers(wiring.Component):
                 "overflow": In(1),
                 "figures": In(Figures),
             }
-            | ({"counters": In(Counters(config.array.pe))} if config.array.counters else {})
+            | ({"counters": In(CounterLayout(config.array.pe))} if config.array.counters else {})
         )
 
     def elaborate(self, platform: Any) -> Module:

@@ -7,7 +7,7 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from sysmt.hdl.array.ports import Tile
+from sysmt.hdl.array.ports import TileDescriptor
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import shared
@@ -88,7 +88,7 @@ class Accelerator(wiring.Component):
         m.submodules.w = w = Buffer(*sizes["w"], register=True)
         m.submodules.x_addresses = x_addresses = SkidBuffer(range(2 * config.depth))
         m.submodules.w_addresses = w_addresses = SkidBuffer(range(2 * config.depth))
-        m.submodules.tiles = tiles = SkidBuffer(Tile(config.array))
+        m.submodules.tiles = tiles = SkidBuffer(TileDescriptor(config.array))
         m.submodules.results = results = Buffer(*sizes["results"], register=True)
 
         connect(m, wiring.flipped(self.i), receiver.i)

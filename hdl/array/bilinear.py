@@ -19,7 +19,7 @@ Combination = tuple[tuple[Monomial, int], ...]
 
 
 @dataclass(frozen=True)
-class Term:
+class FormTerm:
     """One multiplication: (sum over `x`) * (sum over `w`) * `scale`, the scale a power of two with a sign."""
 
     x: Combination
@@ -36,13 +36,13 @@ class BilinearForm:
     weights : dict of counter to int
         What each counter takes of it.
     pairs : dict of (facts of x, facts of w) to int
-    terms : list of Term
+    terms : list of FormTerm
         The same form, in multiplications.
     """
 
     weights: dict[str, int]
     pairs: dict[tuple[Monomial, Monomial], int]
-    terms: list[Term]
+    terms: list[FormTerm]
 
 
 def bilinear_forms(polynomials: dict[str, Polynomial]) -> list[BilinearForm]:
@@ -76,10 +76,10 @@ def _side(monomial: Monomial, keep) -> Monomial:
     return frozenset(f for f in monomial if keep(f[0]))
 
 
-def _fewest(pairs: dict[tuple[Monomial, Monomial], int]) -> list[Term]:
+def _fewest(pairs: dict[tuple[Monomial, Monomial], int]) -> list[FormTerm]:
     """Factor out of rows or out of columns, whichever leaves fewer multiplications."""
-    by_x = [Term(((x, 1),), w, scale) for x, w, scale in _gather((x, w, c) for (x, w), c in pairs.items())]
-    by_w = [Term(x, ((w, 1),), scale) for w, x, scale in _gather((w, x, c) for (x, w), c in pairs.items())]
+    by_x = [FormTerm(((x, 1),), w, scale) for x, w, scale in _gather((x, w, c) for (x, w), c in pairs.items())]
+    by_w = [FormTerm(x, ((w, 1),), scale) for w, x, scale in _gather((w, x, c) for (x, w), c in pairs.items())]
     return min(by_x, by_w, key=len)
 
 

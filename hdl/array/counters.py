@@ -15,7 +15,7 @@ from sysmt.hdl.pe.kind import Running, gates_of
 from sysmt.hdl.pe.polynomial import Monomial
 
 from .bilinear import Combination, bilinear_forms, extent
-from .ports import Counters, Tile, w_step, x_step
+from .ports import CounterLayout, TileDescriptor, w_step, x_step
 from .window_counters import WindowCounters
 
 
@@ -30,14 +30,14 @@ class EventCounters(wiring.Component):
     -------
     step : In(1)
         A step enters the array.
-    tile : In(Tile)
+    tile : In(TileDescriptor)
         Its tile: only outputs within `rows` x `cols` count.
     x, w : In(bits of x_step), In(bits of w_step)
         Its operands; the activations of threads that do not run are zero.
     stall_operands, stall_drain, stall_output : In(1)
     begins, tap : In(1)
         With `fuse`: the step is the first of its tile; the step of a 1-D convolution has a tap.
-    counters : Out(Counters)
+    counters : Out(CounterLayout)
 
     Latency
     -------
@@ -51,13 +51,13 @@ class EventCounters(wiring.Component):
         super().__init__(
             {
                 "step": In(1),
-                "tile": In(Tile(config)),
+                "tile": In(TileDescriptor(config)),
                 "x": In(x_step(config).size),
                 "w": In(w_step(config).size),
                 "stall_operands": In(1),
                 "stall_drain": In(1),
                 "stall_output": In(1),
-                "counters": Out(Counters(config.pe)),
+                "counters": Out(CounterLayout(config.pe)),
             }
             | ({"begins": In(1), "tap": In(1)} if config.fuse else {})
         )

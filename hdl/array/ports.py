@@ -10,7 +10,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.pe.ports import activations, weights
 
 
-class Tile(data.StructLayout):
+class TileDescriptor(data.StructLayout):
     """The tile descriptor, on `i_tile`; the operands of `steps` steps follow on `i_x` and `i_w`.
 
     Members
@@ -71,7 +71,7 @@ class ResultRow(data.StructLayout):
         super().__init__({"sums": data.ArrayLayout(signed(config.pe.acc_width), config.cols), "last": 1})
 
 
-class Counters(data.StructLayout):
+class CounterLayout(data.StructLayout):
     """Performance counters since reset, `COUNTER_WIDTH` bits each, wrapping; named by `array_counters`.
 
     Members
@@ -82,7 +82,7 @@ class Counters(data.StructLayout):
     stalls_output : cycles in which a row waited for the sink.
 
     Between them the events that the kind of PE counts, those of NB-SMT as in
-    `sysmt.sim.golden.product.Counters`.
+    `sysmt.sim.golden.product.CounterLayout`.
     """
 
     def __init__(self, pe: PEConfig):

@@ -19,7 +19,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
 
-from .ports import Tile
+from .ports import TileDescriptor
 
 
 class Sequencer(wiring.Component):
@@ -37,8 +37,8 @@ class Sequencer(wiring.Component):
     -------
     enable : In(1)
         Low freezes the array.
-    i_tile : In(stream of Tile)
-    tile : Out(Tile)
+    i_tile : In(stream of TileDescriptor)
+    tile : Out(TileDescriptor)
         The tile whose steps are being taken.
     operands : In(1)
         Both operand streams have a step.
@@ -65,8 +65,8 @@ class Sequencer(wiring.Component):
         super().__init__(
             {
                 "enable": In(1),
-                "i_tile": In(stream.Signature(Tile(config))),
-                "tile": Out(Tile(config)),
+                "i_tile": In(stream.Signature(TileDescriptor(config))),
+                "tile": Out(TileDescriptor(config)),
                 "operands": In(1),
                 "step": Out(1),
                 "first": Out(1),
@@ -152,11 +152,11 @@ class Sequencer(wiring.Component):
     def _take_tiles(self, m: Module, left: Signal, full: Signal, starts: Signal) -> None:
         """Hold the current tile and the next one, and count steps that are left but for two: the sign tells the last.
 
-        The next one waits checked: neither the check nor what orders tiles is part of the way to the array. Its place
+        The next one waits checked: neither the check nor what gives tiles is part of the way to the array. Its place
         is free again a cycle after it gave its tile away, except in an array of one row, where a tile may take a
         single cycle.
         """
-        order = self.i_tile.payload
+        descriptor = self.i_tile.payload
         waiting, waiting_left = Signal.like(self.tile), Signal.like(left)
         with m.If(starts):
             m.d.sync += [left.eq(waiting_left), self.tile.eq(waiting), full.eq(0)]
@@ -165,32 +165,32 @@ class Sequencer(wiring.Component):
         free = ~full | starts if self.config.rows == 1 else ~full
         m.d.comb += self.i_tile.ready.eq(free & ~self.refused)
         with m.If(self.i_tile.valid & self.i_tile.ready):
-            with m.If(self._fine(m, order)):
-                m.d.sync += [waiting.eq(order), waiting_left.eq(order.steps - 2), full.eq(1)]
+            with m.If(self._legal(m, descriptor)):
+                m.d.sync += [waiting.eq(descriptor), waiting_left.eq(descriptor.steps - 2), full.eq(1)]
             with m.Else():
                 m.d.sync += self.refused.eq(1)
 
-    def _fine(self, m: Module, order: data.View) -> Value:
+    def _legal(self, m: Module, descriptor: data.View) -> Value:
         """Whether a tile can be run."""
-        limits = Signal.like(order.steps)
+        limits = Signal.like(descriptor.steps)
         known = Signal()
-        with m.Switch(order.threads):
+        with m.Switch(descriptor.threads):
             for i, threads in enumerate(t for t in THREADS if t <= self.config.pe.threads):
                 with m.Case(i):
                     m.d.comb += [limits.eq(self.config.pe.k_max // threads), known.eq(1)]
-        length = order.steps
+        length = descriptor.steps
         if self.config.fuse:
-            length = Signal.like(order.steps)
-            m.d.comb += length.eq(Mux(order.fuse, order.taps, order.steps))
+            length = Signal.like(descriptor.steps)
+            m.d.comb += length.eq(Mux(descriptor.fuse, descriptor.taps, descriptor.steps))
         return Cat(
             known,
             length != 0,
             length <= limits,
-            order.rows != 0,
-            order.rows <= self.config.rows,
-            order.cols != 0,
-            order.cols <= self.config.cols,
-            *([~order.fuse | (order.taps <= order.steps)] if self.config.fuse else []),
+            descriptor.rows != 0,
+            descriptor.rows <= self.config.rows,
+            descriptor.cols != 0,
+            descriptor.cols <= self.config.cols,
+            *([~descriptor.fuse | (descriptor.taps <= descriptor.steps)] if self.config.fuse else []),
         ).all()
 
     def _cover(self, m: Module, exposed: Signal, finishing: Signal, handed_over: Value) -> None:

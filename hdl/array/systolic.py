@@ -14,7 +14,7 @@ from sysmt.hdl.pe.ports import Control
 
 from .column import Column
 from .counters import EventCounters
-from .ports import Counters, ResultRow, Tile, w_step, x_step
+from .ports import CounterLayout, ResultRow, TileDescriptor, w_step, x_step
 from .sequencer import Sequencer
 
 
@@ -38,7 +38,7 @@ class SystolicArray(wiring.Component):
 
     Members
     -------
-    i_tile : In(stream of Tile)
+    i_tile : In(stream of TileDescriptor)
         What to compute; taken while the tile before it is running.
     i_x : In(stream of x_step)
     i_w : In(stream of w_step)
@@ -48,7 +48,7 @@ class SystolicArray(wiring.Component):
         `config.registered` a few rows move out first.
     refused : Out(1)
         A tile was refused (see `Sequencer`); high until reset.
-    counters : Out(Counters)
+    counters : Out(CounterLayout)
         When `config.counters`.
 
     Latency
@@ -72,13 +72,13 @@ class SystolicArray(wiring.Component):
     def __init__(self, config: ArrayConfig):
         self.config = config
         ports = {
-            "i_tile": In(stream.Signature(Tile(config))),
+            "i_tile": In(stream.Signature(TileDescriptor(config))),
             "i_x": In(stream.Signature(x_step(config))),
             "i_w": In(stream.Signature(w_step(config))),
             "o": Out(stream.Signature(ResultRow(config))),
             "refused": Out(1),
         }
-        super().__init__(ports | ({"counters": Out(Counters(config.pe))} if config.counters else {}))
+        super().__init__(ports | ({"counters": Out(CounterLayout(config.pe))} if config.counters else {}))
 
     @staticmethod
     def module_name(config: ArrayConfig) -> str:

@@ -16,7 +16,7 @@ from .simulator import run
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class CacheRtlRun:
     """What the Verilog did: loads, errors of loads and stores (in order), cycles, counters, memory, bursts read."""
 
     loads: np.ndarray
@@ -38,7 +38,7 @@ def simulate_rtl(
     simulator: str = "verilator",
     design: Design | None = None,
     patient: bool = False,
-) -> Run:
+) -> CacheRtlRun:
     """Play `trace` on the simulated Verilog of `config`.
 
     Parameters
@@ -74,7 +74,7 @@ def simulate_rtl(
         testcase="replay",
         unfold=True,
     )
-    return Run(
+    return CacheRtlRun(
         got["loads"],
         got["load_errors"],
         got["store_errors"],

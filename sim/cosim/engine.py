@@ -13,7 +13,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.product import Counters, Product
 
-from .rtl import Run, products
+from .rtl import ArrayRun, products
 
 
 class RtlEngine:
@@ -56,7 +56,7 @@ class RtlEngine:
         run = self._run(pairs)
         return Product(np.concatenate(run.sums, axis=1).astype(np.int32), _counters(run, self.config.pe))
 
-    def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> Run:
+    def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> ArrayRun:
         with self._lock:  # batches run side by side
             waves, self._waves = self._waves, None
         run = products(pairs, self.config, self.simulator, waves=waves, design=self.design)
@@ -65,6 +65,6 @@ class RtlEngine:
         return run
 
 
-def _counters(run: Run, pe: PEConfig) -> Counters:
+def _counters(run: ArrayRun, pe: PEConfig) -> Counters:
     counted = {name: run.counters[name] for name in pe.EVENTS} if run.counters else {}
     return golden_of(pe).counters(**counted)

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from sysmt.hdl.array.ports import ResultRow, Tile, w_step
+from sysmt.hdl.array.ports import ResultRow, TileDescriptor, w_step
 from sysmt.hdl.params.array import ArrayConfig
 
 
@@ -24,7 +24,7 @@ def pack_weights(config: ArrayConfig, steps: np.ndarray, taps: np.ndarray) -> li
 def pack_tile(config: ArrayConfig, steps: int, threads: int, rows: int, cols: int, **fuse: int) -> int:
     """The order for one tile; `threads` as a number; `fuse` and `taps` where the array has them."""
     fields = {"steps": steps, "threads": threads.bit_length() - 1, "rows": rows, "cols": cols} | fuse
-    return Tile(config).const(fields).as_bits()
+    return TileDescriptor(config).const(fields).as_bits()
 
 
 def unpack_rows(config: ArrayConfig, payloads: list[int]) -> tuple[np.ndarray, np.ndarray]:

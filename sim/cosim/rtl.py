@@ -21,7 +21,7 @@ from .simulator import run
 
 
 @dataclass(frozen=True)
-class Run:
+class ArrayRun:
     """What came out of the simulated Verilog.
 
     Members
@@ -55,7 +55,7 @@ def products(
     waves: Path | None = None,
     design: Design | None = None,
     then: Mapping[str, int] | None = None,
-) -> Run:
+) -> ArrayRun:
     """Run products, and 1-D convolutions where the array has them, back to back on the simulated array.
 
     Parameters
@@ -107,7 +107,7 @@ def products(
         raise AssertionError("`last` was not on the last row of every tile, and only there")
     not_counters = {"sums", "last", "cycles", "refused"}
     counters = {name: int(value) for name, value in results.items() if name not in not_counters}
-    return Run(sums, int(results["cycles"]), counters, bool(results["refused"]))
+    return ArrayRun(sums, int(results["cycles"]), counters, bool(results["refused"]))
 
 
 Planned = Iterator[tuple[Tile, int, np.ndarray, np.ndarray, np.ndarray]]

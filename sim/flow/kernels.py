@@ -13,8 +13,8 @@ DEEPEST = 256
 """Most choices in the program of one function."""
 
 
-class Gates(NamedTuple):
-    """Gates as arrays: the program of each, its input nets [gates, most inputs] and its output net."""
+class GateTable(NamedTuple):
+    """GateTable as arrays: the program of each, its input nets [gates, most inputs] and its output net."""
 
     program: np.ndarray
     ins: np.ndarray
@@ -53,7 +53,7 @@ class Wavefront(NamedTuple):
 
 @njit(cache=True)
 def levelled(ins: np.ndarray, out: np.ndarray, nets: int) -> tuple[np.ndarray, int]:
-    """Gates in an order in which every input comes before, and how many could be placed in it."""
+    """GateTable in an order in which every input comes before, and how many could be placed in it."""
     driver = np.full(nets, -1, np.int64)
     for gate in range(len(out)):
         driver[out[gate]] = gate

@@ -150,7 +150,7 @@ def _layer(
     delays: str,
     clock_mhz: float,
 ) -> LayerEnergy:
-    simulation = simulate.Simulation(model.flat, delays)
+    simulation = simulate.CellSimulation(model.flat, delays)
     count = streams.run(simulation, ports, config, job)
     seconds = count.cycles * simulate.LANES / (clock_mhz * 1e6)
     spent = model.energy(energy.Activity(simulation.toggles, simulation.clocked, seconds))

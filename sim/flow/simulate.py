@@ -16,7 +16,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 
 from .flat import NONE, Flat
-from .kernels import DEEPEST, Fanout, Gates, Programs, Wavefront, levelled, next_states, settle, sweep, write
+from .kernels import DEEPEST, Fanout, GateTable, Programs, Wavefront, levelled, next_states, settle, sweep, write
 from .logic import decisions
 
 LANES = 64
@@ -48,7 +48,7 @@ class _Functions:
         return Programs(np.array(self.starts, np.int64), np.array(self.rows, np.int64).reshape(-1, 3))
 
 
-class Simulation:
+class CellSimulation:
     """A design that runs, from an all-zero state.
 
     Parameters
@@ -76,7 +76,7 @@ class Simulation:
         gates, self._registers = _parts(flat, functions)
         self._programs = functions.arrays()
         order = _levels(gates, flat.nets)
-        self._gates = Gates(gates.program[order], gates.ins[order], gates.out[order])
+        self._gates = GateTable(gates.program[order], gates.ins[order], gates.out[order])
         self._fanout = _fanout(self._gates.ins, flat.nets)
         self._changed = np.zeros(flat.nets, np.int64)
         self._wavefront = Wavefront(
@@ -124,14 +124,14 @@ class Simulation:
 class _Registers(NamedTuple):
     """Registers: as gates that write their outputs, their cells, the nets of their enables, and the clock gates."""
 
-    gates: Gates
+    gates: GateTable
     cells: np.ndarray
     enable: np.ndarray
     clock_gates: np.ndarray
 
 
-def _parts(flat: Flat, functions: _Functions) -> tuple[Gates, _Registers]:
-    """Gates and registers as arrays."""
+def _parts(flat: Flat, functions: _Functions) -> tuple[GateTable, _Registers]:
+    """GateTable and registers as arrays."""
     program, ins, out = [], [], []
     registers: list[list[np.ndarray]] = [[], [], [], [], []]
     gated: dict[int, int] = {}
@@ -180,13 +180,13 @@ def _parts(flat: Flat, functions: _Functions) -> tuple[Gates, _Registers]:
     next_program, next_ins, q_nets, register_cells, enable = (np.concatenate(column) for column in registers)
     clock_gates = np.concatenate([np.zeros(0, np.int64), *gate_cells])
     return (
-        Gates(np.concatenate(program), np.concatenate(ins), np.concatenate(out)),
-        _Registers(Gates(next_program, next_ins, q_nets), register_cells, enable, clock_gates),
+        GateTable(np.concatenate(program), np.concatenate(ins), np.concatenate(out)),
+        _Registers(GateTable(next_program, next_ins, q_nets), register_cells, enable, clock_gates),
     )
 
 
-def _levels(gates: Gates, nets: int) -> np.ndarray:
-    """Gates in an order in which every input comes before; a loop is refused."""
+def _levels(gates: GateTable, nets: int) -> np.ndarray:
+    """GateTable in an order in which every input comes before; a loop is refused."""
     placed, count = levelled(gates.ins, gates.out, nets)
     if count < len(gates.out):
         raise UserError(f"a combinational loop through {len(gates.out) - count} gates cannot be simulated: break it")

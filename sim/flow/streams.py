@@ -11,7 +11,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
 
-from .simulate import LANES, Simulation
+from .simulate import LANES, CellSimulation
 
 LEAD_STEPS = 32
 """Most steps of the tile that runs before counting begins: the array is then full, and its drain under way."""
@@ -34,12 +34,14 @@ class Count:
     macs: int
 
 
-def run(simulation: Simulation, ports: list[dict[str, Any]], config: ArrayConfig, job: Job, counted: int = 1) -> Count:
+def run(
+    simulation: CellSimulation, ports: list[dict[str, Any]], config: ArrayConfig, job: Job, counted: int = 1
+) -> Count:
     """Run tiles of a product back to back and count toggles over whole tiles in the steady state.
 
     Parameters
     ----------
-    simulation : Simulation
+    simulation : CellSimulation
         Of the array; it goes on from the state it is in.
     ports : list of dict
         Of the manifest.
@@ -93,7 +95,7 @@ def _w(job: Job, tile: Tile, config: ArrayConfig) -> np.ndarray:
 
 
 def _drive(
-    simulation: Simulation, orders: list[np.ndarray], x: np.ndarray, w: np.ndarray, lead: int, config: ArrayConfig
+    simulation: CellSimulation, orders: list[np.ndarray], x: np.ndarray, w: np.ndarray, lead: int, config: ArrayConfig
 ) -> tuple[list[np.ndarray], int]:
     """Keep all streams valid and the sink ready. Returns the rows that came out, and the cycles counted."""
     zeros = {name: np.zeros_like(simulation.port(name)) for name in ("i_tile__payload", "i_x__payload", "i_w__payload")}
@@ -133,7 +135,7 @@ def _drive(
     return rows, end - begin
 
 
-def _all(simulation: Simulation, port: str) -> bool:
+def _all(simulation: CellSimulation, port: str) -> bool:
     """A handshake, which all streams must agree on."""
     word = int(simulation.port(port)[0])
     if word not in (0, 2**64 - 1):

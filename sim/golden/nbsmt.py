@@ -10,7 +10,7 @@ from itertools import combinations
 
 import numpy as np
 
-from .nbsmt_terms import Term
+from .nbsmt_terms import ProductTerm
 from .parallel import for_each, workers
 
 FLOAT32_EXACT = 2**24
@@ -40,7 +40,7 @@ def split(operand: np.ndarray, threads: int) -> np.ndarray:
     return padded.reshape(length, threads, steps)
 
 
-def sum_of_terms(x: np.ndarray, w: np.ndarray, policy: tuple[Term, ...]) -> np.ndarray:
+def sum_of_terms(x: np.ndarray, w: np.ndarray, policy: tuple[ProductTerm, ...]) -> np.ndarray:
     """Add up the terms: x uint8 [M, T, steps], w int8 [N, T, steps] -> int32 [M, N]."""
     (m, threads, steps), n = x.shape, w.shape[0]
     blocks_x = [(b, term.x) for term in policy for b in combinations(range(1, threads), term.others)]

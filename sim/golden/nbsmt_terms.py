@@ -9,7 +9,7 @@ product when i others are active, inclusion-exclusion over the sets B of others 
     contribution = x w + sum over B of c(|B|) * all of B active,    c(j) = sum over i of (-1)**(j-i) binomial(j, i) h(i)
 
 with h(0) = 0 (alone: exact), h(1) the 2-thread rule and h(2) = h(3) the 4b x 4b rule. Each c(j) is at most two products
-f(x) g(w): one per `Term`. That is the least possible for independent f and g, so the dense matrix products built
+f(x) g(w): one per `ProductTerm`. That is the least possible for independent f and g, so the dense matrix products built
 from them are 2 times as deep as the exact one for two threads and at most 12 times for four.
 
 NB-SMT: Shomron and Weiser, MICRO 2020, section 3.
@@ -31,7 +31,7 @@ W = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.int64)
 
 
 @dataclass(frozen=True, eq=False)
-class Term:
+class ProductTerm:
     """f(x) * g(w) * (every thread of B is active), summed over the sets B of `others` other threads.
 
     Parameters
@@ -51,12 +51,12 @@ class Term:
         return threads * comb(threads - 1, self.others) * int(np.abs(self.x).max() * np.abs(self.w).max())
 
 
-def _term(others: int, x: np.ndarray, w: np.ndarray) -> Term:
-    return Term(others, x.astype(np.float32), w.astype(np.float32))
+def _term(others: int, x: np.ndarray, w: np.ndarray) -> ProductTerm:
+    return ProductTerm(others, x.astype(np.float32), w.astype(np.float32))
 
 
 @lru_cache(maxsize=128)
-def terms(pe: NbSmtConfig, threads: int) -> tuple[Term, ...]:
+def terms(pe: NbSmtConfig, threads: int) -> tuple[ProductTerm, ...]:
     """The terms that add up to what a PE computes on `threads` threads."""
     if threads == 1:
         return (_term(0, X, W),)
@@ -88,7 +88,7 @@ def _pair(rules: Policy, dx: np.ndarray, dw: np.ndarray) -> tuple[np.ndarray, np
     return np.where(fits_x(X), 0, X) if rules.swaps else X, dw
 
 
-def _quad(rules: Policy, pair: tuple[np.ndarray, np.ndarray], four: tuple[np.ndarray, np.ndarray]) -> list[Term]:
+def _quad(rules: Policy, pair: tuple[np.ndarray, np.ndarray], four: tuple[np.ndarray, np.ndarray]) -> list[ProductTerm]:
     """c(2) and c(3): `on_pair` times the 2-thread deviation plus `on_four` times the 4b x 4b one.
 
     The latter, x4 w4 - x w, is dx w4 + x dw, or x4 dw + dx w: the form that shares a factor with the 2-thread

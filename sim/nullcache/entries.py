@@ -18,7 +18,7 @@ njit = require("numba", "silicon").njit
 USED, FREE_AT, LAST = range(3)
 
 
-class Policy(NamedTuple):
+class NullPolicy(NamedTuple):
     """What a null cache does.
 
     Members

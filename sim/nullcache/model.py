@@ -20,7 +20,7 @@ from .entries import (
     NULL_HITS,
     USED,
     Entries,
-    Policy,
+    NullPolicy,
     Tally,
     find,
     insert,
@@ -32,7 +32,7 @@ from .entries import (
 PAGE = 4096
 
 
-class Geometry(NamedTuple):
+class CacheGeometry(NamedTuple):
     """The data cache and its memory: sets, ways, bytes of a line, places of the write buffer, cycles."""
 
     sets: int
@@ -105,7 +105,7 @@ def simulate(trace: Trace, config: CacheConfig) -> CacheRun:
     cycles, used = _run(
         Accesses(trace.op.astype(np.uint8), trace.addr, where, trace.size.astype(np.uint8), trace.data),
         memory,
-        Geometry(
+        CacheGeometry(
             sets=config.sets,
             ways=config.ways,
             line=config.line,
@@ -114,7 +114,7 @@ def simulate(trace: Trace, config: CacheConfig) -> CacheRun:
             write_cycles=config.write_cycles,
         ),
         null is not None,
-        Policy(
+        NullPolicy(
             line_bits=config.line_bits,
             victim_cycles=config.victim_cycles,
             cover=null is not None and null.replacement == "cover",

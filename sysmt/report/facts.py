@@ -28,7 +28,7 @@ FPGA_MHZ = 150
 
 
 @dataclasses.dataclass(frozen=True)
-class Wishes:
+class ReportOptions:
     """What to measure and how.
 
     Members
@@ -64,7 +64,7 @@ def default_target() -> str:
 
 def default_workload(target: str) -> str:
     """ResNet-8 where it is at hand, else the digits; nothing on a target without energies."""
-    if not Wishes(target).on_cells:
+    if not ReportOptions(target).on_cells:
         return ""
     return "resnet8" if workloads.available("resnet8") else "digits"
 
@@ -72,10 +72,14 @@ def default_workload(target: str) -> str:
 def by_default(say: Callable[[str], None], **settings: Any) -> dict[str, Any]:
     """What `gather` finds for `DEFAULT_PRESETS` on the best target and workload at hand, with `settings` replaced."""
     target = default_target()
-    return gather(list(DEFAULT_PRESETS), Wishes(target, workload=default_workload(target), settings=settings), say)
+    return gather(
+        list(DEFAULT_PRESETS), ReportOptions(target, workload=default_workload(target), settings=settings), say
+    )
 
 
-def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+def gather(
+    presets: list[str], options: ReportOptions, say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
     """Measure everything; what was measured before is found again.
 
     Returns
@@ -83,28 +87,30 @@ def gather(presets: list[str], wishes: Wishes, say: Callable[[str], None] = lamb
     dict
         Plain values, as JSON holds them. No path and no date of the host is among them.
     """
-    arrays = [_array(name, preset(name, ArrayConfig, **wishes.settings), wishes, say) for name in presets]
-    compared = OPEN_PRESETS if wishes.on_cells and not wishes.settings else ()
+    arrays = [_array(name, preset(name, ArrayConfig, **options.settings), options, say) for name in presets]
+    compared = OPEN_PRESETS if options.on_cells and not options.settings else ()
     return {
         "generator": f"sysmt {version('sysmt')}",
-        "target": _target_name(wishes),
-        "clock_mhz": wishes.clock_mhz,
-        "settings": wishes.settings,
+        "target": _target_name(options),
+        "clock_mhz": options.clock_mhz,
+        "settings": options.settings,
         "energy_assumptions": next((a["energy"]["assumptions"] for a in arrays if a["energy"]), None),
         "arrays": arrays,
         "comparison": compare(arrays),
-        "references": [_reference(name, arrays, wishes, say) for name in compared],
+        "references": [_reference(name, arrays, options, say) for name in compared],
     }
 
 
-def _reference(name: str, arrays: list[dict[str, Any]], wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
+def _reference(
+    name: str, arrays: list[dict[str, Any]], options: ReportOptions, say: Callable[[str], None]
+) -> dict[str, Any]:
     """An array that the open ones are compared with, from `arrays` if it is there, and its clock on an ECP5."""
     known = next((array for array in arrays if array["name"] == name), None)
-    found = known or _array(name, preset(name, ArrayConfig), dataclasses.replace(wishes, workload="", seeds=0), say)
-    if not wishes.seeds:
+    found = known or _array(name, preset(name, ArrayConfig), dataclasses.replace(options, workload="", seeds=0), say)
+    if not options.seeds:
         return found | {"ecp5_mhz": []}
-    placed = on_ecp5(name, wishes.seeds, say)
-    command = _commands(name, Wishes("ecp5", FPGA_MHZ, seeds=wishes.seeds, settings=FPGA_FIELDS))["silicon"]
+    placed = on_ecp5(name, options.seeds, say)
+    command = _commands(name, ReportOptions("ecp5", FPGA_MHZ, seeds=options.seeds, settings=FPGA_FIELDS))["silicon"]
     return found | {"ecp5_mhz": list(placed.fmax_seeds), "commands": found["commands"] | {"ecp5": command}}
 
 
@@ -117,24 +123,24 @@ def on_ecp5(name: str, seeds: int, say: Callable[[str], None], **fields: Any) ->
     return synthesise(emitted, "ecp5", FPGA_MHZ, seeds, progress=say)
 
 
-def _target_name(wishes: Wishes) -> str:
-    return Path(wishes.target).name if wishes.on_cells else wishes.target
+def _target_name(options: ReportOptions) -> str:
+    return Path(options.target).name if options.on_cells else options.target
 
 
-def _array(name: str, config: ArrayConfig, wishes: Wishes, say: Callable[[str], None]) -> dict[str, Any]:
+def _array(name: str, config: ArrayConfig, options: ReportOptions, say: Callable[[str], None]) -> dict[str, Any]:
     design = array_design(config, name)
-    silicon = synthesise(design, wishes.target, wishes.clock_mhz, wishes.seeds, progress=say)
+    silicon = synthesise(design, options.target, options.clock_mhz, options.seeds, progress=say)
     energy = None
-    if wishes.workload:
-        mapped = map_to(design, library_of(wishes.target), wishes.clock_mhz)
+    if options.workload:
+        mapped = map_to(design, library_of(options.target), options.clock_mhz)
         energy = power.measure(
             mapped,
             design.manifest["ports"],
             config,
-            wishes.workload,
-            workloads.jobs(wishes.workload),
-            wishes.delays,
-            wishes.clock_mhz,
+            options.workload,
+            workloads.jobs(options.workload),
+            options.delays,
+            options.clock_mhz,
             say,
         ).as_dict()
     return {
@@ -144,10 +150,10 @@ def _array(name: str, config: ArrayConfig, wishes: Wishes, say: Callable[[str], 
         "peak": config.rows * config.cols * config.pe.threads,
         "k_max": config.pe.k_max,
         "latency": config.latency,
-        "silicon": silicon.as_dict() | {"target": _target_name(wishes), "shortfall": silicon.shortfall},
+        "silicon": silicon.as_dict() | {"target": _target_name(options), "shortfall": silicon.shortfall},
         "energy": energy,
         "networks": [_network(kind, config) for kind in NETWORKS],
-        "commands": _commands(name, wishes),
+        "commands": _commands(name, options),
     }
 
 
@@ -158,14 +164,14 @@ def _network(name: str, config: ArrayConfig) -> dict[str, Any]:
     return {"network": name, "macs": macs, "cycles": cycles, "macs_per_cycle": macs / cycles}
 
 
-def _commands(name: str, wishes: Wishes) -> dict[str, str]:
+def _commands(name: str, options: ReportOptions) -> dict[str, str]:
     """What prints each number again."""
-    synth = f"sysmt synth {name} --target {_target_name(wishes)} --clock {wishes.clock_mhz:g}"
-    synth += "".join(f" --set {field}={_text(value)}" for field, value in wishes.settings.items())
-    found = {"silicon": f"{synth} --seeds {wishes.seeds}" if wishes.target in FAMILIES else synth}
-    if wishes.workload:
-        found["energy"] = f"{synth} --energy {wishes.workload} --delays {wishes.delays}"
-    config = preset(name, ArrayConfig, **wishes.settings)
+    synth = f"sysmt synth {name} --target {_target_name(options)} --clock {options.clock_mhz:g}"
+    synth += "".join(f" --set {field}={_text(value)}" for field, value in options.settings.items())
+    found = {"silicon": f"{synth} --seeds {options.seeds}" if options.target in FAMILIES else synth}
+    if options.workload:
+        found["energy"] = f"{synth} --energy {options.workload} --delays {options.delays}"
+    config = preset(name, ArrayConfig, **options.settings)
     size = f"--array {config.rows}x{config.cols} --threads {config.pe.threads}"
     return found | {"cycles": f"sysmt cycles --network {NETWORKS[0]} {size}"}
 

@@ -37,7 +37,7 @@ PUBLISHED = {
 
 
 @dataclass(frozen=True)
-class Target:
+class FigureTarget:
     """What our array of so many threads is to reach against the one-thread array at the same clock."""
 
     area: float
@@ -47,8 +47,8 @@ class Target:
 
 
 TARGETS = {
-    2: Target(area=1.30, energy=0.67, throughput_per_area=1.5, clock=0.95),
-    4: Target(area=2.1, energy=0.61, throughput_per_area=1.85, clock=0.0),
+    2: FigureTarget(area=1.30, energy=0.67, throughput_per_area=1.5, clock=0.95),
+    4: FigureTarget(area=2.1, energy=0.61, throughput_per_area=1.85, clock=0.0),
 }
 """`clock` 0: no target."""
 

@@ -10,7 +10,7 @@ from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file, settings
 from sysmt.cli.output import Handler, Result, progress
-from sysmt.report.facts import DEFAULT_PRESETS, Wishes, default_target, default_workload, gather
+from sysmt.report.facts import DEFAULT_PRESETS, ReportOptions, default_target, default_workload, gather
 from sysmt.report.markdown import markdown
 from sysmt.report.page import page
 from sysmt.sim.flow.simulate import DELAYS
@@ -50,8 +50,8 @@ def _run(args: argparse.Namespace) -> Result:
         raise UserError(f"output must end in {', '.join(FORMATS)}, not {args.output!r}")
     target = args.target or default_target()
     workload = default_workload(target) if args.energy is None else args.energy.replace("none", "")
-    wishes = Wishes(target, args.clock, workload, args.delays, args.seeds, settings(args))
-    facts = gather(args.presets, wishes, progress)
+    options = ReportOptions(target, args.clock, workload, args.delays, args.seeds, settings(args))
+    facts = gather(args.presets, options, progress)
     write_together(path.parent, {path.name: form(facts)})
     return Result(f"{path}: {len(facts['arrays'])} arrays on {facts['target']}", facts)
 
