@@ -167,7 +167,7 @@ def test_accuracy_takes_the_models_that_are_there(files, tmp_path, capsys, monke
         (root / name).write_bytes((files / name).read_bytes())
     listed = [("small", "small.tflite", "in.npz", "calib.npz"), ("halved", "small.tflite", "in.npz", None)]
     monkeypatch.setattr(accuracy, "MODELS", listed)
-    monkeypatch.setattr(accuracy, "POLICIES", ("S+A", "A"))
+    monkeypatch.setattr(accuracy, "POLICIES", {name: accuracy.POLICIES[name] for name in ("S+A", "A")})
     monkeypatch.setattr(accuracy, "BUDGET_POLICY", "S+A")
     monkeypatch.setenv("SYSMT_DATA", str(tmp_path))
     assert accuracy.main(["--limit", "10", "--to", str(tmp_path)]) == 0
