@@ -27,7 +27,7 @@ from sysmt.cli.output import progress, table
 from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
-from sysmt.hdl.params.protocol import Command
+from sysmt.hdl.params.protocol import Opcode, pack
 from sysmt.sim.golden.matmul import matmul
 
 PRESETS = ("os4", "sysmt2_8")
@@ -56,7 +56,7 @@ def busy(board: Board) -> tuple[float, bool]:
     session, link = Session(board.link, config, plan, array.pe.threads, None), board.link
     before = board.figures()
     numbers = [session.load(run) for run in (first, second)]
-    blocker = link.submit(Command.REGISTERS, bytes([0, config.frame_data // 4]))
+    blocker = link.submit(Opcode.REGISTERS, pack(Opcode.REGISTERS, first=0, count=config.frame_data // 4))
     orders = [session.order(number, run) for number, run in zip(numbers, plan.runs, strict=True)]
     link.wait(blocker, *orders)
     out = np.zeros((m, n), np.int64)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's side of a board: one class, whether the board is real or simulated."""
 
-import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -13,8 +12,8 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
-from sysmt.hdl.params.protocol import VERSION, Command
-from sysmt.hdl.params.registers import HEAD, MAGIC, config_of, registers, version_of
+from sysmt.hdl.params.protocol import VERSION
+from sysmt.hdl.params.registers import FIGURES, HEAD, MAGIC, config_of, registers, version_of
 from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.requantize import Requantize
 
@@ -25,10 +24,12 @@ from .transport import SerialTransport, Transport, TransportError
 
 SAME = ("rows", "cols", "threads", "policy", "rounding", "acc_width")
 """What two arrays must share to compute the same product in the same steps."""
+REGISTERS_PER_FRAME = 16
+"""As long as the length of the board's frames is not known."""
 
 
 @dataclass(frozen=True)
-class Product:
+class BoardProduct:
     """A product of a board.
 
     Members
@@ -60,7 +61,7 @@ class Board:
         An array that the one on the board must equal in everything that a result depends on.
     timeout : float
         Seconds after which an answer is taken for lost.
-    patience : float
+    reconnect_timeout : float
         Seconds to wait for an unplugged cable to come back. 0: it is an error at once.
     progress : callable, optional
         Told in words what goes on.
@@ -87,15 +88,14 @@ class Board:
         transport: Transport | str,
         expect: ArrayConfig | None = None,
         timeout: float = 0.5,
-        patience: float = 0.0,
+        reconnect_timeout: float = 0.0,
         progress: Callable[[str], None] | None = None,
     ):
         self.transport = SerialTransport(transport) if isinstance(transport, str) else transport
-        self.timeout, self.patience = timeout, patience
+        self.timeout, self.reconnect_timeout = timeout, reconnect_timeout
         self._progress = progress or (lambda text: None)
-        self.config: AccelConfig | None = None
         self.reconnections = 0
-        self._connect()
+        self.config = self._connect()
         if expect is not None:
             self._compare(expect)
 
@@ -110,14 +110,15 @@ class Board:
         self.close()
 
     def registers(self) -> dict[str, int]:
-        """All registers by name; those of every board alike until it is known which one this is."""
-        names = registers(self.config.array.pe) if self.config else HEAD
-        per_frame = (self.config.frame_data if self.config else 64) // 4
+        """All registers by name."""
+        return self._read(registers(self.config.array.pe), self.config.frame_data // 4)
+
+    def _read(self, names: Collection[str], per_frame: int) -> dict[str, int]:
+        """The first registers, which are called `names`, as many in one frame as the device takes."""
         words: list[int] = []
         while len(words) < len(names):
             count = min(per_frame, len(names) - len(words))
-            answer = self.link.ask(Command.REGISTERS, bytes([len(words), count]))
-            words += struct.unpack(f"<{count}I", answer)
+            words += self.link.registers(len(words), count)
         return dict(zip(names, words, strict=True))
 
     def figures(self) -> dict[str, int]:
@@ -125,7 +126,7 @@ class Board:
         return self._figures(self.registers())
 
     def _figures(self, words: dict[str, int]) -> dict[str, int]:
-        counted = {name: words[name] for name in ("steps", "span", "cycles")}
+        counted = {name: words[name] for name in FIGURES}
         if self.config.array.counters:
             for name in array_counters(self.config.array.pe):
                 counted[f"array_{name}"] = words[f"array_{name}_low"] | words[f"array_{name}_high"] << 32
@@ -133,7 +134,7 @@ class Board:
 
     def matmul(
         self, x: np.ndarray, w: np.ndarray, threads: int | None = None, requantize: Requantize | None = None
-    ) -> Product:
+    ) -> BoardProduct:
         """Multiply matrices of any size.
 
         Parameters
@@ -147,22 +148,22 @@ class Board:
         check_operands(x, w, self.config.array.pe)
         threads = self.config.array.pe.throttle(threads)
         plan = Plan(x, w, self.config, threads)
-        gates = requantize is not None and plan.whole and self.config.requantize
+        on_board = requantize is not None and plan.whole and self.config.requantize
         out = np.zeros((x.shape[0], w.shape[1]), np.int64)
         sent, repeated, reconnections = self.link.sent, self.link.repeated, self.reconnections
         before = self.registers()
         left = list(plan.runs)
         while left:
-            session = Session(self.link, self.config, plan, threads, requantize if gates else None)
+            session = Session(self.link, self.config, plan, threads, requantize if on_board else None)
             try:
                 session.work(left, out, lambda done: self._progress(f"{done} of {len(plan.runs)} runs"))
                 break
             except TransportError as error:
                 self._reconnect(error, f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are kept")
         after = self.registers()
-        if requantize is not None and not gates:
+        if requantize is not None and not on_board:
             out = requantize(out)
-        if gates and after["overflows"] != before["overflows"]:
+        if on_board and after["overflows"] != before["overflows"]:
             raise UserError("sum + bias must be within 32 bits, and is not in some channel; rescale the layer")
         figures = {}
         if reconnections == self.reconnections:
@@ -172,14 +173,14 @@ class Board:
                 for name, value in self._figures(after).items()
             }
         again = self.reconnections - reconnections
-        return Product(out, figures, self.link.sent - sent, self.link.repeated - repeated, again)
+        return BoardProduct(out, figures, self.link.sent - sent, self.link.repeated - repeated, again)
 
-    def _connect(self) -> None:
+    def _connect(self) -> AccelConfig:
         """Open the port and find out what is behind it."""
         self.transport.open()
         self.link = Link(self.transport, timeout=self.timeout)
         self.link.synchronise()
-        words = self.registers()
+        words = self._read(HEAD, REGISTERS_PER_FRAME)
         name = self.transport.name
         if words["magic"] != MAGIC:
             raise LinkError(f"board on {name!r} is not sysmt's (magic {words['magic']:#x}): flash a bitstream of sysmt")
@@ -192,37 +193,38 @@ class Board:
                 f"{words['protocol']}; driver {ours}, protocol {VERSION}): build and flash it again"
             )
         config = config_of(words)
-        if self.config is not None and config != self.config:
-            raise LinkError(f"board on {name!r} is another one than before the reconnection: start again")
-        self.config = config
         self.link.credit = config.slots
+        return config
 
     def _compare(self, expect: ArrayConfig) -> None:
-        wanted, found = expect.as_dict(), self.config.array.as_dict()
-        differ = [n for n in SAME if wanted[n] != found[n]]
-        if differ:
-            told = ", ".join(f"{n} = {found[n]} instead of {wanted[n]}" for n in differ)
+        expected, actual = expect.as_dict(), self.config.array.as_dict()
+        differences = [f"{n} = {actual[n]} instead of {expected[n]}" for n in SAME if expected[n] != actual[n]]
+        if differences:
             raise UserError(
-                f"board on {self.transport.name!r} has {told}: leave out the options of the array to take it as it is, "
-                "or flash another bitstream"
+                f"board on {self.transport.name!r} has {', '.join(differences)}: leave out the options of the array to "
+                "take it as it is, or flash another bitstream"
             )
 
     def _reconnect(self, error: TransportError, kept: str) -> None:
         """Wait for the cable. Raises `error` when it does not come back in time."""
-        if not self.patience:
+        if not self.reconnect_timeout:
             raise error
-        self._progress(f"{error}; waiting {self.patience:g} s for it, {kept}")
+        self._progress(f"{error}; waiting {self.reconnect_timeout:g} s for it, {kept}")
         self.transport.close()
-        until = time.monotonic() + self.patience
+        until = time.monotonic() + self.reconnect_timeout
         totals = self.link.sent, self.link.repeated
         while True:
             try:
-                self._connect()
+                config = self._connect()
                 break
             except (TransportError, NoBoardError):
                 if time.monotonic() > until:
                     raise error from None
                 time.sleep(0.2)
+        if config != self.config:
+            raise LinkError(
+                f"board on {self.transport.name!r} is another one than before the reconnection: start again"
+            )
         self.link.sent += totals[0]
         self.link.repeated += totals[1]
         self.reconnections += 1

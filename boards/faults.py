@@ -107,11 +107,11 @@ def trial(
     """Multiply random matrices over a cable with `rate` of its bytes damaged until so many frames were sent."""
     faulty = FaultyTransport(transport, 0.0, seed)
     random = np.random.default_rng(seed)
-    found = Trial()
+    outcome = Trial()
     with Board(faulty, timeout=timeout) as board:
         array = board.config.array
         faulty.rate = rate
-        while found.frames < frames:
+        while outcome.frames < frames:
             m, n = (int(random.integers(1, 3 * size)) for size in (array.rows, array.cols))
             k = int(random.integers(1, 2 * board.config.depth * array.pe.threads))
             x = random.integers(0, 256, (m, k), dtype=np.uint8)
@@ -119,16 +119,16 @@ def trial(
             begun, sent, repeated = time.monotonic(), board.link.sent, board.link.repeated
             try:
                 right = np.array_equal(board.matmul(x, w).values, matmul(x, w, array.pe).sums)
-                found.right += right
-                found.wrong += not right
+                outcome.right += right
+                outcome.wrong += not right
             except UserError:
-                found.reported += 1
+                outcome.reported += 1
                 board.link.synchronise()
             took = time.monotonic() - begun
-            found.seconds, found.slowest = found.seconds + took, max(found.slowest, took)
-            found.frames += board.link.sent - sent
-            found.repeated += board.link.repeated - repeated
+            outcome.seconds, outcome.slowest = outcome.seconds + took, max(outcome.slowest, took)
+            outcome.frames += board.link.sent - sent
+            outcome.repeated += board.link.repeated - repeated
             if progress is not None:
-                progress(f"{found.frames} of {frames} frames, {sum(faulty.faults.values())} bytes damaged")
-    found.faults = sum(faulty.faults.values())
-    return found
+                progress(f"{outcome.frames} of {frames} frames, {sum(faulty.faults.values())} bytes damaged")
+    outcome.faults = sum(faulty.faults.values())
+    return outcome

@@ -2,13 +2,14 @@
 """Requests and responses over a transport that may lose or damage bytes: numbers, credit, time-outs, retries."""
 
 import os
+import struct
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.protocol import NONCE_BYTES, RESPONSE, Command, Status
+from sysmt.hdl.params.protocol import ARGUMENTS, RESPONSE, Opcode, Status, pack
 
-from .protocol import Decoder, Frame, encode
+from .frames import Decoder, Frame, encode
 from .transport import Transport, TransportError
 
 BOUND = 3.0
@@ -25,14 +26,14 @@ class NoBoardError(LinkError):
 
 
 @dataclass(eq=False)
-class Request:
-    """A request on its way; `answer` is its response without the status, once it is there."""
+class PendingRequest:
+    """A request on its way; `answer` is its response without the status, and `status` counts, once it is there."""
 
     frame: Frame
     deadline: float = 0.0
     tries: int = 0
     answer: bytes | None = None
-    status: Status | None = None
+    status: Status = Status.OK
 
 
 class Link:
@@ -57,7 +58,7 @@ class Link:
     def __init__(self, transport: Transport, credit: int = 1, timeout: float = 0.5):
         self.transport, self.credit, self.timeout = transport, credit, timeout
         self._decoder = Decoder()
-        self._waiting: OrderedDict[int, Request] = OrderedDict()
+        self._waiting: OrderedDict[int, PendingRequest] = OrderedDict()
         self.tries = TRIES
         self._sequence = int.from_bytes(os.urandom(2), "little")
         self.sent = self.repeated = 0
@@ -70,8 +71,8 @@ class Link:
     def synchronise(self) -> None:
         """Make sure that a board is there, and that nothing older than this is still to come."""
         self._waiting.clear()
-        nonce = os.urandom(NONCE_BYTES)
-        request = Request(self._frame(Command.SYNC, nonce))
+        nonce = os.urandom(ARGUMENTS[Opcode.SYNC].size)
+        request = PendingRequest(self._frame(Opcode.SYNC, nonce))
         begun = self.transport.now()
         garbage = 0
         while self.transport.now() < begun + BOUND:
@@ -81,7 +82,7 @@ class Link:
                 data = self.transport.read(max(until - self.transport.now(), 0.0))
                 garbage += len(data)
                 for frame in self._decoder.feed(data):
-                    if frame == Frame(Command.SYNC | RESPONSE, request.frame.sequence, bytes([Status.OK]) + nonce):
+                    if frame == Frame(Opcode.SYNC | RESPONSE, request.frame.sequence, bytes([Status.OK]) + nonce):
                         return
         heard = f"{garbage} bytes came, none of them an answer" if garbage else "nothing came"
         raise NoBoardError(
@@ -89,35 +90,46 @@ class Link:
             "check port, baud rate and bitstream"
         )
 
-    def submit(self, kind: Command, payload: bytes) -> Request:
+    def submit(self, kind: Opcode, payload: bytes) -> PendingRequest:
         """Send a request as soon as there is credit for it."""
         while len(self._waiting) >= self.credit:
             self._pump()
-        request = Request(self._frame(kind, payload))
+        request = PendingRequest(self._frame(kind, payload))
         self._waiting[request.frame.sequence] = request
         self._send(request)
         self._pump(block=False)
         return request
 
-    def wait(self, *requests: Request) -> list[bytes]:
+    def wait(self, *requests: PendingRequest) -> list[bytes]:
         """Wait for requests, and return their answers; a status other than OK is a LinkError."""
+        answers = []
         for request in requests:
             while request.answer is None:
                 self._pump()
-            if request.status != Status.OK:
-                name = Command(request.frame.kind).name
-                raise LinkError(f"board on {self.transport.name!r} answers {name} with {request.status.name}: reset it")
-        return [request.answer for request in requests]
+            if request.status is not Status.OK:
+                command, status = Opcode(request.frame.kind).name, request.status.name
+                raise LinkError(f"board on {self.transport.name!r} answers {command} with {status}: reset it")
+            answers.append(request.answer)
+        return answers
 
-    def ask(self, kind: Command, payload: bytes) -> bytes:
+    def ask(self, kind: Opcode, payload: bytes) -> bytes:
         """A request and its answer."""
         return self.wait(self.submit(kind, payload))[0]
 
-    def _frame(self, kind: Command, payload: bytes) -> Frame:
+    def registers(self, first: int, count: int) -> list[int]:
+        """The words of registers `first` to `first + count - 1`."""
+        answer = self.ask(Opcode.REGISTERS, pack(Opcode.REGISTERS, first=first, count=count))
+        if len(answer) != 4 * count:
+            raise LinkError(
+                f"board on {self.transport.name!r} sent {len(answer)} bytes for {count} registers: flash this version"
+            )
+        return list(struct.unpack(f"<{count}I", answer))
+
+    def _frame(self, kind: Opcode, payload: bytes) -> Frame:
         self._sequence = (self._sequence + 1) & 0xFFFF
         return Frame(int(kind), self._sequence, payload)
 
-    def _send(self, request: Request) -> None:
+    def _send(self, request: PendingRequest) -> None:
         self.sent += 1
         self.repeated += request.tries > 0
         request.tries += 1
@@ -133,7 +145,7 @@ class Link:
         wait = 0.0
         if block and self._waiting:
             wait = max(min(r.deadline for r in self._waiting.values()) - self.transport.now(), 0.0)
-        lost: list[Request] = []
+        lost: list[PendingRequest] = []
         for frame in self._decoder.feed(self.transport.read(wait)):
             lost += self._take(frame)
         now = self.transport.now()
@@ -143,7 +155,7 @@ class Link:
                 self._waiting.move_to_end(request.frame.sequence)
                 self._send(request)
 
-    def _take(self, frame: Frame) -> list[Request]:
+    def _take(self, frame: Frame) -> list[PendingRequest]:
         """Note an answer. The board answers in order, so what was sent before its request is lost."""
         request = self._waiting.get(frame.sequence)
         if request is None or frame.kind != request.frame.kind | RESPONSE or not frame.payload:

@@ -12,7 +12,7 @@ from sysmt.sim.golden.tiling import Tile, w_steps, x_steps
 
 
 @dataclass(frozen=True)
-class Run:
+class PlannedRun:
     """A run: tiles `m_tiles` x `n_tiles` from tile (`m_tile`, `n_tile`) on, over `steps` steps from `first` on.
 
     `rows` and `cols` are the real outputs of the last row and the last column of tiles.
@@ -42,7 +42,7 @@ class Plan:
 
     Members
     -------
-    runs : list of Run
+    runs : list of PlannedRun
         Such that successive ones share activations, which are then not sent again.
     """
 
@@ -58,7 +58,7 @@ class Plan:
         m_block, n_block = _block(m_tiles, n_tiles, self.part, config)
         self.runs = list(self._cut(m_tiles, n_tiles, m_block, n_block))
 
-    def _cut(self, m_tiles: int, n_tiles: int, m_block: int, n_block: int) -> Iterator[Run]:
+    def _cut(self, m_tiles: int, n_tiles: int, m_block: int, n_block: int) -> Iterator[PlannedRun]:
         array = self.config.array
         for m in range(0, m_tiles, m_block):
             for first in range(0, self.steps, self.part):
@@ -67,34 +67,34 @@ class Plan:
                     rows = min(self.x.shape[0] - (m_end - 1) * array.rows, array.rows)
                     cols = min(self.w.shape[1] - (n_end - 1) * array.cols, array.cols)
                     steps = min(self.part, self.steps - first)
-                    yield Run(m, n, m_end - m, n_end - n, first, steps, rows, cols)
+                    yield PlannedRun(m, n, m_end - m, n_end - n, first, steps, rows, cols)
 
     @property
     def whole(self) -> bool:
         """No sum is cut into parts."""
         return self.part == self.steps
 
-    def x_words(self, run: Run) -> np.ndarray:
+    def x_words(self, run: PlannedRun) -> np.ndarray:
         """The steps of activations of a run, tile after tile: uint8 [words, bytes]."""
-        parts = [self._x_tiles(t)[run.first : run.first + run.steps] for t in _range(run.m_tile, run.m_tiles)]
+        parts = [self._x_tiles(t)[run.first : run.first + run.steps] for t in _tiles(run.m_tile, run.m_tiles)]
         return np.concatenate(parts).reshape(run.m_tiles * run.steps, -1)
 
-    def w_words(self, run: Run) -> np.ndarray:
+    def w_words(self, run: PlannedRun) -> np.ndarray:
         """The steps of weights of a run: uint8 [words, bytes]."""
-        parts = [self._w_tiles(t)[run.first : run.first + run.steps] for t in _range(run.n_tile, run.n_tiles)]
+        parts = [self._w_tiles(t)[run.first : run.first + run.steps] for t in _tiles(run.n_tile, run.n_tiles)]
         return np.concatenate(parts).reshape(run.n_tiles * run.steps, -1).view(np.uint8)
 
     def _make_x(self, tile: int) -> np.ndarray:
         array = self.config.array
-        place = Tile(tile * array.rows, 0, min(array.rows, self.x.shape[0] - tile * array.rows), 1)
-        return x_steps(self.x, place, array, self.threads)
+        extent = Tile(tile * array.rows, 0, min(array.rows, self.x.shape[0] - tile * array.rows), 1)
+        return x_steps(self.x, extent, array, self.threads)
 
     def _make_w(self, tile: int) -> np.ndarray:
         array = self.config.array
-        place = Tile(0, tile * array.cols, 1, min(array.cols, self.w.shape[1] - tile * array.cols))
-        return w_steps(self.w, place, array, self.threads)
+        extent = Tile(0, tile * array.cols, 1, min(array.cols, self.w.shape[1] - tile * array.cols))
+        return w_steps(self.w, extent, array, self.threads)
 
-    def place(self, run: Run, rows: np.ndarray, out: np.ndarray) -> None:
+    def accumulate(self, run: PlannedRun, rows: np.ndarray, out: np.ndarray) -> None:
         """Add the rows of a run, [tiles * rows, cols], to the outputs they belong to."""
         array = self.config.array
         tiles = rows.reshape(run.m_tiles, run.n_tiles, array.rows, array.cols).transpose(0, 2, 1, 3)
@@ -104,7 +104,7 @@ class Plan:
         target += block[: target.shape[0], : target.shape[1]]
 
 
-def _range(first: int, count: int) -> range:
+def _tiles(first: int, count: int) -> range:
     return range(first, first + count)
 
 

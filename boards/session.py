@@ -7,14 +7,12 @@ from itertools import zip_longest
 import numpy as np
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, DOUBLE, REQUANTIZE, Command, Target
-from sysmt.hdl.params.registers import HEAD
+from sysmt.hdl.params.protocol import CHANNEL, Opcode, Target, pack
+from sysmt.hdl.params.registers import NUMBERS, STATE
 from sysmt.sim.golden.requantize import Requantize
 
-from .link import Link, LinkError, Request
-from .plan import Plan, Run
-
-_RUNS = HEAD.index("runs")
+from .link import Link, LinkError, PendingRequest
+from .plan import Plan, PlannedRun
 
 
 class Session:
@@ -36,17 +34,17 @@ class Session:
     def __init__(self, link: Link, config: AccelConfig, plan: Plan, threads: int, requantize: Requantize | None):
         self._link, self._config, self._plan = link, config, plan
         self._threads, self._requantize = threads, requantize
-        issued = int.from_bytes(link.ask(Command.REGISTERS, bytes([_RUNS, 1]))[:2], "little")
-        self._next = (issued + 1) & 0xFFFF
-        self._held: dict[tuple[int, Target], tuple[int, ...]] = {}
+        (runs,) = link.registers(NUMBERS["runs"], 1)
+        self._next = (STATE["runs"].from_int(runs)["issued"] + 1) & 0xFFFF
+        self._resident: dict[tuple[int, Target], tuple[int, ...]] = {}
 
-    def work(self, left: list[Run], out: np.ndarray, progress: Callable[[int], None]) -> None:
+    def work(self, left: list[PlannedRun], out: np.ndarray, progress: Callable[[int], None]) -> None:
         """Do the runs in `left`: their results are added to `out`, and a run is taken off when its own are.
 
         When the transport fails, `out` and `left` agree with one another.
         """
         total = len(self._plan.runs)
-        previous: tuple[int, Run] | None = None
+        previous: tuple[int, PlannedRun] | None = None
         for run in [*left, None]:
             number = self._number()
             writes, reads = [], []
@@ -63,35 +61,43 @@ class Session:
             if run is not None:
                 order = self.order(number, run)
             if previous is not None:
-                self._keep(previous[1], rows, out)
+                self._accumulate(previous[1], rows, out)
                 left.remove(previous[1])
                 progress(total - len(left))
             if run is not None:
                 self._link.wait(order)
                 previous = number, run
 
-    def load(self, run: Run) -> int:
+    def load(self, run: PlannedRun) -> int:
         """Write the operands of a run and nothing more. Returns its number."""
         number = self._number()
         self._link.wait(*[self._link.submit(*write) for write in self._writes(number, run)])
         return number
 
-    def order(self, number: int, run: Run) -> Request:
+    def order(self, number: int, run: PlannedRun) -> PendingRequest:
         """Order a run whose operands are loaded."""
-        threads = self._threads.bit_length() - 1
-        sizes = (run.steps, run.m_tiles, run.n_tiles, run.rows, run.cols)
-        return self._link.submit(Command.RUN, ARGUMENTS[Command.RUN].pack(number, *sizes, threads))
+        arguments = pack(
+            Opcode.RUN,
+            run=number,
+            steps=run.steps,
+            m_tiles=run.m_tiles,
+            n_tiles=run.n_tiles,
+            rows=run.rows,
+            cols=run.cols,
+            threads=self._threads.bit_length() - 1,
+        )
+        return self._link.submit(Opcode.RUN, arguments)
 
-    def fetch(self, number: int, run: Run, out: np.ndarray) -> None:
+    def fetch(self, number: int, run: PlannedRun, out: np.ndarray) -> None:
         """Read the results of a run into the outputs they belong to."""
         reads = [self._link.submit(*read) for read in self._reads(number, run)]
-        self._keep(run, b"".join(self._link.wait(*reads)), out)
+        self._accumulate(run, b"".join(self._link.wait(*reads)), out)
 
     def _number(self) -> int:
         number, self._next = self._next, (self._next + 1) & 0xFFFF
         return number
 
-    def _writes(self, number: int, run: Run) -> Iterator[tuple[Command, bytes]]:
+    def _writes(self, number: int, run: PlannedRun) -> Iterator[tuple[Opcode, bytes]]:
         """What the half of this run does not hold yet, in frames."""
         yield from self._fill(
             number, Target.X, (run.m_tile, run.m_tiles, run.first, run.steps), lambda: self._plan.x_words(run)
@@ -99,44 +105,50 @@ class Session:
         yield from self._fill(
             number, Target.W, (run.n_tile, run.n_tiles, run.first, run.steps), lambda: self._plan.w_words(run)
         )
-        if self._requantize is not None:
-            yield from self._fill(number, Target.TABLE, (run.n_tile, run.n_tiles), lambda: self._table(run))
+        unit = self._requantize
+        if unit is not None:
+            yield from self._fill(number, Target.TABLE, (run.n_tile, run.n_tiles), lambda: self._table(unit, run))
 
     def _fill(
-        self, number: int, target: Target, what: tuple[int, ...], words: Callable[[], np.ndarray]
-    ) -> Iterator[tuple[Command, bytes]]:
+        self, number: int, target: Target, content: tuple[int, ...], words: Callable[[], np.ndarray]
+    ) -> Iterator[tuple[Opcode, bytes]]:
         half = (number & 1, target)
-        if self._held.get(half) == what:
+        if self._resident.get(half) == content:
             return
-        self._held[half] = what
-        content = words()
-        per_frame = self._config.frame_data // content.shape[1]
-        for first in range(0, len(content), per_frame):
-            head = ARGUMENTS[Command.WRITE].pack(number, target, first)
-            yield Command.WRITE, head + content[first : first + per_frame].tobytes()
+        self._resident[half] = content
+        data = words()
+        per_frame = self._config.frame_data // data.shape[1]
+        for first in range(0, len(data), per_frame):
+            head = pack(Opcode.WRITE, run=number, target=target, address=first)
+            yield Opcode.WRITE, head + data[first : first + per_frame].tobytes()
 
-    def _table(self, run: Run) -> np.ndarray:
+    def _table(self, unit: Requantize, run: PlannedRun) -> np.ndarray:
         """Channels of the tiles of a run, zero where a tile has no output."""
-        unit, cols = self._requantize, self._config.array.cols
+        cols, outputs = self._config.array.cols, self._plan.w.shape[1]
         channels = np.zeros((run.n_tiles * cols, CHANNEL.size), np.uint8)
         first = run.n_tile * cols
-        shape = (self._plan.w.shape[1],)
-        fields = [np.broadcast_to(f, shape) for f in (unit.bias, unit.multiplier, unit.shift)]
-        for i, values in enumerate(zip(*(f[first : first + len(channels)].tolist() for f in fields), strict=True)):
-            channels[i] = np.frombuffer(CHANNEL.pack(*values), np.uint8)
+        scale = {name: np.broadcast_to(getattr(unit, name), (outputs,)) for name in CHANNEL.fields}
+        for i in range(min(len(channels), outputs - first)):
+            word = CHANNEL.pack(**{name: int(values[first + i]) for name, values in scale.items()})
+            channels[i] = np.frombuffer(word, np.uint8)
         return channels
 
-    def _reads(self, number: int, run: Run) -> Iterator[tuple[Command, bytes]]:
+    def _reads(self, number: int, run: PlannedRun) -> Iterator[tuple[Opcode, bytes]]:
         """All rows of a run in frames; a frame of requantised rows stays within one column of tiles."""
         array, unit = self._config.array, self._requantize
         total = run.m_tiles * run.n_tiles * array.rows
         per_frame = max(self._config.frame_data // (array.cols * (4 if unit is None else 1)), 1)
         if unit is not None:
             per_frame = min(per_frame, array.rows)
-        scale = (0, 0, 0, 0)
+        scale = dict.fromkeys(("zero_point", "low", "high", "requantize", "double"), 0)
         if unit is not None:
-            flags = REQUANTIZE | (DOUBLE if unit.variant == "double" else 0)
-            scale = (unit.zero_point, unit.low, unit.high, flags)
+            scale = {
+                "zero_point": unit.zero_point,
+                "low": unit.low,
+                "high": unit.high,
+                "requantize": 1,
+                "double": int(unit.variant == "double"),
+            }
         first = 0
         while first < total:
             count = min(per_frame, total - first)
@@ -144,15 +156,13 @@ class Session:
             if unit is not None:
                 count = min(count, array.rows - first % array.rows)
                 channel = first // array.rows % run.n_tiles * array.cols
-            yield Command.READ, ARGUMENTS[Command.READ].pack(number, first, count, channel, *scale)
+            yield Opcode.READ, pack(Opcode.READ, run=number, first=first, rows=count, channel=channel, **scale)
             first += count
 
-    def _keep(self, run: Run, rows: bytes, out: np.ndarray) -> None:
+    def _accumulate(self, run: PlannedRun, rows: bytes, out: np.ndarray) -> None:
         unit, cols = self._requantize, self._config.array.cols
-        kind = np.dtype("<i4")
-        if unit is not None:
-            kind = np.dtype(np.uint8 if unit.low >= 0 else np.int8)
+        kind: np.dtype = np.dtype("<i4" if unit is None else "u1" if unit.low >= 0 else "i1")
         expected = run.m_tiles * run.n_tiles * self._config.array.rows * cols * kind.itemsize
         if len(rows) != expected:
             raise LinkError(f"board on {self._link.transport.name!r} sent {len(rows)} bytes, not {expected}: reset it")
-        self._plan.place(run, np.frombuffer(rows, kind).reshape(-1, cols).astype(np.int64), out)
+        self._plan.accumulate(run, np.frombuffer(rows, kind).reshape(-1, cols).astype(np.int64), out)

@@ -3,6 +3,7 @@
 
 With a liberty file as argument the same in its cells, with um2 and a clock.
 
+    pip install 'sysmt[silicon]'
     python examples/synthesis.py
     python examples/synthesis.py my_cells.lib.gz
 """

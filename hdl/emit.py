@@ -112,7 +112,7 @@ class Library:
         return Instance(name, **ports), interface
 
 
-def shared(m: Module, name: str, kind: type[wiring.Component], config: object, platform: object) -> object:
+def shared(m: Module, name: str, kind: type[wiring.Component], config: object, platform: object) -> Any:
     """Add `kind(config)` to `m` as submodule `name` and return its interface.
 
     While a design is being emitted the submodule is an instance of the module that all its equals share.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The accelerator's gates in Amaranth's own simulator: streams that stall, and a transport for the unchanged driver."""
+"""The accelerator's RTL in Amaranth's own simulator: streams that stall, and a transport for the unchanged driver."""
 
 from collections.abc import Callable, Iterable
 

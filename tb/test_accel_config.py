@@ -4,16 +4,12 @@
 import dataclasses
 
 import pytest
-from amaranth.lib import data
 
 from sysmt.base.errors import ConfigError
-from sysmt.hdl.accel.ports import ARGUMENTS as LAYOUTS
-from sysmt.hdl.accel.ports import Channel
 from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.accel import AccelConfig, accel_config, divisor_of
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import ARRAYS, preset
-from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL
 from sysmt.hdl.params.registers import config_of, identity
 
 from .accel import small
@@ -61,12 +57,6 @@ def test_every_field_is_in_the_fingerprint():
     others += [{"divisor": 5}, {"array": config.array.with_fields(policy="S")}]
     prints = {dataclasses.replace(config, **changes).fingerprint for changes in others} | {config.fingerprint}
     assert len(prints) == len(others) + 1
-
-
-def test_layouts_of_gates_and_host_have_one_size():
-    for command, layout in LAYOUTS.items():
-        assert data.Layout.cast(layout).size == 8 * ARGUMENTS[command].size, command
-    assert data.Layout.cast(Channel).size == 8 * CHANNEL.size
 
 
 def test_emission_is_deterministic_and_has_the_pins_of_a_board():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from amaranth.hdl import Module
 
-from sysmt.boards.protocol import Decoder, Frame, encode
+from sysmt.boards.frames import Decoder, Frame, encode
 from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter
 from sysmt.hdl.accel.uart import UARTReceiver, UARTTransmitter
@@ -34,16 +34,16 @@ def taken_apart(payloads: list[tuple[int, int]]) -> list[Frame]:
         body.append(byte)
         if last:
             assert len(body) >= HEADER.size
-            kind, sequence, length = HEADER.unpack_from(bytes(body))
-            assert len(body) == HEADER.size + length
-            out.append(Frame(kind, sequence, bytes(body[HEADER.size :])))
+            header = HEADER.unpack(bytes(body))
+            assert len(body) == HEADER.size + header["length"]
+            out.append(Frame(header["type"], header["sequence"], bytes(body[HEADER.size :])))
             body.clear()
     assert not body, "half a frame came out"
     return out
 
 
 def through_receiver(data: bytes, pause: float = 0.2) -> tuple[list[Frame], int]:
-    """The frames that the gates find in `data`, and how many they dropped."""
+    """The frames that the RTL finds in `data`, and how many it dropped."""
     unit, random, found, dropped = FrameReceiver(SLOT, SLOTS), np.random.default_rng(1), [], []
 
     async def bench(ctx):
@@ -61,17 +61,17 @@ def through_receiver(data: bytes, pause: float = 0.2) -> tuple[list[Frame], int]
     return taken_apart(found), sum(dropped)
 
 
-def test_the_gates_take_the_frames_of_the_host():
+def test_the_rtl_takes_the_frames_of_the_host():
     sent = frames(8)
     assert through_receiver(b"".join(map(encode, sent))) == (sent, 0)
 
 
-def test_the_host_takes_what_the_gates_send():
+def test_the_host_takes_what_the_rtl_sends():
     unit, out = FrameTransmitter(), []
     sent = frames(8)
     packets = []
     for frame in sent:
-        body = HEADER.pack(frame.kind, frame.sequence, len(frame.payload)) + frame.payload
+        body = HEADER.pack(type=frame.kind, sequence=frame.sequence, length=len(frame.payload)) + frame.payload
         packets += [{"data": byte, "last": i == len(body) - 1} for i, byte in enumerate(body)]
 
     async def bench(ctx):
@@ -127,10 +127,10 @@ def test_frames_beyond_the_credit_are_dropped_whole():
 FRAME_BUGS = [
     ("FrameReceiver", " & crc.match_detected", "", test_damaged_frames_are_dropped_and_the_next_one_is_good),
     ("FrameReceiver", "count.eq(0), bad.eq(0)", "count.eq(0)", test_garbage_cut_and_long_frames),
-    ("FrameReceiver", "last_of[fill].eq(", "last_of[0].eq(", test_the_gates_take_the_frames_of_the_host),
+    ("FrameReceiver", "last_of[fill].eq(", "last_of[0].eq(", test_the_rtl_takes_the_frames_of_the_host),
     ("FrameReceiver", " & ~escaped & (held != self.slots)", "", test_frames_beyond_the_credit_are_dropped_whole),
-    ("FrameTransmitter", "(byte == END) | (byte == ESC)", "byte == END", test_the_host_takes_what_the_gates_send),
-    ("FrameTransmitter", "self.i.ready.eq(taken)", "self.i.ready.eq(moves)", test_the_host_takes_what_the_gates_send),
+    ("FrameTransmitter", "(byte == END) | (byte == ESC)", "byte == END", test_the_host_takes_what_the_rtl_sends),
+    ("FrameTransmitter", "self.i.ready.eq(taken)", "self.i.ready.eq(moves)", test_the_host_takes_what_the_rtl_sends),
 ]
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The requantiser in gates against the golden model, and what it says of values that the reference leaves undefined."""
+"""The requantiser's RTL against the golden model, and what it says of values that the reference leaves undefined."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ from .mutants import seeded_bug
 
 
 def requantised(sums: np.ndarray, unit: Requantize) -> tuple[list[int], list[int], list[int]]:
-    """The bytes that the gates make of sums, channel by channel, their overflow flags, and the cycles they took."""
-    gates, out, cycles = Requantizer(), [], 0
+    """The bytes that the RTL makes of sums, channel by channel, their overflow flags, and the cycles they took."""
+    requantizer, out, cycles = Requantizer(), [], 0
     fields = (sums, unit.bias, unit.multiplier, unit.shift)
     sent = [
         {"sum": int(s), "channel": {"bias": int(b), "multiplier": int(m), "shift": int(f)}}
@@ -23,22 +23,22 @@ def requantised(sums: np.ndarray, unit: Requantize) -> tuple[list[int], list[int
     async def bench(ctx):
         nonlocal cycles
         for name in ("zero_point", "low", "high"):
-            ctx.set(getattr(gates, name), getattr(unit, name))
-        ctx.set(gates.double, unit.variant == "double")
-        ctx.set(gates.o.ready, 1)
+            ctx.set(getattr(requantizer, name), getattr(unit, name))
+        ctx.set(requantizer.double, unit.variant == "double")
+        ctx.set(requantizer.o.ready, 1)
         for item in sent:
-            ctx.set(gates.i.payload, item)
-            ctx.set(gates.i.valid, 1)
-            await ctx.tick().until(gates.i.ready)
-            ctx.set(gates.i.valid, 0)
+            ctx.set(requantizer.i.payload, item)
+            ctx.set(requantizer.i.valid, 1)
+            await ctx.tick().until(requantizer.i.ready)
+            ctx.set(requantizer.i.valid, 0)
             cycles = 1
-            while not ctx.get(gates.o.valid):
+            while not ctx.get(requantizer.o.valid):
                 await ctx.tick()
                 cycles += 1
-            out.append((ctx.get(gates.o.payload), ctx.get(gates.overflow), cycles))
+            out.append((ctx.get(requantizer.o.payload), ctx.get(requantizer.overflow), cycles))
             await ctx.tick()
 
-    simulate(gates, bench)
+    simulate(requantizer, bench)
     return tuple(map(list, zip(*out, strict=True)))
 
 

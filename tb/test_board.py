@@ -20,7 +20,7 @@ from sysmt.boards.definitions import BOARDS
 from sysmt.boards.driver import Board
 from sysmt.boards.faults import trial
 from sysmt.boards.flow import estimate
-from sysmt.boards.link import LinkError
+from sysmt.boards.link import Link, LinkError
 from sysmt.boards.transport import SerialTransport, TransportError
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 from sysmt.cli.main import main
@@ -129,7 +129,7 @@ def test_a_pulled_cable_is_an_error_or_waited_for(tmp_path):
             threading.Timer(0.5, lambda: boards.append(plug_in())).start()
 
     try:
-        with Board(SerialTransport(str(plug)), patience=60, progress=pull) as board:
+        with Board(SerialTransport(str(plug)), reconnect_timeout=60, progress=pull) as board:
             product = board.matmul(x, w)
         assert np.array_equal(product.values, matmul(x, w, config.array.pe).sums)
         assert product.reconnections == 1
@@ -224,6 +224,16 @@ def test_an_identity_that_does_not_fit_is_refused(port, monkeypatch, words, mess
     monkeypatch.setattr(Board, "registers", lambda self: real(self) | words)
     with pytest.raises(UserError, match=message):
         Board(SerialTransport(port))
+
+
+def test_another_board_after_a_reconnection_is_refused(monkeypatch):
+    name = f"accel_{PRESET}"
+    configs = iter((preset(name, AccelConfig), preset(name, AccelConfig, depth=16)))
+    monkeypatch.setattr(Board, "_connect", lambda self: next(configs))
+    board = Board(SerialTransport("/dev/null"), reconnect_timeout=1)
+    board.link = Link(board.transport)
+    with pytest.raises(LinkError, match="is another one than before the reconnection"):
+        board._reconnect(TransportError("gone"), "nothing")
 
 
 @pytest.mark.parametrize(

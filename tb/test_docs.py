@@ -138,6 +138,12 @@ def test_python_blocks_run(path, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_every_extra_is_explained():
+    table = re.findall(r"^\| `(\w+)` \|", (DOCS / "start.md").read_text(), re.MULTILINE)
+    _, _, extras = (ROOT / "pyproject.toml").read_text().partition("[project.optional-dependencies]")
+    assert sorted(table) == sorted(re.findall(r"^(\w+) = \[", extras.partition("\n[")[0], re.MULTILINE))
+
+
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
 

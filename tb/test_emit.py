@@ -16,9 +16,9 @@ from sysmt.hdl.params.presets import preset
 from sysmt.sim.cosim.rtl import design_of
 
 EMIT = """
-from sysmt.hdl.designs import array_design
+from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.presets import preset
-print(array_design(preset("sysmt4_4"), "again").verilog)
+print(design_of(preset("sysmt4_4"), "again").verilog)
 """
 
 

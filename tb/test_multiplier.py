@@ -118,14 +118,14 @@ def forgets_sign(self, bit, position, negative, arrival):
     self._push(position, arrival, bit)
 
 
-def light(digit_product, heavy):
-    return digit_product
+def unshifted(nibble_product, is_high):
+    return nibble_product
 
 
 BUGS = {
     "rounds down": ("sysmt.hdl.pe.nbsmt.rounded", always_down),
     "sign bit weighs positive": ("sysmt.hdl.common.adders.BitHeap._weighted", forgets_sign),
-    "heavy digit not shifted": ("sysmt.hdl.pe.nbsmt.weigh", light),
+    "high nibble not shifted": ("sysmt.hdl.pe.nbsmt.weigh", unshifted),
     "w of 8 fits": ("sysmt.hdl.pe.nbsmt.fits", lambda operand: ~operand[4:8].any() | operand[4:8].all()),
 }
 

@@ -67,23 +67,26 @@ class VirtualBoard:
 
     def __init__(self, config: AccelConfig, design: Design | None = None):
         program = build(design or _design(config))
-        self._master, self._slave = os.openpty()
-        tty.setraw(self._slave)
-        self.port = os.ttyname(self._slave)
+        master, slave = os.openpty()
+        self._slave: int | None = slave
+        tty.setraw(slave)
+        self.port = os.ttyname(slave)
         self.figures: dict[str, Any] = {}
         idle = 1000 + 4 * config.slot * config.slots
         self._process = subprocess.Popen(
-            [str(program), str(self._master), str(config.divisor), str(idle)],
-            pass_fds=[self._master],
+            [str(program), str(master), str(config.divisor), str(idle)],
+            pass_fds=[master],
             stderr=subprocess.PIPE,
             start_new_session=True,
         )
-        os.close(self._master)
+        os.close(master)
 
     def wait(self) -> None:
         """Serve until the simulation ends by itself."""
         if self._process.wait() != 0:
-            raise UserError(f"simulated board on {self.port} failed: {self._process.stderr.read().decode()!r}")
+            _, errors = self._process.communicate()
+            self._close_line()
+            raise UserError(f"simulated board on {self.port} failed: {errors.decode()!r}")
 
     def close(self) -> None:
         """Stop the simulation: for the driver, the cable is pulled."""
@@ -92,10 +95,14 @@ class VirtualBoard:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGTERM)
         _, errors = self._process.communicate()
-        os.close(self._slave)
-        self._slave = None
+        self._close_line()
         with contextlib.suppress(ValueError, IndexError):
             self.figures = json.loads(errors.decode().splitlines()[-1])
+
+    def _close_line(self) -> None:
+        if self._slave is not None:
+            os.close(self._slave)
+            self._slave = None
 
     def __enter__(self) -> "VirtualBoard":
         return self

@@ -16,7 +16,7 @@ from pathlib import Path
 import sysmt
 from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
-from sysmt.hdl.params import protocol, registers
+from sysmt.hdl.params import link_reference
 
 HERE = Path(__file__).resolve().parent.parent / "generated"
 
@@ -61,14 +61,6 @@ def api_page() -> str:
     return "\n".join(parts)
 
 
-def protocol_page() -> str:
-    """The link between host and board: as the protocol's module explains it, and from its tables of fields."""
-    text = inspect.cleandoc(protocol.__doc__ or "")
-    parts = ["# Protocol and registers", f"```text\n{text}\n```"]
-    parts += ["## Requests", protocol.markdown(), "## Registers", registers.markdown()]
-    return "\n\n".join(parts)
-
-
 def help_of(*words: str) -> str:
     """What `sysmt WORDS --help` prints."""
     text = io.StringIO()
@@ -91,7 +83,7 @@ def write(app) -> None:
     for room in rooms():
         (HERE / "rooms" / f"{room.removeprefix('sysmt.')}.md").write_text(room_page(room))
     (HERE / "api.md").write_text(api_page())
-    (HERE / "protocol.md").write_text(protocol_page())
+    (HERE / "protocol.md").write_text(link_reference.markdown())
     (HERE / "commands.md").write_text(commands_page())
 
 

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """The commands of the host: one request in, one response out, in order."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.pe import THREADS
-from sysmt.hdl.params.protocol import HEADER, RESPONSE, Command, Status, Target
+from sysmt.hdl.params.protocol import HEADER, RESPONSE, RUN_WIDTH, Opcode, Status, Target
 
 from .link import Packet
-from .ports import ARGUMENTS, RUN_WIDTH, ReadArguments, RunArguments
+from .ports import ARGUMENT_LAYOUTS, HEADER_BYTES, ReadArguments, RunArguments, layout
 
-HEADER_BYTES = HEADER.size
 REGISTER_BYTES = 4
 
 
@@ -72,23 +73,25 @@ class Commands(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         head = Signal(8 * HEADER_BYTES)
-        # What is being done: none of these when the type is unknown.
-        doing = {command: Signal(name=f"does_{command.name.lower()}") for command in ARGUMENTS}
-        longest = max(data.Layout.cast(shape).size for shape in ARGUMENTS.values())
+        # None of these when the type is unknown.
+        opcode_is = {command: Signal(name=f"does_{command.name.lower()}") for command in Opcode}
+        longest = max(shape.size for shape in ARGUMENT_LAYOUTS.values())
         arguments = Signal(longest)
         left = Signal(range(max(longest // 8, HEADER_BYTES) + 1))
         status = Signal(Status)
-        given = {c: data.View(s, arguments[-data.Layout.cast(s).size :]) for c, s in ARGUMENTS.items()}
+        arguments_of = {
+            command: data.View(shape, arguments[-shape.size :]) for command, shape in ARGUMENT_LAYOUTS.items()
+        }
         byte, last = self.i.payload.data, self.i.payload.last
 
-        writes, runs, reads = given[Command.WRITE], given[Command.RUN], given[Command.READ]
+        writes, runs, reads = arguments_of[Opcode.WRITE], arguments_of[Opcode.RUN], arguments_of[Opcode.READ]
         run = Signal(RUN_WIDTH)
-        for command in (Command.WRITE, Command.RUN, Command.READ):
-            with m.If(doing[command]):
-                m.d.comb += run.eq(given[command].run)
+        for command in (Opcode.WRITE, Opcode.RUN, Opcode.READ):
+            with m.If(opcode_is[command]):
+                m.d.comb += run.eq(arguments_of[command].run)
         # As they were a cycle ago, which is safe: a run is issued here only, and one that finishes is only waited for.
         ahead, unfinished, behind = (Signal(RUN_WIDTH, name=n) for n in ("ahead", "unfinished", "behind"))
         m.d.sync += [
@@ -102,16 +105,15 @@ class Commands(wiring.Component):
             self.half.eq(writes.run[0]),
         ]
         repeated = (ahead == 0) | ahead[-1]
-        fine = self._acceptable(m, runs)
-        self._address = writes.address
-        self._word_bytes = Signal(range(self.config.word_bytes + 1))
-        self._bytes_left = Signal(range(self.config.word_bytes))
+        legal = self._legality(m, runs)
+        word_bytes = Signal(range(self.config.word_bytes + 1), name="_word_bytes")
+        bytes_left = Signal(range(self.config.word_bytes), name="_bytes_left")
         with m.Switch(writes.target):
             for i, size in enumerate((self.config.x_bytes, self.config.w_bytes, self.config.table_bytes)):
                 with m.Case(i):
-                    m.d.comb += self._word_bytes.eq(size)
+                    m.d.comb += word_bytes.eq(size)
 
-        self._written = written = Signal()
+        written = Signal(name="_written")
         m.d.sync += written.eq(0)
         with m.If(written):
             m.d.sync += self.address.eq(self.address + 1)
@@ -130,14 +132,14 @@ class Commands(wiring.Component):
                     m.d.sync += [head.eq(Cat(head[8:], byte)), left.eq(left - 1), status.eq(Status.MALFORMED)]
                     with m.If(left == 0):
                         # The type arrived first and sits one byte up in the register that this byte completes.
-                        m.d.sync += [does.eq(head[8:16] == command) for command, does in doing.items()]
+                        m.d.sync += [does.eq(head[8:16] == command) for command, does in opcode_is.items()]
                         m.next = "drain"
                     with m.If(last):
                         m.next = "answer"
                     with m.Elif(left == 0), m.Switch(head[8:16]):
-                        for command, shape in ARGUMENTS.items():
+                        for command, shape in ARGUMENT_LAYOUTS.items():
                             with m.Case(command):
-                                m.d.sync += left.eq(data.Layout.cast(shape).size // 8 - 1)
+                                m.d.sync += left.eq(shape.size // 8 - 1)
                                 m.next = "arguments"
             with m.State("arguments"):
                 m.d.comb += self.i.ready.eq(1)
@@ -145,9 +147,9 @@ class Commands(wiring.Component):
                     m.d.sync += [arguments.eq(Cat(arguments[8:], byte)), left.eq(left - 1)]
                     with m.If(left == 0):
                         m.next = "drain"
-                        with m.If(doing[Command.WRITE] != last):
+                        with m.If(opcode_is[Opcode.WRITE] != last):
                             m.next = "compare"
-                    with m.If(last & ((left != 0) | doing[Command.WRITE])):
+                    with m.If(last & ((left != 0) | opcode_is[Opcode.WRITE])):
                         m.next = "answer"
             with m.State("compare"):
                 # The run is known; `ahead` and what is compared beside it are in the next cycle.
@@ -155,30 +157,32 @@ class Commands(wiring.Component):
             with m.State("check"):
                 m.d.sync += status.eq(Status.OK)
                 m.next = "answer"
-                with m.If(doing[Command.WRITE]):
-                    self._check_write(m, ahead, repeated, unfinished, status)
-                with m.If(doing[Command.RUN]):
-                    self._check_run(m, fine, ahead, repeated, status)
-                with m.If(doing[Command.READ]):
+                with m.If(opcode_is[Opcode.WRITE]):
+                    m.d.sync += [self.address.eq(writes.address), bytes_left.eq(word_bytes - 1)]
+                    self._check_write(m, ahead, repeated, unfinished, word_bytes == 0, status)
+                with m.If(opcode_is[Opcode.RUN]):
+                    self._check_run(m, legal, ahead, repeated, status)
+                with m.If(opcode_is[Opcode.READ]):
                     with m.If(behind[-1]):
                         m.d.sync += status.eq(Status.REFUSED)
                     with m.Elif(behind > 1):
                         m.d.sync += status.eq(Status.STALE)
                     with m.Elif(behind < unfinished):
                         m.next = "check"
-            self._take_data(m, status)
+            self._take_data(m, word_bytes, bytes_left, written, status)
             with m.State("drain"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid & last):
                     m.next = "answer"
-            self._answer(m, head, doing, status, given)
+            self._answer(m, head, opcode_is, status, arguments_of)
         return m
 
-    def _check_write(self, m: Module, ahead: Signal, repeated: Value, unfinished: Signal, status: Signal) -> None:
-        m.d.sync += [self.address.eq(self._address), self._bytes_left.eq(self._word_bytes - 1)]
+    def _check_write(
+        self, m: Module, ahead: Signal, repeated: Value, unfinished: Signal, no_target: Value, status: Signal
+    ) -> None:
         with m.If(repeated):
             m.next = "drain"
-        with m.Elif((ahead > 2) | (self._word_bytes == 0)):
+        with m.Elif((ahead > 2) | no_target):
             m.d.sync += status.eq(Status.REFUSED)
             m.next = "drain"
         with m.Elif(ahead + unfinished <= 2):
@@ -186,54 +190,54 @@ class Commands(wiring.Component):
         with m.Else():
             m.next = "check"
 
-    def _acceptable(self, m: Module, runs: data.View) -> Signal:
+    def _legality(self, m: Module, runs: data.View) -> Signal:
         """Whether the array would take the run of a cycle ago: what it would refuse for good is refused here."""
         pe = self.config.array.pe
-        short, fine = Signal(), Signal()
+        short, legal = Signal(), Signal(name="fine")
         with m.Switch(runs.threads):
             for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
                 with m.Case(i):
                     m.d.comb += short.eq(runs.steps <= min(self.config.depth, pe.k_max // threads))
         counts = (runs.steps, runs.m_tiles, runs.n_tiles, runs.rows, runs.cols)
         extent = (runs.rows <= self.config.array.rows, runs.cols <= self.config.array.cols)
-        m.d.sync += fine.eq(Cat(short, *(count != 0 for count in counts), *extent).all())
-        return fine
+        m.d.sync += legal.eq(Cat(short, *(count != 0 for count in counts), *extent).all())
+        return legal
 
-    def _check_run(self, m: Module, fine: Signal, ahead: Signal, repeated: Value, status: Signal) -> None:
+    def _check_run(self, m: Module, legal: Signal, ahead: Signal, repeated: Value, status: Signal) -> None:
         with m.If(~repeated):
-            with m.If((ahead != 1) | ~fine):
+            with m.If((ahead != 1) | ~legal):
                 m.d.sync += status.eq(Status.REFUSED)
             with m.Else():
                 m.d.comb += self.o_run.valid.eq(1)
                 with m.If(~self.o_run.ready):
                     m.next = "check"
 
-    def _take_data(self, m: Module, status: Signal) -> None:
+    def _take_data(self, m: Module, word_bytes: Signal, bytes_left: Signal, written: Signal, status: Signal) -> None:
         """Whole words into their memory; a part of a word at the end is malformed."""
         with m.State("data"):
             m.d.comb += self.i.ready.eq(1)
             with m.If(self.i.valid):
                 m.d.sync += [
                     self.word.eq(Cat(self.word[8:], self.i.payload.data)),
-                    self._bytes_left.eq(self._bytes_left - 1),
+                    bytes_left.eq(bytes_left - 1),
                 ]
-                with m.If(self._bytes_left == 0):
-                    m.d.sync += [self._written.eq(1), self._bytes_left.eq(self._word_bytes - 1)]
+                with m.If(bytes_left == 0):
+                    m.d.sync += [written.eq(1), bytes_left.eq(word_bytes - 1)]
                 with m.If(self.i.payload.last):
                     m.next = "answer"
-                    with m.If(self._bytes_left != 0):
+                    with m.If(bytes_left != 0):
                         m.d.sync += status.eq(Status.MALFORMED)
 
     def _answer(
         self,
         m: Module,
         head: Signal,
-        doing: dict[Command, Signal],
+        opcode_is: dict[Opcode, Signal],
         status: Signal,
-        given: dict[Command, data.View],
+        arguments_of: dict[Opcode, data.View],
     ) -> None:
         """Header and status, then what was asked for."""
-        registers, nonce = given[Command.REGISTERS], given[Command.SYNC]
+        registers, nonce = arguments_of[Opcode.REGISTERS], arguments_of[Opcode.SYNC]
         size, left = Signal(16), Signal(16)
         place, part = Signal(range(HEADER_BYTES + 1)), Signal(range(REGISTER_BYTES))
         # The bytes to come of the nonce, or of a register; `number` is one ahead.
@@ -243,19 +247,21 @@ class Commands(wiring.Component):
         with m.State("answer"):
             m.d.sync += [size.eq(0), place.eq(0), part.eq(0), self.number.eq(registers.first)]
             with m.If(good):
-                with m.If(doing[Command.SYNC]):
+                with m.If(opcode_is[Opcode.SYNC]):
                     m.d.sync += size.eq(len(nonce.as_value()) // 8)
-                with m.If(doing[Command.REGISTERS]):
+                with m.If(opcode_is[Opcode.REGISTERS]):
                     m.d.sync += size.eq(registers.count * REGISTER_BYTES)
-                with m.If(doing[Command.READ]):
+                with m.If(opcode_is[Opcode.READ]):
                     m.d.sync += size.eq(self.size)
                     m.d.comb += self.start.eq(1)
             m.next = "response"
         with m.State("response"):
-            m.d.sync += [left.eq(size), rest.eq(Mux(doing[Command.SYNC], nonce.as_value(), self.value))]
+            m.d.sync += [left.eq(size), rest.eq(Mux(opcode_is[Opcode.SYNC], nonce.as_value(), self.value))]
             m.d.comb += self.o.valid.eq(1)
             with m.Switch(place):
-                answer = (head[:8] | RESPONSE, head[8:16], head[16:24], length[:8], length[8:16], status)
+                header = data.View(layout(HEADER), head)
+                sequence = header.sequence
+                answer = (header.type | RESPONSE, sequence[:8], sequence[8:], length[:8], length[8:16], status)
                 for i, byte in enumerate(answer):
                     with m.Case(i):
                         m.d.comb += self.o.payload.data.eq(byte)
@@ -269,7 +275,7 @@ class Commands(wiring.Component):
                         m.next = "body"
         with m.State("body"):
             m.d.comb += [self.o.valid.eq(1), self.o.payload.data.eq(rest[:8]), self.o.payload.last.eq(left == 1)]
-            with m.If(doing[Command.READ]):
+            with m.If(opcode_is[Opcode.READ]):
                 m.d.comb += [
                     self.o.payload.data.eq(self.i_bytes.payload),
                     self.o.valid.eq(self.i_bytes.valid),

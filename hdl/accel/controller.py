@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller: runs over resident operands, one after the other without a gap, results into memory."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import ResultRow, Tile
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.protocol import RUN_WIDTH
 
-from .ports import RUN_WIDTH, Figures, RunArguments
+from .ports import Figures, RunArguments
 
 
 class Controller(wiring.Component):
@@ -30,8 +33,8 @@ class Controller(wiring.Component):
         Number of the last run that was taken, and of the last one whose results are complete.
     o_tile : Out(stream of Tile)
     o_x, o_w : Out(stream of addresses)
-        To the array, and to the operand memories; an order leaves with the first addresses of its tile. Queues must
-        be behind all of them: `ready` of one acts on `valid` of the others.
+        To the array, and to the operand memories; a tile descriptor leaves with the first addresses of its tile.
+        Queues must be behind all of them: `ready` of one acts on `valid` of the others.
     step : In(1)
         The array takes a step.
     resident : In(1)
@@ -68,7 +71,7 @@ class Controller(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         waiting, queued = Signal(RunArguments), Signal()
         run, feeding = Signal(RunArguments), Signal()
@@ -89,30 +92,30 @@ class Controller(wiring.Component):
         return m
 
     def _feed(self, m: Module, run: Signal, feeding: Signal, starts: Signal, ends: Signal) -> Signal:
-        """Order tiles and read their operands. Returns how many tiles of the run went before this one."""
+        """Issue tiles and read their operands. Returns how many tiles of the run went before this one."""
         config = self.config
         address = range(config.depth)
         x_base, w_base, step = Signal(address), Signal(address), Signal(address)
         m_tile, n_tile, tiles = Signal(16), Signal(16), Signal(16)
         last_m, last_n, last_step = m_tile == run.m_tiles - 1, n_tile == run.n_tiles - 1, step == run.steps - 1
         half = run.run[0]
-        order = self.o_tile
-        # The order goes with the first address of its tile: the queue behind it decides when there is a place.
+        tile = self.o_tile
+        # The descriptor goes with the first address of its tile: the queue behind it decides when there is room.
         free = Signal()
         moves = Signal()
         m.d.comb += [
-            free.eq((step != 0) | order.ready),
+            free.eq((step != 0) | tile.ready),
             self.o_x.payload.eq(Cat((x_base + step)[: len(x_base)], half)),
             self.o_w.payload.eq(Cat((w_base + step)[: len(w_base)], half)),
             self.o_x.valid.eq(feeding & free & self.o_w.ready),
             self.o_w.valid.eq(feeding & free & self.o_x.ready),
-            order.valid.eq(feeding & (step == 0) & self.o_x.ready & self.o_w.ready),
+            tile.valid.eq(feeding & (step == 0) & self.o_x.ready & self.o_w.ready),
             moves.eq(feeding & free & self.o_x.ready & self.o_w.ready),
             ends.eq(moves & last_step & last_n & last_m),
-            order.payload.steps.eq(run.steps),
-            order.payload.threads.eq(run.threads),
-            order.payload.rows.eq(Mux(last_m, run.rows, config.array.rows)),
-            order.payload.cols.eq(Mux(last_n, run.cols, config.array.cols)),
+            tile.payload.steps.eq(run.steps),
+            tile.payload.threads.eq(run.threads),
+            tile.payload.rows.eq(Mux(last_m, run.rows, config.array.rows)),
+            tile.payload.cols.eq(Mux(last_n, run.cols, config.array.cols)),
         ]
         with m.If(moves):
             m.d.sync += step.eq(step + 1)
@@ -127,7 +130,7 @@ class Controller(wiring.Component):
         return tiles
 
     def _collect(self, m: Module, run: Signal, ends: Signal, before: Signal) -> None:
-        """Write rows of results; a run is finished when all its tiles have been ordered and have come back."""
+        """Write rows of results; a run is finished when all its tiles have been issued and have come back."""
         # Of the two runs that can be unfinished each has its own half.
         expected = [Signal(16, name=f"expected_{half}") for half in range(2)]
         known = [Signal(name=f"known_{half}") for half in range(2)]

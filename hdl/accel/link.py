@@ -4,29 +4,20 @@
 Of the framings that keep a delimiter unique this one (SLIP) needs no look-ahead, so no memory on the way out.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.params.protocol import CRC, END, ESC, ESC_END, ESC_ESC, HEADER
+from sysmt.hdl.params.protocol import END, ESC, ESC_END, ESC_ESC, HEADER
 
-HEADER_BYTES, CRC_BYTES = HEADER.size, CRC.size
+from .ports import CRC_BYTES, HEADER_BYTES
 
-
-class Packet(data.Struct):
-    """One byte of a frame between its delimiters, without checksum.
-
-    Members
-    -------
-    data : unsigned(8)
-    last : unsigned(1)
-        The last byte of its frame.
-    """
-
-    data: 8
-    last: 1
+Packet = data.StructLayout({"data": unsigned(8), "last": unsigned(1)})
+"""One byte of a frame between its delimiters, without checksum; `last` is high for the last byte of its frame."""
 
 
 class FrameReceiver(wiring.Component):
@@ -57,7 +48,7 @@ class FrameReceiver(wiring.Component):
         self.slot, self.slots = slot, slots
         super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(Packet)), "dropped": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.frames = frames = Memory(shape=8, depth=self.slot * self.slots, init=[])
         m.submodules.crc = crc = CRC32_ISO_HDLC().create()
@@ -66,7 +57,7 @@ class FrameReceiver(wiring.Component):
         # Place of the last byte of the frame in every slot.
         last_of = Signal(data.ArrayLayout(range(self.slot), self.slots))
 
-        count, length = Signal(range(self.slot + 1)), Signal(16)
+        count, length = Signal(range(self.slot + 1)), Signal(HEADER.fields["length"].width)
         escaped, bad = Signal(), Signal()
         byte, takes = Signal(8), Signal()
         m.d.comb += [
@@ -105,10 +96,9 @@ class FrameReceiver(wiring.Component):
             with m.Else():
                 m.d.sync += bad.eq(1)
             with m.Switch(count):
-                with m.Case(3):
-                    m.d.sync += length[:8].eq(byte)
-                with m.Case(4):
-                    m.d.sync += length[8:].eq(byte)
+                for i in range(len(length) // 8):
+                    with m.Case(HEADER.offsets["length"] // 8 + i):
+                        m.d.sync += length.word_select(i, 8).eq(byte)
         with m.If(commit):
             m.d.sync += [fill.eq(fill + 1), last_of[fill].eq(count - (CRC_BYTES + 1))]
         m.d.sync += held.eq(held + commit - release)
@@ -143,10 +133,10 @@ class FrameTransmitter(wiring.Component):
 
     block = "link"
 
-    i: In(stream.Signature(Packet))
-    o: Out(stream.Signature(8))
+    def __init__(self):
+        super().__init__({"i": In(stream.Signature(Packet)), "o": Out(stream.Signature(8))})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.crc = crc = CRC32_ISO_HDLC().create()
         moves = ~self.o.valid | self.o.ready

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rows of results as bytes: 32-bit sums, little end first, or one requantised byte per output."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -56,24 +58,24 @@ class ResultReader(wiring.Component):
             | (table if config.requantize else {})
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
-        config, order = self.config, self.arguments
+        config, request = self.config, self.arguments
         cols, acc_width = config.array.cols, config.array.pe.acc_width
-        requantized = order.flags.requantize if config.requantize else 0
+        requantized = request.flags.requantize if config.requantize else 0
         row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))
         total = Signal(signed(32))
         done = Signal()
         m.d.comb += [
-            self.size.eq((order.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)),
-            self.o_row.payload.eq(Cat(row[: (config.result_rows - 1).bit_length()], order.run[0])),
+            self.size.eq((request.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)),
+            self.o_row.payload.eq(Cat(row[: (config.result_rows - 1).bit_length()], request.run[0])),
         ]
         if config.requantize:
-            self._requantize(m, total, col, done)
+            go, scaled = self._requantize(m, total, col, done)
         with m.FSM(name="state"):
             with m.State("idle"):
-                m.d.sync += [row.eq(order.first), left.eq(order.rows), col.eq(0)]
-                with m.If(self.start & (order.rows != 0)):
+                m.d.sync += [row.eq(request.first), left.eq(request.rows), col.eq(0)]
+                with m.If(self.start & (request.rows != 0)):
                     m.next = "row"
             with m.State("row"):
                 m.d.comb += self.o_row.valid.eq(1)
@@ -87,7 +89,7 @@ class ResultReader(wiring.Component):
                 m.d.comb += [self.o.valid.eq(1), self.o.payload.eq(total[:8])]
                 with m.If(requantized):
                     if config.requantize:
-                        m.d.comb += [self._go.eq(1), self.o.valid.eq(self._valid), self.o.payload.eq(self._byte)]
+                        m.d.comb += [go.eq(1), self.o.valid.eq(scaled.valid), self.o.payload.eq(scaled.payload)]
                     m.d.comb += done.eq(self.o.valid & self.o.ready)
                 with m.Elif(self.o.ready):
                     m.d.comb += done.eq(byte == SUM_BYTES - 1)
@@ -103,30 +105,33 @@ class ResultReader(wiring.Component):
                             m.next = "idle"
         return m
 
-    def _requantize(self, m: Module, total: Signal, col: Signal, done: Signal) -> None:
-        """Per column: the channel from the table, then the sum through the requantiser."""
-        order = self.arguments
+    def _requantize(self, m: Module, total: Signal, col: Signal, done: Signal) -> tuple[Signal, Any]:
+        """Per column: the channel from the table, then the sum through the requantiser.
+
+        Returns what starts it, to be driven, and the stream of its result.
+        """
+        request = self.arguments
         m.submodules.requantizer = unit = Requantizer()
-        self._go, self._valid, self._byte = Signal(), unit.o.valid, unit.o.payload
-        asked, given = Signal(), Signal()
-        channel = (order.channel + col)[: (self.config.channels - 1).bit_length()]
+        go, asked, given = Signal(), Signal(), Signal()
+        channel = (request.channel + col)[: (self.config.channels - 1).bit_length()]
         m.d.comb += [
-            unit.double.eq(order.flags.double),
-            unit.zero_point.eq(order.zero_point),
-            unit.low.eq(order.low),
-            unit.high.eq(order.high),
-            self.o_channel.payload.eq(Cat(channel, order.run[0])),
-            self.o_channel.valid.eq(self._go & ~asked),
+            unit.double.eq(request.flags.double),
+            unit.zero_point.eq(request.zero_point),
+            unit.low.eq(request.low),
+            unit.high.eq(request.high),
+            self.o_channel.payload.eq(Cat(channel, request.run[0])),
+            self.o_channel.valid.eq(go & ~asked),
             unit.i.payload.sum.eq(total),
             unit.i.payload.channel.eq(self.i_channel.payload),
             unit.i.valid.eq(self.i_channel.valid & ~given),
             self.i_channel.ready.eq(done),
-            unit.o.ready.eq(self._go & self.o.ready),
+            unit.o.ready.eq(go & self.o.ready),
         ]
         with m.If(self.o_channel.valid & self.o_channel.ready):
             m.d.sync += asked.eq(1)
         with m.If(unit.i.valid & unit.i.ready):
             m.d.sync += given.eq(1)
-        with m.If(done & self._go):
+        with m.If(done & go):
             m.d.comb += self.overflow.eq(unit.overflow)
             m.d.sync += [asked.eq(0), given.eq(0)]
+        return go, unit.o

@@ -2,6 +2,7 @@
 """The registers that the host reads: identity, status, counters, 32 bits each."""
 
 from importlib.metadata import version
+from typing import Any
 
 from amaranth.hdl import C, Cat, Module, Signal, Value
 from amaranth.lib import wiring
@@ -10,9 +11,10 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.array.ports import Counters
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.counters import array_counters
-from sysmt.hdl.params.registers import identity, registers
+from sysmt.hdl.params.protocol import RUN_WIDTH
+from sysmt.hdl.params.registers import FIGURES, STATE, identity, registers
 
-from .ports import RUN_WIDTH, Figures
+from .ports import Figures
 
 
 class Registers(wiring.Component):
@@ -57,9 +59,8 @@ class Registers(wiring.Component):
             | ({"counters": In(Counters(config.array.pe))} if config.array.counters else {})
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
-        pe = self.config.array.pe
         frames, received, overflows = Signal(16), Signal(16), Signal(16)
         m.d.sync += [
             frames.eq(frames + self.dropped),
@@ -67,17 +68,20 @@ class Registers(wiring.Component):
             overflows.eq(overflows + self.overflow),
         ]
         words: dict[str, Value] = {name: C(word, 32) for name, word in identity(self.config, version("sysmt")).items()}
-        words["runs"] = Cat(self.issued, self.finished)
-        words["status"] = Cat(self.busy, self.refused)
-        words["errors"] = Cat(frames, received)
-        words["overflows"] = overflows
-        words |= {name: self.figures[name] for name in ("steps", "span", "cycles")}
+        fields: dict[str, dict[str, Value]] = {
+            "runs": {"issued": self.issued, "finished": self.finished},
+            "status": {"busy": self.busy, "refused": self.refused},
+            "errors": {"frames": frames, "bytes": received},
+            "overflows": {"overflows": overflows},
+        }
+        words |= {name: Cat(fields[name][field] for field in STATE[name].fields) for name in fields}
+        words |= {name: self.figures[name] for name in FIGURES}
         if self.config.array.counters:
-            for name in array_counters(pe):
+            for name in array_counters(self.config.array.pe):
                 words[f"array_{name}_low"] = self.counters[name][:32]
                 words[f"array_{name}_high"] = self.counters[name][32:]
         with m.Switch(self.number):
-            for number, name in enumerate(registers(pe)):
+            for number, name in enumerate(registers(self.config.array.pe)):
                 if name in words:
                     with m.Case(number):
                         m.d.sync += self.value.eq(words[name])

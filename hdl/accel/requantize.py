@@ -4,6 +4,8 @@
 Bit for bit `sysmt.sim.golden.requantize`.
 """
 
+from typing import Any
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,11 +16,8 @@ PART = 16
 STRIDE = 8
 
 
-class Sum(data.StructLayout):
-    """A sum and how its channel is scaled."""
-
-    def __init__(self):
-        super().__init__({"sum": signed(32), "channel": Channel})
+Sum = data.StructLayout({"sum": signed(32), "channel": Channel})
+"""A sum and how its channel is scaled."""
 
 
 class Requantizer(wiring.Component):
@@ -51,15 +50,20 @@ class Requantizer(wiring.Component):
 
     LATENCY = (12, 51)
 
-    i: In(stream.Signature(Sum()))
-    double: In(1)
-    zero_point: In(signed(16))
-    low: In(signed(16))
-    high: In(signed(16))
-    o: Out(stream.Signature(8))
-    overflow: Out(1)
+    def __init__(self):
+        super().__init__(
+            {
+                "i": In(stream.Signature(Sum)),
+                "double": In(1),
+                "zero_point": In(signed(16)),
+                "low": In(signed(16)),
+                "high": In(signed(16)),
+                "o": Out(stream.Signature(8)),
+                "overflow": Out(1),
+            }
+        )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         # One register for the value, the magnitude of its product, and what is left of it after rounding.
         value = Signal(signed(64))

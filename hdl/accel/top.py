@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator: link, commands, buffers, controller and array; and the same behind a UART."""
 
+from typing import Any
+
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
@@ -68,7 +70,7 @@ class Accelerator(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         m.submodules.receiver = receiver = FrameReceiver(config.slot, config.slots)
@@ -175,22 +177,17 @@ class UARTAccelerator(wiring.Component):
     -------
     rx, tx : In(1), Out(1)
     busy, error : Out(1)
-        For two lamps.
+        For two LEDs.
     """
 
     block = "link"
     parts = {"receiver": UARTReceiver, "transmitter": UARTTransmitter, "accelerator": Accelerator}
 
-    rx: In(1, init=1)
-    tx: Out(1, init=1)
-    busy: Out(1)
-    error: Out(1)
-
     def __init__(self, config: AccelConfig):
         self.config = config
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.receiver = receiver = UARTReceiver(self.config.divisor)
         m.submodules.transmitter = transmitter = UARTTransmitter(self.config.divisor)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A UART, 8 bits, no parity, one stop bit: the byte transport that every board has."""
 
+from typing import Any
+
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
@@ -44,15 +46,11 @@ class UARTReceiver(wiring.Component):
 
     block = "link"
 
-    rx: In(1, init=1)
-    o: Out(stream.Signature(8))
-    error: Out(1)
-
     def __init__(self, divisor: int):
         self.divisor = _checked(divisor)
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "o": Out(stream.Signature(8)), "error": Out(1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         line = Signal(init=1)
         m.submodules.synchronizer = FFSynchronizer(self.rx, line, init=1)
@@ -113,14 +111,11 @@ class UARTTransmitter(wiring.Component):
 
     block = "link"
 
-    i: In(stream.Signature(8))
-    tx: Out(1, init=1)
-
     def __init__(self, divisor: int):
         self.divisor = _checked(divisor)
-        super().__init__()
+        super().__init__({"i": In(stream.Signature(8)), "tx": Out(1, init=1)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: Any) -> Module:
         m = Module()
         timer = Signal(range(self.divisor))
         frame = Signal(BITS + 1, init=(1 << (BITS + 1)) - 1)

@@ -11,7 +11,7 @@ from sysmt.hdl.pe.ports import activations, weights
 
 
 class Tile(data.StructLayout):
-    """The order for one tile, on `i_tile`; the operands of `steps` steps follow on `i_x` and `i_w`.
+    """The tile descriptor, on `i_tile`; the operands of `steps` steps follow on `i_x` and `i_w`.
 
     Members
     -------

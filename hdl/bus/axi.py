@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """AXI4 and AXI4-Lite (AMBA AXI and ACE Protocol Specification, ARM IHI 0022)."""
 
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .signature import BusSignature, positive, width
@@ -36,7 +37,7 @@ class AXI4(BusSignature):
         positive("addr_width", addr_width, 64)
         width("data_width", data_width, tuple(8 << i for i in range(8)))
         positive("id_width", id_width, 32)
-        members = {}
+        members: dict[str, wiring.Member] = {}
         for channel in ("aw", "ar"):
             members |= {
                 f"{channel}id": Out(id_width),
@@ -81,7 +82,7 @@ class AXI4Lite(BusSignature):
     def __init__(self, addr_width: int, data_width: int = 32):
         positive("addr_width", addr_width, 64)
         width("data_width", data_width, (32, 64))
-        members = {}
+        members: dict[str, wiring.Member] = {}
         for channel in ("aw", "ar"):
             members |= {
                 f"{channel}addr": Out(addr_width),

@@ -15,7 +15,7 @@ from .array import ArrayConfig
 from .checks import in_range, one_of, power_of_two
 from .config import Config
 from .pe import W_WIDTH, X_WIDTH
-from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Command
+from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Opcode
 
 MAX_BAUD_ERROR = 0.02
 """Ten bits drift by a fifth of a bit: a receiver that samples in the middle still has half of its margin."""
@@ -98,7 +98,7 @@ class AccelConfig(Config):
     @property
     def frame_data(self) -> int:
         """Bytes of data that one frame carries in either direction."""
-        return self.slot - HEADER.size - ARGUMENTS[Command.WRITE].size - CRC.size
+        return self.slot - HEADER.size - ARGUMENTS[Opcode.WRITE].size - CRC.size
 
     @property
     def x_bytes(self) -> int:

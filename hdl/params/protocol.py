@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The link protocol, version 1: its numbers and layouts, for gates and host alike. Plain Python.
+"""The link protocol, version 1: its numbers and fields, for hardware and host alike. Plain Python.
 
 Below it is any pair of byte streams that keep bytes in order and may damage them: a UART, SPI, USB, a TCP connection.
 
@@ -32,16 +32,23 @@ orders a run when all its writes are answered.
 """
 
 import enum
-import struct
+
+from .fields import Field, PackedRecord
 
 VERSION = 1
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
 RESPONSE = 0x80
-HEADER = struct.Struct("<BHH")
-CRC = struct.Struct("<I")
+RUN_WIDTH = 16
+"""Bits of a run's number."""
+HEADER = PackedRecord(
+    Field("type", 8, "The command (`Opcode`); of a response, that of its request + 0x80."),
+    Field("sequence", 16, "Number of the request, chosen by the host."),
+    Field("length", 16, "Bytes of the payload."),
+)
+CRC = PackedRecord(Field("crc", 32, "CRC-32 (ISO-HDLC) over type to payload."))
 
 
-class Command(enum.IntEnum):
+class Opcode(enum.IntEnum):
     """Type of a request."""
 
     SYNC = 1
@@ -71,15 +78,48 @@ class Target(enum.IntEnum):
     TABLE = 2
 
 
-NONCE_BYTES = 4
 ARGUMENTS = {
-    Command.SYNC: struct.Struct(f"<{NONCE_BYTES}s"),
-    Command.REGISTERS: struct.Struct("<BB"),  # first, count
-    Command.WRITE: struct.Struct("<HBH"),  # run, target, address; words follow
-    Command.RUN: struct.Struct("<HHHHHHB"),  # run, steps, m_tiles, n_tiles, rows, cols, threads as a power of two
-    Command.READ: struct.Struct("<HHHHhhhB"),  # run, first, rows, channel, zero_point, low, high, flags
+    Opcode.SYNC: PackedRecord(Field("nonce", 32, "Any number; the response repeats it.")),
+    Opcode.REGISTERS: PackedRecord(
+        Field("first", 8, "Number of the first register."),
+        Field("count", 8, "How many registers; the response holds 32 bits of each."),
+    ),
+    Opcode.WRITE: PackedRecord(
+        Field("run", RUN_WIDTH, "The run whose half of the memory is written."),
+        Field("target", 8, "The memory (`Target`)."),
+        Field("address", 16, "First word; the words follow the arguments, whole and in order."),
+    ),
+    Opcode.RUN: PackedRecord(
+        Field("run", RUN_WIDTH, "Number of the run: a product over `m_tiles` x `n_tiles` tiles of resident operands."),
+        Field("steps", 16, "Steps of each tile."),
+        Field("m_tiles", 16, "Rows of tiles."),
+        Field("n_tiles", 16, "Columns of tiles; tiles are computed one row of tiles after the other."),
+        Field("rows", 16, "Outputs that count in each tile of the last row of tiles."),
+        Field("cols", 16, "Outputs that count in each tile of the last column of tiles."),
+        Field("threads", 8, "Threads to run on, as a power of two: 0 for one thread, 1 for two, 2 for four."),
+    ),
+    Opcode.READ: PackedRecord(
+        Field("run", RUN_WIDTH, "The run whose results are read."),
+        Field("first", 16, "First row of results; the rows of one tile follow those of the tile before."),
+        Field("rows", 16, "How many rows."),
+        Field("channel", 16, "Entry of the requantiser's table for the first column."),
+        Field("zero_point", 16, "Added after scaling.", signed=True),
+        Field("low", 16, "Smallest requantised value.", signed=True),
+        Field("high", 16, "Largest requantised value.", signed=True),
+        Field("requantize", 1, "1: one byte per result. 0: the sum, 4 bytes.", group="flags"),
+        Field("double", 1, "1: the requantiser's variant that rounds twice. 0: once.", group="flags"),
+        Field("unused", 6, "Zero.", group="flags", reserved=True),
+    ),
 }
-REQUANTIZE, DOUBLE = 1, 2
-"""Flags of READ."""
-CHANNEL = struct.Struct("<iIb")
-"""A word of the requantiser's table: bias, multiplier, shift."""
+"""The arguments that open the payload of a request."""
+CHANNEL = PackedRecord(
+    Field("bias", 32, "Added to the sum.", signed=True),
+    Field("multiplier", 32, "Scale as a 31-bit fraction."),
+    Field("shift", 8, "Power of two of the scale: positive to the left, -31 to 30.", signed=True),
+)
+"""A word of the requantiser's table."""
+
+
+def pack(command: Opcode, /, **arguments: int) -> bytes:
+    """The arguments of a request as bytes; all of them, by name. Raises as `PackedRecord.to_int`."""
+    return ARGUMENTS[command].pack(**arguments)

@@ -1,117 +1,175 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the accelerator's registers are called and how its identity is written in them. Plain Python, for both sides."""
+"""The accelerator's registers: names, fields, and how its configuration is written in them.
+
+Plain Python, for hardware and host alike.
+"""
 
 from sysmt.base.errors import ConfigError
 
 from .accel import AccelConfig
 from .array import DRAINS, ArrayConfig
-from .counters import array_counters
+from .counters import COUNTER_WIDTH, array_counters
+from .fields import Field, PackedRecord
 from .pe import TARGETS, PEConfig, kind_of, kinds
-from .protocol import VERSION
+from .protocol import RUN_WIDTH, VERSION
 
 MAGIC = int.from_bytes(b"SyMT", "little")
 
-IDENTITY = (
-    "magic",
-    "protocol",
-    "version",
-    "fingerprint_low",
-    "fingerprint_high",
-    "geometry",
-    "element",
-    "operands",
-    "results",
-    "frames",
-    "link",
-)
-STATE = ("runs", "status", "errors", "overflows", "steps", "span", "cycles")
-HEAD = (*IDENTITY, *STATE)
-"""The registers that every accelerator has, at the same places; the counters of its array follow (`registers`)."""
+FIGURES = ("steps", "span", "cycles")
+"""Counters of the controller, 32 bits."""
 
 
-def registers(pe: PEConfig) -> tuple[str, ...]:
-    """Names of all registers of an accelerator with these PEs, in the order of their addresses."""
-    return (*HEAD, *(f"array_{name}_{part}" for name in array_counters(pe) for part in ("low", "high")))
+OPTIONS_LOW = 5
+"""Bits of `PEConfig.options` in the first field of `element`; the others follow in its last."""
 
 
-def _pack(*fields: tuple[int, int]) -> int:
-    """Fields (value, bits), lowest first."""
-    word = place = 0
-    for value, bits in fields:
-        word |= value << place
-        place += bits
-    return word
+def _word(name: str, text: str) -> PackedRecord:
+    return PackedRecord(Field(name, 32, text))
 
 
-def _unpack(word: int, *widths: int) -> list[int]:
-    values = []
-    for bits in widths:
-        values.append(word & ((1 << bits) - 1))
-        word >>= bits
-    return values
+IDENTITY = {
+    "magic": _word("magic", "`SyMT` in ASCII, first letter in the lowest byte."),
+    "protocol": _word("protocol", "Version of the link protocol."),
+    "version": PackedRecord(
+        Field("patch", 8, "Version of sysmt: third number."),
+        Field("minor", 8, "Second number."),
+        Field("major", 8, "First number."),
+    ),
+    "fingerprint_low": _word("fingerprint_low", "Fingerprint of the configuration: low half."),
+    "fingerprint_high": _word("fingerprint_high", "High half."),
+    "geometry": PackedRecord(Field("rows", 16, "Rows of the array."), Field("cols", 16, "Columns of the array.")),
+    "element": PackedRecord(
+        Field("options_low", OPTIONS_LOW, "What only this kind of PE has, as `PEConfig.options` packs it: low bits."),
+        Field("acc_width", 6, "Bits of an accumulator."),
+        Field("pipeline", 2, "Pipeline registers of a PE."),
+        Field("target", 1, "What the RTL is written for: position in `TARGETS`."),
+        Field("dsp", 1, "PEs use DSP blocks."),
+        Field("drain", 1, "How results leave the array: position in `DRAINS`."),
+        Field("counters", 1, "The array counts events."),
+        Field("threads", 3, "Threads of a PE."),
+        Field("kind", 4, "Kind of PE: its `CODE`."),
+        Field("options_high", 8, "The other bits of what only this kind of PE has."),
+    ),
+    "operands": _word("depth", "Steps in one half of an operand memory."),
+    "results": _word("result_rows", "Rows in one half of the result memory."),
+    "frames": PackedRecord(
+        Field("slot", 16, "Bytes of the longest frame, without delimiters and escapes."),
+        Field("slots", 16, "Frames that the device can hold: the host's credit."),
+    ),
+    "link": PackedRecord(
+        Field("divisor", 16, "Clocks per bit of the UART."),
+        Field("channels", 8, "Entries in one half of the requantiser's table, as a power of two, + 1."),
+        Field("requantize", 1, "The device has a requantiser."),
+    ),
+}
+"""The registers that say what the device is."""
+STATE = {
+    "runs": PackedRecord(
+        Field("issued", RUN_WIDTH, "The last run that the device took."),
+        Field("finished", RUN_WIDTH, "The last run whose results are complete."),
+    ),
+    "status": PackedRecord(
+        Field("busy", 1, "A run is unfinished."),
+        Field("refused", 1, "The array refused a tile since reset."),
+    ),
+    "errors": PackedRecord(
+        Field("frames", 16, "Bad frames dropped since reset, wrapping."),
+        Field("bytes", 16, "Bytes dropped by the transport since reset, wrapping."),
+    ),
+    "overflows": PackedRecord(Field("overflows", 16, "Sums beyond 32 bits in the requantiser since reset, wrapping.")),
+    "steps": _word("steps", "Steps that the array took since reset, wrapping."),
+    "span": _word("span", "Cycles from the first step to the last of runs without a gap between them, wrapping."),
+    "cycles": _word("cycles", "Cycles from the first step to the last row of results, wrapping."),
+}
+"""The registers that say what the device did."""
+HEAD = IDENTITY | STATE
+"""The registers that every accelerator has, in the order of their numbers; the counters of its array follow."""
+NUMBERS = {name: number for number, name in enumerate(HEAD)}
 
 
-_ELEMENT = (5, 6, 2, 1, 1, 1, 1, 3, 4, 8)
-"""Bits of the fields of `element`, lowest first: what only this kind of PE has lies at both ends."""
+def registers(pe: PEConfig) -> dict[str, PackedRecord]:
+    """All registers of an accelerator with these PEs by name, in the order of their numbers."""
+    halves = (("low", "bits 0 to 31"), ("high", f"bits 32 to {COUNTER_WIDTH - 1}"))
+    return HEAD | {
+        f"array_{name}_{part}": _word(f"{name}_{part}", f"Counter `{name}` of the array: {half}.")
+        for name in array_counters(pe)
+        for part, half in halves
+    }
 
 
 def identity(config: AccelConfig, version: str) -> dict[str, int]:
     """The words of the identity registers."""
     array, pe = config.array, config.array.pe
-    element = (
-        pe.options & 31,
-        pe.acc_width,
-        pe.pipeline,
-        TARGETS.index(pe.target),
-        pe.dsp,
-        DRAINS.index(array.drain),
-        array.counters,
-        pe.threads,
-        pe.CODE,
-        pe.options >> 5,
-    )
-    words = (
-        MAGIC,
-        VERSION,
-        _pack(*((int(part), 8) for part in reversed((version.split(".") + ["0", "0"])[:3]))),
-        config.fingerprint & 0xFFFFFFFF,
-        config.fingerprint >> 32,
-        _pack((array.rows, 16), (array.cols, 16)),
-        _pack(*zip(element, _ELEMENT, strict=True)),
-        config.depth,
-        config.result_rows,
-        _pack((config.slot, 16), (config.slots, 16)),
-        _pack((config.divisor, 16), (config.channels.bit_length(), 8), (config.requantize, 1)),
-    )
-    return dict(zip(IDENTITY, words, strict=True))
+    major, minor, patch = (int(part) for part in (version.split(".") + ["0", "0"])[:3])
+    values = {
+        "magic": {"magic": MAGIC},
+        "protocol": {"protocol": VERSION},
+        "version": {"patch": patch, "minor": minor, "major": major},
+        "fingerprint_low": {"fingerprint_low": config.fingerprint & 0xFFFFFFFF},
+        "fingerprint_high": {"fingerprint_high": config.fingerprint >> 32},
+        "geometry": {"rows": array.rows, "cols": array.cols},
+        "element": {
+            "options_low": pe.options % (1 << OPTIONS_LOW),
+            "acc_width": pe.acc_width,
+            "pipeline": pe.pipeline,
+            "target": TARGETS.index(pe.target),
+            "dsp": pe.dsp,
+            "drain": DRAINS.index(array.drain),
+            "counters": array.counters,
+            "threads": pe.threads,
+            "kind": pe.CODE,
+            "options_high": pe.options >> OPTIONS_LOW,
+        },
+        "operands": {"depth": config.depth},
+        "results": {"result_rows": config.result_rows},
+        "frames": {"slot": config.slot, "slots": config.slots},
+        "link": {
+            "divisor": config.divisor,
+            "channels": config.channels.bit_length(),
+            "requantize": config.requantize,
+        },
+    }
+    return {name: record.to_int(values[name]) for name, record in IDENTITY.items()}
 
 
 def config_of(words: dict[str, int]) -> AccelConfig:
-    """The configuration that identity words describe; refused when they contradict the fingerprint beside them."""
-    low, acc_width, pipeline, target, dsp, drain, counters, threads, code, high = _unpack(words["element"], *_ELEMENT)
-    rows, cols = _unpack(words["geometry"], 16, 16)
-    slot, slots = _unpack(words["frames"], 16, 16)
-    divisor, channels, requantize = _unpack(words["link"], 16, 8, 1)
+    """The configuration that identity words describe.
+
+    Raises
+    ------
+    ConfigError
+        They describe none, or contradict the fingerprint beside them.
+    """
+    geometry, element, frames, link = (
+        IDENTITY[name].from_int(words[name]) for name in ("geometry", "element", "frames", "link")
+    )
     try:
-        kind = next(name for name in kinds() if code == kind_of(name).CODE)
+        kind = next(name for name in kinds() if element["kind"] == kind_of(name).CODE)
+        options = element["options_low"] | element["options_high"] << OPTIONS_LOW
         pe = PEConfig(
             kind=kind,
-            **kind_of(kind).options_of(low | high << 5),
-            threads=threads,
-            acc_width=acc_width,
-            pipeline=pipeline,
-            target=TARGETS[target],
-            dsp=bool(dsp),
+            **kind_of(kind).options_of(options),
+            threads=element["threads"],
+            acc_width=element["acc_width"],
+            pipeline=element["pipeline"],
+            target=TARGETS[element["target"]],
+            dsp=bool(element["dsp"]),
         )
         config = AccelConfig(
-            array=ArrayConfig(rows=rows, cols=cols, pe=pe, drain=DRAINS[drain], counters=bool(counters)),
+            array=ArrayConfig(
+                rows=geometry["rows"],
+                cols=geometry["cols"],
+                pe=pe,
+                drain=DRAINS[element["drain"]],
+                counters=bool(element["counters"]),
+            ),
             depth=words["operands"],
             result_rows=words["results"],
-            slot=slot,
-            slots=slots,
-            requantize=bool(requantize),
-            channels=1 << (channels - 1),
-            divisor=divisor,
+            slot=frames["slot"],
+            slots=frames["slots"],
+            requantize=bool(link["requantize"]),
+            channels=1 << (link["channels"] - 1),
+            divisor=link["divisor"],
         )
     except (ConfigError, IndexError, ValueError, StopIteration) as error:
         message = f"identity of the board cannot be understood ({error}); flash a bitstream of this version"
@@ -126,4 +184,4 @@ def config_of(words: dict[str, int]) -> AccelConfig:
 
 def version_of(words: dict[str, int]) -> str:
     """The generator's version, as text."""
-    return ".".join(str(part) for part in reversed(_unpack(words["version"], 8, 8, 8)))
+    return "{major}.{minor}.{patch}".format(**IDENTITY["version"].from_int(words["version"]))

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The multipliers of target `fpga`: the same digits, multiplied on carry chains or in DSP blocks, registers between.
+"""The multipliers of target `fpga`: the same nibbles, multiplied on carry chains or in DSP blocks, registers between.
 
 A LUT and its flip-flop come as a pair in an FPGA, so a register costs little, and wires are slow: the paths are cut
 where they are longest.
 
-    x, w -> choice of digits -[operands]-> digit x operand -[products]-> shift and sum -> the PE's own register
+    x, w -> choice of nibbles -[operands]-> nibble x operand -[products]-> shift and sum -> the PE's own register
                                pipeline >= 2               pipeline = 3                    pipeline >= 1
 """
 
@@ -30,7 +30,7 @@ class _Fpga(Multiplier):
         return delay_line(m, value, self.enable, name, reset_less=True, cycles=cycles)
 
     def _times(self, m: Module, a: Value, b: Value, name: str) -> Value:
-        """The product of a digit and an operand, in any order: the digit is the shorter."""
+        """The product of a nibble and an operand, in any order: the nibble is the shorter."""
         before, behind = self._stages
         held = []
         for operand, side in ((a, "a"), (b, "b")):
@@ -40,19 +40,19 @@ class _Fpga(Multiplier):
         return self._late(m, product, behind, f"{name}_product").as_signed()
 
     def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
-        """The sum of the products, each times 16 for every one of its digits that is heavy."""
+        """The sum of the products, each times 16 for every one of its nibbles that is a high one."""
         total: Value = Const(0, 1)
         for i, (product, flags) in enumerate(terms):
             for j, flag in enumerate(flags):
-                heavy = self._late(m, flag, sum(self._stages), f"heavy_{i}_{j}")
-                product = Mux(heavy, Cat(Const(0, 4), product).as_signed(), product)
+                is_high = self._late(m, flag, sum(self._stages), f"heavy_{i}_{j}")
+                product = Mux(is_high, Cat(Const(0, 4), product).as_signed(), product)
             total = product if i == 0 else total + product
         # With registers behind, the accumulator's clock enable keeps a product from being added twice.
         m.d.comb += self.product.eq(total if self.config.pipeline else Mux(self.enable, total, 0))
 
 
 class FpgaConventional(_Fpga):
-    """One thread: one product in a DSP block, or one per digit of the activation on carry chains."""
+    """One thread: one product in a DSP block, or one per nibble of the activation on carry chains."""
 
     @property
     def _stages(self) -> tuple[int, int]:

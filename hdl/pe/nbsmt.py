@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """NB-SMT multipliers: 2 or 4 threads on one flexible multiplier (Shomron and Weiser, MICRO 2020, sections 3 and 4).
 
-Two lanes multiply a 4-bit digit with an 8-bit operand each. A thread that has the multiplier to itself takes both, for
-the high and the low digit of its narrow operand, so its product is exact. Threads that collide take one lane each,
-with one digit. With 4 threads each lane is a pair of 4b x 4b multipliers, and three
+Two lanes multiply a 4-bit nibble with an 8-bit operand each. A thread that has the multiplier to itself takes both, for
+the high and the low nibble of its narrow operand, so its product is exact. Threads that collide take one lane each,
+with one nibble. With 4 threads each lane is a pair of 4b x 4b multipliers, and three
 or four colliding threads take one of them each.
 
             narrow: the operand on the 4-bit port (x; w for the W policies)      wide: the other one
-    lane =  digit(narrow) * wide  << (4 if the digit is heavy)
+    lane =  nibble(narrow) * wide  << (4 if it is the high nibble)
 """
 
 from functools import reduce
@@ -47,11 +47,11 @@ class _NbSmt(Multiplier):
         return multiply(m, a, b, len(a) + len(b), self.config.target, name)
 
     def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
-        """The sum of the products, each times 16 for every one of its digits that is heavy."""
+        """The sum of the products, each times 16 for every one of its nibbles that is a high one."""
         weighed = []
         for product, flags in terms:
-            for heavy in flags:
-                product = weigh(product, heavy)
+            for is_high in flags:
+                product = weigh(product, is_high)
             weighed.append(product)
         m.d.comb += self.product.eq(add(m, weighed, self.config.product_width, self.config.target, "sum"))
 
@@ -59,7 +59,7 @@ class _NbSmt(Multiplier):
 class NbSmt2(_NbSmt):
     """Two threads: two multipliers of 4b x 8b.
 
-    Colliding, thread t takes lane t. Alone, a thread has its high digit on lane 0 and its low one on lane 1, so that
+    Colliding, thread t takes lane t. Alone, a thread has its high nibble on lane 0 and its low one on lane 1, so that
     lane 0 rests while operands are narrow, whichever thread they belong to. A lane that rests has zeros on both of
     its ports: it does not toggle with the operands.
     """
@@ -76,9 +76,9 @@ class NbSmt2(_NbSmt):
         return m
 
     def _lane(self, m: Module, lane: int, use: Signal, borrows: Signal, both: Signal) -> tuple:
-        """Lane `lane`: a digit of its own thread, or with `borrows` one of the other, which is alone."""
+        """Lane `lane`: a nibble of its own thread, or with `borrows` one of the other, which is alone."""
         (narrow, wide), (other_narrow, other_wide) = (self._roles(self.x[t], self.w[t]) for t in (lane, 1 - lane))
-        light, heavy, swap, own, other = (
+        is_low, is_high, swap, own, other = (
             Signal(name=f"{name}_{lane}") for name in ("light", "heavy", "swap", "own", "other")
         )
         small = fits(narrow) if self.config.rules.checks_width else Const(0, 1)
@@ -89,31 +89,31 @@ class NbSmt2(_NbSmt):
         if lane == 0:
             empty, other_empty = (~high_nibble(v).any() for v in (narrow, other_narrow))
             m.d.comb += [
-                light.eq(both & small),
-                heavy.eq(use & ~Mux(both, small, empty) & ~swap),
+                is_low.eq(both & small),
+                is_high.eq(use & ~Mux(both, small, empty) & ~swap),
                 own.eq(use & (both | ~empty)),
                 other.eq(borrows & ~other_empty),
             ]
         else:
-            m.d.comb += [light.eq(use & (small | ~both)), heavy.eq(squeezed), own.eq(use), other.eq(borrows)]
+            m.d.comb += [is_low.eq(use & (small | ~both)), is_high.eq(squeezed), own.eq(use), other.eq(borrows)]
         low = low_nibble(narrow)
         if narrow.shape().signed:
             low = Cat(low, low[3] & both).as_signed()
-        digits = [
-            (light, low),
-            (heavy, rounded(narrow, squeezed, self.config.rounding)),
+        nibbles = [
+            (is_low, low),
+            (is_high, rounded(narrow, squeezed, self.config.rounding)),
             (other, low_nibble(other_narrow) if lane else high_nibble(other_narrow)),
         ]
         wides = [(own & ~swap, wide), (other, other_wide)]
         if swapped is not None:
-            digits.append((swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4]))
+            nibbles.append((swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4]))
             wides.append((swap, narrow))
         # `enable` is the last to arrive.
-        digit, operand = Mux(self.enable, self._one_of(digits), 0), self._one_of(wides)
+        nibble, operand = Mux(self.enable, self._one_of(nibbles), 0), self._one_of(wides)
         if lane:
-            return self._times(m, digit, operand, f"m{lane}"), [heavy]
-        # The other way round the high bits of the digit, which are seldom set, pass the most adders.
-        return self._times(m, operand, digit, f"m{lane}"), [~(light | swap)]
+            return self._times(m, nibble, operand, f"m{lane}"), [is_high]
+        # The other way round the high bits of the nibble, which are seldom set, pass the most adders.
+        return self._times(m, operand, nibble, f"m{lane}"), [~(is_low | swap)]
 
     @staticmethod
     def _one_of(choices: list[tuple[Value, Value]]) -> Value:
@@ -152,14 +152,14 @@ class NbSmt4(_NbSmt):
     def _sum(self, m: Module, terms: list[tuple[Value, list[Value]]]) -> None:
         """As for all; a product is weighed and stopped in one choice, where two in a row would be twice the cells."""
         matrix = BitHeap(m, self.config.product_width, "sum")
-        for i, (product, (heavy, other)) in enumerate(terms):
-            light, one, both = (Signal(name=f"{name}_{i}") for name in ("light", "one", "both"))
+        for i, (product, (is_high, other)) in enumerate(terms):
+            is_low, one, both = (Signal(name=f"{name}_{i}") for name in ("light", "one", "both"))
             m.d.comb += [
-                light.eq(self.enable & ~heavy & ~other),
-                one.eq(self.enable & (heavy ^ other)),
-                both.eq(self.enable & heavy & other),
+                is_low.eq(self.enable & ~is_high & ~other),
+                one.eq(self.enable & (is_high ^ other)),
+                both.eq(self.enable & is_high & other),
             ]
-            matrix.add_shifted(product, [(light, 0), (one, 4), (both, 8)])
+            matrix.add_shifted(product, [(is_low, 0), (one, 4), (both, 8)])
         m.d.comb += self.product.eq(matrix.reduce())
 
     @staticmethod
@@ -178,23 +178,26 @@ class NbSmt4(_NbSmt):
         m.d.comb += [x.eq(thread[0]), w.eq(thread[1])]
         narrow, wide = self._roles(x, w)
         if name == "front":
-            digit, heavy = self._squeeze(m, narrow, several, f"{name}_narrow")
+            nibble, is_high = self._squeeze(m, narrow, several, f"{name}_narrow")
         else:
-            squeezed, heavy = self._squeeze(m, narrow, Const(1, 1), f"{name}_narrow")
-            digit, heavy = Mux(several, squeezed, low_nibble(narrow)), several & heavy
-        wide_high, wide_heavy = self._squeeze(m, wide, quad, f"{name}_wide")
+            squeezed, is_high = self._squeeze(m, narrow, Const(1, 1), f"{name}_narrow")
+            nibble, is_high = Mux(several, squeezed, low_nibble(narrow)), several & is_high
+        wide_high, wide_is_high = self._squeeze(m, wide, quad, f"{name}_wide")
         wide_low = low_nibble(wide)
         swapped = self._swapped(narrow, wide)
         if swapped is not None:
             swap = Signal(name=f"{name}_swap")
             m.d.comb += swap.eq(several & ~quad & swapped)
-            digit, heavy = Mux(swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4], digit), heavy & ~swap
+            nibble, is_high = (
+                Mux(swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:4], nibble),
+                is_high & ~swap,
+            )
             wide_high = Mux(swap, high_nibble(narrow), wide_high)
             wide_low = Mux(swap, low_nibble(narrow), wide_low)
         help_narrow, help_wide = self._roles(self.x[helper], self.w[helper])
         # The helper is looked at with `quad` only.
-        help_narrow, help_heavy = self._squeeze(m, help_narrow, Const(1, 1), f"help_{name}_narrow")
-        help_wide, help_wide_heavy = self._squeeze(m, help_wide, Const(1, 1), f"help_{name}_wide")
-        high = self._times(m, digit, wide_high, f"{name}_high")
-        low = self._times(m, Mux(quad, help_narrow, digit), Mux(quad, help_wide, wide_low), f"{name}_low")
-        return [(high, [heavy, wide_heavy]), (low, [Mux(quad, help_heavy, heavy), quad & help_wide_heavy])]
+        help_narrow, help_is_high = self._squeeze(m, help_narrow, Const(1, 1), f"help_{name}_narrow")
+        help_wide, help_wide_is_high = self._squeeze(m, help_wide, Const(1, 1), f"help_{name}_wide")
+        high = self._times(m, nibble, wide_high, f"{name}_high")
+        low = self._times(m, Mux(quad, help_narrow, nibble), Mux(quad, help_wide, wide_low), f"{name}_low")
+        return [(high, [is_high, wide_is_high]), (low, [Mux(quad, help_is_high, is_high), quad & help_wide_is_high])]

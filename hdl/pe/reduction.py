@@ -16,47 +16,47 @@ def fits(operand: Value) -> Value:
 
 
 def low_nibble(operand: Value) -> Value:
-    """The low 4 bits as a digit of weight 1: always unsigned."""
+    """The low 4 bits as a nibble of weight 1: always unsigned."""
     return operand[0:4]
 
 
 def high_nibble(operand: Value) -> Value:
-    """The high 4 bits as a digit of weight 16, with the operand's sign."""
+    """The high 4 bits as a nibble of weight 16, with the operand's sign."""
     return operand[4:8].as_signed() if operand.shape().signed else operand[4:8]
 
 
 def squeeze(
     module: Module, operand: Value, on: Value, check_width: bool, rounding: str, name: str
 ) -> tuple[Signal, Signal]:
-    """One 4-bit digit that stands for an 8-bit operand.
+    """One 4-bit nibble that stands for an 8-bit operand.
 
-    With `on` low the digit is the high nibble, weight 16. With `on` high it is the operand itself, weight 1, where
+    With `on` low the nibble is the high nibble, weight 16. With `on` high it is the operand itself, weight 1, where
     `check_width` is set and it fits; else the high nibble rounded to nearest, ties up, saturating
     (`min((x + 8) >> 4, 15)`, `min((w + 8) >> 4, 7)`), or truncated.
 
     Returns
     -------
-    digit : Signal, 4 bits, signed like the operand
-    heavy : Signal
-        Whether the digit weighs 16.
+    nibble : Signal, 4 bits, signed like the operand
+    is_high : Signal
+        Whether the nibble weighs 16.
     """
-    digit = Signal(signed(4) if operand.shape().signed else unsigned(4), name=f"{name}_digit")
-    heavy = Signal(name=f"{name}_heavy")
+    nibble = Signal(signed(4) if operand.shape().signed else unsigned(4), name=f"{name}_digit")
+    is_high = Signal(name=f"{name}_heavy")
     high = rounded(operand, on, rounding)
     if check_width:
-        module.d.comb += [heavy.eq(~(on & fits(operand))), digit.eq(Mux(heavy, high, operand[0:4]))]
+        module.d.comb += [is_high.eq(~(on & fits(operand))), nibble.eq(Mux(is_high, high, operand[0:4]))]
     else:
-        module.d.comb += [heavy.eq(1), digit.eq(high)]
-    return digit, heavy
+        module.d.comb += [is_high.eq(1), nibble.eq(high)]
+    return nibble, is_high
 
 
 def rounded(operand: Value, on: Value, rounding: str) -> Value:
-    """The high 4 bits as a digit of weight 16; with `on` high rounded as `squeeze` says."""
+    """The high 4 bits as a nibble of weight 16; with `on` high rounded as `squeeze` says."""
     high = operand[4:8]
     top = Const(7 if operand.shape().signed else 15, 4)
     up = operand[3] & (high != top) if rounding == "nearest" else Const(0, 1)
-    digit = increment(high, up & on)
-    return digit.as_signed() if operand.shape().signed else digit
+    nibble = increment(high, up & on)
+    return nibble.as_signed() if operand.shape().signed else nibble
 
 
 def increment(value: Value, up: Value) -> Value:
@@ -68,6 +68,6 @@ def increment(value: Value, up: Value) -> Value:
     return Cat(bits)
 
 
-def weigh(digit_product: Value, heavy: Value) -> Value:
-    """A product, times 16 where `heavy`."""
-    return Mux(heavy, Cat(Const(0, 4), digit_product).as_signed(), digit_product)
+def weigh(nibble_product: Value, is_high: Value) -> Value:
+    """A product, times 16 where `is_high`."""
+    return Mux(is_high, Cat(Const(0, 4), nibble_product).as_signed(), nibble_product)

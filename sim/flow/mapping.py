@@ -104,15 +104,13 @@ def to_cells(
         *_back(),
     ]
     files = {"cells.lib": library.source, "adders.v": adder_map(library).encode()}
-    folder = _map(design, commands, files, progress)
-    return Mapped(design.name, folder, library, design.manifest.get("modules", {}))
+    return _map(design, commands, files, progress, library)
 
 
 def to_gates(design: Design, progress: tools.Progress = tools.silent) -> Mapped:
     """Map a design to Yosys' generic gates and flip-flops: no library is needed."""
     commands = [*_front(design), "dfflegalize -cell $_DFF_P_ 01", "abc -g cmos4", *_back()]
-    folder = _map(design, commands, {}, progress)
-    return Mapped(design.name, folder, None, design.manifest.get("modules", {}))
+    return _map(design, commands, {}, progress, None)
 
 
 def _front(design: Design) -> list[str]:
@@ -136,7 +134,14 @@ def _back() -> list[str]:
     ]
 
 
-def _map(design: Design, commands: list[str], files: dict[str, bytes], progress: tools.Progress) -> Path:
+def _map(
+    design: Design,
+    commands: list[str],
+    files: dict[str, bytes],
+    progress: tools.Progress,
+    library: CellLibrary | None,
+) -> Mapped:
+    """Run the commands, or find what they made before."""
     sources = {"memories.v": BLACK_BOX.encode(), "memories_map.v": TECHMAP.encode()} | files
     sources["design.v"] = design.verilog.encode()
 
@@ -148,7 +153,8 @@ def _map(design: Design, commands: list[str], files: dict[str, bytes], progress:
             (directory / name).unlink()
 
     digests = {name: digest(content) for name, content in sources.items()}
-    return cached("silicon", design.name, [commands, digests, yosys.version()], make)
+    directory = cached("silicon", design.name, [commands, digests, yosys.version()], make)
+    return Mapped(design.name, directory, library, design.manifest.get("modules", {}))
 
 
 def adder_map(library: CellLibrary) -> str:

@@ -4,6 +4,7 @@
 import errno
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -26,7 +27,7 @@ def data_folder() -> Path:
     return Path(os.environ.get("SYSMT_DATA", Path(__file__).resolve().parents[3] / "shared"))
 
 
-def write_together(directory: Path, texts: dict[str, str | bytes]) -> list[Path]:
+def write_together(directory: Path, texts: Mapping[str, str | bytes]) -> list[Path]:
     """Write `texts` (file name -> content) into `directory`: first beside their place, then all moved into it."""
     directory = Path(directory)
     staged: list[tuple[str, Path]] = []

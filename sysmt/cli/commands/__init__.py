@@ -122,7 +122,7 @@ COMMANDS = (
     ),
     Command(
         "synth",
-        "Synthesise an array, a cache or a TCAM: area by block, cells and clock, in standard cells or on an FPGA.",
+        "Synthesise a preset: area by block, cells and clock, in standard cells or on an FPGA.",
         "sysmt synth sysmt2_16 --target sky130hd_tt.lib.gz --clock 50",
         "synth",
         "SYNTH",

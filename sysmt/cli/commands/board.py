@@ -11,6 +11,7 @@ from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.registers import FIGURES, STATE
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -59,12 +60,13 @@ def describe(config: AccelConfig) -> dict[str, Any]:
 
 
 def _state(words: dict[str, int]) -> dict[str, Any]:
+    runs, errors = (STATE[name].from_int(words[name]) for name in ("runs", "errors"))
     return {
-        "runs_issued": words["runs"] & 0xFFFF,
-        "runs_finished": words["runs"] >> 16,
-        "frames_dropped": words["errors"] & 0xFFFF,
-        "bytes_dropped": words["errors"] >> 16,
-        **{name: words[name] for name in ("steps", "span", "cycles")},
+        "runs_issued": runs["issued"],
+        "runs_finished": runs["finished"],
+        "frames_dropped": errors["frames"],
+        "bytes_dropped": errors["bytes"],
+        **{name: words[name] for name in FIGURES},
     }
 
 

@@ -22,7 +22,7 @@ from sysmt.sim.golden.tiling import tiles
 
 from .board import add_port
 
-PATIENCE = 30.0
+RECONNECT_TIMEOUT = 30.0
 """Seconds that a product waits for an unplugged cable to come back."""
 
 
@@ -119,7 +119,9 @@ def _board(
     from sysmt.boards.transport import SerialTransport
 
     expect = config if chooses_array(args) else None
-    with Board(SerialTransport(args.on, args.baud), expect, patience=PATIENCE, progress=_now_and_then()) as board:
+    with Board(
+        SerialTransport(args.on, args.baud), expect, reconnect_timeout=RECONNECT_TIMEOUT, progress=_now_and_then()
+    ) as board:
         product = board.matmul(x, w)
         array_config = board.config.array
     counted = {n.removeprefix("array_"): v for n, v in product.figures.items() if n != "span"}

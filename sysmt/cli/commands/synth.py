@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt synth`: area, cells and clock of an array, a cache or a TCAM, in standard cells or on an FPGA."""
+"""`sysmt synth`: area, cells and clock of any preset, in standard cells or on an FPGA."""
 
 import argparse
 

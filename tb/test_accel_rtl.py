@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The accelerator's gates under the unchanged driver, byte by byte, with stalls and without; seeded bugs are found."""
+"""The accelerator's RTL under the unchanged driver, byte by byte, with stalls and without; seeded bugs are found."""
 
 import contextlib
 
@@ -11,7 +11,7 @@ from sysmt.boards.driver import Board
 from sysmt.boards.link import LinkError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.hdl.params.protocol import ARGUMENTS, Command, Status
+from sysmt.hdl.params.protocol import Opcode, Status, Target, pack
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.requantize import Requantize
 from sysmt.sim.golden.tiling import tiles
@@ -109,7 +109,7 @@ def test_other_arrays(array):
     assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(golden.sums))
 
 
-def status_of(board: Board, kind: Command, payload: bytes) -> Status:
+def status_of(board: Board, kind: Opcode, payload: bytes) -> Status:
     request = board.link.submit(kind, payload)
     with contextlib.suppress(LinkError):
         board.link.wait(request)
@@ -120,38 +120,49 @@ def test_requests_that_come_twice_or_out_of_turn(board):
     """The rules of runs, one by one, on a board that has done some."""
     board.matmul(*operands(2, 4, 1))
     issued = board.registers()["runs"] & 0xFFFF
-    write, run, read = (ARGUMENTS[c] for c in (Command.WRITE, Command.RUN, Command.READ))
     steps = board.config.x_bytes
 
+    def write(number: int, target: int = Target.X) -> bytes:
+        return pack(Opcode.WRITE, run=number, target=target, address=0)
+
     def order(number: int, **changes: int) -> bytes:
-        fields = {"steps": 1, "m": 1, "n": 1, "rows": 2, "cols": 1, "threads": 1} | changes
-        return run.pack(number, *fields.values())
+        sizes = {"steps": 1, "m_tiles": 1, "n_tiles": 1, "rows": 2, "cols": 1, "threads": 1} | changes
+        return pack(Opcode.RUN, run=number, **sizes)
 
     def asks(number: int) -> bytes:
-        return read.pack(number, 0, 1, 0, 0, 0, 0, 0)
+        scale = dict.fromkeys(("channel", "zero_point", "low", "high", "requantize", "double"), 0)
+        return pack(Opcode.READ, run=number, first=0, rows=1, **scale)
 
     ok, refused, malformed = Status.OK, Status.REFUSED, Status.MALFORMED
-    assert status_of(board, Command.WRITE, write.pack(issued, 0, 0) + b"\xff" * steps) is ok
-    assert status_of(board, Command.WRITE, write.pack(issued + 3, 0, 0) + bytes(steps)) is refused
-    assert status_of(board, Command.WRITE, write.pack(issued + 1, 7, 0) + bytes(steps)) is refused
-    assert status_of(board, Command.WRITE, write.pack(issued + 1, 0, 0) + bytes(steps - 1)) is malformed
-    assert status_of(board, Command.WRITE, write.pack(issued + 1, 0, 0)) is malformed
-    assert status_of(board, Command.RUN, order(issued + 2)) is refused
-    for wrong in ({"steps": 0}, {"steps": 99}, {"m": 0}, {"n": 0}, {"rows": 3}, {"cols": 0}, {"threads": 2}):
-        assert status_of(board, Command.RUN, order(issued + 1, **wrong)) is refused, wrong
-    assert status_of(board, Command.RUN, order(issued + 1)[:-1]) is malformed
-    assert status_of(board, Command.READ, asks(issued + 1)) is refused
-    assert status_of(board, Command.SYNC, b"abc") is malformed
-    before = board.link.ask(Command.READ, asks(issued))
-    assert status_of(board, Command.RUN, order(issued)) is ok
+    assert status_of(board, Opcode.WRITE, write(issued) + b"\xff" * steps) is ok
+    assert status_of(board, Opcode.WRITE, write(issued + 3) + bytes(steps)) is refused
+    assert status_of(board, Opcode.WRITE, write(issued + 1, target=7) + bytes(steps)) is refused
+    assert status_of(board, Opcode.WRITE, write(issued + 1) + bytes(steps - 1)) is malformed
+    assert status_of(board, Opcode.WRITE, write(issued + 1)) is malformed
+    assert status_of(board, Opcode.RUN, order(issued + 2)) is refused
+    for wrong in (
+        {"steps": 0},
+        {"steps": 99},
+        {"m_tiles": 0},
+        {"n_tiles": 0},
+        {"rows": 3},
+        {"cols": 0},
+        {"threads": 2},
+    ):
+        assert status_of(board, Opcode.RUN, order(issued + 1, **wrong)) is refused, wrong
+    assert status_of(board, Opcode.RUN, order(issued + 1)[:-1]) is malformed
+    assert status_of(board, Opcode.READ, asks(issued + 1)) is refused
+    assert status_of(board, Opcode.SYNC, b"abc") is malformed
+    before = board.link.ask(Opcode.READ, asks(issued))
+    assert status_of(board, Opcode.RUN, order(issued)) is ok
     assert board.registers()["runs"] & 0xFFFF == issued
-    assert board.link.ask(Command.READ, asks(issued)) == before
-    assert status_of(board, Command.RUN, order(issued + 1)) is ok
-    assert status_of(board, Command.READ, asks(issued)) is ok
-    assert status_of(board, Command.RUN, order(issued + 2, steps=2)) is ok
-    assert status_of(board, Command.READ, asks(issued)) is Status.STALE
+    assert board.link.ask(Opcode.READ, asks(issued)) == before
+    assert status_of(board, Opcode.RUN, order(issued + 1)) is ok
+    assert status_of(board, Opcode.READ, asks(issued)) is ok
+    assert status_of(board, Opcode.RUN, order(issued + 2, steps=2)) is ok
+    assert status_of(board, Opcode.READ, asks(issued)) is Status.STALE
     # The same half again: the write that came too late has not changed it.
-    assert board.link.ask(Command.READ, asks(issued + 2)) == before
+    assert board.link.ask(Opcode.READ, asks(issued + 2)) == before
     assert not board.registers()["status"] & 2, "the array has refused a tile"
 
 
@@ -160,12 +171,12 @@ BUGS = [
     ("controller", "Controller", "self.address.eq(Cat(row, half))", "self.address.eq(Cat(row, ~half))"),
     ("controller", "Controller", "Cat((w_base + step)[: len(w_base)], half)", "Cat(step, half)"),
     ("commands", "Commands", "with m.If(repeated)", "with m.If(repeated & 0)"),
-    ("commands", "Commands", "(ahead != 1) | ~fine", "ahead != 1"),
+    ("commands", "Commands", "(ahead != 1) | ~legal", "ahead != 1"),
     ("commands", "Commands", "with m.Elif(behind > 1)", "with m.Elif(behind > 9)"),
     ("commands", "Commands", "self.address.eq(self.address + 1)", "self.address.eq(self.address)"),
     ("reader", "ResultReader", "[asked.eq(0), given.eq(0)]", "asked.eq(0)"),
     ("reader", "ResultReader", "total.eq(total >> 8)", "total.eq(total)"),
-    ("reader", "ResultReader", "Cat(channel, order.run[0])", "Cat(channel, ~order.run[0])"),
+    ("reader", "ResultReader", "Cat(channel, request.run[0])", "Cat(channel, ~request.run[0])"),
     ("buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),
     ("registers", "Registers", "overflows.eq(overflows + self.overflow)", "overflows.eq(0)"),
 ]

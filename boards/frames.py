@@ -24,8 +24,8 @@ class Frame:
 
 def encode(frame: Frame) -> bytes:
     """The bytes that are sent for `frame`."""
-    body = HEADER.pack(frame.kind, frame.sequence, len(frame.payload)) + frame.payload
-    body += CRC.pack(zlib.crc32(body))
+    body = HEADER.pack(type=frame.kind, sequence=frame.sequence, length=len(frame.payload)) + frame.payload
+    body += CRC.pack(crc=zlib.crc32(body))
     return _END + body.replace(_ESC, _ESCAPED_ESC).replace(_END, _ESCAPED_END) + _END
 
 
@@ -39,11 +39,11 @@ def decode(escaped: bytes) -> Frame | None:
         body += (_END if part[0] == ESC_END else _ESC) + part[1:]
     if len(body) < HEADER.size + CRC.size:
         return None
-    kind, sequence, length = HEADER.unpack_from(body)
+    header = HEADER.unpack(body)
     payload = body[HEADER.size : -CRC.size]
-    if len(payload) != length or zlib.crc32(body[: -CRC.size]) != CRC.unpack(body[-CRC.size :])[0]:
+    if len(payload) != header["length"] or zlib.crc32(body[: -CRC.size]) != CRC.unpack(body[-CRC.size :])["crc"]:
         return None
-    return Frame(kind, sequence, payload)
+    return Frame(header["type"], header["sequence"], payload)
 
 
 class Decoder:
