@@ -17,6 +17,18 @@ from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 
 from .emit import Design, emit
 
+KEYWORDS = """
+    always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam
+    design disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive endspecify endtable
+    endtask event for force forever fork function generate genvar highz0 highz1 if ifnone incdir include initial inout
+    input instance integer join large liblist library localparam macromodule medium module nand negedge nmos nor
+    noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive pull0 pull1 pulldown pullup
+    pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat rnmos rpmos rtran rtranif0 rtranif1
+    scalared showcancelled signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tranif0
+    tranif1 tri tri0 tri1 triand trior trireg unsigned use vectored wait wand weak0 weak1 while wire wor xnor xor
+"""
+"""Reserved words of IEEE 1364-2005, annex B. A module of such a name is escaped, and then found by no one."""
+
 
 def array_design(config: ArrayConfig, name: str) -> Design:
     """Verilog and manifest of the array `config`, its top module called `name`."""
@@ -58,4 +70,6 @@ def check_name(name: str) -> str:
     """Refuse a name that Verilog or a file system would not take as it is."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
         raise ConfigError(f"name must be letters, digits and _ (64 at most, no digit first), not {name!r}")
+    if name in KEYWORDS.split():
+        raise ConfigError(f"name must not be a keyword of Verilog, not {name!r}; choose another")
     return name

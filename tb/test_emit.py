@@ -86,6 +86,12 @@ def test_a_name_that_is_no_identifier_is_refused(name):
         check_name(name)
 
 
+@pytest.mark.parametrize("name", ["small", "module", "xor"])
+def test_a_keyword_of_verilog_is_no_name(name):
+    with pytest.raises(ConfigError, match=f"^name must not be a keyword of Verilog, not '{name}'; choose another$"):
+        check_name(name)
+
+
 def test_the_yosys_of_amaranth_is_found_as_before():
     """`find_yosys` is not public. When this fails, see how `amaranth.back.verilog` runs Yosys now, and do the same."""
     tool = find_yosys(lambda version: version >= (0, 40))

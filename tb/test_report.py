@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The report on small arrays and the recorded run: every number on the page is the one in the facts."""
 
+import copy
 import json
 import re
+import sys
 from html.parser import HTMLParser
 
 import pytest
@@ -10,9 +12,13 @@ import pytest
 from bench import boards, figures
 from sysmt.base.errors import UserError
 from sysmt.cli.main import main
+from sysmt.hdl.params.blocks import BLOCKS
+from sysmt.report.charts import COLOURS, grouped, stacked
 from sysmt.report.compare import compare
+from sysmt.report.page import page
 from sysmt.report.published import OpenArray
-from sysmt.report.tables import number, open_table
+from sysmt.report.tables import energy_table, number, open_table
+from sysmt.sim.flow.energy import PARTS
 
 from . import needs
 from .tiny_library import tiny_library
@@ -49,7 +55,8 @@ class Page(HTMLParser):
         self.feed(content)
 
     def handle_starttag(self, tag, attrs):
-        self.references += [value for name, value in attrs if name in ("src", "href")] + [tag] * (tag == "script")
+        outside = ("src", "href", "xlink:href", "id")
+        self.references += [value for name, value in attrs if name in outside] + [tag] * (tag == "script")
         if tag not in self.VOID:
             self.open.append(tag)
 
@@ -65,7 +72,7 @@ def test_the_page_is_self_contained_and_shows_the_facts(reported, facts):
     content = (reported / "report.html").read_text()
     page = Page(content)
     assert (page.references, page.wrong, page.open) == ([], [], [])
-    assert "url(" not in content
+    assert not re.search(r"url\(|https?:|@import", content)
     text = " ".join(page.words)
     for array in facts["arrays"]:
         assert number(array["silicon"]["area"]) in text
@@ -73,6 +80,108 @@ def test_the_page_is_self_contained_and_shows_the_facts(reported, facts):
         assert all(command in text for command in array["commands"].values())
     assert facts["energy_assumptions"] in text
     assert str(reported) not in content + json.dumps(facts), "no path of the host"
+
+
+def charts_of(content):
+    """What every chart is called -> its texts, and per colour the lengths of its bars; the last is the legend's."""
+    found = {}
+    for name, body in re.findall(r'<svg [^>]*aria-label="([^"]*)">(.*?)</svg>', content, re.DOTALL):
+        lengths = {}
+        for left, right, colour in re.findall(r'd="M ([\d.]+) \S+ \s*L ([\d.]+) [^"]*" style="fill: (#\w+)', body):
+            lengths.setdefault(colour, []).append(float(right) - float(left))
+        found[name] = re.findall(r"<text [^>]*>([^<]*)</text>", body), lengths
+    return found
+
+
+def test_the_charts_show_the_facts(reported, facts):
+    charts = charts_of((reported / "report.html").read_text())
+    arrays = facts["arrays"]
+    assert list(charts) == ["Area by block", "Energy per MAC by block", "Energy per MAC by cause", "Cycles on networks"]
+    known = [b for b in BLOCKS if any(b in a[w]["blocks"] for a in arrays for w in ("silicon", "energy"))]
+    for name, what, which, keys, total, unit in (
+        ("Area by block", "silicon", "blocks", known, "area", "um2"),
+        ("Energy per MAC by block", "energy", "blocks", known, "femtojoules_per_mac", "fJ"),
+        ("Energy per MAC by cause", "energy", "parts", PARTS, "femtojoules_per_mac", "fJ"),
+    ):
+        texts, lengths = charts[name]
+        scales = []
+        for key, colour in zip(keys, COLOURS, strict=False):
+            sizes = [array[what][which][key] for array in arrays if array[what][which].get(key)]
+            drawn = lengths.get(colour, [])[:-1]
+            assert len(sizes) == len(drawn), f"{name}: {key}"
+            assert (key in texts) == bool(sizes)
+            scales += zip(sizes, drawn, strict=True)
+        scale = max(length for _, length in scales) / max(size for size, _ in scales)
+        assert [length for _, length in scales] == pytest.approx([scale * size for size, _ in scales], abs=0.01)
+        for array in arrays:
+            assert f"{number(array[what][total])} {unit}" in texts
+            assert array["name"] in texts
+            for size in array[what][which].values():
+                if size > 0.1 * max(a[what][total] for a in arrays):
+                    assert f"{100 * size / array[what][total]:.0f} %" in texts
+    texts, lengths = charts["Cycles on networks"]
+    for i, array in enumerate(arrays):
+        cycles = [network["cycles"] for network in array["networks"]]
+        assert {f"{c / 1e6:.3g} M" for c in cycles} <= set(texts)
+        scale = lengths[COLOURS[0]][0] / arrays[0]["networks"][0]["cycles"]
+        assert lengths[COLOURS[i]][:-1] == pytest.approx([scale * c for c in cycles], abs=0.01)
+
+
+def test_every_energy_stands_in_the_table(facts):
+    text = " ".join(Page(page(facts)).words)
+    for what in ("blocks", "parts"):
+        head, rows = energy_table(facts["arrays"], what)
+        assert head == ["fJ per MAC", "os4", "sysmt2_4"]
+        energies = [array["energy"][what] for array in facts["arrays"]]
+        assert {row[0] for row in rows} == {key for found in energies for key in found}
+        for key, *texts in rows:
+            assert texts == [number(found.get(key)) for found in energies]
+            assert " ".join([key, *texts]) in text
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
+def test_the_extra_that_brings_what_the_page_needs_is_named(package, facts, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(UserError, match=rf"^{package} is missing: pip install 'sysmt\[silicon\]'$"):
+        page(facts)
+
+
+def test_the_page_is_the_same_every_time_and_shows_names_as_they_are(facts):
+    assert page(facts) == page(facts)
+    strange = copy.deepcopy(facts)
+    strange["arrays"][0]["name"] = strange["target"] = "<b>&$x$"
+    content = page(strange)
+    assert "<b>&" not in content
+    shown = "&lt;b&gt;&amp;$x$"
+    assert content.count(f"<td>{shown}</td>") + content.count(f"<th>{shown}</th>") >= 7
+    assert f"<h1>Silicon of {shown}, " in content
+    assert f"target {shown}, mapped" in content
+    assert [name for name, (texts, _) in charts_of(content).items() if shown not in texts] == []
+    assert Page(content).wrong == []
+
+
+def test_parts_of_a_bar_stand_end_to_end_whatever_their_number():
+    many = {f"part {i}": 1.0 + i for i in range(len(COLOURS) + 2)}
+    chart = stacked("many", [("all", many, "78 um2")], list(many))
+    assert set(charts_of(chart)["many"][0]) == {"all", "78 um2", "10 %", "12 %", "13 %", "14 %", "15 %", *many}
+    ends = re.findall(r'd="M ([\d.]+) \S+ \s*L ([\d.]+)', chart)[: len(many)]
+    assert [left for left, _ in ends[1:]] == [right for _, right in ends[:-1]]
+
+
+def test_a_group_has_a_bar_for_each_of_its_values():
+    texts, lengths = charts_of(grouped("pair", [("one", [2.0, 1.0])], ["a", "b"], "MHz"))["pair"]
+    assert {"one", "a", "b", "2 MHz", "1 MHz"} == set(texts)
+    assert lengths[COLOURS[0]][0] == pytest.approx(2 * lengths[COLOURS[1]][0], abs=0.01)
+
+
+def test_a_page_without_areas_and_energies_leaves_their_sections_out(facts):
+    bare = copy.deepcopy(facts) | {"comparison": [], "energy_assumptions": None}
+    for array in bare["arrays"]:
+        array["energy"] = None
+        array["silicon"] |= {"blocks": {}, "paths": []}
+    titles = re.findall("<h2>(.*?)</h2>", page(bare))
+    left = ["Arrays", "Cycles on networks", "Configurations"]
+    assert titles == [*left, "What the figures leave out", "Commands that print each number again"]
 
 
 def test_markdown_holds_the_same_numbers(reported, facts):

@@ -21,7 +21,7 @@ NULL_SIDE = wiring.Signature(
 )
 
 
-class State(enum.Enum, shape=4):
+class State(enum.Enum):
     """What the cache does with the access it holds."""
 
     CLEAR = 0  # after reset: no line is valid

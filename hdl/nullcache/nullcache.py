@@ -26,7 +26,7 @@ class NullCounters(data.StructLayout):
         super().__init__(dict.fromkeys(plain, COUNTER_WIDTH) | merges)
 
 
-class State(enum.Enum, shape=2):
+class State(enum.Enum):
     """What the null cache is doing beside answering lookups."""
 
     IDLE = 0
@@ -92,7 +92,7 @@ class NullCache(wiring.Component):
             }
         )
         # State, kept where proofs can speak about it.
-        n, width = config.null.entries, config.line_bits
+        n, width = config.null_cache.entries, config.line_bits
         self.tcam = TCAM(TCAMConfig(entries=n, width=width, ports=2, latency=0))
         self.state = Signal(State)
         self.orders = [Signal(config.order_bits, name=f"order_{i}") for i in range(n)]

@@ -22,11 +22,8 @@ class Request(data.StructLayout):
         super().__init__(fields)
 
 
-class Response(data.Struct):
-    """What a load read: the whole word; with `error` memory refused and `data` means nothing."""
-
-    data: 8 * WORD_BYTES
-    error: 1
+Response = data.StructLayout({"data": 8 * WORD_BYTES, "error": 1})
+"""What a load read: the whole word; with `error` memory refused and `data` means nothing."""
 
 
 class CacheCounters(data.StructLayout):

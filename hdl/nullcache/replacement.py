@@ -54,11 +54,11 @@ class Replacement(wiring.Component):
 
     def __init__(self, config: CacheConfig):
         self.config = config
-        n = config.null.entries
+        n = config.null_cache.entries
         super().__init__(
             {
                 "touch": In(n),
-                "ages": Out(config.null.age_bits).array(n),
+                "ages": Out(config.null_cache.age_bits).array(n),
                 "orders": In(config.order_bits).array(n),
                 "start": In(1),
                 "done": Out(1),

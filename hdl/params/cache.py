@@ -198,6 +198,13 @@ class CacheConfig(Config):
         return self.line_bits - self.set_bits
 
     @property
+    def null_cache(self) -> NullCacheConfig:
+        """The null cache, refused where there is none."""
+        if self.null is None:
+            raise ConfigError("null must be a NullCacheConfig, not None: a plain cache has no null cache")
+        return self.null
+
+    @property
     def order_bits(self) -> int:
         """Width of the order of a null entry: how many bits its mask ignores."""
         return self.line_bits.bit_length()

@@ -8,6 +8,7 @@ rising edge sees.
 import random
 from collections import deque
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from cocotb.triggers import FallingEdge, ReadOnly
@@ -32,13 +33,17 @@ class Core:
         self.dut = dut
         names = ("op", "addr", "size", "data")
         self.todo = deque(zip(*(map(int, trace[name]) for name in names), strict=True))
-        self.wanted = deque()
-        self.loads, self.load_errors, self.store_errors = [], [], []
+        self.wanted: deque[tuple[int, int]] = deque()
+        self.loads: list[int] = []
+        self.load_errors: list[int] = []
+        self.store_errors: list[int] = []
         self.stores = sum(int(op) for op in trace["op"])
         self.stall, self.random = stall, random.Random(seed)
         self.patient, self.stored = patient, 0
         self.cycle = 0
-        self.accepted_first = self.accepted_last = self.free = None
+        self.accepted_first: int | None = None
+        self.accepted_last: int | None = None
+        self.free: int | None = None
         self.offering = False
         addr_bits = len(dut.i__payload) - 37
         self.shifts = (1, 1 + addr_bits, 5 + addr_bits)
@@ -82,6 +87,8 @@ class Core:
     @property
     def cycles(self) -> int:
         """Cycles from the first lookup to the end of the last access, as the model counts them."""
+        assert self.free is not None, "the trace has not ended"
+        assert self.accepted_first is not None
         return self.free - self.accepted_first
 
     @property
@@ -125,7 +132,10 @@ class Memory:
         self.line, self.latency, self.refuse = line, latency, set(refuse)
         self.stall, self.random = stall, random.Random(seed)
         self.cycle = 0
-        self.addresses, self.data, self.answers, self.beats = deque(), deque(), deque(), deque()
+        self.addresses: deque[Any] = deque()
+        self.data: deque[Any] = deque()
+        self.answers: deque[Any] = deque()
+        self.beats: deque[Any] = deque()
         self.reads = self.writes = 0
 
     def drive(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.params.array import ArrayConfig
@@ -73,7 +74,9 @@ def products(
     orders, xs, ws, taps, places = [], [], [], [], []
     for index, (x, w, throttle) in enumerate(pairs):
         threads = config.pe.throttle(throttle)
-        planned = _convolution(x, config, threads) if isinstance(x, ConvRows) else _product(x, w, config, threads)
+        planned = (
+            _convolution(x, config, threads) if isinstance(x, ConvRows) else _product(x, _weights(w), config, threads)
+        )
         for tile, order, tile_x, tile_w, tap in planned:
             orders.append(order)
             xs.append(tile_x)
@@ -93,10 +96,12 @@ def products(
         "stalls": np.array(stalls),
     }
     results = run(design or design_of(config), "sysmt.sim.cosim.tb_array", vectors, simulator, waves=waves)
-    shapes = [(len(x.x), x.pixels) if isinstance(x, ConvRows) else (x.shape[0], w.shape[1]) for x, w, _ in pairs]
+    shapes = [
+        (len(x.x), x.pixels) if isinstance(x, ConvRows) else (x.shape[0], _weights(w).shape[1]) for x, w, _ in pairs
+    ]
     sums = tuple(np.zeros(shape, np.int64) for shape in shapes)
-    for (index, tile), rows in zip(places, results["sums"].reshape(len(places), config.rows, -1), strict=True):
-        sums[index][tile.m : tile.m + tile.rows, tile.n : tile.n + tile.cols] = rows[: tile.rows, : tile.cols]
+    for (index, tile), part in zip(places, results["sums"].reshape(len(places), config.rows, -1), strict=True):
+        sums[index][tile.m : tile.m + tile.rows, tile.n : tile.n + tile.cols] = part[: tile.rows, : tile.cols]
     expected_last = np.tile(np.arange(config.rows) == config.rows - 1, len(places))
     if not np.array_equal(results["last"], expected_last):
         raise AssertionError("`last` was not on the last row of every tile, and only there")
@@ -107,6 +112,12 @@ def products(
 
 Planned = Iterator[tuple[Tile, int, np.ndarray, np.ndarray, np.ndarray]]
 """Per tile: its place, its order, its activations, weights and tap bits."""
+
+
+def _weights(w: np.ndarray | None) -> np.ndarray:
+    if w is None:
+        raise UserError("w must be the weights of a matrix product, not None; a 1-D convolution is a ConvRows")
+    return w
 
 
 def _product(x: np.ndarray, w: np.ndarray, config: ArrayConfig, threads: int) -> Planned:

@@ -7,15 +7,15 @@ same under every simulator, and two waits per cycle make it fast.
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import repeat
+from typing import Any
 
-from cocotb.handle import HierarchyObject
 from cocotb.triggers import Timer
 
 
 class Source:
     """Drives a stream: `payloads` in order, as integers; between transfers it waits while `pauses` yields True."""
 
-    def __init__(self, dut: HierarchyObject, name: str, payloads: Iterable[int], pauses: Iterator[bool] | None = None):
+    def __init__(self, dut: Any, name: str, payloads: Iterable[int], pauses: Iterator[bool] | None = None):
         self._valid = getattr(dut, f"{name}__valid")
         self._ready = getattr(dut, f"{name}__ready")
         self._payload = getattr(dut, f"{name}__payload")
@@ -52,7 +52,7 @@ class Source:
 class Sink:
     """Takes from a stream into `received`; not ready while `pauses` yields True."""
 
-    def __init__(self, dut: HierarchyObject, name: str, pauses: Iterator[bool] | None = None):
+    def __init__(self, dut: Any, name: str, pauses: Iterator[bool] | None = None):
         self._valid = getattr(dut, f"{name}__valid")
         self._ready = getattr(dut, f"{name}__ready")
         self._payload = getattr(dut, f"{name}__payload")
@@ -85,7 +85,7 @@ class Sink:
 class Clock:
     """The clock, and every source and sink that moves with it."""
 
-    def __init__(self, dut: HierarchyObject, *streams: Source | Sink):
+    def __init__(self, dut: Any, *streams: Source | Sink):
         self._dut = dut
         self._streams = streams
         self.cycle = 0

@@ -2,10 +2,10 @@
 """Inside the simulator: orders and operands in, rows of results and counters out, with any stalls."""
 
 import json
+from typing import Any
 
 import cocotb
 import numpy as np
-from cocotb.handle import HierarchyObject
 
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
@@ -25,7 +25,7 @@ def _pauses(share: float, seed: int):
 
 
 @cocotb.test()
-async def tiles(dut: HierarchyObject) -> None:
+async def tiles(dut: Any) -> None:
     """Run all tiles; save rows, cycles, counters and the waits of every stream."""
     vectors = load()
     config = ArrayConfig().with_fields(**json.loads(str(vectors["config"])))
@@ -39,12 +39,12 @@ async def tiles(dut: HierarchyObject) -> None:
 
     rows = int(vectors["rows"])
     limit = 1000 + 40 * (len(vectors["x"]) + 4 * rows + 4 * config.cols)
-    first, last = None, None
+    first = last = -1
     quiet = 0
     while quiet < QUIET and clock.cycle < limit:
         moved = await clock.tick()
         assert moved[1] == moved[2], "one operand was taken without the other"
-        if moved[1] and first is None:
+        if moved[1] and first < 0:
             first = clock.cycle
         if moved[3]:
             last = clock.cycle

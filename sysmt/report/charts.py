@@ -1,87 +1,154 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Charts as inline SVG: stacked bars and grouped bars, horizontal, with a legend that wraps."""
+"""Horizontal bar charts as SVG to be placed inside an HTML page: stacked bars and grouped bars, drawn by matplotlib.
 
-from collections.abc import Sequence
+The same values always give the same text. Text stays text, so it can be searched and read aloud.
+"""
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from html import escape
+from itertools import cycle, islice
+from typing import Any
 
-COLOURS = ("#1b4f8a", "#d9822b", "#3a8f5c", "#b23a48", "#7a5ba8", "#4aa3b8", "#8a7a5c", "#5c6470", "#c7b12f")
-WIDTH, LABEL, BAR, GAP = 520, 92, 24, 12
-CHARACTER = 7.2
-"""Width of a character of the labels, about."""
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+COLOURS = (
+    *("#12436d", "#f0a330", "#2b7f5c", "#9fd3ea", "#a4243b", "#cdb7e6", "#59626e", "#f2de7a", "#6a4c93", "#b9d39a"),
+)
+"""Dark and light in turn: neighbours in a bar differ in print without colours too."""
+INK = "#1d232b"
+WIDTH, BAR, GAP, LEGEND = 380, 24, 10, 17
+"""Points: width of a chart, height of a bar and of the space after it, height of a line of the legend."""
+ROOM = 1.3
+"""Length of the axis against the longest bar: the text at its end stands in the rest."""
+LABELLED = 0.095
+"""A part is labelled with its share where it is no shorter than this part of the longest bar."""
+STYLE: dict[Any, Any] = {
+    "svg.hashsalt": "sysmt",
+    "svg.fonttype": "none",
+    "font.size": 10,
+    "text.color": INK,
+    "text.parse_math": False,
+    "ytick.labelcolor": INK,
+}
 
 
-def stacked(rows: Sequence[tuple[str, dict[str, float], str]], keys: Sequence[str]) -> str:
-    """One bar per row, made of parts.
+def stacked(label: str, rows: Sequence[tuple[str, dict[str, float], str]], keys: Sequence[str]) -> str:
+    """One bar per row, made of parts; a part that is long enough is labelled with its share of the bar.
 
     Parameters
     ----------
+    label : str
+        What the chart shows, for readers who do not see it.
     rows : sequence of (name, part to size, text at the end)
     keys : sequence of names
         The parts, in the order of their colours.
     """
-    shown = [key for key in keys if any(parts.get(key) for _, parts, _ in rows)]
     most = max((sum(parts.values()) for _, parts, _ in rows), default=0) or 1
-    room = WIDTH - LABEL - CHARACTER * max((len(text) for _, _, text in rows), default=0) - 12
-    body, y = _legend(shown, [_colour(keys.index(key)) for key in shown])
-    for name, parts, text in rows:
-        body.append(_label(name, y))
-        x = float(LABEL)
-        whole = sum(parts.values())
-        for key in shown:
-            width = parts.get(key, 0.0) / most * room
-            if width > 0:
-                share = f"{key}: {100 * parts[key] / whole:.1f} %"
-                body.append(_bar(x, y, width, _colour(keys.index(key)), share))
-                x += width
-        body.append(f'<text x="{x + 6:.1f}" y="{y + BAR / 2 + 4:.1f}">{escape(text)}</text>')
-        y += BAR + GAP
-    return _svg(body, y)
+    colours = dict(zip(keys, cycle(COLOURS), strict=False))
+    shown = {key: colours[key] for key in keys if any(parts.get(key) for _, parts, _ in rows)}
+    with _chart(shown, (BAR + GAP) * len(rows)) as (figure, axes):
+        for place, (_, parts, text) in enumerate(rows):
+            left, whole = 0.0, sum(parts.values())
+            for key, colour in shown.items():
+                size = parts.get(key, 0.0)
+                if size > 0:
+                    _bar(axes, place, size, colour, BAR / (BAR + GAP), left)
+                if size >= LABELLED * most:
+                    middle = left + size / 2
+                    ink = "white" if _dark(colour) else INK
+                    axes.text(middle, place, f"{100 * size / whole:.0f} %", color=ink, size=9, ha="center", va="center")
+                left += size
+            _end(axes, place, left, text)
+        _names(axes, [name for name, _, _ in rows], most)
+        return _svg(figure, label)
 
 
-def grouped(groups: Sequence[tuple[str, Sequence[float]]], series: Sequence[str], unit: str) -> str:
-    """A few bars per group, one for each of `series`; the value stands at its end."""
+def grouped(label: str, groups: Sequence[tuple[str, Sequence[float]]], series: Sequence[str], unit: str) -> str:
+    """A bar per group for each of `series`, with its value at its end.
+
+    Parameters
+    ----------
+    label : str
+        What the chart shows, for readers who do not see it.
+    groups : sequence of (name, values)
+        As many values as `series`.
+    series : sequence of names
+    unit : str
+        Follows every value.
+    """
     most = max((value for _, values in groups for value in values), default=0) or 1
-    room = WIDTH - LABEL - CHARACTER * (len(unit) + 6)
-    body, y = _legend(series, [_colour(place) for place in range(len(series))])
-    thin = 14
-    for name, values in groups:
-        body.append(f'<text class="name" x="0" y="{y + thin * len(values) / 2 + 4:.1f}">{escape(name)}</text>')
-        for place, value in enumerate(values):
-            width = max(value / most * room, 1)
-            at = y + place * thin
-            title = f"{series[place]}: {value:.4g} {unit}"
-            body.append(_bar(LABEL, at, width, _colour(place), title, thin - 2))
-            body.append(f'<text x="{LABEL + 6 + width:.1f}" y="{at + thin - 4}">{value:.3g} {escape(unit)}</text>')
-        y += thin * len(values) + GAP
-    return _svg(body, y)
+    colours = tuple(islice(cycle(COLOURS), len(series)))
+    thin = 16
+    high = 1 / (len(series) + GAP / thin)
+    with _chart(dict(zip(series, colours, strict=True)), (thin * len(series) + GAP) * len(groups)) as (figure, axes):
+        for place, (_, values) in enumerate(groups):
+            for i, (value, colour) in enumerate(zip(values, colours, strict=True)):
+                at = place + (i - (len(series) - 1) / 2) * high
+                _bar(axes, at, value, colour, 0.88 * high)
+                _end(axes, at, value, f"{value:.3g} {unit}")
+        _names(axes, [name for name, _ in groups], most)
+        return _svg(figure, label)
 
 
-def _svg(body: list[str], height: float) -> str:
-    inside = "".join(body)
-    return f'<svg viewBox="0 0 {WIDTH} {height:.0f}" role="img" xmlns="http://www.w3.org/2000/svg">{inside}</svg>'
+@contextmanager
+def _chart(legend: dict[str, str], height: float) -> Iterator[tuple[Figure, Axes]]:
+    """A figure whose bars take `height` points, below a legend of names and colours, and its axes."""
+    columns = min(4, len(legend)) or 1
+    lines = -(-len(legend) // columns)
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH / 72, (height + LEGEND * lines + 12) / 72), layout="constrained")
+        FigureCanvasSVG(figure)
+        figure.patch.set_visible(False)
+        axes = figure.subplots()
+        axes.set_frame_on(False)
+        axes.xaxis.set_visible(False)
+        handles = [Patch(color=colour, label=name) for name, colour in legend.items()]
+        spacing = {
+            "handlelength": 1.0,
+            "handletextpad": 0.5,
+            "columnspacing": 1.4,
+            "borderpad": 0.1,
+            "borderaxespad": 0.1,
+        }
+        figure.legend(handles=handles, loc="outside upper left", ncols=columns, frameon=False, **spacing)
+        yield figure, axes
 
 
-def _bar(x: float, y: float, width: float, colour: str, title: str, height: float = BAR) -> str:
-    place = f'x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height}"'
-    return f'<rect {place} fill="{colour}"><title>{escape(title)}</title></rect>'
+def _bar(axes: Axes, at: float, length: float, colour: str, height: float, left: float = 0.0) -> None:
+    axes.barh(at, length, height, left, color=colour, edgecolor="white", linewidth=0.6, clip_on=False)
 
 
-def _label(name: str, y: float) -> str:
-    return f'<text class="name" x="0" y="{y + BAR / 2 + 4:.1f}">{escape(name)}</text>'
+def _end(axes: Axes, at: float, length: float, text: str) -> None:
+    axes.annotate(text, (length, at), (4, 0), textcoords="offset points", va="center", annotation_clip=False)
 
 
-def _colour(place: int) -> str:
-    return COLOURS[place % len(COLOURS)]
+def _names(axes: Axes, names: Sequence[str], most: float) -> None:
+    """Names beside the rows, the first row on top."""
+    axes.set_yticks(range(len(names)), names, weight="bold")
+    axes.tick_params(length=0)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_xlim(0, ROOM * most)
 
 
-def _legend(keys: Sequence[str], colours: Sequence[str]) -> tuple[list[str], float]:
-    """The legend, and where the bars begin below it."""
-    body, x, y = [], 0.0, 4.0
-    for key, colour in zip(keys, colours, strict=True):
-        width = 26 + CHARACTER * len(key)
-        if x + width > WIDTH:
-            x, y = 0.0, y + 20
-        body.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="12" height="12" fill="{colour}"/>')
-        body.append(f'<text x="{x + 17:.1f}" y="{y + 10.5:.1f}">{escape(key)}</text>')
-        x += width
-    return body, y + 28
+def _dark(colour: str) -> bool:
+    red, green, blue = to_rgb(colour)
+    return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
+
+
+def _svg(figure: Figure, label: str) -> str:
+    """The figure as an element of a page: no identifiers, which several charts would share, and no style of its own."""
+    content = io.StringIO()
+    figure.savefig(content, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+    text = content.getvalue()
+    found = re.search(r'<svg [^>]*viewBox="([^"]*)"[^>]*>(.*)', text, re.DOTALL)
+    assert found is not None, "matplotlib writes an svg element with a viewBox"
+    body = re.sub(r"\s*<defs>.*?</defs>|\s*<!--.*?-->| id=\"[^\"]*\"", "", found[2], flags=re.DOTALL)
+    return f'<svg viewBox="{found[1]}" role="img" aria-label="{escape(label)}">{body.rstrip()}'

@@ -51,6 +51,14 @@ def blocks_table(arrays: Sequence[dict[str, Any]]) -> Table:
     return ["block", *(array["name"] for array in arrays)], rows
 
 
+def energy_table(arrays: Sequence[dict[str, Any]], what: str) -> Table:
+    """Femtojoules per MAC in every array whose energy was measured, of every block (`what` is "blocks") or cause."""
+    found = [array["energy"][what] for array in arrays]
+    keys = dict.fromkeys(key for own in found for key in own)
+    rows = [[key, *(number(own.get(key)) for own in found)] for key in keys]
+    return ["fJ per MAC", *(array["name"] for array in arrays)], rows
+
+
 def comparison_table(facts: dict[str, Any]) -> Table:
     """Ratios beside targets and published figures."""
     rows = []

@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> Result:
 
 def describe(config: AccelConfig) -> dict[str, Any]:
     """The configuration of an accelerator, flat, and what follows from it."""
-    own = config.as_dict()
+    own: dict[str, Any] = config.as_dict()
     array: dict[str, Any] = own.pop("array")
     return array | own | {"fingerprint": f"{config.fingerprint:016x}", "memory_bits": config.memory_bits}
 
