@@ -4,7 +4,7 @@
 The simulated board is the accelerator's Verilog, compiled by Verilator, behind a pseudo-terminal. The driver takes it
 for a serial port. Compiling takes about a minute the first time.
 
-    pip install 'sysmt[driver]'
+    pip install 'sysmt[boards,cosim]'
     python examples/board.py
     python examples/board.py /dev/ttyUSB0
 """

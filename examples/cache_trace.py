@@ -5,7 +5,7 @@ Most of the layer's inputs are zero, as behind a ReLU. The null cache remembers 
 alone, so they take no room among the data. How much that saves depends on the order of accesses: the plain loops over
 the layer read every input many times, Caffe's im2col copies it first.
 
-    pip install 'sysmt[cache]'
+    pip install 'sysmt[silicon]'
     python examples/cache_trace.py
 """
 
