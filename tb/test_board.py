@@ -220,8 +220,8 @@ def test_a_port_with_something_else_behind_it(babble):
     ],
 )
 def test_an_identity_that_does_not_fit_is_refused(port, monkeypatch, words, message):
-    real = Board.registers
-    monkeypatch.setattr(Board, "registers", lambda self: real(self) | words)
+    read = Board._read
+    monkeypatch.setattr(Board, "_read", lambda self, names, per_frame: read(self, names, per_frame) | words)
     with pytest.raises(UserError, match=message):
         Board(SerialTransport(port))
 
