@@ -2,6 +2,8 @@
 """The command line: results as JSON, one-line errors with exit code 2, nothing half-written."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -144,3 +146,9 @@ def test_a_missing_simulator_is_named_with_its_package(files, capsys, monkeypatc
     code, _, err = run(capsys, "matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "icarus")
     assert code == 2
     assert err == "sysmt matmul: error: simulator icarus is missing: sudo apt-get install iverilog\n"
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    line = f"{sys.executable} -m sysmt list --json | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("{\n0\n", "")

@@ -3,6 +3,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -49,8 +50,12 @@ def no_arguments(_: argparse.ArgumentParser) -> None:
 
 
 def show(result: Result, as_json: bool) -> None:
-    """Print a result on standard output."""
-    print(json.dumps(result.data, indent=2) if as_json else result.text)
+    """Print a result on standard output; a reader that has seen enough, such as `head`, is no error."""
+    try:
+        print(json.dumps(result.data, indent=2) if as_json else result.text, flush=True)
+    except BrokenPipeError:
+        # What Python still has to write when it ends goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def progress(text: str) -> None:
