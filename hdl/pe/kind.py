@@ -3,18 +3,15 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from amaranth.hdl import Value, signed, unsigned
-from amaranth.lib import data
+from amaranth.lib import data, wiring
 
 from sysmt.base import plugins
 from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH, PEConfig
 
 from .polynomial import Polynomial
-
-if TYPE_CHECKING:
-    from .multiplier import Multiplier
 
 
 class Running(NamedTuple):
@@ -33,8 +30,8 @@ class Gates(ABC):
     """
 
     @abstractmethod
-    def multiplier(self, config: PEConfig) -> "type[Multiplier]":
-        """The component that makes the sum of products of one step, for the configuration's target."""
+    def multiplier(self, config: PEConfig) -> type[wiring.Component]:
+        """The subclass of `sysmt.hdl.pe.multiplier.Multiplier` that makes the sum of products of one step, for the target."""
 
     @abstractmethod
     def events(self, config: PEConfig) -> dict[str, Polynomial]:
