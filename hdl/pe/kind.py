@@ -31,7 +31,7 @@ class Gates(ABC):
 
     @abstractmethod
     def multiplier(self, config: PEConfig) -> type[wiring.Component]:
-        """The subclass of `sysmt.hdl.pe.multiplier.Multiplier` that makes the sum of products of one step, for the target."""
+        """The subclass of `hdl.pe.multiplier.Multiplier` that makes the sum of products of one step, for the target."""
 
     @abstractmethod
     def events(self, config: PEConfig) -> dict[str, Polynomial]:
