@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench.throughput`: multiply-accumulates per cycle of the simulated gates, tiles back to back."""
+"""`python -m bench.throughput`: multiply-accumulates per cycle of the simulated RTL, tiles back to back."""
 
 import sys
 from typing import Any
@@ -30,7 +30,7 @@ def measure() -> list[dict[str, Any]]:
         w = random.integers(-128, 128, (k, SIDE), np.int8)
         result = products([(x, w, None)], config, design=array_design(config, name))
         if not np.array_equal(result.sums[0], matmul(x, w, config.pe).sums):
-            raise AssertionError(f"{name}: gates and golden model differ at K = {k}")
+            raise AssertionError(f"{name}: RTL and golden model differ at K = {k}")
         one_thread = next((row["cycles"] for row in rows if row["array"] == "os8" and row["K"] == k), result.cycles)
         rows.append(
             {

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Numpy models of the gates: bit-exact products, counters and cycles. Never imports amaranth."""
+"""Models in numpy that never import amaranth; and the silicon flow and the simulation of emitted Verilog."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Test fixtures in gates: many multipliers side by side, so that one build serves all policies."""
+"""Test fixtures in RTL: many multipliers side by side, so that one build serves all policies."""
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring

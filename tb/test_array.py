@@ -53,7 +53,7 @@ def work(threads):
 
 
 def check(config, jobs, simulator, stalls=WHOLE, design=None):
-    """Run on the gates and compare everything with the model."""
+    """Run on the simulated RTL and compare everything with the model."""
     result = products(jobs, config, simulator, stalls, design=design)
     assert not result.refused
     counted = Counters()

@@ -47,7 +47,7 @@ def product(seed, m, k, n):
 
 
 def check(config, jobs, simulator=QUICK, stalls=(0.0, 0.0, 0.0), design=None):
-    """Run on the gates and compare sums and counters with the models."""
+    """Run on the simulated RTL and compare sums and counters with the models."""
     result = products(jobs, config, simulator, stalls, design=design)
     counted = Counters()
     for (x, w, threads), sums in zip(jobs, result.sums, strict=True):

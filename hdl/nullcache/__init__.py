@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""SparseCache in gates: a write-through data cache with a TCAM of zero lines beside it, and its parts.
+"""SparseCache in RTL: a write-through data cache with a TCAM of zero lines beside it, and its parts.
 
 Ganesan et al., "SparseCache: Extending Data Cache Utilization for Deep Neural Networks", DATE 2020.
 """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Configuration of the sparse cache: geometry, policies and every latency that the gates and the model share."""
+"""Configuration of the sparse cache: geometry, policies and every latency that RTL and model share."""
 
 from dataclasses import dataclass, field
 
@@ -26,7 +26,7 @@ COUNTERS = (
     "lost_lines",
     "covered_lines",
 )
-"""What gates and model both count; `accesses = hits + misses + null_hits`. `NullCache` explains the last seven."""
+"""What RTL and model both count; `accesses = hits + misses + null_hits`. `NullCache` explains the last seven."""
 
 
 @dataclass(frozen=True, kw_only=True)
