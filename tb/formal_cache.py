@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In
 
 from sysmt.hdl.nullcache.cache import SparseCache
-from sysmt.hdl.nullcache.nullcache import NullCache, NullCacheState
+from sysmt.hdl.nullcache.nullcache import NullCache, State
 from sysmt.hdl.nullcache.ports import Request
 from sysmt.hdl.params.cache import CacheConfig
 
@@ -71,7 +71,7 @@ class NullCacheHarness(wiring.Component):
         m.d.comb += [
             claimed.eq(Cat(_covers(null.tcam, i, self.watched) for i in entries).any()),
             # The line that is being removed, and those whose piece is still to be written.
-            pending.eq((null.state == NullCacheState.SPLIT) & (((self.line ^ self.watched) & ~null.mask) == 0)),
+            pending.eq((null.state == State.SPLIT) & (((self.line ^ self.watched) & ~null.mask) == 0)),
             Assert(~(claimed | pending) | inside),
             Assert(claimed | ~inside | excused | pending),
             Assert(~(claimed & pending)),
@@ -84,7 +84,7 @@ class NullCacheHarness(wiring.Component):
             for j in entries[:i]:
                 apart = (tcam.values[i] ^ tcam.values[j]) & ~tcam.masks[i] & ~tcam.masks[j]
                 m.d.comb += Assert(~(tcam.valid[i] & tcam.valid[j]) | (apart != 0))
-        merging, splitting = null.state == NullCacheState.MERGE, null.state == NullCacheState.SPLIT
+        merging, splitting = null.state == State.MERGE, null.state == State.SPLIT
         m.d.comb += Assert(~(merging | splitting) | (null.mask_order == _ones(null.mask)))
         m.d.comb += Assert(~merging | (_ones(null.bit) == 1))
         m.d.comb += Assert(~merging | (_ones(null.slot) == 1))
@@ -98,7 +98,7 @@ class NullCacheHarness(wiring.Component):
             Assert(~splitting | (busy & ~inserting & (null.mask != 0))),
             Assert(~(busy & ~inserting & ~splitting) | null.hit),
             Assert(~(busy & inserting) | ~null.hit),
-            Assert((null.state != NullCacheState.VICTIM) | (busy & inserting)),
+            Assert((null.state != State.VICTIM) | (busy & inserting)),
         ]
 
 

@@ -21,7 +21,7 @@ NULL_SIDE = wiring.Signature(
 )
 
 
-class CacheState(enum.Enum):
+class State(enum.Enum):
     """What the cache does with the access it holds."""
 
     CLEAR = 0  # after reset: no line is valid
@@ -107,14 +107,12 @@ class SparseCache(wiring.Component):
         word_bits = max(1, config.offset_bits - 2)
 
         # The access that is held, and the line that is looked up: its own, or that of a refused store.
-        state, full = Signal(CacheState, init=CacheState.CLEAR), Signal()
+        state, full = Signal(State, init=State.CLEAR), Signal()
         request = Signal(Request(config.addr_width))
         purging = Signal()
         line, word, here = Signal(config.line_bits), Signal(word_bits), Signal(config.words)
         m.d.comb += [
-            purging.eq(
-                (state == CacheState.FIND_REFUSED) | (state == CacheState.PURGE) | (state == CacheState.PURGE_NULL)
-            ),
+            purging.eq((state == State.FIND_REFUSED) | (state == State.PURGE) | (state == State.PURGE_NULL)),
             line.eq(Mux(purging, buffer.failed_line, request.addr[config.offset_bits :])),
             word.eq(request.addr[2 : config.offset_bits]),
             here.eq(1 << word),
@@ -143,20 +141,20 @@ class SparseCache(wiring.Component):
         self._memory_side(m, state, line, request, buffer)
         hit, null_hit = storage.hit, null.hit
         # No line is in both: a proof reads this, nothing else does.
-        m.d.comb += self.in_both.eq(full & (state == CacheState.LOOKUP) & hit & null_hit)
+        m.d.comb += self.in_both.eq(full & (state == State.LOOKUP) & hit & null_hit)
         count = self.counters
 
         def count_up(name):
             m.d.sync += [count[n].eq(count[n] + 1) for n in ("accesses", name)]
 
         with m.Switch(state):
-            with m.Case(CacheState.CLEAR):
+            with m.Case(State.CLEAR):
                 row = Signal(config.set_bits)
                 m.d.comb += [storage.clear.eq(1), storage.set.eq(row)]
                 m.d.sync += row.eq(row + 1)
                 with m.If(row.all()):
-                    m.d.sync += state.eq(CacheState.LOOKUP)
-            with m.Case(CacheState.LOOKUP):
+                    m.d.sync += state.eq(State.LOOKUP)
+            with m.Case(State.LOOKUP):
                 held_back = Signal()
                 with m.If(~full):
                     m.d.comb += [free.eq(1), held_back.eq(1)]
@@ -171,9 +169,9 @@ class SparseCache(wiring.Component):
                     ]
                     with m.If(null.enters):
                         m.d.comb += storage.drop.eq(1)
-                        m.d.sync += state.eq(CacheState.INSERT)
+                        m.d.sync += state.eq(State.INSERT)
                     with m.Elif(null.leaves):
-                        m.d.sync += state.eq(CacheState.REMOVE)
+                        m.d.sync += state.eq(State.REMOVE)
                     with m.If(~hit & ~null_hit):
                         count_up("misses")
                 with m.Elif(hit | null_hit):
@@ -186,7 +184,7 @@ class SparseCache(wiring.Component):
                     m.d.comb += held_back.eq(1)
                 with m.Else():
                     count_up("misses")
-                    m.d.sync += [state.eq(CacheState.ADDRESS), beat.eq(0), refused.eq(0)]
+                    m.d.sync += [state.eq(State.ADDRESS), beat.eq(0), refused.eq(0)]
                 with m.If(buffer.push | (self.o.valid & self.o.ready)):
                     with m.If(hit):
                         count_up("hits")
@@ -195,18 +193,18 @@ class SparseCache(wiring.Component):
                         count_up("null_hits")
                         m.d.comb += null.touch.eq(1)
                 with m.If(buffer.failed & held_back):
-                    m.d.sync += state.eq(CacheState.FIND_REFUSED)
-            with m.Case(CacheState.ADDRESS), m.If(self.axi.arready):
-                m.d.sync += state.eq(CacheState.FETCH)
-            with m.Case(CacheState.FETCH), m.If(self.axi.rvalid):
+                    m.d.sync += state.eq(State.FIND_REFUSED)
+            with m.Case(State.ADDRESS), m.If(self.axi.arready):
+                m.d.sync += state.eq(State.FETCH)
+            with m.Case(State.FETCH), m.If(self.axi.rvalid):
                 m.d.sync += [
                     fetched[beat].eq(self.axi.rdata),
                     beat.eq(beat + 1),
                     refused.eq(refused | self.axi.rresp[AXI_ERROR]),
                 ]
                 with m.If(beat == config.words - 1):
-                    m.d.sync += state.eq(CacheState.FINISH)
-            with m.Case(CacheState.FINISH):
+                    m.d.sync += state.eq(State.FINISH)
+            with m.Case(State.FINISH):
                 m.d.comb += [
                     self.o.valid.eq(1),
                     self.o.payload.data.eq(fetched[word]),
@@ -214,27 +212,27 @@ class SparseCache(wiring.Component):
                     storage.data.eq(fetched),
                 ]
                 with m.If(self.o.ready & null.fetched_zero & ~refused):
-                    m.d.sync += state.eq(CacheState.INSERT)
+                    m.d.sync += state.eq(State.INSERT)
                 with m.Elif(self.o.ready):
                     m.d.comb += [free.eq(1), storage.fill.eq(~refused)]
-                    m.d.sync += state.eq(CacheState.LOOKUP)
-            with m.Case(CacheState.INSERT, CacheState.REMOVE), m.If(null.done):
+                    m.d.sync += state.eq(State.LOOKUP)
+            with m.Case(State.INSERT, State.REMOVE), m.If(null.done):
                 m.d.comb += free.eq(1)
-                m.d.sync += state.eq(CacheState.LOOKUP)
-            with m.Case(CacheState.FIND_REFUSED):
+                m.d.sync += state.eq(State.LOOKUP)
+            with m.Case(State.FIND_REFUSED):
                 m.d.comb += [again.eq(1), null.forget.eq(1)]
-                m.d.sync += state.eq(CacheState.PURGE)
-            with m.Case(CacheState.PURGE):
+                m.d.sync += state.eq(State.PURGE)
+            with m.Case(State.PURGE):
                 m.d.comb += [storage.drop.eq(1), buffer.purged.eq(~null_hit)]
                 with m.If(null_hit):
-                    m.d.sync += state.eq(CacheState.PURGE_NULL)
-            with m.Case(CacheState.PURGE_NULL):
+                    m.d.sync += state.eq(State.PURGE_NULL)
+            with m.Case(State.PURGE_NULL):
                 m.d.comb += buffer.purged.eq(null.done)
-            with m.Case(CacheState.REPLAY):
+            with m.Case(State.REPLAY):
                 m.d.comb += again.eq(1)
-                m.d.sync += state.eq(CacheState.LOOKUP)
+                m.d.sync += state.eq(State.LOOKUP)
         with m.If(buffer.purged):
-            m.d.sync += state.eq(Mux(full, CacheState.REPLAY, CacheState.LOOKUP))
+            m.d.sync += state.eq(Mux(full, State.REPLAY, State.LOOKUP))
         return m
 
     def _memory_side(self, m, state, line, request, buffer) -> None:
@@ -248,8 +246,8 @@ class SparseCache(wiring.Component):
             self.axi.arlen.eq(self.config.words - 1),
             self.axi.arsize.eq(axi_size(8 * WORD_BYTES)),
             self.axi.arburst.eq(AXI_INCR),
-            self.axi.arvalid.eq(state == CacheState.ADDRESS),
-            self.axi.rready.eq(state == CacheState.FETCH),
+            self.axi.arvalid.eq(state == State.ADDRESS),
+            self.axi.rready.eq(state == State.FETCH),
             buffer.addr.eq(request.addr[2:]),
             buffer.data.eq(request.data),
             buffer.strobe.eq(request.strobe),
@@ -274,8 +272,8 @@ class SparseCache(wiring.Component):
             detect_stored.i[0].eq(request.data & bits),
             null.line.eq(line),
             null.touch.eq(side.touch),
-            null.insert.eq(state == CacheState.INSERT),
-            null.remove.eq((state == CacheState.REMOVE) | (state == CacheState.PURGE_NULL)),
+            null.insert.eq(state == State.INSERT),
+            null.remove.eq((state == State.REMOVE) | (state == State.PURGE_NULL)),
             self.counters.null.eq(null.counters),
             collector.note.eq(side.note),
             collector.forget.eq(side.forget),

@@ -26,7 +26,7 @@ class NullCounters(data.StructLayout):
         super().__init__(dict.fromkeys(plain, COUNTER_WIDTH) | merges)
 
 
-class NullCacheState(enum.Enum):
+class State(enum.Enum):
     """What the null cache is doing beside answering lookups."""
 
     IDLE = 0
@@ -91,10 +91,10 @@ class NullCache(wiring.Component):
                 "counters": Out(NullCounters(config.line_bits)),
             }
         )
-        # NullCacheState, kept where proofs can speak about it.
+        # State, kept where proofs can speak about it.
         n, width = config.null_cache.entries, config.line_bits
         self.tcam = TCAM(TCAMConfig(entries=n, width=width, ports=2, latency=0))
-        self.state = Signal(NullCacheState)
+        self.state = Signal(State)
         self.orders = [Signal(config.order_bits, name=f"order_{i}") for i in range(n)]
         self.slot, self.value, self.mask, self.bit = Signal(n), Signal(width), Signal(width), Signal(width)
         self.mask_order = Signal(config.order_bits)
@@ -117,7 +117,7 @@ class NullCache(wiring.Component):
             covering.eq(tcam.match[0]),
             self.hit.eq(tcam.hit[0]),
             free.eq(lowest(~tcam.valid)),
-            order.eq(select(Mux(state == NullCacheState.VICTIM, replacement.victim, covering), orders)),
+            order.eq(select(Mux(state == State.VICTIM, replacement.victim, covering), orders)),
             used.eq(covering & self.touch.replicate(n)),
             replacement.touch.eq(used),
         ]
@@ -148,10 +148,10 @@ class NullCache(wiring.Component):
         ]
 
         with m.Switch(state):
-            with m.Case(NullCacheState.IDLE):
+            with m.Case(State.IDLE):
                 with m.If(self.insert & tcam.valid.all()):
                     m.d.comb += replacement.start.eq(1)
-                    m.d.sync += state.eq(NullCacheState.VICTIM)
+                    m.d.sync += state.eq(State.VICTIM)
                 with m.Elif(self.insert):
                     m.d.comb += [
                         self.done.eq(1),
@@ -168,7 +168,7 @@ class NullCache(wiring.Component):
                         bit.eq(1),
                         count.inserts.eq(count.inserts + 1),
                         count.covered_lines.eq(count.covered_lines + 1),
-                        state.eq(NullCacheState.MERGE),
+                        state.eq(State.MERGE),
                     ]
                 with m.Elif(self.remove):
                     lines = Signal(COUNTER_WIDTH)
@@ -185,15 +185,15 @@ class NullCache(wiring.Component):
                         with m.If(order == 0):
                             m.d.comb += self.done.eq(1)
                         with m.Else():
-                            m.d.sync += [count.splits.eq(count.splits + 1), state.eq(NullCacheState.SPLIT)]
-            with m.Case(NullCacheState.VICTIM), m.If(replacement.done):
+                            m.d.sync += [count.splits.eq(count.splits + 1), state.eq(State.SPLIT)]
+            with m.Case(State.VICTIM), m.If(replacement.done):
                 m.d.comb += [tcam.clear.eq(replacement.victim), self.lossy.eq(1)]
                 m.d.sync += [
                     count.evictions.eq(count.evictions + 1),
                     count.covered_lines.eq(count.covered_lines - (1 << order)),
-                    state.eq(NullCacheState.IDLE),
+                    state.eq(State.IDLE),
                 ]
-            with m.Case(NullCacheState.MERGE):
+            with m.Case(State.MERGE):
                 m.d.sync += bit.eq(bit << 1)
                 with m.If(mergeable):
                     m.d.comb += [
@@ -212,13 +212,13 @@ class NullCache(wiring.Component):
                         count.merges[write_order].eq(count.merges[write_order] + 1),
                     ]
                 with m.Elif(bit[-1]):
-                    m.d.sync += state.eq(NullCacheState.IDLE)
-            with m.Case(NullCacheState.SPLIT):
+                    m.d.sync += state.eq(State.IDLE)
+            with m.Case(State.SPLIT):
                 half = Signal(COUNTER_WIDTH)
                 m.d.comb += [write_order.eq(mask_order - 1), half.eq(1 << write_order)]
                 with m.If(tcam.valid.all()):
                     m.d.comb += [self.done.eq(1), self.lossy.eq(1)]
-                    m.d.sync += [count.lost_lines.eq(count.lost_lines + (half << 1) - 1), state.eq(NullCacheState.IDLE)]
+                    m.d.sync += [count.lost_lines.eq(count.lost_lines + (half << 1) - 1), state.eq(State.IDLE)]
                 with m.Else():
                     m.d.comb += [
                         tcam.write.eq(free),
@@ -233,5 +233,5 @@ class NullCache(wiring.Component):
                     ]
                     with m.If(write_order == 0):
                         m.d.comb += self.done.eq(1)
-                        m.d.sync += state.eq(NullCacheState.IDLE)
+                        m.d.sync += state.eq(State.IDLE)
         return m
