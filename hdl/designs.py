@@ -18,14 +18,25 @@ from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from .emit import Design, emit
 
 KEYWORDS = """
-    always and assign automatic begin buf bufif0 bufif1 case casex casez cell cmos config deassign default defparam
-    design disable edge else end endcase endconfig endfunction endgenerate endmodule endprimitive endspecify endtable
-    endtask event for force forever fork function generate genvar highz0 highz1 if ifnone incdir include initial inout
-    input instance integer join large liblist library localparam macromodule medium module nand negedge nmos nor
-    noshowcancelled not notif0 notif1 or output parameter pmos posedge primitive pull0 pull1 pulldown pullup
-    pulsestyle_ondetect pulsestyle_onevent rcmos real realtime reg release repeat rnmos rpmos rtran rtranif0 rtranif1
-    scalared showcancelled signed small specify specparam strong0 strong1 supply0 supply1 table task time tran tranif0
-    tranif1 tri tri0 tri1 triand trior trireg unsigned use vectored wait wand weak0 weak1 while wire wor xnor xor
+    accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin
+    bind bins binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos
+    config const constraint context continue cover covergroup coverpoint cross deassign default defparam design
+    disable dist do edge else end endcase endchecker endclass endclocking endconfig endfunction endgenerate
+    endgroup endinterface endmodule endpackage endprimitive endprogram endproperty endsequence endspecify
+    endtable endtask enum event eventually expect export extends extern final first_match for force foreach
+    forever fork forkjoin function generate genvar global highz0 highz1 if iff ifnone ignore_bins illegal_bins
+    implements implies import incdir include initial inout input inside instance int integer interconnect
+    interface intersect join join_any join_none large let liblist library local localparam logic longint
+    macromodule matches medium modport module nand negedge nettype new nexttime nmos nor noshowcancelled not
+    notif0 notif1 null or output package packed parameter pmos posedge primitive priority program property
+    protected pull0 pull1 pulldown pullup pulsestyle_ondetect pulsestyle_onevent pure rand randc randcase
+    randsequence rcmos real realtime ref reg reject_on release repeat restrict return rnmos rpmos rtran rtranif0
+    rtranif1 s_always s_eventually s_nexttime s_until s_until_with scalared sequence shortint shortreal
+    showcancelled signed small soft solve specify specparam static string strong strong0 strong1 struct super
+    supply0 supply1 sync_accept_on sync_reject_on table tagged task this throughout time timeprecision timeunit
+    tran tranif0 tranif1 tri tri0 tri1 triand trior trireg type typedef union unique unique0 unsigned until
+    until_with untyped use uwire var vectored virtual void wait wait_order wand weak weak0 weak1 while wildcard
+    wire with within wor xnor xor
 """
 """Reserved words of IEEE 1364-2005, annex B. A module of such a name is escaped, and then found by no one."""
 
@@ -63,13 +74,16 @@ _DESIGNS: dict[type[Config], Callable[[Any, str], Design]] = {
 
 def design_of(config: Config, name: str) -> Design:
     """Verilog and manifest of whatever `config` describes: an array, a cache, a TCAM or an accelerator."""
+    if type(config) not in _DESIGNS:
+        known = ", ".join(kind.__name__ for kind in _DESIGNS)
+        raise ConfigError(f"config must be of class {known}, not {type(config).__name__}: nothing else is a design")
     return _DESIGNS[type(config)](config, name)
 
 
 def check_name(name: str) -> str:
     """Refuse a name that Verilog or a file system would not take as it is."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
         raise ConfigError(f"name must be letters, digits and _ (64 at most, no digit first), not {name!r}")
     if name in KEYWORDS.split():
-        raise ConfigError(f"name must not be a keyword of Verilog, not {name!r}; choose another")
+        raise ConfigError(f"name must not be a keyword of Verilog or SystemVerilog, not {name!r}; choose another")
     return name

@@ -104,7 +104,7 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     from sysmt.hdl.designs import check_name, design_of
 
     chosen = _config(config, Config)
-    return design_of(chosen, check_name(name or (config if isinstance(config, str) else "sysmt")))
+    return design_of(chosen, check_name(name if name is not None else config if isinstance(config, str) else "sysmt"))
 
 
 def matmul(
@@ -240,9 +240,15 @@ def cycles(
     True
     """
     from sysmt.sim.cost.evaluate import evaluate
+    from sysmt.sim.nn.layer import Layer
     from sysmt.sim.nn.readers import read_network
 
-    layers = read_network(network, variant) if isinstance(network, (str, Path)) else network
+    if isinstance(network, (str, Path)):
+        layers = read_network(network, variant)
+    else:
+        layers = tuple(network) if isinstance(network, Iterable) else ()
+        if not layers or not all(isinstance(layer, Layer) for layer in layers):
+            raise UserError(f"network must be a name, a path or layers, not {network!r}")
     return evaluate(layers, _array(config), method=method, dataflow=dataflow, threads=threads)
 
 
@@ -352,8 +358,9 @@ def synthesise(
     >>> result.blocks["multiplier"] > 0.2 * result.nand2
     True
     """
+    from sysmt.hdl.emit import Design
     from sysmt.sim.flow.synthesis import CLOCK_MHZ
     from sysmt.sim.flow.synthesis import synthesise as run
 
-    emitted = generate(design) if isinstance(design, (Config, str)) else design
+    emitted = design if isinstance(design, Design) else generate(design)
     return run(emitted, target, CLOCK_MHZ if clock_mhz is None else clock_mhz, seeds)

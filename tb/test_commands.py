@@ -121,6 +121,9 @@ BAD = [
     (("matmul", "X.npy", "W.npy", "-o", "no/O.npy"), "output folder 'no' must exist: create it first"),
     (("matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "vcs"), "simulator must be one of verilator, icarus"),
     (("demo", "--images", "0"), "--images must be from 1 to 500, not 0"),
+    (("cache", "X.npy"), "trace must be an .npz file, not 'X.npy'"),
+    (("cycles", "--gemm", "0,2,3", "--array", "2x2"), "gemm must be M,K,N of at least 1 each, not '0,2,3'"),
+    (("trace", "squeezenett", "-o", "t.npz"), "network must be one of digits, lenet5, alexnet, vgg16, squeezenet, not"),
     (("frobnicate",), "argument COMMAND: invalid choice: 'frobnicate'"),
 ]
 
@@ -152,3 +155,22 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     line = f"{sys.executable} -m sysmt list --json | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", line], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("{\n0\n", "")
+
+
+def test_a_build_folder_that_cannot_be_written_is_named(files, capsys, monkeypatch):
+    monkeypatch.setenv("SYSMT_BUILD", str(files / "X.npy"))
+    code, _, err = run(capsys, "matmul", "X.npy", "W.npy", "--on", "rtl", "--rows", "2", "--cols", "2")
+    assert code == 2
+    assert "SYSMT_BUILD" in err.splitlines()[-1]
+    assert "cannot be written" in err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("content", ["KIND = (", "kind = 3", "import no_such_module"])
+def test_a_kind_of_pe_that_cannot_be_read_is_named(files, capsys, monkeypatch, content):
+    (files / "kinds" / "params").mkdir(parents=True)
+    (files / "kinds" / "params" / "broken.py").write_text(content)
+    monkeypatch.setenv("SYSMT_KINDS", str(files / "kinds"))
+    code, _, err = run(capsys, "generate", "os2", "--set", "kind=broken")
+    assert code == 2
+    assert "kind 'broken' must have a KIND in params/broken.py" in err
+    assert err.count("\n") == 1

@@ -82,7 +82,7 @@ class CounterLayout(data.StructLayout):
     stalls_output : cycles in which a row waited for the sink.
 
     Between them the events that the kind of PE counts, those of NB-SMT as in
-    `sysmt.sim.golden.product.CounterLayout`.
+    `sysmt.sim.golden.product.Counters`.
     """
 
     def __init__(self, pe: PEConfig):

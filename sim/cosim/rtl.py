@@ -30,7 +30,7 @@ class ArrayRun:
     cycles : int
         From the first step taken to the last row delivered.
     counters : dict of name to int
-        As `sysmt.hdl.array.ports.Counters`; empty when the array has none.
+        As `sysmt.hdl.array.ports.CounterLayout`; empty when the array has none.
     refused : bool
         The array refused a tile.
     """

@@ -136,6 +136,8 @@ def synthesise(
         raise UserError(f"clock must be above 0 and at most 100000 MHz, not {clock_mhz:g}")
     if not 0 <= seeds <= 1000:
         raise UserError(f"seeds must be from 0 to 1000, not {seeds}")
+    if not isinstance(target, str):
+        raise UserError(f"target must be {', '.join((GENERIC, *FAMILIES))} or a liberty file, not {target!r}")
     if target in FAMILIES:
         return _on_fpga(design, target, clock_mhz, seeds, progress)
     if target == GENERIC:

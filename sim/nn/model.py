@@ -94,6 +94,8 @@ def read_model(path: str | Path) -> Model:
         The file cannot be read, is damaged, or has an operator that is not supported; or the reader of its format is
         not installed.
     """
+    if not isinstance(path, (str, Path)):
+        raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {path!r}; give its path")
     if str(path) == digits.NAME:
         return Model(digits.load())
     path = Path(path)

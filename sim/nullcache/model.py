@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fast model of the sparse cache: bit- and cycle-exact, compiled by numba (see `reference` for the rules).
+"""The fast model of the sparse cache: bit- and cycle-exact, compiled by numba.
+
+Its rules are written to be read in `tb/references/nullcache.py`.
 
 Order of use is kept as ages and time stamps instead of lists, and the null entries stand in no particular order, so
 that the code shares nothing with the reference but the configuration.

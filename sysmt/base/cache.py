@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from .errors import UserError
 from .files import build_root
 
 LOCK, READY = "lock", "ready"
@@ -47,7 +48,12 @@ def build_directory(kind: str, name: str, content: Any) -> Iterator[tuple[Path, 
     """
     key = digest(json.dumps(content))[:16]
     directory = build_root() / kind / f"{name}-{key}"
-    directory.mkdir(parents=True, exist_ok=True)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / LOCK).touch()
+    except OSError as error:
+        message = f"SYSMT_BUILD {str(build_root())!r} cannot be written: {error.strerror}; choose another folder"
+        raise UserError(message) from error
     with FileLock(directory / LOCK):
         missing = not (directory / READY).exists()
         if missing:

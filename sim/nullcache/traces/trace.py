@@ -91,9 +91,10 @@ class Trace:
     def load(cls, path: Path) -> "Trace":
         """Read a trace that `packed`, or anybody else's `numpy.savez`, wrote."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                if not hasattr(arrays, "files"):
-                    raise UserError(f"trace must be an .npz file, not {str(path)!r}")
+            loaded = np.load(path, allow_pickle=False)
+            if not hasattr(loaded, "files"):
+                raise UserError(f"trace must be an .npz file, not {str(path)!r}")
+            with loaded as arrays:
                 missing = [n for n in ("op", "addr", "size", "data") if n not in arrays.files]
                 if missing:
                     raise UserError(

@@ -52,6 +52,8 @@ def _layers(args: argparse.Namespace) -> tuple[Layer, ...]:
     if args.topology is not None:
         return read_topology(args.topology)
     m, k, n = _whole_numbers("gemm", args.gemm, ",", "M,K,N")
+    if not min(m, k, n):
+        raise UserError(f"gemm must be M,K,N of at least 1 each, not {args.gemm!r}")
     return (Layer.gemm("gemm", m, k, n),)
 
 

@@ -20,7 +20,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> Result:
     from sysmt.hdl.designs import check_name, design_of
 
-    name = check_name(args.name or args.preset)
+    name = check_name(args.preset if args.name is None else args.name)
     design = design_of(with_settings(preset(args.preset), args.settings), name)
     files = [str(path) for path in design.write(Path(args.output))]
     facts = {"files": files, "modules": len(design.modules), "bytes": len(design.verilog), **design.manifest}

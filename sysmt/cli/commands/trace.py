@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
@@ -23,6 +24,8 @@ LONGEST = 10_000_000
 
 def _layers(args: argparse.Namespace) -> Iterator[LayerOperands]:
     if args.network != "squeezenet":
+        if args.network not in NETWORKS:
+            raise UserError(must_be_one_of("network", args.network, (*NETWORKS, "squeezenet")))
         return layers(args.network, args.activations, args.seed)
     if args.weights is None or args.image is None:
         raise UserError("network squeezenet must be given --weights compressed_SqueezeNet.net and --image PICTURE")
