@@ -199,7 +199,7 @@ def test_bad_traces_are_refused_in_one_line(tmp_path, capsys, change, message):
         (["trace", "digits", "--seed", "-1"], "seed must be at least 0, not -1"),
         (["trace", "digits", "--seed", "9999"], "seed must be below 500, the number of test images, not 9999"),
         (["trace", "alexnot"],
-         "network must be one of digits, lenet5, alexnet, vgg16, not 'alexnot' (did you mean alexnet?)"),
+         "network must be one of digits, lenet5, alexnet, vgg16, squeezenet, not 'alexnot' (did you mean alexnet?)"),
         (["trace", "lenet5", "--layer", "fc9"], "layer must be one of conv1, conv2, fc1, fc2, not 'fc9'"),
         (["trace", "lenet5", "--limit", "0"], "limit must be an integer from 1 to 10000000, not 0"),
         (["trace", "lenet5", "--activations", "0"], "activations must be over 0 and at most 1, not 0.0"),
