@@ -74,7 +74,7 @@ def test_plots_are_drawn_the_same_every_time(tmp_path, name, start):
         (["--gemm", "1,2,3", "--variant", "half"], "variant must go with the name of a network, not 'half' alone"),
         (["--gemm", "1,2"], "gemm must be M,K,N, whole numbers, not '1,2'"),
         (["--gemm", "1,2,x"], "gemm must be M,K,N, whole numbers, not '1,2,x'"),
-        (["--gemm", "0,2,3"], "gemm must be M,K,N of at least 1 each, not"),
+        (["--gemm", "0,2,3"], "gemm must be M,K,N of at least 1 each, not '0,2,3'"),
         (["--gemm", "1,70000,1"], "layer gemm: K = 70000 could overflow acc_width = 32: .*"),
         (["--gemm", "1,2,3", "--array", "8"], "array must be RxC, whole numbers, not '8'"),
         (["--gemm", "1,2,3", "--array", "8x0"], "cols must be an integer from 1 to 256, not 0"),
