@@ -17,7 +17,7 @@ from sysmt.hdl.emit import emit
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.pe.element import ProcessingElement
 from sysmt.hdl.pe.nbsmt_events import events
-from sysmt.sim.cosim.rtl import design_of, products
+from sysmt.sim.cosim.rtl import emitted_array, products
 from sysmt.sim.cosim.simulator import SimulationError, available
 from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.golden.matmul import matmul
@@ -132,7 +132,7 @@ def test_a_tile_the_array_cannot_run_is_refused_and_nothing_is_lost():
 
 
 def test_without_counters_there_is_no_counter_port():
-    design = design_of(config(1, counters=False))
+    design = emitted_array(config(1, counters=False))
     assert not any(port["name"] == "counters" for port in design.manifest["ports"])
     assert "counters" not in design.verilog
 
@@ -199,7 +199,7 @@ def test_a_digit_that_leaves_the_pipeline_early_is_caught():
 def test_a_product_added_while_frozen_is_caught():
     """A bug in the Verilog itself: the multiplier does not see the freeze."""
     array = config(1)
-    design = design_of(array)
+    design = emitted_array(array)
     instance = r"(sysmt_multiplier multiplier \([^;]*?)\.enable\(enable\)"
     assert re.search(instance, design.verilog), "nothing to break"
     spoiled = replace(design, verilog=re.sub(instance, r"\1.enable(1'h1)", design.verilog))

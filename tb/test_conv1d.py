@@ -14,7 +14,7 @@ from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.cosim.rtl import design_of, products
+from sysmt.sim.cosim.rtl import emitted_array, products
 from sysmt.sim.cosim.simulator import SimulationError, available
 from sysmt.sim.cost.array import fuse_cycles, matmul_cycles
 from sysmt.sim.cost.rtl import RtlCycles
@@ -140,7 +140,7 @@ def test_lines_of_an_image_are_its_convolution(shape, taps, axis, stride, paddin
 
 
 def test_without_fuse_no_trace_of_it_is_emitted():
-    plain = design_of(array().with_fields(fuse=False)).verilog
+    plain = emitted_array(array().with_fields(fuse=False)).verilog
     assert not re.search(r"i_row|\btap\b|\bfuse|holds|exposed|line_", plain)
 
 
@@ -173,7 +173,7 @@ BUGS = {
 @pytest.mark.parametrize(("bug", "stalls"), list(zip(BUGS, [STALLS] * 3 + [(0.0, 0.0, 0.0)], strict=True)))
 def test_a_seeded_bug_is_caught(bug, stalls):
     config = array()
-    design = design_of(config)
+    design = emitted_array(config)
     broken = re.sub(*BUGS[bug], design.verilog)
     assert broken != design.verilog, "nothing to break"
     with pytest.raises((AssertionError, SimulationError)):

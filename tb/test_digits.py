@@ -14,7 +14,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.cosim.digits import compare
-from sysmt.sim.cosim.rtl import design_of
+from sysmt.sim.cosim.rtl import emitted_array
 from sysmt.sim.golden.product import Counters, Product
 from sysmt.sim.nn.digits import data, train
 from sysmt.sim.nn.digits.network import load
@@ -160,7 +160,7 @@ def test_any_engine_can_be_plugged_in(test_set):
 def test_the_simulated_array_is_compared_layer_by_layer(test_set, monkeypatch):
     config = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2))
     few = test_set[:1]
-    found = compare(load(), few.pixels, config, design_of(config))
+    found = compare(load(), few.pixels, config, emitted_array(config))
     assert found.agrees
     assert found.layers_equal == 4
     assert 0 < found.threaded_cycles < found.cycles == found.formula_cycles
@@ -168,7 +168,7 @@ def test_the_simulated_array_is_compared_layer_by_layer(test_set, monkeypatch):
     # A golden model that is off is noticed, layer by layer.
     right = Golden.product
     monkeypatch.setattr(Golden, "product", lambda self, x, w, threads: right(self, x | 1, w, threads))
-    other = compare(load(), few.pixels, config, design_of(config))
+    other = compare(load(), few.pixels, config, emitted_array(config))
     assert not other.agrees
     assert other.layers_equal == 0
 

@@ -13,7 +13,7 @@ from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.designs import array_design, check_name
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
-from sysmt.sim.cosim.rtl import design_of
+from sysmt.sim.cosim.rtl import emitted_array
 
 EMIT = """
 from sysmt.hdl.designs import design_of
@@ -52,7 +52,7 @@ def test_modules_do_not_grow_with_the_array(threads):
 
 
 def test_manifest_describes_the_ports_of_the_verilog():
-    design = design_of(preset("sysmt2_4"))
+    design = emitted_array(preset("sysmt2_4"))
     top = design.verilog[design.verilog.index(f"\nmodule {design.name}(") :]
     for port in design.manifest["ports"]:
         bits = "" if port["width"] == 1 else rf"\[{port['width'] - 1}:0\] "

@@ -147,6 +147,12 @@ def test_the_command_reports_json_and_misses_clocks_in_one_line(tiny, capsys):
     assert re.fullmatch(r"sysmt: clock 2000 MHz cannot be met: slack -\d+ ps on the path \S+ -> \S+; .* MHz", line)
 
 
+def test_a_clock_is_refused_where_nothing_is_timed(capsys):
+    assert main(["synth", "os2", "--target", "generic", "--clock", "100"]) == 2
+    reason = "clock must go with a liberty file or an FPGA as target, not 'generic', which has no timing"
+    assert capsys.readouterr().err == f"sysmt synth: error: {reason}\n"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

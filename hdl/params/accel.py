@@ -143,11 +143,6 @@ class AccelConfig(Config):
         return sum(width * depth for width, depth in self.memories.values())
 
     @property
-    def run_steps(self) -> int:
-        """Most steps of one tile in one run: what a half holds, and the accumulator for all threads."""
-        return min(self.depth, self.array.pe.k_max // self.array.pe.pairs)
-
-    @property
     def fingerprint(self) -> int:
         """64 bits that two different configurations do not share."""
         text = json.dumps({"protocol": VERSION, **self.as_dict()}, sort_keys=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.array.systolic import SystolicArray
-from sysmt.hdl.emit import Design, emit
+from sysmt.hdl.designs import array_design
+from sysmt.hdl.emit import Design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.golden.conv1d import ConvRows, conv1d_steps, conv1d_tiles
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
@@ -42,9 +42,9 @@ class ArrayRun:
 
 
 @lru_cache(maxsize=32)
-def design_of(config: ArrayConfig, name: str = "sysmt") -> Design:
+def emitted_array(config: ArrayConfig, name: str = "sysmt") -> Design:
     """The emitted array; one emission per configuration and process."""
-    return emit(SystolicArray(config), name, {"config": config.as_dict()})
+    return array_design(config, name)
 
 
 def products(
@@ -95,7 +95,7 @@ def products(
         "rows": np.array(rows),
         "stalls": np.array(stalls),
     }
-    results = run(design or design_of(config), "sysmt.sim.cosim.tb_array", vectors, simulator, waves=waves)
+    results = run(design or emitted_array(config), "sysmt.sim.cosim.tb_array", vectors, simulator, waves=waves)
     shapes = [
         (len(x.x), x.pixels) if isinstance(x, ConvRows) else (x.shape[0], _weights(w).shape[1]) for x, w, _ in pairs
     ]

@@ -12,7 +12,7 @@ from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.flow.energy import PARTS
 from sysmt.sim.flow.power import PowerReport, measure
 from sysmt.sim.flow.simulate import DELAYS
-from sysmt.sim.flow.synthesis import CLOCK_MHZ, Synthesis, library_of, map_to, synthesise
+from sysmt.sim.flow.synthesis import CLOCK_MHZ, GENERIC, Synthesis, library_of, map_to, synthesise
 from sysmt.sim.flow.workloads import WORKLOADS, jobs
 
 
@@ -51,6 +51,8 @@ def _run(args: argparse.Namespace) -> Result:
     config = with_settings(preset(args.preset), args.settings)
     if args.energy is not None and not isinstance(config, ArrayConfig):
         raise UserError(f"energy is measured on arrays only, not on {args.preset}: leave --energy out")
+    if args.clock is not None and args.target == GENERIC:
+        raise UserError(f"clock must go with a liberty file or an FPGA as target, not {GENERIC!r}, which has no timing")
     design = design_of(config, args.preset)
     clock = CLOCK_MHZ if args.clock is None else args.clock
     synthesis = synthesise(design, args.target, clock, args.seeds, progress=progress)
