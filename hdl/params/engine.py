@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration of the engine: an array that runs whole networks from its own memories. Plain Python."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+
+from sysmt.base.errors import ConfigError
+
+from .array import ArrayConfig
+from .checks import in_range, one_of
+from .config import Config
+from .pe import W_WIDTH, X_WIDTH
+from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig(Config):
+    """An array between an im2col unit and requantisers, with memories for activations, weights and layers.
+
+    Parameters
+    ----------
+    array : ArrayConfig
+        The array; without `fuse`.
+    fill : 1, 2 or 4
+        Columns of the im2col matrix that reach the operand buffer in one cycle. A word of the activation memory
+        holds `fill` x `array.rows` channels of one pixel.
+    lanes : int
+        Values requantised in one cycle, a divisor of `array.cols`.
+    x_depth : int
+        Steps that one half of the operand buffer holds, a power of two.
+    activation_words, weight_words, scatter_words, parameter_words : int
+        Sizes of the memories in words: of activations, of weights (one step each), of the table that gives every
+        column of im2col its place in the reduction, of requantisation parameters (`lanes` channels each).
+    layers : int
+        Layer descriptors that fit, 1 to 1024.
+    """
+
+    array: ArrayConfig = field(default_factory=ArrayConfig)
+    fill: int = 2
+    lanes: int = 4
+    x_depth: int = 512
+    activation_words: int = 4096
+    weight_words: int = 8192
+    scatter_words: int = 2048
+    parameter_words: int = 512
+    layers: int = 64
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.array, ArrayConfig):
+            raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
+        if self.array.fuse:
+            raise ConfigError("array.fuse = True cannot be driven by the engine: set fuse to False")
+        one_of("fill", self.fill, (1, 2, 4))
+        in_range("lanes", self.lanes, 1, self.array.cols)
+        in_range("x_depth", self.x_depth, 4, 1 << 12)
+        if self.x_depth & (self.x_depth - 1):
+            raise ConfigError(f"x_depth must be a power of two, not {self.x_depth}")
+        in_range("activation_words", self.activation_words, 2, 1 << 20)
+        in_range("weight_words", self.weight_words, 2, 1 << 20)
+        in_range("scatter_words", self.scatter_words, 2, 1 << 16)
+        in_range("parameter_words", self.parameter_words, 2, 1 << 16)
+        in_range("layers", self.layers, 1, 1024)
+        if self.array.cols % self.lanes:
+            raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
+        if self.word_bytes % self.array.cols or self.granules not in (1, 2, 4, 8):
+            raise ConfigError(
+                f"fill = {self.fill} makes activation words of {self.word_bytes} channels, which must be 1, 2, 4 or 8 "
+                f"times array.cols = {self.array.cols}; choose another fill"
+            )
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a word of the activation memory: channels of one pixel, unsigned."""
+        return self.fill * self.array.rows
+
+    @property
+    def granules(self) -> int:
+        """Tiles that share a word of the activation memory: parts of it that are written separately."""
+        return self.word_bytes // self.array.cols
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of a word of the weight memory: the weights of one step."""
+        return self.array.w_lanes * self.array.pe.pairs * W_WIDTH // 8
+
+    @property
+    def beats(self) -> int:
+        """Cycles that a row of results takes in the requantisers; words of parameters per tile."""
+        return self.array.cols // self.lanes
+
+    @property
+    def scatter_entry_bits(self) -> int:
+        """Bits of one entry of the scatter table: valid, zero, operand pair, step."""
+        return 2 + self.pair_bits + self.step_bits
+
+    @property
+    def pair_bits(self) -> int:
+        """Bits that name an operand pair of a step."""
+        return max((self.array.pe.pairs - 1).bit_length(), 1)
+
+    @property
+    def step_bits(self) -> int:
+        """Bits that name a step in one half of the operand buffer."""
+        return (self.x_depth - 1).bit_length()
+
+    @property
+    def memories(self) -> dict[str, tuple[int, int]]:
+        """Width in bits and depth of every memory that the host fills, by name; the operand buffer, which it does not."""
+        return {
+            "descriptors": (32, DESCRIPTOR_WORDS * self.layers),
+            "scatter": (2 + self.fill * self.scatter_entry_bits, self.scatter_words),
+            "weights": (8 * self.weight_bytes, self.weight_words),
+            "parameters": (8 * PARAMETER.size * self.lanes, self.parameter_words),
+            "activations": (8 * self.word_bytes, self.activation_words),
+            "x": (X_WIDTH * self.array.rows * self.array.pe.pairs, 2 * self.x_depth),
+        }
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all memories."""
+        return sum(width * depth for width, depth in self.memories.values())
+
+    @property
+    def fingerprint(self) -> int:
+        """64 bits that two different configurations do not share: what a program and a bitstream must agree in."""
+        text = json.dumps({"program": PROGRAM_VERSION, **self.as_dict()}, sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
