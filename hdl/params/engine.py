@@ -106,7 +106,7 @@ class EngineConfig(Config):
 
     @property
     def memories(self) -> dict[str, tuple[int, int]]:
-        """Width in bits and depth of every memory that the host fills, by name; the operand buffer, which it does not."""
+        """Width in bits and depth of every memory by name: those that the host fills, and the operand buffer."""
         return {
             "descriptors": (32, DESCRIPTOR_WORDS * self.layers),
             "scatter": (2 + self.fill * self.scatter_entry_bits, self.scatter_words),
