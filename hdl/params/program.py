@@ -122,6 +122,8 @@ DESCRIPTOR = PackedRecord(
     # The output.
     Field("out_base", 24, "Word address of the output's first pixel."),
     Field("out_granule", 8, "Tiles before the first one in a word: where a concatenated part begins."),
+    Field("out_half", 24, "Words from output half 0 to half 1."),
+    Field("out_gap", 8, "Zero.", reserved=True),
     Field("out_words", 16, "Words per output pixel."),
     Field("zero_point", 16, "Added after scaling, in int8.", signed=True),
     Field("low", 16, "Smallest result, in int8.", signed=True),
