@@ -6,7 +6,7 @@ from amaranth.lib import data
 
 from sysmt.hdl.accel.ports import layout
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.program import DESCRIPTOR
+from sysmt.hdl.params.program import DESCRIPTOR, Memory
 
 SUM_WIDTH = 32
 """Bits of a sum on its way to the requantisers."""
@@ -27,3 +27,41 @@ class SumRow(data.StructLayout):
 
     def __init__(self, config: EngineConfig):
         super().__init__({"sums": data.ArrayLayout(signed(SUM_WIDTH), config.array.cols), "last": 1})
+
+
+class XAddress(data.StructLayout):
+    """A step that is read from the operand buffer.
+
+    Members
+    -------
+    step : unsigned
+    half : unsigned(1)
+    frees : unsigned(1)
+        The half may be filled again once this has been read.
+    """
+
+    def __init__(self, config: EngineConfig):
+        super().__init__({"step": config.step_bits, "half": 1, "frees": 1})
+
+
+class HostWord(data.StructLayout):
+    """A word that the host writes.
+
+    Members
+    -------
+    memory : unsigned
+        Which (`sysmt.hdl.params.program.Memory`).
+    address : unsigned
+    word : unsigned
+        As wide as the widest memory; narrower ones take the lowest bits.
+    """
+
+    def __init__(self, config: EngineConfig):
+        memories = [config.memories[memory.name.lower()] for memory in Memory]
+        super().__init__(
+            {
+                "memory": range(len(Memory)),
+                "address": range(max(depth for _, depth in memories)),
+                "word": max(width for width, _ in memories),
+            }
+        )
