@@ -172,7 +172,7 @@ class RequestServer(wiring.Component):
                 with m.If(opcode_is[Opcode.RUN]):
                     self._check_run(m, legal, ahead, repeated, status)
                 with m.If(opcode_is[Opcode.READ]):
-                    with m.If(behind[-1]):
+                    with m.If(self._refuses_read(behind)):
                         m.d.sync += status.eq(Status.REFUSED)
                     with m.Elif(behind > 1):
                         m.d.sync += status.eq(Status.STALE)
@@ -206,6 +206,10 @@ class RequestServer(wiring.Component):
             m.next = "data"
         with m.Else():
             m.next = "check"
+
+    def _refuses_read(self, behind: Signal) -> Value:
+        """Whether a read is refused of a run that is `behind` the last one that was issued."""
+        return behind[-1]
 
     def _legality(self, m: Module, runs: data.View) -> Value:
         """Whether the run of a cycle ago can be done: what would be refused for good is refused here."""

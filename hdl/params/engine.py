@@ -4,6 +4,7 @@
 import hashlib
 import json
 from dataclasses import dataclass, field
+from typing import Any
 
 from sysmt.base.errors import ConfigError
 
@@ -155,3 +156,17 @@ class EngineConfig(Config):
         facts = {name: value for name, value in self.as_dict().items() if name not in LINK}
         text = json.dumps({"program": PROGRAM_VERSION, **facts}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
+    """An engine around `array` with memories for the networks of MLPerf Tiny; `changes` replace fields.
+
+    96 KiB of activations, 288 KiB of weights, up to 4 requantisers.
+    """
+    fill = 2 if array.rows * 2 % array.cols == 0 else 4
+    words = {
+        "activation_words": 96 * 1024 // (fill * array.rows),
+        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.pairs),
+    }
+    lanes = max(n for n in range(1, min(array.cols, 4) + 1) if array.cols % n == 0)
+    return EngineConfig(array=array, **{"fill": fill, "lanes": lanes, **words, **changes})
