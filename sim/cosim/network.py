@@ -62,7 +62,8 @@ class SimulatedEngine:
         self.config = config
         program = build(design or _design(config), MAIN, "engine-run")
         self._process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
 
     def write(self, memory: Memory, words: np.ndarray, first: int = 0) -> None:
