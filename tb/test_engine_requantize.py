@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The pipelined requantiser against the golden model, and what it says of values that the reference leaves undefined."""
+"""The pipelined requantiser against the golden model, and what it says of what the reference leaves undefined."""
 
 import numpy as np
 import pytest
