@@ -99,6 +99,8 @@ class AddLane(wiring.Component):
         The fields of the residual, without the addresses. Stable while a value is inside.
     main, residual : In(signed(8))
     result : Out(signed(8))
+    overflow : Out(1)
+        As of a `RequantizerLane`.
 
     Latency
     -------
@@ -113,7 +115,13 @@ class AddLane(wiring.Component):
 
     def __init__(self) -> None:
         super().__init__(
-            {"layer": In(LayerLayout), "main": In(signed(8)), "residual": In(signed(8)), "result": Out(signed(8))}
+            {
+                "layer": In(LayerLayout),
+                "main": In(signed(8)),
+                "residual": In(signed(8)),
+                "result": Out(signed(8)),
+                "overflow": Out(1),
+            }
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -140,5 +148,6 @@ class AddLane(wiring.Component):
             lane.low.eq(layer.add_low),
             lane.high.eq(layer.add_high),
             self.result.eq(lane.result),
+            self.overflow.eq(lane.overflow),
         ]
         return m
