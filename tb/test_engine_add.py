@@ -12,8 +12,8 @@ from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.operators import elementwise
 from sysmt.sim.nn.scales import VARIANT, clamp, multiplier
 
-from .engine_post import stream_through
 from .mutants import seeded_bug
+from .pipelines import stream_through
 
 MODULE = "sysmt.hdl.engine.add"
 CODES = np.arange(-128, 128)

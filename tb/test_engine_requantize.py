@@ -7,8 +7,8 @@ import pytest
 from sysmt.hdl.engine.requantize import RequantizerLane
 from sysmt.sim.golden.requantize import INT32, VARIANTS, Requantize
 
-from .engine_post import stream_through
 from .mutants import seeded_bug
+from .pipelines import stream_through
 from .test_accel_requantize import cases
 
 MODULE = "sysmt.hdl.engine.requantize"

@@ -100,7 +100,7 @@ class AddLane(wiring.Component):
     main, residual : In(signed(8))
     result : Out(signed(8))
     overflow : Out(1)
-        As of a `RequantizerLane`.
+        As of a `RequantizerLane`; also, whatever the result, a multiplier or shift of an addend out of its range.
 
     Latency
     -------
@@ -130,12 +130,15 @@ class AddLane(wiring.Component):
         m.submodules.main = main = Addend()
         m.submodules.residual = residual = Addend()
         m.submodules.sum = lane = RequantizerLane()
+        refused = []
         for unit, name in ((main, "main"), (residual, "residual")):
+            multiplier, shift = layer[f"{name}_multiplier"], layer[f"{name}_shift"]
+            refused += [multiplier[31], shift > 0, shift < -31]
             m.d.comb += [
                 unit.code.eq(getattr(self, name)),
                 unit.zero.eq(layer[f"{name}_zero"]),
-                unit.multiplier.eq(layer[f"{name}_multiplier"]),
-                unit.shift.eq(layer[f"{name}_shift"]),
+                unit.multiplier.eq(multiplier),
+                unit.shift.eq(shift),
                 unit.double.eq(layer.add_double),
             ]
         m.d.comb += [
@@ -148,6 +151,6 @@ class AddLane(wiring.Component):
             lane.low.eq(layer.add_low),
             lane.high.eq(layer.add_high),
             self.result.eq(lane.result),
-            self.overflow.eq(lane.overflow),
+            self.overflow.eq(lane.overflow | Cat(refused).any()),
         ]
         return m

@@ -142,9 +142,9 @@ class Post(wiring.Component):
         before, and whether rows that are no pixels are still to come.
         """
         config, layer = self._config, self.layer
-        m.submodules.rows = rows = SyncFIFOBuffered(
-            width=Shape.cast(SumRow(config)).width, depth=max(config.array.rows, 2)
-        )
+        # A shorter queue would take a row every other cycle.
+        depth = max(config.array.rows, 4)
+        m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=depth)
         row = SumRow(config)(rows.r_data)
         m.submodules.loop = loop = RowLoop(config)
         goes, last, skips = Signal(), Signal(), Signal()
