@@ -164,8 +164,10 @@ class LayerSequencer(wiring.Component):
         """Whether the descriptor of a cycle ago can be run."""
         config, layer = self.config, self.layer
         array, pe = config.array, config.array.pe
-        counts = ("kernel_h", "kernel_w", "group_words", "m_tiles", "groups", "n_tiles", "last_n_tiles")
-        counts += ("out_width", "last_rows", "last_cols", "in_height", "in_width")
+        counts = [
+            *("kernel_h", "kernel_w", "group_words", "m_tiles", "groups", "n_tiles", "last_n_tiles"),
+            *("out_width", "last_rows", "last_cols", "in_height", "in_width"),
+        ]
         matmul = layer.operation == Operation.MATMUL
         short = Signal()
         with m.Switch(layer.threads):
