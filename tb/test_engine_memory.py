@@ -96,7 +96,7 @@ def play(config: EngineConfig, cycles: int = 400, seed: int = 0, pause=None, sta
 @pytest.mark.parametrize("fill", [1, 2, 4])
 @pytest.mark.parametrize("seed", range(3))
 def test_words_are_what_was_written(fill, seed):
-    share = {name: 0.5 for name in (*CLIENTS, "write", "host_write")}
+    share = dict.fromkeys((*CLIENTS, "write", "host_write"), 0.5)
     bench = play(configuration(fill), seed=seed, pause=share, stall=dict.fromkeys(CLIENTS, 0.4))
     assert all(len(received) > 40 for received in bench.received.values())
     assert bench.written > 40
