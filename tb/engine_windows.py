@@ -9,8 +9,6 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Operation
 from sysmt.sim.nn.geometry import Geometry
 
-FLAGS = ("outside", "group_end", "fill_end", "layer_end")
-
 
 @dataclass(frozen=True)
 class Window:
@@ -100,7 +98,7 @@ class Window:
     def reads(self) -> list[dict[str, int]]:
         """All words in order, with their flags."""
         reads = []
-        for group in self.addresses():
+        for g, group in enumerate(self.addresses()):
             for first in range(0, self.pixels, self.rows):
                 tile = group[first : first + self.rows]
                 for i, under in enumerate(tile.transpose(1, 2, 0).reshape(-1, len(tile)).tolist()):
@@ -108,8 +106,9 @@ class Window:
                     for r, address in enumerate(under):
                         end = r == len(tile) - 1
                         reads.append({"address": address, "group_end": end, "fill_end": end and last, "layer_end": 0})
+                        reads[-1] |= {"last_group": g == self.groups - 1, "outside": address < 0}
         reads[-1]["layer_end"] = 1
-        return [read | {"outside": read["address"] < 0} for read in reads]
+        return reads
 
 
 def random_window(config: EngineConfig, random: np.random.Generator, pooling: bool = False) -> Window:

@@ -4,14 +4,14 @@
 import numpy as np
 import pytest
 
-from sysmt.hdl.engine.addresses import AddressGenerator
+from sysmt.hdl.engine.addresses import ENDS, AddressGenerator
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 from sysmt.sim.nn.geometry import Geometry
 
 from .accel import simulate
-from .engine_windows import FLAGS, Window, random_window
+from .engine_windows import Window, random_window
 from .mutants import seeded_bug
 
 
@@ -39,7 +39,7 @@ def play(windows: list[Window], pause: float = 0.0, **changes: int) -> tuple[lis
                 ctx.set(design.o.ready, ready)
                 if ready and ctx.get(design.o.valid):
                     read = ctx.get(design.o.payload)
-                    words.append({"address": read.address} | {name: read[name] for name in FLAGS})
+                    words.append({"address": read.address} | {name: read[name] for name in ("outside", *ENDS)})
                 cycles[-1] += 1
                 assert cycles[-1] < 20_000, "the layer has no end"
                 await ctx.tick()

@@ -19,6 +19,10 @@ COORDINATE = signed(18)
 """A row or column of the image, or of the padding around it."""
 
 
+ENDS = ("group_end", "fill_end", "layer_end", "last_group")
+"""What is told about a word besides its channels."""
+
+
 class Read(data.StructLayout):
     """One word of one input pixel.
 
@@ -34,19 +38,33 @@ class Read(data.StructLayout):
         The last word of the tile.
     layer_end : unsigned(1)
         The last word of the layer.
+    last_group : unsigned(1)
+        A word of the layer's last group.
     """
 
     def __init__(self, config: EngineConfig):
-        flags = dict.fromkeys(("outside", "group_end", "fill_end", "layer_end"), 1)
+        flags = dict.fromkeys(("outside", *ENDS), 1)
         super().__init__({"address": range(config.activation_words)} | flags)
 
 
-def Pixel() -> data.StructLayout:
-    """Where the window of an output pixel begins: its column among the output pixels, the row and column of the image,
-    the address of the first tap, and that of the first pixel in the same row."""
-    return data.StructLayout(
-        {"column": 16, "y": COORDINATE, "x": COORDINATE, "address": ADDRESS, "row_address": ADDRESS}
-    )
+class Pixel(data.Struct):
+    """Where the window of an output pixel begins.
+
+    Members
+    -------
+    column : unsigned
+        Of the output image.
+    y, x : signed
+        Row and column of the input image.
+    address, row_address : unsigned
+        Of its first tap, and of that of the first pixel in the same row.
+    """
+
+    column: 16
+    y: COORDINATE
+    x: COORDINATE
+    address: ADDRESS
+    row_address: ADDRESS
 
 
 class AddressGenerator(wiring.Component):
@@ -98,7 +116,7 @@ class AddressGenerator(wiring.Component):
         offset, y, x = self._taps(m, moves, ends)
 
         # Two registers: where the word would be, and whether that is inside the image.
-        flags = {"group_end": ends["pixel"], "fill_end": fill_ends, "layer_end": layer_ends}
+        flags = dict(zip(ENDS, (ends["pixel"], fill_ends, layer_ends, ends["group"]), strict=True))
         found = Signal(
             data.StructLayout({"y": COORDINATE, "x": COORDINATE, "address": ADDRESS} | dict.fromkeys(flags, 1))
         )
@@ -154,8 +172,8 @@ class AddressGenerator(wiring.Component):
     def _pixels(self, m: Module, moves: Signal, ends: dict[str, Signal], fill_ends: Signal) -> data.View:
         """The pixel at hand; every tap goes through those of the tile again."""
         layer = self.layer
-        pixel, first = Signal(Pixel()), Signal(Pixel())
-        origin, following = Signal(Pixel()), Signal(Pixel())
+        pixel, first = Signal(Pixel), Signal(Pixel)
+        origin, following = Signal(Pixel), Signal(Pixel)
         m.d.comb += [
             origin.y.eq(-layer.pad_top),
             origin.x.eq(-layer.pad_left),
