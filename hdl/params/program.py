@@ -116,7 +116,9 @@ DESCRIPTOR = PackedRecord(
     Field("x_stride", 16, "Steps of the operand buffer from one tile of channels to the next; 0: all read the same."),
     Field("w_base", 24, "First word of the weights."),
     Field("w_gap", 8, "Zero.", reserved=True),
-    Field("scatter_base", 16, "First word of the scatter table; every fill begins there."),
+    Field("scatter_base", 16, "First word of the scatter table (`sysmt.hdl.params.scatter`); every fill begins there."),
+    Field("scatter_words", 16, "Words of the scatter table that one fill takes."),
+    Field("scatter_gap", 16, "Zero.", reserved=True),
     Field("parameter_base", 16, "First word of the parameters; a tile has cols / lanes words."),
     # The output.
     Field("out_base", 24, "Word address of the output's first pixel."),
