@@ -18,7 +18,7 @@ from .protocol import CRC, HEADER
 
 LINK = ("slot", "slots", "divisor")
 """Fields of the host link."""
-PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 0, 0
+PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
 """Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
 RESIDUAL_LATENCY = 5
 """Cycles from a residual's address to its row, about: what it is read ahead for nothing to wait."""
