@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.designs import accel_design
+from sysmt.hdl.designs import design_of
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.cosim import programs
 
 DIVISOR = 4
@@ -28,8 +29,8 @@ def build(design: Design) -> Path:
 
 
 @lru_cache(maxsize=8)
-def _design(config: AccelConfig) -> Design:
-    return accel_design(config, "board")
+def _design(config: AccelConfig | EngineConfig) -> Design:
+    return design_of(config, "board")
 
 
 class VirtualBoard:
@@ -37,7 +38,7 @@ class VirtualBoard:
 
     Parameters
     ----------
-    config : AccelConfig
+    config : AccelConfig or EngineConfig
     design : Design, optional
         Another netlist with the same pins, say one with a seeded bug.
 
@@ -49,7 +50,7 @@ class VirtualBoard:
         After `close`: simulated cycles, seconds they took, bytes in and out.
     """
 
-    def __init__(self, config: AccelConfig, design: Design | None = None):
+    def __init__(self, config: AccelConfig | EngineConfig, design: Design | None = None):
         program = build(design or _design(config))
         master, slave = os.openpty()
         self._slave: int | None = slave

@@ -16,7 +16,7 @@ from .commands import ARGUMENT_LAYOUTS
 CYCLES_BYTES = 4
 
 
-class WordReader(wiring.Component):
+class HostReader(wiring.Component):
     """Reads words and hands out their bytes, the lowest first.
 
     Parameters

@@ -15,7 +15,7 @@ from sysmt.hdl.params.program import EngineError, Memory
 
 from .commands import EngineCommands
 from .engine import Engine
-from .reader import WordReader
+from .reader import HostReader
 from .registers import EngineRegisters
 
 
@@ -46,7 +46,7 @@ class LinkedEngine(wiring.Component):
         "transmitter": FrameTransmitter,
         "commands": EngineCommands,
         "registers": EngineRegisters,
-        "reader": WordReader,
+        "reader": HostReader,
         "engine": Engine,
         **dict.fromkeys(("responses", "bytes_out", "bytes_read"), "link"),
     }
@@ -73,7 +73,7 @@ class LinkedEngine(wiring.Component):
         m.submodules.bytes_out = bytes_out = SkidBuffer(8)
         m.submodules.bytes_read = bytes_read = SkidBuffer(8)
         m.submodules.registers = registers = EngineRegisters(config)
-        m.submodules.reader = reader = WordReader(config)
+        m.submodules.reader = reader = HostReader(config)
         m.submodules.engine = engine = Engine(config)
         connect(m, wiring.flipped(self.i), receiver.i)
         connect(m, receiver.o, commands.i)
