@@ -9,6 +9,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.promised_queue import PromisedQueue
+from sysmt.hdl.emit import UNINITIALISED
 from sysmt.hdl.params.engine import EngineConfig
 
 CLIENTS = ("residual", "filler", "host")
@@ -68,7 +69,9 @@ class ActivationMemory(wiring.Component):
         width = 8 * config.array.cols
         for part in range(config.granules):
             # One memory per part: not every block RAM has write enables for parts of a word.
-            m.submodules[f"memory_{part}"] = memory = Memory(shape=width, depth=config.activation_words, init=[])
+            m.submodules[f"memory_{part}"] = memory = Memory(
+                shape=width, depth=config.activation_words, init=[], attrs={UNINITIALISED: 1}
+            )
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
                 write.en.eq(self.write[part] | by_host),
