@@ -84,11 +84,12 @@ class Transposer(wiring.Component):
         position, sideways = Signal(range(rows)), Signal()
         enters, ends, writes, completes, shifts = Signal(), Signal(), Signal(), Signal(), Signal()
         room = self._halves(m, writes, completes)
-        last = Signal()
+        last, says = Signal(), Signal()
         m.d.comb += [
             last.eq(position == rows - 1),
             enters.eq(self.i.valid | padding | exhausted),
-            ends.eq(entry.last | table_end | (entry.advance & last)),
+            says.eq(entry.last | (entry.advance & last)),
+            ends.eq(says | table_end),
             # A word of the table that moves on waits for what enters.
             self.i_scatter.ready.eq(emitting & ~dropping & room & (enters | ~(ends | entry.advance))),
             writes.eq(self.i_scatter.valid & self.i_scatter.ready),
@@ -122,7 +123,7 @@ class Transposer(wiring.Component):
         m.d.sync += [
             self.filled.eq(completes),
             self.done.eq(completes & emits_layer_end),
-            self.error.eq(writes & (table_end != (ends & emits_fill_end))),
+            self.error.eq(writes & (table_end != (says & emits_fill_end))),
         ]
         with m.If(self.start):
             m.d.sync += [position.eq(0), emitting.eq(0), padding.eq(0), dropping.eq(0), exhausted.eq(0)]
