@@ -47,24 +47,9 @@ class Read(data.StructLayout):
         super().__init__({"address": range(config.activation_words)} | flags)
 
 
-class Pixel(data.Struct):
-    """Where the window of an output pixel begins.
-
-    Members
-    -------
-    column : unsigned
-        Of the output image.
-    y, x : signed
-        Row and column of the input image.
-    address, row_address : unsigned
-        Of its first tap, and of that of the first pixel in the same row.
-    """
-
-    column: 16
-    y: COORDINATE
-    x: COORDINATE
-    address: ADDRESS
-    row_address: ADDRESS
+Pixel = data.StructLayout({"column": 16, "y": COORDINATE, "x": COORDINATE, "address": ADDRESS, "row_address": ADDRESS})
+"""Where the window of an output pixel begins: column of the output image, row and column of the input image, address
+of its first tap, and that of the first pixel in the same row."""
 
 
 class AddressGenerator(wiring.Component):

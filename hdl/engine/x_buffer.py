@@ -94,7 +94,8 @@ class XBuffer(wiring.Component):
                 )
                 port, read = memory.write_port(), memory.read_port()
                 hits = Signal(fill, name=f"hits_{pair}_{s}")
-                place = value = 0
+                place: Any = 0
+                value: Any = 0
                 for e, column in enumerate(columns):
                     m.d.comb += hits[e].eq(
                         column.valid & (column.pair == pair) & ((column.step[:bits] == s) if bits else 1)
