@@ -138,7 +138,8 @@ class Transposer(wiring.Component):
             m.d.sync += begun.eq(~completes)
         with m.If(completes):
             m.d.sync += half.eq(~half)
-        m.d.sync += [used.eq(used + (writes & ~begun) - self.freed), self.write.half.eq(half)]
+        m.d.comb += self.write.half.eq(half)
+        m.d.sync += used.eq(used + (writes & ~begun) - self.freed)
         with m.If(self.start):
             m.d.sync += [begun.eq(0), used.eq(0), half.eq(0)]
         return room
@@ -163,12 +164,12 @@ class Transposer(wiring.Component):
         return leaving
 
     def _emit(self, m: Module, writes: Signal, leaving: list[Signal]) -> None:
-        """Columns into the operand buffer, through a register."""
+        """Columns into the operand buffer."""
         entry = self.i_scatter.payload.entry
         for i in range(self.config.fill):
             column = self.write.columns[i]
             values = Cat(chunk.word_select(i, 8) for chunk in leaving)
-            m.d.sync += [
+            m.d.comb += [
                 column.valid.eq(writes & entry[f"valid_{i}"]),
                 column.pair.eq(entry[f"pair_{i}"]),
                 column.step.eq(entry[f"step_{i}"]),
