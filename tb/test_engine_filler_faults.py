@@ -112,8 +112,9 @@ def test_seeded_bugs_in_filling_are_found(module, component, right, wrong):
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("first.eq(word.fill_end)", "first.eq(0)"),
-        ("before[:8] > byte", "before[:7] > byte"),
+        ("self.start | (taken & word.fill_end)", "self.start"),
+        ("byte > kept[:8]", "byte > kept[:7]"),
+        ("Mux(maximum, 0, byte)", "byte"),
         ("Mux(word.last_group, layer.last_n_tiles, layer.n_tiles)", "layer.n_tiles"),
         ("self.i.ready.eq(~word.fill_end | (tiles == 0) | (leaves & last_row))", "self.i.ready.eq(1)"),
     ],
