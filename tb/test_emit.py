@@ -119,14 +119,14 @@ def test_uninitialised_memories_are_emitted_without_contents():
         def elaborate(self, platform):
             m = Module()
             for name, attrs in (("a", {UNINITIALISED: 1}), ("b", {})):
-                m.submodules[name] = memory = Memory(shape=8, depth=4, init=[], attrs=attrs)
+                m.submodules[f"memory_{name}"] = memory = Memory(shape=8, depth=4, init=[], attrs=attrs)
                 write, read = memory.write_port(), memory.read_port()
                 m.d.comb += [write.en.eq(1), write.addr.eq(self.address), write.data.eq(self.word)]
                 m.d.comb += [read.addr.eq(self.address), getattr(self, name).eq(read.data)]
             return m
 
     verilog = emit(Two(), "two", {}).verilog
-    assert re.findall(r"^  reg \[7:0\] (\w+) ", verilog, re.MULTILINE) == ["a", "b"]
-    assert "a[0] = " not in verilog
-    assert "b[0] = 8'h00" in verilog
+    assert re.findall(r"^  reg \[7:0\] (memory_\w+) ", verilog, re.MULTILINE) == ["memory_a", "memory_b"]
+    assert "memory_a[0] = " not in verilog
+    assert "memory_b[0] = 8'h00" in verilog
     assert UNINITIALISED not in verilog
