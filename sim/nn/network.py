@@ -53,6 +53,8 @@ class Step:
     operation : Linear or a function of arrays
     last_use : tuple of int
         Tensors that nothing reads after this step.
+    node : Node or None
+        The node of the network's graph that it was prepared from.
     """
 
     kind: str
@@ -61,6 +63,7 @@ class Step:
     result: Tensor
     operation: Linear | Operation
     last_use: tuple[int, ...]
+    node: Node | None = None
 
     @property
     def name(self) -> str:
@@ -79,6 +82,8 @@ class Network:
     steps : tuple of Step
     constants : dict of tensor index to array
         Constants that are read as data.
+    graph : Graph or None
+        What it was built from.
     """
 
     input: Tensor
@@ -87,6 +92,7 @@ class Network:
     output_index: int
     steps: tuple[Step, ...]
     constants: dict[int, np.ndarray]
+    graph: Graph | None = None
 
     @property
     def linears(self) -> tuple[Linear, ...]:
@@ -146,6 +152,7 @@ def build(graph: Graph) -> Network:
                 result=graph.tensors[node.output],
                 operation=operation,
                 last_use=tuple(sorted(dead)),
+                node=node,
             )
         )
     return Network(
@@ -155,4 +162,5 @@ def build(graph: Graph) -> Network:
         output_index=graph.output,
         steps=tuple(steps),
         constants=constants,
+        graph=graph,
     )
