@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program of the engine: the words of its memories, and what the host has to know and to compute around them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.program import DESCRIPTOR, Memory
+from sysmt.sim.nn.graph import Graph
+from sysmt.sim.nn.model import check_input
+from sysmt.sim.nn.network import Network, build
+
+from .transfer import HostTensor, Place
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProgramLayer:
+    """What is known of a layer besides its descriptor.
+
+    Parameters
+    ----------
+    name : str
+        Of the tensor that it computes.
+    kind : str
+        The operator.
+    tensor : int
+        The tensor's number in the network.
+    place : Place
+        Where the tensor lies when the layer has run.
+    macs : int
+        Multiply-accumulates of the layer itself, padding left out of account.
+    """
+
+    name: str
+    kind: str
+    tensor: int
+    place: Place
+    macs: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Program:
+    """A compiled network.
+
+    Parameters
+    ----------
+    config : EngineConfig
+        The engine it is for.
+    memories : dict of Memory to uint8 [words, bytes of a word]
+        What the host writes before the first run, from address 0 on: everything but activations. A word is stored with
+        its lowest byte first.
+    activation_words : int
+        Words of activation memory that are used.
+    layers : tuple of ProgramLayer
+        One per descriptor.
+    input, output : HostTensor
+        What the host writes before every run and reads after it.
+    before, after : Graph or None
+        What the host computes in front of the engine's input and behind its output.
+    """
+
+    config: EngineConfig
+    memories: dict[Memory, np.ndarray]
+    activation_words: int
+    layers: tuple[ProgramLayer, ...]
+    input: HostTensor
+    output: HostTensor
+    before: Graph | None = None
+    after: Graph | None = None
+
+    @property
+    def descriptors(self) -> list[dict[str, int]]:
+        """The fields of every layer's descriptor."""
+        words = self.memories[Memory.DESCRIPTORS].reshape(len(self.layers), -1)
+        return [DESCRIPTOR.unpack(layer.tobytes()) for layer in words]
+
+    def pack(self, inputs: np.ndarray) -> np.ndarray:
+        """The network's inputs [B, ...] as words of activation memory: uint8 [B, words, bytes of a word].
+
+        The words go to `input.place.base`, for a run on half 1 `input.place.half` further.
+        """
+        if self.before is not None:
+            inputs = run_on_host(build(self.before), inputs)
+        return self.input.pack(inputs, self.config.word_bytes)
+
+    def unpack(self, memory: np.ndarray) -> np.ndarray:
+        """The network's outputs [B, ...] out of activation memories behind a run: uint8 [B, words, bytes of a word]."""
+        outputs = self.output.unpack(memory)
+        return outputs if self.after is None else run_on_host(build(self.after), outputs)
+
+
+def run_on_host(network: Network, inputs: np.ndarray) -> np.ndarray:
+    """Run operators that are no layers of the array."""
+    check_input(network.input, inputs)
+    values = {network.input_index: inputs} | network.constants
+    for step in network.steps:
+        values[step.output] = step.operation(*(values[i] for i in step.inputs))
+    return values[network.output_index]
