@@ -75,10 +75,9 @@ DESCRIPTOR = PackedRecord(
     Field("double", 1, "The requantiser's variant that rounds twice; else once."),
     Field("add", 1, "A residual is added behind the requantiser."),
     Field("add_double", 1, "The variant of the addition's requantisers."),
-    Field(
-        "from_input", 1, "Reads the network's input: `in_origin` is of input half 0; half 1 lies `in_half` words on."
-    ),
-    Field("unused", 15, "Zero.", reserved=True),
+    Field("from_input", 1, "Reads the network's input: `in_origin` is of half 0; half 1 lies `in_half` words on."),
+    Field("to_output", 1, "Writes the network's output: `out_base` is of half 0; half 1 lies `out_half` words on."),
+    Field("unused", 14, "Zero.", reserved=True),
     Field("pad_value", 8, "What lies outside the image: the zero point."),
     # The image.
     Field("in_origin", 24, "Word address of the first tap of output pixel (0, 0), padding counted.", signed=True),
