@@ -104,9 +104,7 @@ class GoldenEngine:
         groups = layer["kernel_h"] * layer["kernel_w"] * layer["group_words"]
         return read_table(words.tobytes(), groups, config)
 
-    def _products(
-        self, layer: dict[str, int], columns: np.ndarray, table: Table, group: int, tiles: int
-    ) -> np.ndarray:
+    def _products(self, layer: dict[str, int], columns: np.ndarray, table: Table, group: int, tiles: int) -> np.ndarray:
         """Sums of a group's tiles: int64 [B, pixels, tiles * cols]."""
         config, array = self.program.config, self.program.config.array
         batch, pixels = columns.shape[:2]

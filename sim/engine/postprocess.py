@@ -11,9 +11,7 @@ from sysmt.sim.nn.operators.elementwise import ADD_SHIFT
 from .table import OutOfRange
 
 
-def rescaled(
-    layer: dict[str, int], sums: np.ndarray, parameters: bytes, residual: np.ndarray | None
-) -> np.ndarray:
+def rescaled(layer: dict[str, int], sums: np.ndarray, parameters: bytes, residual: np.ndarray | None) -> np.ndarray:
     """Bytes of activation memory from sums.
 
     Parameters

@@ -142,7 +142,9 @@ class Words:
         assert addition is not None
         granule, rest = divmod(int(residual.positions[0] - own[0]), cols)
         if rest or granule < 0 or not np.array_equal(residual.positions - granule * cols, own):
-            raise UserError(f"layer {layer.name!r} adds a tensor that lies otherwise in memory than its own; cut the model")
+            raise UserError(
+                f"layer {layer.name!r} adds a tensor that lies otherwise in memory than its own; cut the model"
+            )
         return {
             "add": 1,
             "add_double": 1,
@@ -171,7 +173,9 @@ class Words:
             Memory.SCATTER: np.frombuffer(
                 b"".join(word.to_bytes(scatter_bytes, "little") for word in self.scatter), np.uint8
             ).reshape(-1, scatter_bytes),
-            Memory.WEIGHTS: np.concatenate(self.weights or [np.zeros((0, config.weight_bytes), np.int8)]).view(np.uint8),
+            Memory.WEIGHTS: np.concatenate(self.weights or [np.zeros((0, config.weight_bytes), np.int8)]).view(
+                np.uint8
+            ),
             Memory.PARAMETERS: np.frombuffer(b"".join(self.parameters), np.uint8).reshape(
                 -1, PARAMETER.size * config.lanes
             ),
@@ -185,4 +189,3 @@ class Words:
         if over:
             raise UserError(f"the network must fit into the engine's memories: {'; '.join(over)}; use a larger engine")
         return found
-

@@ -14,7 +14,9 @@ def host_graph(network: Network, steps: Sequence[Step], source: int, target: int
     if not steps:
         return None
     if network.graph is None:
-        raise UserError(f"layer {steps[0].name!r} must run on the engine, which it cannot: its attributes are not known")
+        raise UserError(
+            f"layer {steps[0].name!r} must run on the engine, which it cannot: its attributes are not known"
+        )
     tensors = network.graph.tensors
     nodes = [step.node for step in steps if step.node is not None]
     used = sorted({source, target} | {i for node in nodes for i in (*node.inputs, node.output) if i != ABSENT})

@@ -124,7 +124,9 @@ class _Lowering:
         if stopped is not None and any(
             isinstance(step.operation, Linear) and not isinstance(step.operation.requantize, AddBias) for step in after
         ):
-            raise UserError(f"{stopped.name} cannot run on the engine: {stopped.reason}; it is amid layers of the array")
+            raise UserError(
+                f"{stopped.name} cannot run on the engine: {stopped.reason}; it is amid layers of the array"
+            )
         wanted = {i for step in after for i in step.inputs} | {network.output_index}
         outputs = sorted(i for i in self.made if i in wanted)
         early = {step.output for step in before} | {network.input_index}
@@ -267,9 +269,11 @@ class _Lowering:
         parts: list[int] = []
         produced = {layer.target for layer in self.layers}
         for part in step.inputs:
-            if part not in produced or part in taken or part in parts or part in self.joins:
+            if part not in produced or part in taken or step.inputs.count(part) > 1:
                 copy = -2 - sum(tensor < 0 for tensor in self.images)
-                self._append(replace(identity(step.name, part, copy, self.images[part]), kind="copy"), self.images[part])
+                self._append(
+                    replace(identity(step.name, part, copy, self.images[part]), kind="copy"), self.images[part]
+                )
                 parts.append(copy)
             else:
                 parts.append(part)

@@ -43,7 +43,9 @@ def linear_layer(
     if plan.correction is not None:
         bias = bias + plan.correction
     if not INT32.min <= bias.min() <= bias.max() <= INT32.max:
-        raise UserError(f"layer {step.name!r} must have biases of 32 bits, not {bias.min()} to {bias.max()}; requantise")
+        raise UserError(
+            f"layer {step.name!r} must have biases of 32 bits, not {bias.min()} to {bias.max()}; requantise"
+        )
     lower = UNSIGNED if linear.dtype == "uint8" else 0
     product = Product(
         weights=linear.weights if plan.weights is None else plan.weights,
@@ -210,7 +212,14 @@ def _whole(shape: tuple[int, ...], image: Image) -> None:
 
 
 def _same(
-    channels: int, bias: int, scale: tuple[int, int], zero_point: int, low: int, high: int, *, double: bool | None = None
+    channels: int,
+    bias: int,
+    scale: tuple[int, int],
+    zero_point: int,
+    low: int,
+    high: int,
+    *,
+    double: bool | None = None,
 ) -> Rescaling:
     """The same rescaling for every channel; in the kernels' variant unless told otherwise."""
     return Rescaling(

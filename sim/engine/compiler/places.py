@@ -42,13 +42,7 @@ class Layouts:
 
     def positions(self, tensor: int) -> np.ndarray:
         """Byte of each channel in the words of its pixel: int64 [C]."""
-        if tensor in self.lowered.owner:
-            return self.positions(self.lowered.owner[tensor])
-        if tensor not in self.whole:
-            return self.own(tensor)
-        whole = self.whole[tensor]
-        first = int(self.positions(whole)[0] - self.own(whole)[0])
-        return self.own(tensor) + first + self._tiles_before(tensor) * self.config.array.cols
+        return self.own(tensor) + self._tiles_before(tensor) * self.config.array.cols
 
     def pixels_before(self, tensor: int) -> int:
         """Pixels of the holder in front of the tensor's."""
@@ -76,11 +70,15 @@ class Layouts:
         return int(self.own(tensor).max()) // self.config.array.cols + 1
 
     def _tiles_before(self, tensor: int) -> int:
-        whole = self.whole[tensor]
-        if whole not in self.lowered.by_channel:
+        """Tiles of channels of the holder in front of the tensor's."""
+        if tensor in self.lowered.owner:
+            return self._tiles_before(self.lowered.owner[tensor])
+        if tensor not in self.whole:
             return 0
+        whole = self.whole[tensor]
         parts = self.lowered.joins[whole]
-        return sum(self._tiles(part) for part in parts[: parts.index(tensor)])
+        before = parts[: parts.index(tensor)] if whole in self.lowered.by_channel else ()
+        return self._tiles_before(whole) + sum(self._tiles(part) for part in before)
 
     def _layout(self, tensor: int) -> np.ndarray:
         if tensor in self.lowered.owner:
@@ -89,7 +87,9 @@ class Layouts:
             parts = self.lowered.joins[tensor]
             if tensor not in self.lowered.by_channel:
                 if any(not np.array_equal(self.own(part), self.own(parts[0])) for part in parts):
-                    raise UserError(f"CONCATENATION of {tensor} must join tensors that lie alike in memory; cut the model")
+                    raise UserError(
+                        f"CONCATENATION of {tensor} must join tensors that lie alike in memory; cut the model"
+                    )
                 return self.own(parts[0])
             cols, starts = self.config.array.cols, np.cumsum([0] + [self._tiles(part) for part in parts])
             return np.concatenate([self.own(p) + cols * start for p, start in zip(parts, starts, strict=False)])
@@ -250,4 +250,3 @@ def _busiest(lowered: Lowered, layouts: Layouts) -> tuple[str, int]:
     live = [sum(b.size for b in unique if b.first <= at <= b.last) for at in range(len(lowered.layers))]
     at = max(range(len(live)), key=live.__getitem__)
     return lowered.layers[at].name, live[at]
-
