@@ -8,7 +8,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .graph import ABSENT, Graph, Node, Tensor
+from .graph import ABSENT, FusedAdd, Graph, Node, Tensor
 from .layer import Layer
 from .operators import elementwise, reductions
 from .operators.elementwise import Operation
@@ -53,6 +53,8 @@ class Step:
     operation : Linear or a function of arrays
     last_use : tuple of int
         Tensors that nothing reads after this step.
+    fused : FusedAdd or None
+        Of an ADD that can run behind another step; here it is a step of its own all the same.
     """
 
     kind: str
@@ -61,6 +63,7 @@ class Step:
     result: Tensor
     operation: Linear | Operation
     last_use: tuple[int, ...]
+    fused: FusedAdd | None = None
 
     @property
     def name(self) -> str:
@@ -146,6 +149,7 @@ def build(graph: Graph) -> Network:
                 result=graph.tensors[node.output],
                 operation=operation,
                 last_use=tuple(sorted(dead)),
+                fused=node.options.get("fused"),
             )
         )
     return Network(
