@@ -102,10 +102,7 @@ class Builder:
         shape = (1, *kernel, n) if depthwise else (n, *kernel, channels)
         weights = np.clip(self.rng.normal(scale=40, size=shape), -127, 127).astype(np.int8)
         weights[self.rng.random(shape) < 0.3] = 0
-        if self.rng.random() < 0.5:
-            w_scale = self.rng.uniform(0.002, 0.006, n)
-        else:
-            w_scale = self.rng.uniform(0.002, 0.006, 1)
+        w_scale = self.rng.uniform(0.002, 0.006, n if self.rng.random() < 0.5 else 1)
         inputs = [x, self.constant(weights, w_scale, 3 if depthwise else 0), ABSENT]
         if self.rng.random() < 0.8:
             inputs[2] = self.constant(self.rng.integers(-2000, 2000, n).astype(np.int32))

@@ -13,7 +13,7 @@ from sysmt.sim.golden.matmul import matmul
 
 from .postprocess import rescaled
 from .program import Program
-from .table import OutOfRange, Table, read_table
+from .table import OutOfRangeError, Table, read_table
 
 LayerObserver = Callable[[int, np.ndarray], None]
 """Is shown the number of a layer that has run, and the activation memories behind it: uint8 [B, words, bytes]."""
@@ -52,12 +52,12 @@ class GoldenEngine:
         for index, layer in enumerate(program.descriptors):
             try:
                 self._layer(layer, memory)
-            except OutOfRange as error:
+            except OutOfRangeError as error:
                 name = program.layers[index].name
                 raise UserError(f"layer {index} ({name!r}) must {error}; compile the network again") from None
             if observe is not None:
                 observe(index, memory)
-        return program.unpack(memory)
+        return program.unpack(program.output.place.words_of(memory))
 
     def _layer(self, layer: dict[str, int], memory: np.ndarray) -> None:
         matmul_layer = layer["operation"] == Operation.MATMUL
@@ -90,7 +90,7 @@ class GoldenEngine:
         address = pixel[:, None] + down * layer["tap_y"] + across * layer["tap_x"]
         words = address[:, :, None] + np.arange(layer["group_words"])
         if (words[inside] < 0).any() or (words[inside] >= memory.shape[1]).any():
-            raise OutOfRange("read inside the activation memory")
+            raise OutOfRangeError("read inside the activation memory")
         gathered = memory[:, np.where(inside[:, :, None], words, 0)]
         gathered[:, ~inside] = layer["pad_value"]
         return gathered.reshape(len(memory), len(y), taps, -1)
@@ -98,9 +98,9 @@ class GoldenEngine:
     def _table(self, layer: dict[str, int]) -> Table:
         config = self.program.config
         base, count = layer["scatter_base"], layer["scatter_words"]
-        words = self.program.memories[Memory.SCATTER][base : base + count]
+        words = self.program.images[Memory.SCATTER][base : base + count]
         if len(words) != count:
-            raise OutOfRange("have its scatter table inside the memory")
+            raise OutOfRangeError("have its scatter table inside the memory")
         groups = layer["kernel_h"] * layer["kernel_w"] * layer["group_words"]
         return read_table(words.tobytes(), groups, config)
 
@@ -121,7 +121,7 @@ class GoldenEngine:
             for n in range(0, tiles, together):
                 first = n * layer["x_stride"]
                 if first + steps > config.x_depth:
-                    raise OutOfRange("read inside the operand buffer")
+                    raise OutOfRangeError("read inside the operand buffer")
                 x = np.zeros((len(part), length), np.uint8)
                 x[:, places] = buffer[:, : len(places), first : first + steps]
                 w = np.concatenate([self._weights(layer, group, n + i, places) for i in range(together)], axis=1)
@@ -148,9 +148,9 @@ class GoldenEngine:
         """The weights of a tile: int8 [K, cols]."""
         array, steps = self.program.config.array, layer["steps"]
         base = layer["w_base"] + (group * layer["n_tiles"] + n if layer["grouped"] else n) * steps
-        words = self.program.memories[Memory.WEIGHTS][base : base + steps]
+        words = self.program.images[Memory.WEIGHTS][base : base + steps]
         if len(words) != steps:
-            raise OutOfRange("have its weights inside the memory")
+            raise OutOfRangeError("have its weights inside the memory")
         by_pair = words.view(np.int8).reshape(steps, array.w_lanes, array.pe.pairs)[:, : array.cols, : len(places)]
         w = np.zeros((int(places.max()) + 1, array.cols), np.int8)
         w[places] = by_pair.transpose(2, 0, 1)
@@ -169,18 +169,18 @@ class GoldenEngine:
         config, cols = self.program.config, self.program.config.array.cols
         first = group * layer["n_tiles"]
         base = layer["parameter_base"] + first * config.beats
-        parameters = self.program.memories[Memory.PARAMETERS][base : base + tiles * config.beats]
+        parameters = self.program.images[Memory.PARAMETERS][base : base + tiles * config.beats]
         if len(parameters) != tiles * config.beats:
-            raise OutOfRange("have its parameters inside the memory")
+            raise OutOfRangeError("have its parameters inside the memory")
         parts = memory.reshape(len(memory), -1, cols)  # granule by granule
 
         def granules(base: int, words: int, granule: int) -> np.ndarray:
             pixel = base + np.arange(sums.shape[1]) * words
             if base < 0 or (words * sums.shape[1]) < 0:
-                raise OutOfRange("write inside the activation memory")
+                raise OutOfRangeError("write inside the activation memory")
             places = pixel[:, None] * config.granules + granule + first + np.arange(tiles)
             if places.max() >= parts.shape[1]:
-                raise OutOfRange("write and add inside the activation memory")
+                raise OutOfRangeError("write and add inside the activation memory")
             return places
 
         residual = None

@@ -8,7 +8,7 @@ from sysmt.hdl.params.program import PARAMETER
 from sysmt.sim.golden.requantize import VARIANTS, multiply
 from sysmt.sim.nn.operators.elementwise import ADD_SHIFT
 
-from .table import OutOfRange
+from .table import OutOfRangeError
 
 
 def rescaled(layer: dict[str, int], sums: np.ndarray, parameters: bytes, residual: np.ndarray | None) -> np.ndarray:
@@ -36,7 +36,7 @@ def rescaled(layer: dict[str, int], sums: np.ndarray, parameters: bytes, residua
         if residual is not None:
             values = _added(layer, values, residual)
     except UserError as error:
-        raise OutOfRange(f"keep its sums within 32 bits ({error})") from None
+        raise OutOfRangeError(f"keep its sums within 32 bits ({error})") from None
     return (values & 0xFF).astype(np.uint8) ^ np.uint8(128)
 
 
@@ -52,6 +52,6 @@ def _added(layer: dict[str, int], main: np.ndarray, residual: np.ndarray) -> np.
             variant,
         ),
     )
-    total = multiply(sum(addends), layer["add_multiplier"], layer["add_shift"], variant)
+    total = multiply(addends[0] + addends[1], layer["add_multiplier"], layer["add_shift"], variant)
     values: np.ndarray = np.clip(total + layer["add_zero_point"], layer["add_low"], layer["add_high"])
     return values

@@ -10,6 +10,7 @@ from sysmt.hdl.params.program import DESCRIPTOR, Memory
 from sysmt.sim.nn.graph import Graph
 from sysmt.sim.nn.model import check_input
 from sysmt.sim.nn.network import Network, build
+from sysmt.sim.nn.operators.linear import Linear
 
 from .transfer import HostTensor, Place
 
@@ -47,7 +48,7 @@ class Program:
     ----------
     config : EngineConfig
         The engine it is for.
-    memories : dict of Memory to uint8 [words, bytes of a word]
+    images : dict of Memory to uint8 [words, bytes of a word]
         What the host writes before the first run, from address 0 on: everything but activations. A word is stored with
         its lowest byte first.
     activation_words : int
@@ -61,7 +62,7 @@ class Program:
     """
 
     config: EngineConfig
-    memories: dict[Memory, np.ndarray]
+    images: dict[Memory, np.ndarray]
     activation_words: int
     layers: tuple[ProgramLayer, ...]
     input: HostTensor
@@ -72,21 +73,31 @@ class Program:
     @property
     def descriptors(self) -> list[dict[str, int]]:
         """The fields of every layer's descriptor."""
-        words = self.memories[Memory.DESCRIPTORS].reshape(len(self.layers), -1)
+        words = self.images[Memory.DESCRIPTORS].reshape(len(self.layers), -1)
         return [DESCRIPTOR.unpack(layer.tobytes()) for layer in words]
 
-    def pack(self, inputs: np.ndarray) -> np.ndarray:
-        """The network's inputs [B, ...] as words of activation memory: uint8 [B, words, bytes of a word].
+    def input_first(self, half: int = 0) -> int:
+        """Address of the first word of the input, for a run on this half."""
+        return self.input.place.base + half * self.input.place.half
 
-        The words go to `input.place.base`, for a run on half 1 `input.place.half` further.
-        """
+    def output_first(self, half: int = 0) -> int:
+        """Address of the first word of the output, of a run on this half."""
+        return self.output.place.base + half * self.output.place.half
+
+    @property
+    def output_words(self) -> int:
+        """Words of the output."""
+        return self.output.place.size
+
+    def pack(self, inputs: np.ndarray) -> np.ndarray:
+        """The network's inputs [B, ...] as words from `input_first` on: uint8 [B, words, bytes of a word]."""
         if self.before is not None:
             inputs = run_on_host(build(self.before), inputs)
         return self.input.pack(inputs, self.config.word_bytes)
 
-    def unpack(self, memory: np.ndarray) -> np.ndarray:
-        """The network's outputs [B, ...] out of activation memories behind a run: uint8 [B, words, bytes of a word]."""
-        outputs = self.output.unpack(memory)
+    def unpack(self, words: np.ndarray) -> np.ndarray:
+        """The network's outputs [B, ...] from the words at `output_first`: uint8 [B, words, bytes of a word]."""
+        outputs = self.output.unpack(words)
         return outputs if self.after is None else run_on_host(build(self.after), outputs)
 
 
@@ -95,5 +106,6 @@ def run_on_host(network: Network, inputs: np.ndarray) -> np.ndarray:
     check_input(network.input, inputs)
     values = {network.input_index: inputs} | network.constants
     for step in network.steps:
+        assert not isinstance(step.operation, Linear)
         values[step.output] = step.operation(*(values[i] for i in step.inputs))
     return values[network.output_index]

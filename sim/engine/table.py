@@ -10,7 +10,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.scatter import scatter_word
 
 
-class OutOfRange(Exception):
+class OutOfRangeError(Exception):
     """A program asks for what its engine does not have; says what must be."""
 
 
@@ -46,7 +46,7 @@ def read_table(content: bytes, groups: int, config: EngineConfig) -> Table:
 
     Raises
     ------
-    OutOfRange
+    OutOfRangeError
         It does not end with the fill, or writes a bank of the operand buffer twice in a cycle.
     """
     record, rows, fill = scatter_word(config), config.array.rows, config.fill
@@ -54,7 +54,7 @@ def read_table(content: bytes, groups: int, config: EngineConfig) -> Table:
     group = chunk = cycles = taken = 0
     for start in range(0, len(content), record.size):
         if group == groups:
-            raise OutOfRange("have a scatter table that ends with the fill, not behind it")
+            raise OutOfRangeError("have a scatter table that ends with the fill, not behind it")
         word = record.unpack(content[start:])
         banks = set()
         for lane in range(fill):
@@ -62,7 +62,9 @@ def read_table(content: bytes, groups: int, config: EngineConfig) -> Table:
                 continue
             pair, step = word[f"pair_{lane}"], word[f"step_{lane}"]
             if pair >= config.array.pe.pairs or (pair, step % fill) in banks:
-                raise OutOfRange("have a scatter table that writes every bank of the operand buffer once in a cycle")
+                raise OutOfRangeError(
+                    "have a scatter table that writes every bank of the operand buffer once in a cycle"
+                )
             banks.add((pair, step % fill))
             column = -1 if word[f"zero_{lane}"] else (group * rows + chunk) * fill + lane
             entries.append((column, pair, step))
@@ -73,6 +75,6 @@ def read_table(content: bytes, groups: int, config: EngineConfig) -> Table:
         elif word["advance"]:
             chunk += 1
     if group != groups or chunk or taken:
-        raise OutOfRange("have a scatter table that ends with the fill, not before it")
+        raise OutOfRangeError("have a scatter table that ends with the fill, not before it")
     column, pair, step = np.array(entries, np.int64).reshape(-1, 3).T
     return Table(column=column, pair=pair, step=step, cycles=cycles)

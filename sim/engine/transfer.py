@@ -42,9 +42,12 @@ class Place:
         """Words from its first pixel to behind its last one."""
         return self.pixels * self.words
 
-    def read(self, memory: np.ndarray) -> np.ndarray:
-        """The tensor's bytes out of activation memories uint8 [B, words, bytes of a word]: uint8 [B, H, W, C]."""
-        words = memory[:, self.base : self.base + self.size]
+    def words_of(self, memory: np.ndarray) -> np.ndarray:
+        """The tensor's words out of activation memories uint8 [B, words, bytes of a word]."""
+        return memory[:, self.base : self.base + self.size]
+
+    def values(self, words: np.ndarray) -> np.ndarray:
+        """The tensor's bytes out of its words: uint8 [B, H, W, C]."""
         pixels = words.reshape(len(words), self.pixels, -1)[:, :, self.positions]
         return np.ascontiguousarray(pixels).reshape(len(words), *self.image)
 
@@ -87,11 +90,11 @@ class HostTensor:
         words[:, :, place.positions] = pixels
         return words.reshape(batch, place.size, word_bytes)
 
-    def unpack(self, memory: np.ndarray) -> np.ndarray:
-        """Values [B, *shape] out of activation memories uint8 [B, words, bytes of a word]."""
-        pixels = self.place.read(memory)
+    def unpack(self, words: np.ndarray) -> np.ndarray:
+        """The inverse: uint8 [B, words of the tensor, bytes of a word] to values [B, *shape]."""
+        pixels = self.place.values(words)
         values = (pixels ^ np.uint8(128)).view(np.int8) if self.dtype == "int8" else pixels
-        return values.reshape(len(memory), *self.shape)
+        return values.reshape(len(words), *self.shape)
 
     def _windows(self, image: np.ndarray) -> np.ndarray:
         """Every row of every window: [B, H, W, C] to [B, H * OW, kernel across * C]."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .graph import ABSENT, Graph, Node, Tensor
+from .graph import ABSENT, FusedAdd, Graph, Node, Tensor
 from .layer import Layer
 from .operators import elementwise, reductions
 from .operators.elementwise import Operation
@@ -55,6 +55,8 @@ class Step:
         Tensors that nothing reads after this step.
     node : Node or None
         The node of the network's graph that it was prepared from.
+    fused : FusedAdd or None
+        Of an ADD that can run behind another step; here it is a step of its own all the same.
     """
 
     kind: str
@@ -64,6 +66,7 @@ class Step:
     operation: Linear | Operation
     last_use: tuple[int, ...]
     node: Node | None = None
+    fused: FusedAdd | None = None
 
     @property
     def name(self) -> str:
@@ -153,6 +156,7 @@ def build(graph: Graph) -> Network:
                 operation=operation,
                 last_use=tuple(sorted(dead)),
                 node=node,
+                fused=node.options.get("fused"),
             )
         )
     return Network(

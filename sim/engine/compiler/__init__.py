@@ -53,7 +53,7 @@ def compile_network(network: Network, plan: Plan, config: EngineConfig) -> Progr
     first, last = results[lowered.input], results[lowered.output]
     return Program(
         config=config,
-        memories=words.memories(),
+        images=words.memories(),
         activation_words=used,
         layers=tuple(
             ProgramLayer(

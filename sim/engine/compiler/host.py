@@ -23,7 +23,8 @@ def host_graph(network: Network, steps: Sequence[Step], source: int, target: int
     number = {index: i for i, index in enumerate(used)} | {ABSENT: ABSENT}
 
     def moved(node: Node) -> Node:
-        return replace(node, inputs=tuple(number[i] for i in node.inputs), output=number[node.output])
+        options = {name: value for name, value in node.options.items() if name != "fused"}
+        return replace(node, inputs=tuple(number[i] for i in node.inputs), output=number[node.output], options=options)
 
     return Graph(
         tensors=tuple(tensors[index] for index in used),

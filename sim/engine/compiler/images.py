@@ -9,7 +9,7 @@ from sysmt.sim.engine.layer import Image
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.layer import Layer
 
-from .operators import NotOnEngine
+from .operators import EngineCannotError
 
 
 def image_of(shape: tuple[int, ...]) -> Image:
@@ -31,18 +31,18 @@ def flat_window(image: Image, layer: Layer) -> tuple[Geometry, int]:
         for kernel in ((1, 1), (1, width), (height, width)):
             if length == prod(kernel) * channels and vectors * prod(kernel) == height * width:
                 return Geometry(size=(height, width), kernel=kernel, stride=kernel), channels
-    raise NotOnEngine(f"its input lies in memory as {image}")
+    raise EngineCannotError(f"its input lies in memory as {image}")
 
 
 def joined(images: Sequence[Image], wanted: Image, axis: int, rank: int) -> bool:
     """Whether a concatenation joins channels; else it joins pixels. Refused where it does neither."""
     if axis == rank - 1:
         if any(image[:2] != wanted[:2] for image in images) or sum(image[2] for image in images) != wanted[2]:
-            raise NotOnEngine("it joins flattened tensors")
+            raise EngineCannotError("it joins flattened tensors")
         return True
     across = axis == rank - 2 and wanted[0] > 1
     if across or any(image[2] != wanted[2] for image in images):
-        raise NotOnEngine("it joins tensors side by side")
+        raise EngineCannotError("it joins tensors side by side")
     return False
 
 

@@ -15,7 +15,7 @@ from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.scales import clamp
 
 from .images import flat_window, image_of, joined
-from .operators import NotOnEngine, activation, average, identity, linear_layer, maximum, mean, pad, requantised
+from .operators import EngineCannotError, activation, average, identity, linear_layer, maximum, mean, pad, requantised
 
 HOST_FIRST = ("QUANTIZE", "RESHAPE")
 """Operators that the host does in front of the first layer: it touches every input anyway."""
@@ -109,7 +109,7 @@ class _Lowering:
             before = len(self.layers), dict(self.images), list(self.inputs)
             try:
                 self._step(step)
-            except NotOnEngine as error:
+            except EngineCannotError as error:
                 del self.layers[before[0] :]
                 self.images, self.inputs = before[1], before[2]
                 return _Stop(index, step.node.name if step.node else f"layer {step.name!r}", str(error))
@@ -151,10 +151,10 @@ class _Lowering:
     def _step(self, step: Step) -> None:
         for index in step.inputs:
             if index in self.network.constants:
-                raise NotOnEngine("it reads a constant as data")
+                raise EngineCannotError("it reads a constant as data")
             if index not in self.images:
                 if index in self.made:
-                    raise NotOnEngine("it reads a tensor that is not in memory")
+                    raise EngineCannotError("it reads a tensor that is not in memory")
                 self.images[index] = image_of(self._tensor(index).shape)
                 self.inputs.append(index)
         if isinstance(step.operation, Linear):
@@ -162,7 +162,7 @@ class _Lowering:
         elif step.kind == "RESHAPE":
             self._reshape(step)
         elif self.network.graph is None or step.node is None:
-            raise NotOnEngine("its attributes are not known")
+            raise EngineCannotError("its attributes are not known")
         elif step.kind == "ADD":
             self._add(step, self.network.graph, step.node)
         elif step.kind == "CONCATENATION":
@@ -192,13 +192,13 @@ class _Lowering:
             **dict.fromkeys(("RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1"), activation),
         }
         if step.kind not in makers:
-            raise NotOnEngine("the engine has no such operator")
+            raise EngineCannotError("the engine has no such operator")
         self._append(makers[step.kind](step, graph, node, self.images[step.inputs[0]]), image_of(step.result.shape))
 
     def _append(self, layer: EngineLayer, image: Image) -> None:
         down, across = layer.geometry.out_size
         if image[0] * image[1] != down * across or image[2] != layer.outputs:
-            raise NotOnEngine(f"its output {image} is not laid out as {(down, across, layer.outputs)}")
+            raise EngineCannotError(f"its output {image} is not laid out as {(down, across, layer.outputs)}")
         self.images[layer.target] = image
         self.layers.append(layer)
 
@@ -208,7 +208,7 @@ class _Lowering:
         if wanted[2] != image[2]:
             # A flattened tensor keeps its pixels: what reads it goes through them in their order.
             if wanted[:2] != (1, 1):
-                raise NotOnEngine("it mixes channels and pixels")
+                raise EngineCannotError("it mixes channels and pixels")
             wanted = image
         self.images[step.output] = wanted
         self.owner[step.output] = source
@@ -216,7 +216,7 @@ class _Lowering:
     def _add(self, step: Step, graph: Graph, node: Node) -> None:
         a, b = step.inputs
         if len({self.images[a], self.images[b], image_of(step.result.shape)}) != 1:
-            raise NotOnEngine("it adds tensors of different shapes")
+            raise EngineCannotError("it adds tensors of different shapes")
         residual, main = sorted((a, b), key=self._made_at)
         at = self._made_at(main)
         fused = (

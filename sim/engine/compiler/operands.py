@@ -7,9 +7,11 @@ import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.pe import THREADS
 from sysmt.sim.engine.layer import EngineLayer, Product
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.tiling import Tile, w_steps
+from sysmt.sim.nn.depthwise import ChannelGroup
 from sysmt.sim.nn.permutation import PADDING_SLOT
 
 Slot = tuple[int, int]
@@ -88,79 +90,55 @@ def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: 
 
 
 def _depthwise(layer: EngineLayer, product: Product, positions: np.ndarray, config: EngineConfig) -> Operands:
-    """Tiles of block-diagonal weights: each output channel of a tile has weights in its own input channel only.
-
-    The threads hold different channels, so that no two of them ever have a weight other than zero in one column: exact
-    under every policy that detects zeros.
-    """
+    """Tiles of block-diagonal weights (`sysmt.sim.nn.depthwise`), of the channels in one word of memory."""
     array, taps = config.array, layer.geometry.taps
-    pe, multiple = array.pe, product.outputs // layer.channels
+    filters = product.outputs // layer.channels
     # By byte of the group's word, not by channel: a concatenation may leave bytes between its parts without one.
-    tiles = -(-(int(positions.max()) + 1) * multiple // array.cols)
+    tiles = -(-(int(positions.max()) + 1) * filters // array.cols)
     by_tile = [
-        sorted({(n * array.cols + column) // multiple for column in range(array.cols)})
-        for n in range(min(config.granules * multiple, tiles))
+        sorted({(n * array.cols + column) // filters for column in range(array.cols)})
+        for n in range(min(config.granules * filters, tiles))
     ]
     inputs = max(map(len, by_tile))
-    threads, steps = _spread(product.threads, inputs, taps, pe.pairs_per_thread)
-    each = -(-inputs // threads)
-    place = np.full(threads * steps * pe.pairs_per_thread, PADDING_SLOT)
-    for i, tap in np.ndindex(inputs, taps):
-        place[(i // each * steps * pe.pairs_per_thread) + i % each * taps + tap] = i * taps + tap
-    order = golden_of(pe).k_order(len(place), pe, threads)
+    group = min(
+        (
+            ChannelGroup(first=0, channels=inputs, filters=1, taps=taps, threads=t)
+            for t in THREADS
+            if t <= product.threads
+        ),
+        key=lambda group: (group.steps(array.pe), group.threads),
+    )
+    order = golden_of(array.pe).k_order(group.k, array.pe, group.threads)
     slots: dict[tuple[int, int], list[Slot]] = {}
     empty = []
     for pair, step in np.ndindex(*order.shape):
-        i, tap = divmod(int(place[order[pair, step]]), taps)
-        for n, bytes_of_tile in enumerate(by_tile):
-            if place[order[pair, step]] == PADDING_SLOT or i >= len(bytes_of_tile):
-                empty.append((pair, n * steps + step))
+        channel, tap = divmod(int(order[pair, step]), taps)
+        for n, inside in enumerate(by_tile):
+            slot = pair, n * order.shape[1] + step
+            if channel < len(inside):
+                slots.setdefault((tap, inside[channel]), []).append(slot)
             else:
-                slots.setdefault((tap, bytes_of_tile[i]), []).append((pair, n * steps + step))
+                empty.append(slot)
+    channel_at = {int(position): channel for channel, position in enumerate(positions)}
+    weights = []
+    for tile in range(tiles):
+        word, n = divmod(tile, len(by_tile))
+        matrix = np.zeros((group.k, array.cols), np.int8)
+        for column in range(array.cols):
+            byte, filter_ = divmod(n * array.cols + column, filters)
+            channel = channel_at.get(word * config.word_bytes + byte, -1)
+            if channel >= 0:
+                first = by_tile[n].index(byte) * taps
+                matrix[first : first + taps, column] = product.weights[:, channel * filters + filter_]
+        weights.append(w_steps(matrix, Tile(0, 0, array.rows, array.cols), array, group.threads))
     return Operands(
-        threads=threads,
-        steps=steps,
-        x_stride=steps,
+        threads=group.threads,
+        steps=order.shape[1],
+        x_stride=order.shape[1],
         slots=slots,
         empty=[] if _finds_zeros(config) else empty,
-        weights=_diagonal(layer, product, positions, config, by_tile, place, threads, tiles),
+        weights=np.stack(weights).reshape(tiles, order.shape[1], config.weight_bytes),
     )
-
-
-def _spread(threads: int, inputs: int, taps: int, pairs: int) -> tuple[int, int]:
-    """The fewest threads that bring the steps of a tile down as far as they go, and those steps."""
-    counts = [t for t in (1, 2, 4) if t <= threads]
-    return min(((t, -(-(-(-inputs // t) * taps) // pairs)) for t in counts), key=lambda found: found[::-1])
-
-
-def _diagonal(
-    layer: EngineLayer,
-    product: Product,
-    positions: np.ndarray,
-    config: EngineConfig,
-    by_tile: list[list[int]],
-    place: np.ndarray,
-    threads: int,
-    count: int,
-) -> np.ndarray:
-    """The weights of every group and tile: int8 [groups * tiles, steps, bytes of a word]."""
-    array, taps = config.array, layer.geometry.taps
-    multiple = product.outputs // layer.channels
-    channel_at = {int(position): channel for channel, position in enumerate(positions)}
-    tiles = []
-    for tile in range(count):
-        group, n = divmod(tile, len(by_tile))
-        matrix = np.zeros((len(by_tile[n]) * taps + 1, array.cols), np.int8)  # the last row is for empty slots
-        for column in range(array.cols):
-            byte, filter_ = divmod(n * array.cols + column, multiple)
-            channel = channel_at.get(group * config.word_bytes + byte)
-            if channel is not None:
-                i = by_tile[n].index(byte)
-                matrix[i * taps : (i + 1) * taps, column] = product.weights[:, channel * multiple + filter_]
-        rows = np.where((place == PADDING_SLOT) | (place >= len(matrix) - 1), len(matrix) - 1, place)
-        tiles.append(w_steps(matrix[rows], Tile(0, 0, array.rows, array.cols), array, threads))
-    steps = len(tiles[0])
-    return np.stack(tiles).reshape(len(tiles), steps, config.weight_bytes)
 
 
 def _finds_zeros(config: EngineConfig) -> bool:

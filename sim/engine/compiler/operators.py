@@ -28,7 +28,7 @@ TAPS = 2**16
 """Most pixels of a pooling window that the engine sums."""
 
 
-class NotOnEngine(Exception):
+class EngineCannotError(Exception):
     """The engine cannot run an operator; says why."""
 
 
@@ -38,7 +38,7 @@ def linear_layer(
     """A convolution or fully connected layer."""
     requantize = linear.requantize
     if isinstance(requantize, AddBias):
-        raise NotOnEngine("its sums are the scores, which the host computes")
+        raise EngineCannotError("its sums are the scores, which the host computes")
     bias = np.asarray(requantize.bias, np.int64)
     if plan.correction is not None:
         bias = bias + plan.correction
@@ -50,7 +50,7 @@ def linear_layer(
     product = Product(
         weights=linear.weights if plan.weights is None else plan.weights,
         depthwise=linear.depthwise,
-        threads=_depthwise_threads(config) if linear.depthwise else plan.threads,
+        threads=_depthwise_threads(step, config) if linear.depthwise else plan.threads,
         permutation=None if linear.depthwise else plan.permutation,
     )
     return EngineLayer(
@@ -75,10 +75,14 @@ def linear_layer(
     )
 
 
-def _depthwise_threads(config: EngineConfig) -> int:
+def _depthwise_threads(step: Step, config: EngineConfig) -> int:
     """Threads of a depthwise layer: all, where threads with different channels never need the multiplier together."""
     pe = config.array.pe
-    return pe.threads if isinstance(pe, NbSmtConfig) and pe.rules.detects_zeros else 1
+    if pe.exact_alone:
+        return pe.threads
+    if not isinstance(pe, NbSmtConfig):
+        raise UserError(f"layer {step.name!r} must run on PEs that are exact alone, not of kind {pe.kind!r}")
+    return 1
 
 
 def pooling(
@@ -86,7 +90,7 @@ def pooling(
 ) -> EngineLayer:
     """A layer without a product, that reads the step's first input."""
     if geometry.taps > TAPS:
-        raise NotOnEngine(f"its window has {geometry.taps} pixels, more than {TAPS}")
+        raise EngineCannotError(f"its window has {geometry.taps} pixels, more than {TAPS}")
     return EngineLayer(
         name=step.name,
         kind=step.kind,
@@ -106,7 +110,7 @@ def average(step: Step, graph: Graph, node: Node, image: Image) -> EngineLayer:
     covered = pixels_covered(geometry)
     count = int(covered.flat[0])
     if (covered != count).any():
-        raise NotOnEngine("its windows at the edges average over fewer pixels")
+        raise EngineCannotError("its windows at the edges average over fewer pixels")
     low, high = clamp(node.options["activation"], step.result)
     rescaling = _same(image[2], -UNSIGNED * geometry.taps, reciprocal(count), 0, low, high, double=False)
     return pooling(step, Operation.SUM, geometry, image[2], UNSIGNED, rescaling)
@@ -125,7 +129,7 @@ def mean(step: Step, graph: Graph, node: Node, image: Image) -> EngineLayer:
     rank, axes = len(x.shape), mean_axes(graph, node)
     _whole(x.shape, image)
     if rank - 1 in axes or rank > 4:
-        raise NotOnEngine("it averages over channels")
+        raise EngineCannotError("it averages over channels")
     kernel = (image[0] if rank == 4 and 1 in axes else 1, image[1] if rank - 2 in axes else 1)
     geometry = Geometry(size=image[:2], kernel=kernel, stride=kernel)
     bias = -geometry.taps * (UNSIGNED + x.z)
@@ -140,7 +144,7 @@ def pad(step: Step, graph: Graph, node: Node, image: Image) -> EngineLayer:
     _whole(x.shape, image)
     edges = graph.input_of(node, 1).constant().astype(np.int64).tolist()
     if len(edges) != 4 or any(edges[3]):
-        raise NotOnEngine("it pads something else than height and width")
+        raise EngineCannotError("it pads something else than height and width")
     geometry = Geometry(size=image[:2], padding=((edges[1][0], edges[1][1]), (edges[2][0], edges[2][1])))
     rescaling = _same(image[2], -UNSIGNED, IDENTITY, 0, *LIMITS["int8"])
     return pooling(step, Operation.MAX, geometry, image[2], step.result.z + UNSIGNED, rescaling)
@@ -158,7 +162,7 @@ def requantised(step: Step, graph: Graph, node: Node, image: Image) -> EngineLay
     """QUANTIZE from int8 to int8."""
     x, y = graph.input_of(node, 0), step.result
     if (x.dtype, y.dtype) != ("int8", "int8"):
-        raise NotOnEngine(f"it goes from {x.dtype} to {y.dtype}")
+        raise EngineCannotError(f"it goes from {x.dtype} to {y.dtype}")
     scale = multiplier(float(x.scale[0]) / float(y.scale[0]))
     rescaling = _same(image[2], -UNSIGNED - x.z, scale, y.z, *LIMITS["int8"])
     return pooling(step, Operation.MAX, Geometry(size=image[:2]), image[2], 0, rescaling)
@@ -188,7 +192,7 @@ def reciprocal(count: int) -> tuple[int, int]:
 
     Raises
     ------
-    NotOnEngine
+    EngineCannotError
         Some sum would come out otherwise.
     """
     bits = count.bit_length() - 1
@@ -196,7 +200,7 @@ def reciprocal(count: int) -> tuple[int, int]:
     for start in range(-128 * count, 127 * count + 1, 2**20):
         sums = np.arange(start, min(start + 2**20, 127 * count + 1), dtype=np.int64)
         if not np.array_equal(multiply(sums, m, shift, "single"), divide(sums, count)):
-            raise NotOnEngine(f"no multiplier divides exactly by {count}")
+            raise EngineCannotError(f"no multiplier divides exactly by {count}")
     return m, shift
 
 
@@ -208,7 +212,7 @@ def _pool_window(graph: Graph, node: Node, image: Image) -> Geometry:
 def _whole(shape: tuple[int, ...], image: Image) -> None:
     """Refuse an image that a flattened tensor kept from its source."""
     if shape[-1] != image[2]:
-        raise NotOnEngine(f"its input lies in memory as {image}")
+        raise EngineCannotError(f"its input lies in memory as {image}")
 
 
 def _same(
