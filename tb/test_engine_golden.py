@@ -13,6 +13,7 @@ from sysmt.sim.engine.compiler.operators import reciprocal
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.program import Program
 from sysmt.sim.golden.requantize import multiply
+from sysmt.sim.nn.digits import network as digits
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import Plan, Runner, exact_plan, threaded_plan
 from sysmt.sim.nn.model import read_model
@@ -92,7 +93,18 @@ def test_resnet8(threads):
     # Three sums in place of their residuals: two tensors at a time, beside the inputs.
     assert program.activation_words * engine.word_bytes <= 4 * 16384
     assert program.after is not None
-    assert [node.kind for node in program.after.nodes] == ["SOFTMAX"]
+    assert program.after.name == "SOFTMAX"
+
+
+def test_digits():
+    """Unsigned activations; the host computes the scores."""
+    network = digits.load()
+    images = np.random.default_rng(1).integers(0, 16, (4, 8, 8, 1), np.uint8)
+    for engine in (CONFIGS["4x4x2"], CONFIGS["8x8"]):
+        threads = engine.array.pe.threads
+        program = assert_equal(network, threaded_plan(network, threads), engine, images)
+        assert program.output.dtype == "uint8"
+        assert [layer.name for layer in program.layers] == ["conv1", "conv2", "conv3"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 6, 7, 16, 25, 49, 64, 125, 300])

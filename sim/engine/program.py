@@ -7,11 +7,8 @@ import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Memory
-from sysmt.sim.nn.graph import Graph
-from sysmt.sim.nn.model import check_input
-from sysmt.sim.nn.network import Network, build
-from sysmt.sim.nn.operators.linear import Linear
 
+from .host import Operators, Scores
 from .transfer import HostTensor, Place
 
 
@@ -57,7 +54,8 @@ class Program:
         One per descriptor.
     input, output : HostTensor
         What the host writes before every run and reads after it.
-    before, after : Graph or None
+    before : Operators or None
+    after : Operators, Scores or None
         What the host computes in front of the engine's input and behind its output.
     """
 
@@ -67,8 +65,8 @@ class Program:
     layers: tuple[ProgramLayer, ...]
     input: HostTensor
     output: HostTensor
-    before: Graph | None = None
-    after: Graph | None = None
+    before: Operators | None = None
+    after: Operators | Scores | None = None
 
     @property
     def descriptors(self) -> list[dict[str, int]]:
@@ -92,20 +90,10 @@ class Program:
     def pack(self, inputs: np.ndarray) -> np.ndarray:
         """The network's inputs [B, ...] as words from `input_first` on: uint8 [B, words, bytes of a word]."""
         if self.before is not None:
-            inputs = run_on_host(build(self.before), inputs)
+            inputs = self.before(inputs)
         return self.input.pack(inputs, self.config.word_bytes)
 
     def unpack(self, words: np.ndarray) -> np.ndarray:
         """The network's outputs [B, ...] from the words at `output_first`: uint8 [B, words, bytes of a word]."""
         outputs = self.output.unpack(words)
-        return outputs if self.after is None else run_on_host(build(self.after), outputs)
-
-
-def run_on_host(network: Network, inputs: np.ndarray) -> np.ndarray:
-    """Run operators that are no layers of the array."""
-    check_input(network.input, inputs)
-    values = {network.input_index: inputs} | network.constants
-    for step in network.steps:
-        assert not isinstance(step.operation, Linear)
-        values[step.output] = step.operation(*(values[i] for i in step.inputs))
-    return values[network.output_index]
+        return outputs if self.after is None else self.after(outputs)

@@ -3,14 +3,16 @@
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.sim.engine.host import Operators, Scores
 from sysmt.sim.engine.program import Program, ProgramLayer
 from sysmt.sim.engine.transfer import HostTensor
 from sysmt.sim.nn.forward import Plan
 from sysmt.sim.nn.network import Network
+from sysmt.sim.nn.operators.linear import Linear
 
 from .descriptors import Words
-from .host import host_graph
-from .lower import lower
+from .host import host_operators, host_scores
+from .lower import Lowered, lower
 from .places import place
 from .rows import rows_of_windows
 
@@ -70,6 +72,14 @@ def compile_network(network: Network, plan: Plan, config: EngineConfig) -> Progr
             zero=lowered.layers[0].pad_value,
         ),
         output=HostTensor(name=last.name, shape=last.shape[1:], dtype=last.dtype, place=places[lowered.output]),
-        before=host_graph(network, lowered.before, network.input_index, lowered.input),
-        after=host_graph(network, lowered.after, lowered.output, network.output_index),
+        before=host_operators(network, lowered.before, network.input_index, lowered.input),
+        after=_after(network, plan, lowered),
     )
+
+
+def _after(network: Network, plan: Plan, lowered: Lowered) -> Operators | Scores | None:
+    """What the host computes behind the engine's output."""
+    last = lowered.after[-1:]
+    if len(lowered.after) == 1 and isinstance(last[0].operation, Linear):
+        return host_scores(last[0], plan[-1])
+    return host_operators(network, lowered.after, lowered.output, network.output_index)

@@ -20,6 +20,8 @@ from sysmt.sim.nn.operators.reductions import divide, mean_axes, mean_multiplier
 from sysmt.sim.nn.operators.window import window
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, multiplier
 
+from .host import plan_of
+
 UNSIGNED = 128
 """What an int8 value is larger by in activation memory."""
 IDENTITY = (2**31 - 1, 0)
@@ -39,16 +41,14 @@ def linear_layer(
     requantize = linear.requantize
     if isinstance(requantize, AddBias):
         raise EngineCannotError("its sums are the scores, which the host computes")
-    bias = np.asarray(requantize.bias, np.int64)
-    if plan.correction is not None:
-        bias = bias + plan.correction
+    weights, bias = plan_of(linear, plan)
     if not INT32.min <= bias.min() <= bias.max() <= INT32.max:
         raise UserError(
             f"layer {step.name!r} must have biases of 32 bits, not {bias.min()} to {bias.max()}; requantise"
         )
     lower = UNSIGNED if linear.dtype == "uint8" else 0
     product = Product(
-        weights=linear.weights if plan.weights is None else plan.weights,
+        weights=weights,
         depthwise=linear.depthwise,
         threads=_depthwise_threads(step, config) if linear.depthwise else plan.threads,
         permutation=None if linear.depthwise else plan.permutation,
