@@ -18,6 +18,10 @@ from .protocol import CRC, HEADER
 
 LINK = ("slot", "slots", "divisor")
 """Fields of the host link."""
+PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
+"""Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
+RESIDUAL_LATENCY = 5
+"""Cycles from a residual's address to its row, about: what it is read ahead for nothing to wait."""
 FRAME_OVERHEAD = HEADER.size + 8 + CRC.size
 """Bytes of a frame around its data: at most, for the longest arguments that data follow."""
 
@@ -107,6 +111,12 @@ class EngineConfig(Config):
     def beats(self) -> int:
         """Cycles that a row of results takes in the requantisers; words of parameters per tile."""
         return self.array.cols // self.lanes
+
+    @property
+    def residual_ahead(self) -> int:
+        """Rows of a residual that are read before they are used: a power of two."""
+        ahead = -(-(PARAMETER_LATENCY + REQUANTIZER_LATENCY + RESIDUAL_LATENCY) // self.beats) + 2
+        return 1 << (ahead - 1).bit_length()
 
     @property
     def scatter_entry_bits(self) -> int:

@@ -18,6 +18,9 @@
 #include "Vtop.h"
 #include "verilated.h"
 
+// A member of a stream: two underscores, as Verilator writes them.
+#define PORT(stream, member) top->stream##___05F##member
+
 double sc_time_stamp() { return 0; }
 
 namespace {
@@ -63,62 +66,62 @@ bool receive(uint32_t* data, size_t count) { return std::fread(data, 4, count, s
 void send(const uint32_t* data, size_t count) { std::fwrite(data, 4, count, stdout); }
 
 bool write(uint32_t count) {
-    constexpr size_t size = words<std::remove_reference_t<decltype(top->i_write__payload)>>();
+    constexpr size_t size = words<std::remove_reference_t<decltype(PORT(i_write, payload))>>();
     uint32_t payload[size];
     for (; count; --count) {
         if (!receive(payload, size)) return false;
-        put(top->i_write__payload, payload);
-        top->i_write__valid = 1;
+        put(PORT(i_write, payload), payload);
+        PORT(i_write, valid) = 1;
         for (;;) {
             settle();
-            const bool ready = top->i_write__ready;
+            const bool ready = PORT(i_write, ready);
             clock_cycle();
             if (ready) break;
         }
-        top->i_write__valid = 0;
+        PORT(i_write, valid) = 0;
     }
     return true;
 }
 
 void run(uint32_t half, uint32_t limit) {
-    top->i_run__payload = half;
-    top->i_run__valid = 1;
+    PORT(i_run, payload) = half;
+    PORT(i_run, valid) = 1;
     uint32_t cycles = 0;
     bool started = false, finished = false;
     for (; cycles < limit && !finished; ++cycles) {
         settle();
-        const bool ready = top->i_run__ready;
+        const bool ready = PORT(i_run, ready);
         finished = started && top->finished;
         clock_cycle();
         if (!started && ready) {
             started = true;
-            top->i_run__valid = 0;
+            PORT(i_run, valid) = 0;
         }
     }
-    top->i_run__valid = 0;
+    PORT(i_run, valid) = 0;
     settle();
     const uint32_t answer[4] = {uint32_t(top->error), uint32_t(top->number), uint32_t(top->cycles), finished};
     send(answer, 4);
 }
 
 void read(uint32_t first, uint32_t count) {
-    constexpr size_t size = words<std::remove_reference_t<decltype(top->o_read__payload)>>();
+    constexpr size_t size = words<std::remove_reference_t<decltype(PORT(o_read, payload))>>();
     uint32_t asked = 0, word[size];
-    top->o_read__ready = 1;
+    PORT(o_read, ready) = 1;
     for (uint32_t taken = 0; taken < count;) {
-        top->i_read__valid = asked < count;
-        top->i_read__payload = first + asked;
+        PORT(i_read, valid) = asked < count;
+        PORT(i_read, payload) = first + asked;
         settle();
-        if (top->i_read__valid && top->i_read__ready) ++asked;
-        if (top->o_read__valid) {
-            take(top->o_read__payload, word);
+        if (PORT(i_read, valid) && PORT(i_read, ready)) ++asked;
+        if (PORT(o_read, valid)) {
+            take(PORT(o_read, payload), word);
             send(word, size);
             ++taken;
         }
         clock_cycle();
     }
-    top->i_read__valid = 0;
-    top->o_read__ready = 0;
+    PORT(i_read, valid) = 0;
+    PORT(o_read, ready) = 0;
 }
 
 void layer_cycles(uint32_t count) {
