@@ -2,7 +2,7 @@
 """The golden engine: executes the words of a program as the gates do, with the golden product of the array."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from sysmt.hdl.params.program import Memory, Operation
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
 
+from .legal import check_descriptor
 from .postprocess import rescaled
 from .program import Program
 from .table import OutOfRangeError, Table, read_table
@@ -31,10 +32,13 @@ class GoldenEngine:
     stale : int, optional
         Seed of random bytes that lie in the operand buffer before every layer, where hardware has what earlier layers
         left; by default zeros. No result may depend on it.
+    exact : bool
+        Multiply exactly, with the network's own weights and biases: the network as its file has it.
     """
 
     program: Program
     stale: int | None = None
+    exact: bool = False
 
     def run(self, inputs: np.ndarray, observe: LayerObserver | None = None) -> np.ndarray:
         """The network's outputs [B, ...] for its inputs [B, ...].
@@ -44,6 +48,8 @@ class GoldenEngine:
         UserError
             An address, a table or a sum is out of range: the program is damaged.
         """
+        if self.exact and self.program.exact is not None:
+            return replace(self, program=self.program.exact).run(inputs, observe)
         program, config = self.program, self.program.config
         packed = program.pack(inputs)
         memory = np.zeros((len(inputs), config.activation_words, config.word_bytes), np.uint8)
@@ -60,6 +66,7 @@ class GoldenEngine:
         return program.unpack(program.output.place.words_of(memory))
 
     def _layer(self, layer: dict[str, int], memory: np.ndarray) -> None:
+        check_descriptor(layer, self.program.config)
         matmul_layer = layer["operation"] == Operation.MATMUL
         table = self._table(layer) if matmul_layer else None
         for group in range(layer["groups"]):
@@ -125,7 +132,10 @@ class GoldenEngine:
                 x = np.zeros((len(part), length), np.uint8)
                 x[:, places] = buffer[:, : len(places), first : first + steps]
                 w = np.concatenate([self._weights(layer, group, n + i, places) for i in range(together)], axis=1)
-                product = matmul(x, w, array.pe, threads, counting=False).sums
+                if self.exact:
+                    product = x.astype(np.float64) @ w.astype(np.float64)  # below 2**53: exact
+                else:
+                    product = matmul(x, w, array.pe, threads, counting=False).sums
                 sums[start : start + at_once, :, n * cols : (n + together) * cols] = product.reshape(
                     -1, pixels, together * cols
                 )
@@ -176,8 +186,6 @@ class GoldenEngine:
 
         def granules(base: int, words: int, granule: int) -> np.ndarray:
             pixel = base + np.arange(sums.shape[1]) * words
-            if base < 0 or (words * sums.shape[1]) < 0:
-                raise OutOfRangeError("write inside the activation memory")
             places = pixel[:, None] * config.granules + granule + first + np.arange(tiles)
             if places.max() >= parts.shape[1]:
                 raise OutOfRangeError("write and add inside the activation memory")

@@ -7,6 +7,8 @@ import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Memory
+from sysmt.sim.nn.graph import Tensor
+from sysmt.sim.nn.model import check_input
 
 from .host import Operators, Scores
 from .transfer import HostTensor, Place
@@ -38,6 +40,14 @@ class ProgramLayer:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class Ends:
+    """The network's own input and output tensor, which the host's operators may stand between and the engine's."""
+
+    input: Tensor
+    output: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Program:
     """A compiled network.
 
@@ -50,6 +60,7 @@ class Program:
         its lowest byte first.
     activation_words : int
         Words of activation memory that are used.
+    ends : Ends
     layers : tuple of ProgramLayer
         One per descriptor.
     input, output : HostTensor
@@ -57,16 +68,23 @@ class Program:
     before : Operators or None
     after : Operators, Scores or None
         What the host computes in front of the engine's input and behind its output.
+    clock_hz : float or None
+        Clock of the engine that it was compiled for, where that is known.
+    exact : Program or None
+        The same layers with the network's own weights and biases, where the plan has others.
     """
 
     config: EngineConfig
     images: dict[Memory, np.ndarray]
     activation_words: int
+    ends: Ends
     layers: tuple[ProgramLayer, ...]
     input: HostTensor
     output: HostTensor
     before: Operators | None = None
     after: Operators | Scores | None = None
+    clock_hz: float | None = None
+    exact: "Program | None" = None
 
     @property
     def descriptors(self) -> list[dict[str, int]]:
@@ -89,6 +107,7 @@ class Program:
 
     def pack(self, inputs: np.ndarray) -> np.ndarray:
         """The network's inputs [B, ...] as words from `input_first` on: uint8 [B, words, bytes of a word]."""
+        check_input(self.ends.input, inputs)
         if self.before is not None:
             inputs = self.before(inputs)
         return self.input.pack(inputs, self.config.word_bytes)

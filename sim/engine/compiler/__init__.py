@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiler: from a network and its plan to a program of the engine."""
 
+from dataclasses import replace
+
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.host import Operators, Scores
-from sysmt.sim.engine.program import Program, ProgramLayer
+from sysmt.sim.engine.program import Ends, Program, ProgramLayer
 from sysmt.sim.engine.transfer import HostTensor
 from sysmt.sim.nn.forward import Plan
 from sysmt.sim.nn.network import Network
@@ -17,7 +19,14 @@ from .places import place
 from .rows import rows_of_windows
 
 
-def compile_network(network: Network, plan: Plan, config: EngineConfig) -> Program:
+def compile_network(
+    network: Network,
+    plan: Plan,
+    config: EngineConfig,
+    *,
+    exact: Plan | None = None,
+    clock_hz: float | None = None,
+) -> Program:
     """Compile a network.
 
     Parameters
@@ -28,12 +37,24 @@ def compile_network(network: Network, plan: Plan, config: EngineConfig) -> Progr
         does, bit for bit.
     config : EngineConfig
         The engine it will run on.
+    exact : Plan, optional
+        The plan with the network's own weights and biases, where it has others: so that the program knows the exact
+        network's answers, too.
+    clock_hz : float, optional
+        Of the engine, for times.
 
     Raises
     ------
     UserError
         Something does not fit into the engine, or the engine cannot do it: says what, and how many bytes.
     """
+    program = _compile(network, plan, config, clock_hz)
+    if exact is not None and any(layer.weights is not None or layer.correction is not None for layer in plan):
+        return replace(program, exact=_compile(network, exact, config, clock_hz))
+    return program
+
+
+def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float | None) -> Program:
     lowered, rows = rows_of_windows(lower(network, plan, config), config)
     places, used = place(lowered, config)
     if len(lowered.layers) > config.layers:
@@ -57,6 +78,7 @@ def compile_network(network: Network, plan: Plan, config: EngineConfig) -> Progr
         config=config,
         images=words.memories(),
         activation_words=used,
+        ends=Ends(input=network.input, output=network.output),
         layers=tuple(
             ProgramLayer(
                 name=layer.name, kind=layer.kind, tensor=layer.target, place=places[layer.target], macs=layer.macs
@@ -74,6 +96,7 @@ def compile_network(network: Network, plan: Plan, config: EngineConfig) -> Progr
         output=HostTensor(name=last.name, shape=last.shape[1:], dtype=last.dtype, place=places[lowered.output]),
         before=host_operators(network, lowered.before, network.input_index, lowered.input),
         after=_after(network, plan, lowered),
+        clock_hz=clock_hz,
     )
 
 
