@@ -199,4 +199,4 @@ class GoldenEngine:
         if group == layer["groups"] - 1:
             values[:, :, (tiles - 1) * cols + layer["last_cols"] :] = 0
         places = granules(layer["out_base"], layer["out_words"], layer["out_granule"])
-        parts[:, places] = values.reshape(*places.shape[:0], len(memory), sums.shape[1], tiles, cols)
+        parts[:, places] = values.reshape(len(memory), sums.shape[1], tiles, cols)
