@@ -1,86 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles of a program, layer by layer, from its descriptors alone."""
+"""Cycles of a program on the engine, layer by layer: what the gates take, to the cycle."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+
+import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR_WORDS, Memory, Operation
+from sysmt.hdl.params.scatter import scatter_word
 
+from .layer_timing import layer_cycles
 from .program import Program
-from .table import read_table
 
 FETCH = DESCRIPTOR_WORDS + 5
-"""Cycles from the end of a layer to the start of the next: its descriptor is read and checked."""
-FIRST_WORD = 6
-"""Cycles from the start of a layer to the first word of activations."""
-ISSUE = 2
-"""Cycles from a filled half of the operand buffer to the first step of its tiles."""
-POST = 16
-"""Cycles from a row of sums to its last byte in activation memory."""
+"""Cycles from the end of one layer to the start of the next: its descriptor is read, placed and checked."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerCycles:
-    """What a layer takes.
+def program_cycles(program: Program, progress: Callable[[int, int], None] | None = None) -> list[int]:
+    """Cycles of every layer, from start to done of a run: their sum is the run's.
 
     Parameters
     ----------
-    cycles : int
-        From the end of the layer before to its own.
-    array : int
-        Of these, cycles in which steps enter the array.
-    fill : int
-        Cycles in which the im2col unit reads.
+    program : Program
+    progress : callable, optional
+        Told how many layers of how many are done.
     """
-
-    cycles: int
-    array: int
-    fill: int
-
-
-def program_cycles(program: Program) -> tuple[LayerCycles, ...]:
-    """Cycles of every layer of a run."""
-    return tuple(layer_cycles(program, index) for index in range(len(program.layers)))
+    cycles = []
+    for index, layer in enumerate(program.descriptors):
+        table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)
+        cycles.append(FETCH + layer_cycles(program.config, layer, table, outside(layer, program.config)))
+        if progress is not None:
+            progress(index + 1, len(program.layers))
+    return cycles
 
 
-def layer_cycles(program: Program, index: int) -> LayerCycles:
-    """Cycles of one layer.
-
-    A tile of pixels is filled while the one before is multiplied, in the other half of the operand buffer: the slower
-    of the two sets the pace. A tile of outputs takes the array as long as its steps, or the requantisers as long as its
-    rows.
-    """
-    config, layer = program.config, program.descriptors[index]
-    if layer["operation"] != Operation.MATMUL:
-        return _pooled(layer, config)
-    base, count = layer["scatter_base"], layer["scatter_words"]
-    content = program.images[Memory.SCATTER][base : base + count].tobytes()
-    fill = read_table(content, layer["kernel_h"] * layer["kernel_w"] * layer["group_words"], config).cycles
-    array = config.array
-    tile = max(array.tile_cycles(layer["steps"]), array.rows * config.beats)
-    filled = [0, 0]
-    """When the last fill of each half was done, and when the array was done with it."""
-    freed = [0, 0]
-    now, fills = FIRST_WORD + array.rows, 0
-    busy = 0
-    for group in range(layer["groups"]):
-        tiles = layer["last_n_tiles"] if group == layer["groups"] - 1 else layer["n_tiles"]
-        for _ in range(layer["m_tiles"]):
-            half = fills & 1
-            now = max(now, freed[half]) + fill
-            filled[half] = now
-            busy = max(busy, filled[half] + ISSUE) + tiles * tile
-            freed[half] = busy
-            fills += 1
-    steps = layer["m_tiles"] * layer["steps"] * ((layer["groups"] - 1) * layer["n_tiles"] + layer["last_n_tiles"])
-    return LayerCycles(cycles=FETCH + busy + array.latency + POST, array=steps, fill=fills * fill)
+def scatter_moves(memory: np.ndarray, layer: dict[str, int], config: EngineConfig) -> list[tuple[bool, bool]]:
+    """`advance` and `last` of every word of a layer's scatter table; none of a layer without one."""
+    record = scatter_word(config)
+    base = layer["scatter_base"]
+    words = [record.unpack(word.tobytes()) for word in memory[base : base + layer["scatter_words"]]]
+    return [(bool(word["advance"]), bool(word["last"])) for word in words]
 
 
-def _pooled(layer: dict[str, int], config: EngineConfig) -> LayerCycles:
-    taps = layer["kernel_h"] * layer["kernel_w"]
-    total = 0
-    for group in range(layer["groups"]):
-        tiles = layer["last_n_tiles"] if group == layer["groups"] - 1 else layer["n_tiles"]
-        total += layer["m_tiles"] * max(taps, tiles * config.beats)
-    reads = layer["groups"] * layer["m_tiles"] * taps
-    return LayerCycles(cycles=FETCH + FIRST_WORD + total + POST, array=0, fill=reads)
+def outside(layer: dict[str, int], config: EngineConfig) -> np.ndarray:
+    """Which taps of which output pixels lie outside the image: bool [pixels, taps]."""
+    pixels = layer["m_tiles"]
+    if layer["operation"] == Operation.MATMUL:
+        pixels = (layer["m_tiles"] - 1) * config.array.rows + layer["last_rows"]
+    y, x = np.divmod(np.arange(pixels), layer["out_width"])
+    down, across = np.divmod(np.arange(layer["kernel_h"] * layer["kernel_w"]), layer["kernel_w"])
+    rows = (y * layer["stride_h"] - layer["pad_top"])[:, None] + down * layer["dilation_h"]
+    cols = (x * layer["stride_w"] - layer["pad_left"])[:, None] + across * layer["dilation_w"]
+    found: np.ndarray = (rows < 0) | (rows >= layer["in_height"]) | (cols < 0) | (cols >= layer["in_width"])
+    return found

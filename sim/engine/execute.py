@@ -67,7 +67,7 @@ class GoldenExecutor:
 
     def run(self, inputs: np.ndarray, progress: Progress | None = None) -> FinishedRun:
         """Run inputs [B, ...]."""
-        layers = [layer.cycles for layer in program_cycles(self.program)]
+        layers = program_cycles(self.program)
         outputs = run_golden(GoldenEngine(self.program), inputs, progress)
         return FinishedRun(outputs, [sum(layers)] * len(inputs), layers)
 

@@ -91,7 +91,7 @@ def _engine(args: argparse.Namespace) -> tuple[EngineConfig, float | None]:
 def _described(program: Program) -> dict[str, Any]:
     """What a program costs: cycles of its layers by the model, and bytes of its memories."""
     config = program.config
-    cycles = [layer.cycles for layer in program_cycles(program)]
+    cycles = program_cycles(program)
     memories = [
         {
             "memory": memory.name.lower(),
