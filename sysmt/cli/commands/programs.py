@@ -3,13 +3,13 @@
 
 import argparse
 import io
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file
 from sysmt.cli.output import Handler, Result, progress, table
@@ -28,7 +28,6 @@ from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.options import Options
 
 ENGINE = f"engine_{DEFAULT_ARRAY}"
-PLACES = ("golden", "rtl")
 
 
 def _compile_arguments(parser: argparse.ArgumentParser) -> None:
@@ -149,13 +148,24 @@ def _run(args: argparse.Namespace) -> Result:
     return Result("\n".join(lines), report, code=int(not report.get("equal", True)))
 
 
-def _executor(on: str, program: Program) -> AbstractContextManager[Executor | None]:
+@contextmanager
+def _executor(on: str, program: Program) -> Iterator[Executor | None]:
     """What the program runs on; None for the golden engine."""
     if on == "golden":
-        return nullcontext(None)
-    if on == "rtl":
-        raise UserError("--on must be golden, not 'rtl': simulated gates are not there yet")
-    raise UserError(f"--on must be {' or '.join(PLACES)}, not {on!r}: boards are not there yet")
+        yield None
+    elif on == "rtl":
+        from sysmt.sim.cosim.network import SimulatedEngine
+
+        progress("compiling the engine's Verilog (minutes, once per configuration)")
+        with SimulatedEngine(program.config) as gates:
+            gates.load(program)
+            yield gates
+    else:
+        from sysmt.boards.network import EngineBoard
+
+        with EngineBoard(on, progress=progress) as board:
+            board.load(program)
+            yield board
 
 
 def _tell(done: int, total: int) -> None:
