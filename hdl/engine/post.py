@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from sysmt.hdl.accel.ports import Channel
 from sysmt.hdl.common.delay_line import delay_line
-from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine import PARAMETER_LATENCY, EngineConfig
 
 from .add import AddLane
 from .ports import SUM_WIDTH, LayerLayout, SumRow
@@ -22,10 +22,7 @@ SIGN = 0x80
 """Activations in memory are int8 plus 128: the highest bit inverted."""
 QUEUE = 2
 """Cycles from a row on `i_rows` to its first beat."""
-READ = 2
-"""Cycles from a beat's parameter address to the requantisers' inputs."""
-MEMORY = 5
-"""Cycles from a residual's address to its row, about: what it must be read ahead for nothing to wait."""
+READ = PARAMETER_LATENCY
 
 
 class Post(wiring.Component):
@@ -101,8 +98,7 @@ class Post(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, layer = self._config, self.layer
-        ahead = -(-(READ + RequantizerLane.LATENCY + MEMORY) // config.beats) + 2
-        m.submodules.residual = residual = ResidualReader(config, 1 << (ahead - 1).bit_length())
+        m.submodules.residual = residual = ResidualReader(config, config.residual_ahead)
         connect(m, residual.o_residual, flipped(self.o_residual))
         connect(m, flipped(self.i_residual), residual.i_residual)
         m.d.comb += [residual.layer.eq(layer), residual.start.eq(self.start)]
@@ -142,9 +138,7 @@ class Post(wiring.Component):
         before, and whether rows that are no pixels are still to come.
         """
         config, layer = self._config, self.layer
-        # A shorter queue would take a row every other cycle.
-        depth = max(config.array.rows, 4)
-        m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=depth)
+        m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=config.row_queue)
         row = SumRow(config)(rows.r_data)
         m.submodules.loop = loop = RowLoop(config)
         goes, last, skips = Signal(), Signal(), Signal()

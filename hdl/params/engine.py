@@ -113,6 +113,11 @@ class EngineConfig(Config):
         return self.array.cols // self.lanes
 
     @property
+    def row_queue(self) -> int:
+        """Rows of sums that wait for the requantisers: a tile's. A queue of fewer than 4 would not take one a cycle."""
+        return max(self.array.rows, 4)
+
+    @property
     def residual_ahead(self) -> int:
         """Rows of a residual that are read before they are used: a power of two."""
         ahead = -(-(PARAMETER_LATENCY + REQUANTIZER_LATENCY + RESIDUAL_LATENCY) // self.beats) + 2
