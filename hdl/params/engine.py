@@ -53,7 +53,7 @@ class EngineConfig(Config):
     array: ArrayConfig = field(default_factory=ArrayConfig)
     fill: int = 2
     lanes: int = 4
-    x_depth: int = 512
+    x_depth: int = 1024
     activation_words: int = 4096
     weight_words: int = 8192
     scatter_words: int = 2048
