@@ -160,7 +160,7 @@ def packed_slot(pair: int, step: int, running: int, pairs: int) -> Slot:
 
 
 def packed(weights: np.ndarray, running: int) -> np.ndarray:
-    """Weights [tiles, steps, lanes, pairs] of `running` pairs, several steps a word: [tiles, words, lanes, pairs]."""
+    """Weights [tiles, steps, lanes, pairs] of `running` pairs, several steps in a word: [tiles, words, ...]."""
     tiles, steps, lanes, pairs = weights.shape
     ratio = pairs // running
     words = -(-steps // ratio)
