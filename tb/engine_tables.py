@@ -20,11 +20,14 @@ class Table:
         The column of every operand: -1 for zeros, -2 where nothing is written.
     extra : int
         Words that neither advance nor end their group.
+    dropped : int
+        Chunks of the last group that no word is about.
     """
 
     words: list[int]
     columns: np.ndarray
     extra: int
+    dropped: int
 
 
 def random_table(config: EngineConfig, groups: int, random: np.random.Generator, share: float = 0.7) -> Table:
@@ -72,4 +75,4 @@ def random_table(config: EngineConfig, groups: int, random: np.random.Generator,
                     break
             words[-1]["last" if chunk == chunks - 1 else "advance"] = 1
     extra = sum(not (word["last"] or word["advance"]) for word in words)
-    return Table([scatter_word(config).to_int(word) for word in words], columns, extra)
+    return Table([scatter_word(config).to_int(word) for word in words], columns, extra, rows - chunks)

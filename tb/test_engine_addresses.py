@@ -99,8 +99,8 @@ def test_an_address_beyond_the_memory_is_reported(beyond):
 @pytest.mark.parametrize(
     ("right", "wrong"),
     [
-        ("following.x.eq(origin.x)", "following.x.eq(0)"),
-        ("pixel.eq(first)", "pixel.eq(origin)"),
+        ("following.x.eq(0)", "following.x.eq(pixel.x)"),
+        ("first, following))", "0, following))"),
         ("first.eq(following)", "first.eq(first)"),
         ('Mux(ends["tile"], further, of_group)', "of_group"),
         ("found.y.eq(pixel.y + y)", "found.y.eq(pixel.y)"),

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -47,24 +47,9 @@ class Read(data.StructLayout):
         super().__init__({"address": range(config.activation_words)} | flags)
 
 
-class Pixel(data.Struct):
-    """Where the window of an output pixel begins.
-
-    Members
-    -------
-    column : unsigned
-        Of the output image.
-    y, x : signed
-        Row and column of the input image.
-    address, row_address : unsigned
-        Of its first tap, and of that of the first pixel in the same row.
-    """
-
-    column: 16
-    y: COORDINATE
-    x: COORDINATE
-    address: ADDRESS
-    row_address: ADDRESS
+Pixel = data.StructLayout({"column": 16, "y": COORDINATE, "x": COORDINATE, "address": ADDRESS, "row_address": ADDRESS})
+"""Where the window of an output pixel begins, from that of pixel (0, 0): column of the output image; row and column of
+the input image; words to its first tap, and to that of the first pixel in the same row."""
 
 
 class AddressGenerator(wiring.Component):
@@ -113,7 +98,7 @@ class AddressGenerator(wiring.Component):
             m.d.sync += running.eq(0)
         self._count(m, moves, ends)
         pixel = self._pixels(m, moves, ends, fill_ends)
-        offset, y, x = self._taps(m, moves, ends)
+        offset, y, x = self._taps(m, moves, ends, fill_ends)
 
         # Two registers: where the word would be, and whether that is inside the image.
         flags = dict(zip(ENDS, (ends["pixel"], fill_ends, layer_ends, ends["group"]), strict=True))
@@ -147,7 +132,7 @@ class AddressGenerator(wiring.Component):
         return m
 
     def _count(self, m: Module, moves: Signal, ends: dict[str, Signal]) -> None:
-        """Six counters, one inside the other."""
+        """Six counters from 1, one inside the other."""
         layer = self.layer
         pixels = Mux(layer.operation != Operation.MATMUL, 1, Mux(ends["tile"], layer.last_rows, self.config.array.rows))
         limits = {
@@ -162,72 +147,61 @@ class AddressGenerator(wiring.Component):
         for name, limit in limits.items():
             width = len(limit) if name != "pixel" else DESCRIPTOR.fields["last_rows"].width
             counter = Signal(width, name=f"counter_{name}")
-            m.d.comb += ends[name].eq(counter == (limit - 1)[:width])
+            m.d.comb += ends[name].eq(counter == limit)
             with m.If(inner):
-                m.d.sync += counter.eq(Mux(ends[name], 0, counter + 1))
+                m.d.sync += counter.eq(Mux(ends[name], 1, counter + 1))
             with m.If(self.start):
-                m.d.sync += counter.eq(0)
+                m.d.sync += counter.eq(1)
             inner = inner & ends[name]
 
     def _pixels(self, m: Module, moves: Signal, ends: dict[str, Signal], fill_ends: Signal) -> data.View:
         """The pixel at hand; every tap goes through those of the tile again."""
         layer = self.layer
-        pixel, first = Signal(Pixel), Signal(Pixel)
-        origin, following = Signal(Pixel), Signal(Pixel)
-        m.d.comb += [
-            origin.y.eq(-layer.pad_top),
-            origin.x.eq(-layer.pad_left),
-            origin.address.eq(layer.in_origin),
-            origin.row_address.eq(layer.in_origin),
-        ]
+        pixel, first, following = Signal(Pixel), Signal(Pixel), Signal(Pixel)
+        row_ends = Signal()
         below = pixel.row_address + layer.pixel_y
-        with m.If(pixel.column == layer.out_width - 1):
+        m.d.comb += [
+            following.eq(pixel),
+            row_ends.eq(pixel.column == layer.out_width - 1),
+            following.column.eq(pixel.column + 1),
+            following.x.eq(pixel.x + layer.stride_w),
+            following.address.eq(pixel.address + layer.pixel_x),
+        ]
+        with m.If(row_ends):
             m.d.comb += [
                 following.column.eq(0),
                 following.y.eq(pixel.y + layer.stride_h),
-                following.x.eq(origin.x),
+                following.x.eq(0),
                 following.address.eq(below),
                 following.row_address.eq(below),
             ]
-        with m.Else():
-            m.d.comb += [
-                following.column.eq(pixel.column + 1),
-                following.y.eq(pixel.y),
-                following.x.eq(pixel.x + layer.stride_w),
-                following.address.eq(pixel.address + layer.pixel_x),
-                following.row_address.eq(pixel.row_address),
-            ]
         with m.If(moves):
-            with m.If(~ends["pixel"]):
-                m.d.sync += pixel.eq(following)
-            with m.Elif(~fill_ends):
-                m.d.sync += pixel.eq(first)
-            with m.Elif(ends["tile"]):
-                m.d.sync += [pixel.eq(origin), first.eq(origin)]
-            with m.Else():
-                m.d.sync += [pixel.eq(following), first.eq(following)]
-        with m.If(self.start):
-            m.d.sync += [pixel.eq(origin), first.eq(origin)]
+            m.d.sync += pixel.eq(Mux(ends["pixel"] & ~fill_ends, first, following))
+            with m.If(fill_ends):
+                m.d.sync += first.eq(following)
+        with m.If(self.start | (moves & fill_ends & ends["tile"])):
+            m.d.sync += [pixel.eq(0), first.eq(0)]
         return pixel
 
-    def _taps(self, m: Module, moves: Signal, ends: dict[str, Signal]) -> tuple[Signal, Signal, Signal]:
-        """Where the tap and channel word at hand lie, from the first tap: words, rows and columns."""
+    def _taps(
+        self, m: Module, moves: Signal, ends: dict[str, Signal], fill_ends: Signal
+    ) -> tuple[Signal, Signal, Signal]:
+        """Where the tap and channel word at hand lie for pixel (0, 0): address, row and column."""
         layer = self.layer
         offset, of_tap, of_row, of_group = (Signal(ADDRESS, name=n) for n in ("offset", "of_tap", "of_row", "of_group"))
         y, x = Signal(COORDINATE, name="tap_row"), Signal(COORDINATE, name="tap_column")
         beside, below, further = of_tap + layer.tap_x, of_row + layer.tap_y, of_group + layer.group_words
+        group = Signal(ADDRESS)
+        m.d.comb += group.eq(Mux(self.start, layer.in_origin, Mux(ends["tile"], further, of_group)))
         with m.If(moves & ends["pixel"]):
             with m.If(~ends["word"]):
                 m.d.sync += offset.eq(offset + 1)
             with m.Elif(~ends["kx"]):
                 m.d.sync += [offset.eq(beside), of_tap.eq(beside), x.eq(x + layer.dilation_w)]
             with m.Elif(~ends["ky"]):
-                m.d.sync += [offset.eq(below), of_tap.eq(below), of_row.eq(below), x.eq(0), y.eq(y + layer.dilation_h)]
-            with m.Else():
-                group = Signal(ADDRESS)
-                m.d.comb += group.eq(Mux(ends["tile"], further, of_group))
-                m.d.sync += [register.eq(group) for register in (offset, of_tap, of_row, of_group)]
-                m.d.sync += [x.eq(0), y.eq(0)]
-        with m.If(self.start):
-            m.d.sync += Cat(offset, of_tap, of_row, of_group, y, x).eq(0)
+                m.d.sync += [offset.eq(below), of_tap.eq(below), of_row.eq(below)]
+                m.d.sync += [x.eq(-layer.pad_left), y.eq(y + layer.dilation_h)]
+        with m.If(self.start | (moves & fill_ends)):
+            m.d.sync += [register.eq(group) for register in (offset, of_tap, of_row, of_group)]
+            m.d.sync += [x.eq(-layer.pad_left), y.eq(-layer.pad_top)]
         return offset, y, x

@@ -54,12 +54,22 @@ class Filler(wiring.Component):
 
     Latency
     -------
-    With halves free and the memory its own: `first_fill` cycles from `start` to the first `filled` and `fill_cycles`
-    from one to the next. A tile of pixels is filled in taps x channel words x `rows` cycles, and one more for each
-    word of the scatter table that neither advances nor ends its group.
+    With halves free and the memory its own, a tile of pixels takes `fill` = taps x channel words x `rows` cycles, and
+    one more for each word of the scatter table that neither advances nor ends its group; there is no gap between
+    tiles. The first `filled` is `first_fill` + `fill` cycles after `start`, less the chunks that the table drops at
+    the end. A pooled pixel takes as many cycles as it has taps, or rows of sums when those are more; `done` comes
+    `FIRST_WORD` cycles, those of every pixel, and the last one's rows after `start`.
     """
 
     block = "im2col"
+
+    FIRST_WORD = 6
+    """Cycles from `start` to the first word at the transposer or the pooling unit."""
+
+    @classmethod
+    def first_fill(cls, config: EngineConfig) -> int:
+        """Cycles from `start` to the first word of the scatter table: the pipeline, and loading the first square."""
+        return cls.FIRST_WORD + config.array.rows
 
     def __init__(self, config: EngineConfig):
         self.config = config

@@ -9,18 +9,21 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.promised_queue import PromisedQueue
+from sysmt.hdl.emit import UNINITIALISED
 from sysmt.hdl.params.engine import EngineConfig
 
 CLIENTS = ("residual", "filler", "host")
 """Who reads, the first one first."""
 
+UNCHECKED = {"no_rw_check": 1}
+"""Attributes of a memory of which nobody reads a word in the cycle it is written: Yosys then adds nothing for that."""
+
 
 class ActivationMemory(wiring.Component):
     """A word is read in every cycle in which any client wants one and has room for it; the first of `CLIENTS` wins.
 
-    Words wait in a queue of their client, so one that does not take its words holds up nobody else. Reading a word in
-    the cycle it is written gives the old one. Addresses must be inside the memory: what another one reads or writes
-    is not defined.
+    Words wait in a queue of their client, so one that does not take its words holds up nobody else. Reading a part
+    of a word in the cycle it is written is not defined, nor is an address beyond the memory.
 
     Parameters
     ----------
@@ -68,7 +71,9 @@ class ActivationMemory(wiring.Component):
         width = 8 * config.array.cols
         for part in range(config.granules):
             # One memory per part: not every block RAM has write enables for parts of a word.
-            m.submodules[f"memory_{part}"] = memory = Memory(shape=width, depth=config.activation_words, init=[])
+            m.submodules[f"memory_{part}"] = memory = Memory(
+                shape=width, depth=config.activation_words, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
+            )
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
                 write.en.eq(self.write[part] | by_host),

@@ -63,7 +63,7 @@ class PoolUnit(wiring.Component):
         m = Module()
         config, layer, word = self.config, self.layer, self.i.payload
         cols = config.array.cols
-        first, maximum = Signal(init=1), layer.operation == Operation.MAX
+        maximum = layer.operation == Operation.MAX
         tiles, final = Signal(range(config.granules + 1)), Signal()
         taken, leaves, last_row = Signal(), Signal(), Signal()
         m.d.comb += [
@@ -77,24 +77,23 @@ class PoolUnit(wiring.Component):
         sums, over = [], []
         for lane in range(config.word_bytes):
             byte = word.word.word_select(lane, 8)
-            kept = Signal(self.WIDTH, name=f"kept_{lane}", reset_less=True)
-            before, total = Signal(self.WIDTH, name=f"before_{lane}"), Signal(self.WIDTH + 1, name=f"total_{lane}")
-            m.d.comb += [
-                before.eq(Mux(first, 0, kept)),
-                total.eq(Mux(maximum, Mux(before[:8] > byte, before[:8], byte), before + byte)),
-            ]
+            kept, total = Signal(self.WIDTH, name=f"kept_{lane}"), Signal(self.WIDTH + 1, name=f"total_{lane}")
+            m.d.comb += total.eq(kept + Mux(maximum, 0, byte))
+            with m.If(maximum & (byte > kept[:8])):
+                m.d.comb += total[:8].eq(byte)
             with m.If(taken):
                 m.d.sync += kept.eq(total)
+            with m.If(self.start | (taken & word.fill_end)):
+                m.d.sync += kept.eq(0)
             sums.append(total[: self.WIDTH])
             over.append(total[self.WIDTH])
-        with m.If(taken):
-            m.d.sync += first.eq(word.fill_end)
-            with m.If(Cat(over).any()):
-                m.d.sync += self.error.eq(1)
+        with m.If(taken & Cat(over).any()):
+            m.d.sync += self.error.eq(1)
 
         rows = Signal(self.WIDTH * config.word_bytes, reset_less=True)
         with m.If(leaves):
-            m.d.sync += [rows.eq(rows[self.WIDTH * cols :]), tiles.eq(tiles - 1)]
+            # What moves up leaves its copy behind: nobody looks at it.
+            m.d.sync += [rows[: -self.WIDTH * cols].eq(rows[self.WIDTH * cols :]), tiles.eq(tiles - 1)]
         with m.If(taken & word.fill_end):
             m.d.sync += [
                 rows.eq(Cat(sums)),
@@ -102,7 +101,7 @@ class PoolUnit(wiring.Component):
                 final.eq(word.layer_end),
             ]
         with m.If(self.start):
-            m.d.sync += [first.eq(1), tiles.eq(0), self.error.eq(0)]
+            m.d.sync += [tiles.eq(0), self.error.eq(0)]
         m.d.comb += self.o.payload.last.eq(1)
         for column in range(cols):
             m.d.comb += self.o.payload.sums[column].eq(rows.word_select(column, self.WIDTH))

@@ -84,11 +84,12 @@ class Transposer(wiring.Component):
         position, sideways = Signal(range(rows)), Signal()
         enters, ends, writes, completes, shifts = Signal(), Signal(), Signal(), Signal(), Signal()
         room = self._halves(m, writes, completes)
-        last = Signal()
+        last, says = Signal(), Signal()
         m.d.comb += [
             last.eq(position == rows - 1),
             enters.eq(self.i.valid | padding | exhausted),
-            ends.eq(entry.last | table_end | (entry.advance & last)),
+            says.eq(entry.last | (entry.advance & last)),
+            ends.eq(says | table_end),
             # A word of the table that moves on waits for what enters.
             self.i_scatter.ready.eq(emitting & ~dropping & room & (enters | ~(ends | entry.advance))),
             writes.eq(self.i_scatter.valid & self.i_scatter.ready),
@@ -122,7 +123,7 @@ class Transposer(wiring.Component):
         m.d.sync += [
             self.filled.eq(completes),
             self.done.eq(completes & emits_layer_end),
-            self.error.eq(writes & (table_end != (ends & emits_fill_end))),
+            self.error.eq(writes & (table_end != (says & emits_fill_end))),
         ]
         with m.If(self.start):
             m.d.sync += [position.eq(0), emitting.eq(0), padding.eq(0), dropping.eq(0), exhausted.eq(0)]
@@ -137,7 +138,8 @@ class Transposer(wiring.Component):
             m.d.sync += begun.eq(~completes)
         with m.If(completes):
             m.d.sync += half.eq(~half)
-        m.d.sync += [used.eq(used + (writes & ~begun) - self.freed), self.write.half.eq(half)]
+        m.d.comb += self.write.half.eq(half)
+        m.d.sync += used.eq(used + (writes & ~begun) - self.freed)
         with m.If(self.start):
             m.d.sync += [begun.eq(0), used.eq(0), half.eq(0)]
         return room
@@ -162,12 +164,12 @@ class Transposer(wiring.Component):
         return leaving
 
     def _emit(self, m: Module, writes: Signal, leaving: list[Signal]) -> None:
-        """Columns into the operand buffer, through a register."""
+        """Columns into the operand buffer."""
         entry = self.i_scatter.payload.entry
         for i in range(self.config.fill):
             column = self.write.columns[i]
             values = Cat(chunk.word_select(i, 8) for chunk in leaving)
-            m.d.sync += [
+            m.d.comb += [
                 column.valid.eq(writes & entry[f"valid_{i}"]),
                 column.pair.eq(entry[f"pair_{i}"]),
                 column.step.eq(entry[f"step_{i}"]),

@@ -47,7 +47,7 @@ class WordReader(wiring.Component):
 
     Latency
     -------
-    2 cycles, and 1 more where the memory takes 2; a word per cycle.
+    3 cycles with a memory that takes 2, in the padding too; a word per cycle.
     """
 
     block = "im2col"
@@ -75,6 +75,9 @@ class WordReader(wiring.Component):
             self.o_read.valid.eq(asks.valid & ~outside & queue.room),
             asks.ready.eq(queue.room & (outside | self.o_read.ready)),
             queue.promise.eq(asks.valid & asks.ready),
+        ]
+        # Padding takes as long as a read, so that the cycles of a layer do not depend on where it lies.
+        m.d.sync += [
             queue.write.eq(queue.promise),
             *(queue.data[name].eq(asks.payload[name]) for name in flags),
         ]

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.array.ports import x_step
 from sysmt.hdl.params.engine import EngineConfig
 
+from .memory import UNCHECKED
 from .ports import XAddress
 
 
@@ -40,9 +41,9 @@ class XBuffer(wiring.Component):
     Members
     -------
     write : In(XColumns)
-        At once, always; read from the next cycle on.
+        Always taken; read from the cycle after the next one on.
     conflict : Out(1)
-        Two of the columns are for one bank.
+        High for one cycle, after `write`: two of the columns are for one bank.
     i : In(stream of XAddress)
     o : Out(stream of x_step)
         In the order of their addresses.
@@ -84,26 +85,33 @@ class XBuffer(wiring.Component):
             m.d.sync += [held.eq(i.valid), bank.eq(i.payload.step[:bits])]
         with m.If(takes):
             m.d.sync += o.valid.eq(held)
-        columns = [write.columns[e] for e in range(fill)]
+        # A register in front: columns, and which of them each bank takes.
+        half = Signal()
+        places = [Signal(config.step_bits - bits, name=f"place_{e}") for e in range(fill)]
+        values = [Signal(8 * rows, name=f"value_{e}", reset_less=True) for e in range(fill)]
+        m.d.sync += half.eq(write.half)
+        for e, column in enumerate(write.columns):
+            m.d.sync += [places[e].eq(column.step[bits:]), values[e].eq(column.column)]
         conflicts = []
         for pair in range(pairs):
             found = Signal(8 * rows, name=f"found_{pair}")
             for s in range(fill):
                 m.submodules[f"bank_{pair}_{s}"] = memory = Memory(
-                    shape=8 * rows, depth=2 * config.x_depth // fill, init=[]
+                    shape=8 * rows, depth=2 * config.x_depth // fill, init=[], attrs=UNCHECKED
                 )
                 port, read = memory.write_port(), memory.read_port()
                 hits = Signal(fill, name=f"hits_{pair}_{s}")
-                place = value = 0
-                for e, column in enumerate(columns):
-                    m.d.comb += hits[e].eq(
+                place: Any = 0
+                value: Any = 0
+                for e, column in enumerate(write.columns):
+                    m.d.sync += hits[e].eq(
                         column.valid & (column.pair == pair) & ((column.step[:bits] == s) if bits else 1)
                     )
-                    place |= Mux(hits[e], column.step[bits:], 0)
-                    value |= Mux(hits[e], column.column, 0)
+                    place |= Mux(hits[e], places[e], 0)
+                    value |= Mux(hits[e], values[e], 0)
                 m.d.comb += [
                     port.en.eq(hits.any()),
-                    port.addr.eq(Cat(place[: config.step_bits - bits], write.half)),
+                    port.addr.eq(Cat(place[: config.step_bits - bits], half)),
                     port.data.eq(value),
                     read.addr.eq(Cat(i.payload.step[bits:], i.payload.half)),
                     read.en.eq(i.ready),

@@ -56,7 +56,7 @@ class EngineConfig(Config):
     fill: int = 2
     lanes: int = 4
     add_lanes: int = 1
-    x_depth: int = 512
+    x_depth: int = 1024
     activation_words: int = 4096
     weight_words: int = 8192
     scatter_words: int = 2048

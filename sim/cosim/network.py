@@ -3,6 +3,7 @@
 
 import contextlib
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,10 +11,12 @@ from types import TracebackType
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.designs import engine_design
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import EngineError, Memory
+from sysmt.sim.engine.program import Program
 
 from .programs import build
 from .verilator import SimulationError
@@ -48,6 +51,25 @@ class RunFigures:
     cycles: int
 
 
+@dataclass(frozen=True, eq=False)
+class GatesRun:
+    """Inputs on the simulated gates.
+
+    Members
+    -------
+    outputs : array [B, ...]
+        The network's.
+    cycles : list of int
+        Per input, from start to done.
+    layer_cycles : list of int
+        Of the layers, of the last input.
+    """
+
+    outputs: np.ndarray
+    cycles: list[int]
+    layer_cycles: list[int]
+
+
 class SimulatedEngine:
     """The emitted Verilog of an engine under Verilator, with the host's side of its ports.
 
@@ -64,7 +86,57 @@ class SimulatedEngine:
         self._process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        self._program: Program | None = None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
+
+    def load(self, program: Program) -> None:
+        """Fill the memories of the engine with a program.
+
+        Raises
+        ------
+        UserError
+            It was compiled for another engine.
+        """
+        if program.config.fingerprint != self.config.fingerprint:
+            raise UserError("program must be compiled for the simulated engine, not for another one; compile it again")
+        for memory, words in program.images.items():
+            self.write(memory, words)
+        self.clear()
+        self._program = program
+
+    def run(self, inputs: np.ndarray, progress: Callable[[int, int], None] | None = None) -> GatesRun:
+        """Run the loaded program on every input, on both halves of the input and output places in turn.
+
+        Parameters
+        ----------
+        inputs : array [B, ...]
+            In the type and shape of the network's input.
+        progress : callable, optional
+            Told how many of how many are done.
+
+        Raises
+        ------
+        SimulationError
+            A run failed, or did not end.
+        """
+        program = self._program
+        assert program is not None, "load a program first"
+        words, cycles = program.pack(inputs), []
+        size = self.config.word_bytes
+        outputs = np.zeros((len(words), program.output_words, size), np.uint8)
+        for i, image in enumerate(words):
+            half = i & 1
+            self.write(Memory.ACTIVATIONS, image, program.input_first(half))
+            run = self.start(half)
+            if run.error != EngineError.NONE:
+                name = program.layers[run.layer].name
+                raise SimulationError(f"layer {run.layer} ({name}) failed: {run.error.name.lower()}")
+            outputs[i] = self.read(program.output_first(half), program.output_words)
+            cycles.append(run.cycles)
+            if progress is not None:
+                progress(i + 1, len(words))
+        layers = self.layer_cycles(len(program.layers)) if cycles else []
+        return GatesRun(program.unpack(outputs), cycles, layers)
 
     def write(self, memory: Memory, words: np.ndarray, first: int = 0) -> None:
         """Write words into a memory.
@@ -88,8 +160,8 @@ class SimulatedEngine:
         self._stdin.write(payloads)
         self._stdin.flush()
 
-    def run(self, half: int = 0, limit: int = LIMIT) -> RunFigures:
-        """Run the program that was written.
+    def start(self, half: int = 0, limit: int = LIMIT) -> RunFigures:
+        """Run the program that was written, once.
 
         Raises
         ------
