@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What may not be issued to an SDRAM yet: its timing rules as shift registers."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from sysmt.hdl.params.sdram import BURST, MODE_CYCLES, SdramConfig
+
+TURNAROUND = 1
+"""Clocks in which nobody drives the data pins, between words read and words written."""
+
+
+class BankTimers(wiring.Component):
+    """Told what is issued, says from the next cycle on what must wait.
+
+    A timer is a register that is shifted down every cycle and may not be issued while its lowest bit is set: the
+    longest of several times that run together is the union of their bits.
+
+    Parameters
+    ----------
+    config : SdramConfig
+
+    Members
+    -------
+    activates, precharges, row_bank : In(1), In(1), In(bank_bits)
+    reads, writes, column_bank : In(1), In(1), In(bank_bits)
+    closes, refreshes, loads_mode : In(1)
+        A precharge of all banks, a refresh, a load of the mode register.
+    column_busy, activate_busy, precharge_busy : Out(1), one per bank
+    any_activate_busy, write_busy : Out(1)
+        After an activation of any bank; after a read.
+    some_activate_busy, some_precharge_busy : Out(1)
+        Of at least one bank.
+    """
+
+    block = "memory controller"
+
+    def __init__(self, config: SdramConfig):
+        self.config = config
+        events = ("activates", "precharges", "reads", "writes", "closes", "refreshes", "loads_mode")
+        busy = ("any_activate_busy", "write_busy", "some_activate_busy", "some_precharge_busy")
+        banks = config.chip.bank_bits
+        super().__init__(
+            {name: In(1) for name in events}
+            | {"row_bank": In(banks), "column_bank": In(banks)}
+            | {f"{kind}_busy": Out(1).array(1 << banks) for kind in ("column", "activate", "precharge")}
+            | {name: Out(1) for name in busy}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        activate, precharge = [], []
+        for bank in range(1 << config.chip.bank_bits):
+            of_row, of_column = self.row_bank == bank, self.column_bank == bank
+            activates = self.activates & of_row
+            column = self._timer(m, f"column_{bank}", [(activates, config.t_rcd)])
+            activate.append(
+                self._timer(
+                    m,
+                    f"activate_{bank}",
+                    [
+                        (activates, config.t_rc),
+                        ((self.precharges & of_row) | self.closes, config.t_rp),
+                        (self.refreshes, config.t_rfc),
+                        (self.loads_mode, MODE_CYCLES),
+                    ],
+                )
+            )
+            precharge.append(
+                self._timer(
+                    m,
+                    f"precharge_{bank}",
+                    [
+                        (activates, config.t_ras),
+                        (self.reads & of_column, BURST),
+                        (self.writes & of_column, config.t_wr),
+                    ],
+                )
+            )
+            m.d.comb += [
+                self.column_busy[bank].eq(column),
+                self.activate_busy[bank].eq(activate[-1]),
+                self.precharge_busy[bank].eq(precharge[-1]),
+            ]
+        m.d.comb += [
+            self.any_activate_busy.eq(self._timer(m, "any_activate", [(self.activates, config.t_rrd)])),
+            # The last word of a read leaves the pins, and the one after it nobody drives.
+            self.write_busy.eq(self._timer(m, "write", [(self.reads, config.cas + BURST + TURNAROUND)])),
+            self.some_activate_busy.eq(Cat(activate).any()),
+            self.some_precharge_busy.eq(Cat(precharge).any()),
+        ]
+        return m
+
+    def _timer(self, m: Module, name: str, events: list[tuple[Value, int]]) -> Value:
+        """The lowest bit of a timer that each event sets for so many clocks."""
+        longest = max(clocks for _, clocks in events)
+        if longest == 1:
+            return Const(0, 1)
+        timer = Signal(longest - 1, name=name)
+        following = timer >> 1
+        for event, clocks in events:
+            following |= Mux(event, (1 << (clocks - 1)) - 1, 0)
+        m.d.sync += timer.eq(following)
+        return timer[0]

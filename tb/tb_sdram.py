@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inside the simulator: the controller between bursts and the chip's model."""
+
+import json
+import random
+from collections import deque
+from collections.abc import Iterator
+
+import cocotb
+import numpy as np
+
+from sysmt.hdl.params.sdram import SdramConfig
+from sysmt.sim.cosim import vectors
+from sysmt.sim.cosim.streams import Clock, Sink, Source
+
+from .sdram_chip import Chip, Pins
+
+
+class ChipOnPins:
+    """The chip's model on the pins of a design, with `capture` clocks of registers on the way back.
+
+    Call `drive` at the start of every cycle: all outputs are registers.
+    """
+
+    def __init__(self, dut, config: SdramConfig, prefix: str = "pins"):
+        self.chip = Chip(config.chip, config.clock_hz)
+        self._outputs = [getattr(dut, f"{prefix}__{name}") for name in Pins._fields]
+        self._data = getattr(dut, f"{prefix}__dq_i")
+        self._late = deque([0] * config.capture)
+
+    def drive(self) -> None:
+        self._late.append(self.chip.clock(Pins(*(int(pin.value) for pin in self._outputs))))
+        self._data.value = self._late.popleft()
+
+
+def pauses(share: float, seed: int) -> Iterator[bool]:
+    """Pauses in that share of cycles."""
+    chance = random.Random(seed)
+    while True:
+        yield chance.random() < share
+
+
+@cocotb.test()
+async def bursts(dut):
+    """Give bursts, and hand back the words read, when bursts were taken and words came, and what the chip saw."""
+    given = vectors.load()
+    config = SdramConfig().with_fields(**json.loads(str(given["config"])))
+    give, write, read = given["stalls"].tolist()
+    address_bits = config.chip.address_bits
+    orders = [
+        int(w) | int(address) << 1 | int(length) << 1 + address_bits for w, address, length in given["bursts"].tolist()
+    ]
+    commands = Source(dut, "i", orders, pauses(give, 1))
+    source = Source(dut, "i_write", given["words"].tolist(), pauses(write, 2))
+    sink = Sink(dut, "o_read", pauses(read, 3))
+    clock = Clock(dut, commands, source, sink)
+    model = ChipOnPins(dut, config)
+    dut.pins__dq_i.value = 0
+    await clock.reset()
+    expected = int(given["expected"])
+    taken, came = [], []
+    limit = int(given["limit"])
+    while not (commands.done and source.done and len(sink.received) == expected):
+        model.drive()
+        moved = await clock.tick()
+        assert clock.cycle < limit, f"no end after {limit} cycles"
+        if moved[0]:
+            taken.append(clock.cycle - 1)
+        if moved[2]:
+            came.append(clock.cycle - 1)
+    for _ in range(40):
+        model.drive()
+        await clock.tick()
+    assert len(sink.received) == expected, "more words than were asked for"
+    stored = sorted(model.chip.words.items())
+    vectors.save(
+        words=np.array(sink.received, np.uint32),
+        taken=np.array(taken, np.int64),
+        came=np.array(came, np.int64),
+        stored=np.array(stored, np.int64).reshape(-1, 2),
+        counts=np.array([model.chip.counts[name] for name in ("activate", "precharge", "read", "write", "refresh")]),
+    )
