@@ -13,6 +13,7 @@ from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.memory.sdram import SdramController
 from sysmt.hdl.params.sdram import CHIPS, SdramChip, SdramConfig, chip
 from sysmt.sim.cosim import simulator
+from sysmt.sim.cost.sdram import Burst, SdramModel
 
 from .mutants import seeded_bug
 
@@ -170,3 +171,16 @@ def test_nanoseconds_become_clocks():
 def test_what_a_chip_cannot_do_is_refused(make, message):
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
         make()
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_model_says_when_bursts_are_taken_and_end(name):
+    config = CONFIGS[name]
+    bursts, words = random_bursts(config, 3)
+    bursts += [(0, 0, 1 << config.chip.address_bits), (0, 3, (1 << config.chip.address_bits) - 3)]
+    found = run(config, bursts, words)
+    taken, last = SdramModel(config).run([Burst(bool(write), address, length) for write, address, length in bursts])
+    assert found["taken"].tolist() == taken
+    ends = np.cumsum([length * (1 - write) for write, _, length in bursts])
+    read = [i for i, (write, _, length) in enumerate(bursts) if length and not write]
+    assert found["came"][ends[read] - 1].tolist() == [last[i] for i in read]
