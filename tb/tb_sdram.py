@@ -10,6 +10,7 @@ import cocotb
 import numpy as np
 
 from sysmt.hdl.params.sdram import SdramConfig
+from sysmt.hdl.params.stream import WeightStreamConfig
 from sysmt.sim.cosim import vectors
 from sysmt.sim.cosim.streams import Clock, Sink, Source
 
@@ -79,4 +80,66 @@ async def bursts(dut):
         came=np.array(came, np.int64),
         stored=np.array(stored, np.int64).reshape(-1, 2),
         counts=np.array([model.chip.counts[name] for name in ("activate", "precharge", "read", "write", "refresh")]),
+    )
+
+
+@cocotb.test()
+async def chunks(dut):
+    """Fill the SDRAM as the host does, with what is not there from the start; then use chunk after chunk. Hand back
+    when each was ready and freed, and what the weight memory held of it when it was freed."""
+    given = vectors.load()
+    config = WeightStreamConfig().with_fields(**json.loads(str(given["config"])))
+    address_bits = config.sdram.chip.address_bits
+    words = [int(word) << address_bits | int(address) for address, word in given["host"].tolist()]
+    host = Source(dut, "i_host", words)
+    clock = Clock(dut, host)
+    model = ChipOnPins(dut, config.sdram)
+    chance = random.Random(5)
+    memory: dict[int, int] = {}
+    entries = [int(entry) for entry in given["entries"].tolist()]
+    for signal in (dut.enable, dut.freed, dut.entry, dut.pins__dq_i):
+        signal.value = 0
+    await clock.reset()
+
+    async def tick():
+        model.drive()
+        address = int(dut.entry_address.value)
+        await clock.tick()
+        if int(dut.write.value):
+            memory[int(dut.address.value)] = int(dut.data.value)
+        dut.entry.value = entries[address]
+
+    while not (host.done and int(dut.stopped.value)):
+        await tick()
+    model.chip.words |= {int(address): int(word) for address, word in given["there"].tolist()}
+    enabled = clock.cycle
+    dut.enable.value = 1
+    ready, freed, seen = [], [], []
+    for number in range(int(given["uses"])):
+        first, length = given["places"][number % len(entries)].tolist()
+        await tick()
+        while not int(dut.ready.value):
+            await tick()
+            assert clock.cycle < int(given["limit"]), f"chunk {number} never came"
+        ready.append(clock.cycle)
+        for _ in range(chance.choice(given["pauses"].tolist())):
+            await tick()
+        seen.append([memory.get(first + i, 0) for i in range(length)])
+        dut.freed.value = 1
+        freed.append(clock.cycle)
+        await tick()
+        dut.freed.value = 0
+    error = int(dut.error.value)
+    dut.enable.value = 0
+    for _ in range(3000):
+        await tick()
+    assert int(dut.stopped.value), "not stopped"
+    assert not int(dut.ready.value), "ready, although nothing is enabled"
+    vectors.save(
+        enabled=np.array(enabled),
+        ready=np.array(ready),
+        freed=np.array(freed),
+        error=np.array(error),
+        seen=np.array([str(word) for words in seen for word in words]),
+        held=np.array(len(memory)),
     )
