@@ -104,9 +104,9 @@ async def chunks(dut):
     async def tick():
         model.drive()
         address = int(dut.entry_address.value)
-        await clock.tick()
         if int(dut.write.value):
             memory[int(dut.address.value)] = int(dut.data.value)
+        await clock.tick()
         dut.entry.value = entries[address]
 
     while not (host.done and int(dut.stopped.value)):

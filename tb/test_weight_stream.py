@@ -109,25 +109,22 @@ def test_a_chunk_waits_for_those_that_are_freed_before_it():
 
 
 @pytest.mark.parametrize(
-    ("component", "right", "wrong"),
+    ("right", "wrong", "pause"),
     [
-        ("WeightStream", "(held != AHEAD) & ~chunk.alone", "(held != AHEAD)"),
-        ("WeightStream", "loaded.eq(ends & self.enable)", "loaded.eq(self.i_words.valid & (chunk.words == 2))"),
-        ("WeightStream", "with m.If(chunk.last)", "with m.If(0)"),
-        (
-            "WeightStream",
-            "self.o_burst.valid.eq((state == StreamState.WAIT) & room",
-            "self.o_burst.valid.eq((state == StreamState.WAIT)",
-        ),
-        ("WeightStream", "count == number - 1", "count == number - 2"),
+        ("(held != AHEAD) & ~chunk.alone", "(held != AHEAD)", 900),
+        ("loaded.eq(ends & self.enable)", "loaded.eq(self.i_words.valid & (chunk.words == 2))", 0),
+        ("with m.If(chunk.last)", "with m.If(0)", 0),
+        ("(state == StreamState.WAIT) & room &", "(state == StreamState.WAIT) &", 900),
+        ("count == number - 1", "count == number - 2", 0),
     ],
 )
-def test_seeded_bugs_are_found(component, right, wrong):
+def test_seeded_bugs_are_found(right, wrong, pause):
+    """Of too early a load the pause gives time to see the damage; of too early a `ready` there is no time."""
     config, chunks = CONFIGS["16 bytes"], LISTS["odd"]
-    with seeded_bug("sysmt.hdl.memory.stream", component, right, wrong):
+    with seeded_bug("sysmt.hdl.memory.stream", "WeightStream", right, wrong):
         broken = emit(StreamedWeights(config), "streamed", {})
     try:
-        weights, found = run(config, chunks, 5, [0, 900], broken)
+        weights, found = run(config, chunks, 5, [pause], broken)
     except simulator.SimulationError:
         return
     used = [word for i in range(5) for word in weights[i % len(weights)][1]]
