@@ -32,13 +32,14 @@ class WordQueue(wiring.Component):
     def __init__(self, width: int, depth: int):
         self.width, self.depth = width, depth
         super().__init__({"write": In(1), "data": In(width), "o": Out(stream.Signature(width))})
+        # Words written and read. One bit more than an address: a full queue is not an empty one.
+        self.written, self.taken = Signal(range(2 * depth)), Signal(range(2 * depth))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.words = words = Memory(shape=self.width, depth=self.depth, init=[])
         write, read = words.write_port(), words.read_port()
-        # One bit more than an address: a full queue is not an empty one.
-        written, taken = Signal(range(2 * self.depth)), Signal(range(2 * self.depth))
+        written, taken = self.written, self.taken
         m.d.comb += [
             write.en.eq(self.write),
             write.addr.eq(written),

@@ -25,6 +25,15 @@ class Opener(enum.Enum):
     ACTIVATE = 3
 
 
+class SdramState(enum.Enum):
+    """Wait for the chip; refresh it and set its mode; serve bursts; refresh."""
+
+    POWER_UP = 0
+    INITIALISE = 1
+    RUN = 2
+    REFRESH = 3
+
+
 class SdramController(wiring.Component):
     """Initialises, refreshes, and reads and writes bursts in the order they are given.
 
@@ -84,14 +93,23 @@ class SdramController(wiring.Component):
         self.transfer_valid, self.transfer_open = Signal(), Signal()
         self.wanted_bank, self.wanted_row = Signal(chip.bank_bits), Signal(chip.row_bits)
         self.for_transfer = Signal()
-        self.due, self.running = Signal(), Signal()
+        self.state = Signal(SdramState)
+        # Refreshes that the initialisation still makes; clocks until the next refresh is due, and whether it is.
+        self.first = Signal(range(INIT_REFRESHES + 1), init=INIT_REFRESHES)
+        self.left, self.due = Signal(range(config.refresh_period)), Signal()
+        self.timers = BankTimers(config)
+        self.queue = WordQueue(chip.width, config.queue)
+        # Whether the second word of a read leaves the chip one clock after the first of it.
+        self.second = Signal()
+        # Words under way, by the clocks until they are at `dq_i`; words that the queue has still room for.
+        self.expected = Signal(config.read_delay + BURST)
         self.room = Signal(range(config.queue + 1), init=config.queue)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
         m.submodules.segments = segments = Segments(config.chip)
-        m.submodules.timers = timers = BankTimers(config)
+        m.submodules.timers = timers = self.timers
         connect(m, wiring.flipped(self.i), segments.i)
         m.d.comb += segments.o.ready.eq(~self.upcoming_valid)
         with m.If(segments.o.valid & segments.o.ready):
@@ -108,7 +126,7 @@ class SdramController(wiring.Component):
         m.d.sync += self.pins.dq_oe.eq(0)
         m.d.comb += [self.pins.cke.eq(1), self.pins.cs_n.eq(0), self.pins.dqm.eq(0)]
         live = Signal()
-        m.d.comb += live.eq(self.running & ~self.due)
+        m.d.comb += live.eq((self.state == SdramState.RUN) & ~self.due)
         opens = Signal()
         reads = self._transfer(m, timers, live, opens)
         self._open_rows(m, timers, live & ~reads, opens)
@@ -130,14 +148,12 @@ class SdramController(wiring.Component):
     def _transfer(self, m: Module, timers: BankTimers, live: Value, opens: Value) -> Value:
         """Reads and writes of the segment under transfer; returns whether there is a read."""
         config, transfer, pins = self.config, self.transfer, self.pins
-        m.submodules.queue = queue = WordQueue(config.chip.width, config.queue)
+        m.submodules.queue = queue = self.queue
         connect(m, queue.o, wiring.flipped(self.o_read))
-        may, reads, writes, pair, second = (Signal(name=n) for n in ("may", "reads", "writes", "pair", "second"))
-        # Words under way, by the clocks until they are at `dq_i`.
-        expected = Signal(config.read_delay + BURST)
+        may, reads, writes, pair = (Signal(name=n) for n in ("may", "reads", "writes", "pair"))
         m.d.comb += [
             may.eq(live & self.transfer_valid & self.transfer_open & ~Array(timers.column_busy)[transfer.bank]),
-            reads.eq(may & ~transfer.write & ~second & (self.room >= BURST)),
+            reads.eq(may & ~transfer.write & ~self.second & (self.room >= BURST)),
             # A word at an odd column ends the burst that the chip would go on with; a single one is the first of two.
             pair.eq(~transfer.column[0] & (transfer.left != 1)),
             self.i_write.ready.eq(may & transfer.write & ~timers.write_busy & ~opens),
@@ -145,13 +161,13 @@ class SdramController(wiring.Component):
             timers.reads.eq(reads),
             timers.writes.eq(writes),
             timers.column_bank.eq(transfer.bank),
-            queue.write.eq(expected[0]),
+            queue.write.eq(self.expected[0]),
             queue.data.eq(pins.dq_i),
         ]
         m.d.sync += [
-            second.eq(reads & pair),
+            self.second.eq(reads & pair),
             pins.dq_o.eq(self.i_write.payload),
-            expected.eq(expected[1:] | (Cat(reads, reads & pair) << config.read_delay)),
+            self.expected.eq(self.expected[1:] | (Cat(reads, reads & pair) << config.read_delay)),
             self.room.eq(self.room - Cat(reads & ~pair, reads & pair) + (self.o_read.valid & self.o_read.ready)),
         ]
         with m.If(reads):
@@ -219,35 +235,31 @@ class SdramController(wiring.Component):
         """Initialisation and refresh."""
         config = self.config
         waits = Signal(range(config.init_cycles), init=config.init_cycles - 1)
-        first = Signal(range(INIT_REFRESHES + 1), init=INIT_REFRESHES)
-        left = Signal(range(config.refresh_period))
         closes, refreshes = Signal(), Signal()
         m.d.comb += [timers.closes.eq(closes), timers.refreshes.eq(refreshes)]
-        m.d.sync += self.due.eq(left == 0)
-        with m.If(left != 0):
-            m.d.sync += left.eq(left - 1)
-        with m.FSM(name="state"):
-            with m.State("power up"):
+        m.d.sync += self.due.eq(self.left == 0)
+        with m.If(self.left != 0):
+            m.d.sync += self.left.eq(self.left - 1)
+        with m.Switch(self.state):
+            with m.Case(SdramState.POWER_UP):
                 m.d.sync += waits.eq(waits - 1)
                 with m.If(waits == 0):
                     m.d.comb += closes.eq(1)
-                    m.next = "initialise"
-            with m.State("initialise"), m.If(~timers.some_activate_busy):
-                m.d.sync += first.eq(first - 1)
-                with m.If(first == 0):
+                    m.d.sync += self.state.eq(SdramState.INITIALISE)
+            with m.Case(SdramState.INITIALISE), m.If(~timers.some_activate_busy):
+                with m.If(self.first == 0):
                     m.d.comb += timers.loads_mode.eq(1)
                     m.d.sync += self._command(SdramCommand.LOAD_MODE, 0, config.mode)
-                    m.next = "run"
+                    m.d.sync += self.state.eq(SdramState.RUN)
                 with m.Else():
                     m.d.comb += refreshes.eq(1)
-            with m.State("run"):
-                m.d.comb += self.running.eq(1)
-                with m.If(self.due & ~timers.some_precharge_busy):
-                    m.d.comb += closes.eq(1)
-                    m.next = "refresh"
-            with m.State("refresh"), m.If(~timers.some_activate_busy):
+                    m.d.sync += self.first.eq(self.first - 1)
+            with m.Case(SdramState.RUN), m.If(self.due & ~timers.some_precharge_busy):
+                m.d.comb += closes.eq(1)
+                m.d.sync += self.state.eq(SdramState.REFRESH)
+            with m.Case(SdramState.REFRESH), m.If(~timers.some_activate_busy):
                 m.d.comb += refreshes.eq(1)
-                m.next = "run"
+                m.d.sync += self.state.eq(SdramState.RUN)
         with m.If(closes):
             m.d.sync += self._command(SdramCommand.PRECHARGE, 0, ALL_BANKS)
             m.d.sync += [flag.eq(0) for flag in (*self.open, self.transfer_open, self.upcoming_open)]
@@ -255,4 +267,4 @@ class SdramController(wiring.Component):
         with m.If(refreshes):
             m.d.sync += self._command(SdramCommand.REFRESH)
             # The counter takes one clock to begin, and `due` follows it by one.
-            m.d.sync += [left.eq(config.refresh_period - 2), self.due.eq(0)]
+            m.d.sync += [self.left.eq(config.refresh_period - 2), self.due.eq(0)]

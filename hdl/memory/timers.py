@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,60 +49,68 @@ class BankTimers(wiring.Component):
             | {f"{kind}_busy": Out(1).array(1 << banks) for kind in ("column", "activate", "precharge")}
             | {name: Out(1) for name in busy}
         )
+        activated = (config.t_rc, config.t_rp, config.t_rfc, MODE_CYCLES)
+        written = (config.t_ras, BURST, config.t_wr)
+        self.column = [_timer(f"column_{b}", config.t_rcd) for b in range(1 << banks)]
+        self.activate = [_timer(f"activate_{b}", *activated) for b in range(1 << banks)]
+        self.precharge = [_timer(f"precharge_{b}", *written) for b in range(1 << banks)]
+        self.any_activate = _timer("any_activate", config.t_rrd)
+        # The last word of a read leaves the pins, and the one after it nobody drives.
+        self.turn_cycles = config.cas + BURST + TURNAROUND
+        self.turn = _timer("turn", self.turn_cycles)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        activate, precharge = [], []
         for bank in range(1 << config.chip.bank_bits):
             of_row, of_column = self.row_bank == bank, self.column_bank == bank
             activates = self.activates & of_row
-            column = self._timer(m, f"column_{bank}", [(activates, config.t_rcd)])
-            activate.append(
-                self._timer(
-                    m,
-                    f"activate_{bank}",
-                    [
+            m.d.comb += [
+                self.column_busy[bank].eq(self.column[bank][0]),
+                self.activate_busy[bank].eq(self.activate[bank][0]),
+                self.precharge_busy[bank].eq(self.precharge[bank][0]),
+            ]
+            m.d.sync += [
+                self.column[bank].eq(_following(self.column[bank], (activates, config.t_rcd))),
+                self.activate[bank].eq(
+                    _following(
+                        self.activate[bank],
                         (activates, config.t_rc),
                         ((self.precharges & of_row) | self.closes, config.t_rp),
                         (self.refreshes, config.t_rfc),
                         (self.loads_mode, MODE_CYCLES),
-                    ],
-                )
-            )
-            precharge.append(
-                self._timer(
-                    m,
-                    f"precharge_{bank}",
-                    [
+                    )
+                ),
+                self.precharge[bank].eq(
+                    _following(
+                        self.precharge[bank],
                         (activates, config.t_ras),
                         (self.reads & of_column, BURST),
                         (self.writes & of_column, config.t_wr),
-                    ],
-                )
-            )
-            m.d.comb += [
-                self.column_busy[bank].eq(column),
-                self.activate_busy[bank].eq(activate[-1]),
-                self.precharge_busy[bank].eq(precharge[-1]),
+                    )
+                ),
             ]
+        m.d.sync += [
+            self.any_activate.eq(_following(self.any_activate, (self.activates, config.t_rrd))),
+            self.turn.eq(_following(self.turn, (self.reads, self.turn_cycles))),
+        ]
         m.d.comb += [
-            self.any_activate_busy.eq(self._timer(m, "any_activate", [(self.activates, config.t_rrd)])),
-            # The last word of a read leaves the pins, and the one after it nobody drives.
-            self.write_busy.eq(self._timer(m, "write", [(self.reads, config.cas + BURST + TURNAROUND)])),
-            self.some_activate_busy.eq(Cat(activate).any()),
-            self.some_precharge_busy.eq(Cat(precharge).any()),
+            self.any_activate_busy.eq(self.any_activate[0]),
+            self.write_busy.eq(self.turn[0]),
+            self.some_activate_busy.eq(Cat(self.activate_busy).any()),
+            self.some_precharge_busy.eq(Cat(self.precharge_busy).any()),
         ]
         return m
 
-    def _timer(self, m: Module, name: str, events: list[tuple[Value, int]]) -> Value:
-        """The lowest bit of a timer that each event sets for so many clocks."""
-        longest = max(clocks for _, clocks in events)
-        if longest == 1:
-            return Const(0, 1)
-        timer = Signal(longest - 1, name=name)
-        following = timer >> 1
-        for event, clocks in events:
-            following |= Mux(event, (1 << (clocks - 1)) - 1, 0)
-        m.d.sync += timer.eq(following)
-        return timer[0]
+
+def _timer(name: str, *clocks: int) -> Signal:
+    """A timer for the longest of these times."""
+    return Signal(max(*clocks, 2) - 1, name=name)
+
+
+def _following(timer: Signal, *events: tuple[Value, int]) -> Value:
+    """The timer in the next cycle; each event sets it for so many clocks."""
+    following = timer >> 1
+    for event, clocks in events:
+        following |= Mux(event, (1 << (clocks - 1)) - 1, 0)
+    return following
