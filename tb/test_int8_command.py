@@ -57,7 +57,11 @@ def test_threads_are_faster_and_the_table_says_so(files, capsys):
     assert found["inputs"] == 16
     assert found["cycles"] < found["cycles_exact"]
     assert found["speedup"] == found["cycles_exact"] / found["cycles"] < found["speedup_threaded"]
-    assert [row["threads"] for row in found["layers"]] == [1, 2, 1, 2, 1]
+    assert [row["threads"] for row in found["layers"]] == [1, 2, 2, 2, 1]
+    assert found["layers"][2]["kind"] == "depthwise"
+    assert (
+        found["layers"][2]["reduced"] == found["layers"][2]["collisions"] == found["layers"][2]["relative_error"] == 0
+    )
     code, said = infer(files, capsys, *options, "--limit", 16, "--size", 4)
     assert code == 0
     assert "95 % interval" in said.out

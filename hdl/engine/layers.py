@@ -94,19 +94,21 @@ class LayerSequencer(wiring.Component):
         left = Signal(range(DESCRIPTOR_WORDS + 1))
         base = Signal.like(self.address)
         legal = self._legal(m)
+        # Cycles of the layer so far; the one in which it ends is its last.
+        elapsed = Signal(32)
         failed = Signal()
-        m.d.comb += failed.eq(self.error != EngineError.NONE)
+        m.d.comb += [failed.eq(self.error != EngineError.NONE), self.layer_cycles.eq(elapsed + 1)]
         with m.If(self.clear):
             m.d.sync += self.error.eq(EngineError.NONE)
         with m.If(self.busy):
-            m.d.sync += [self.cycles.eq(self.cycles + 1), self.layer_cycles.eq(self.layer_cycles + 1)]
+            m.d.sync += [self.cycles.eq(self.cycles + 1), elapsed.eq(elapsed + 1)]
         with m.FSM(name="state"):
             with m.State("idle"):
                 m.d.comb += self.i_run.ready.eq(~failed)
                 m.d.sync += [base.eq(0), self.address.eq(0), self.number.eq(0), left.eq(DESCRIPTOR_WORDS)]
                 with m.If(self.i_run.valid & self.i_run.ready):
                     m.d.sync += [half.eq(self.i_run.payload), self.busy.eq(1)]
-                    m.d.sync += [self.cycles.eq(0), self.layer_cycles.eq(0)]
+                    m.d.sync += [self.cycles.eq(0), elapsed.eq(0)]
                     m.next = "fetch"
             with m.State("fetch"):
                 # The word of the address before is here; the first cycle has none.
@@ -142,7 +144,7 @@ class LayerSequencer(wiring.Component):
             with m.State("end"):
                 m.d.comb += self.layer_end.eq(1)
                 m.d.sync += [
-                    self.layer_cycles.eq(0),
+                    elapsed.eq(0),
                     base.eq(base + DESCRIPTOR_WORDS),
                     self.address.eq(base + DESCRIPTOR_WORDS),
                     left.eq(DESCRIPTOR_WORDS),
@@ -164,14 +166,16 @@ class LayerSequencer(wiring.Component):
         """Whether the descriptor of a cycle ago can be run."""
         config, layer = self.config, self.layer
         array, pe = config.array, config.array.pe
-        counts = ("kernel_h", "kernel_w", "group_words", "m_tiles", "groups", "n_tiles", "last_n_tiles")
-        counts += ("out_width", "last_rows", "last_cols", "in_height", "in_width")
+        counts = [
+            *("kernel_h", "kernel_w", "group_words", "m_tiles", "groups", "n_tiles", "last_n_tiles"),
+            *("out_width", "last_rows", "last_cols", "in_height", "in_width"),
+        ]
         matmul = layer.operation == Operation.MATMUL
         short = Signal()
         with m.Switch(layer.threads):
             for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
                 with m.Case(i):
-                    limit = min(config.x_depth, pe.k_max // (threads * pe.pairs_per_thread))
+                    limit = min(config.x_depth * pe.threads // threads, pe.k_max // (threads * pe.pairs_per_thread))
                     m.d.comb += short.eq((layer.steps != 0) & (layer.steps <= limit))
         pooling_tiles = layer.n_tiles <= config.granules
         legal = Signal()

@@ -11,10 +11,14 @@ channels, the engine does::
                       outside the image; every channel of it is a column of the im2col matrix, and the scatter table
                       says which operand pair and step it becomes
             for n in n_tiles:                                       (of the last group: last_n_tiles)
-                tile of `steps` steps: operands from step n * x_stride of the buffer,
-                                       weights from w_base + (g * n_tiles + n if grouped else n) * steps
+                tile of `steps` steps in `words` words of operands: activations from n * x_stride in the buffer,
+                                       weights from w_base + (g * n_tiles + n if grouped else n) * words
                 rows of sums -> requantise (parameters of tile g * n_tiles + n) -> clamp -> [+ residual -> clamp]
                 -> output pixel, channels of tile g * n_tiles + n
+
+A word of operands has the pairs of all threads of the array. On fewer threads it holds several steps: with R times as
+many threads as run, words = ceil(steps / R), and step s is in word s / R, its threads behind those of the s mod R steps
+before it.
 
 A matrix product has a tile of `array.rows` pixels, a pooling one of one pixel, which takes one word after the other
 and sums it up, or keeps the largest values, instead of filling: its rows of sums go the same way.
@@ -75,10 +79,9 @@ DESCRIPTOR = PackedRecord(
     Field("double", 1, "The requantiser's variant that rounds twice; else once."),
     Field("add", 1, "A residual is added behind the requantiser."),
     Field("add_double", 1, "The variant of the addition's requantisers."),
-    Field(
-        "from_input", 1, "Reads the network's input: `in_origin` is of input half 0; half 1 lies `in_half` words on."
-    ),
-    Field("unused", 15, "Zero.", reserved=True),
+    Field("from_input", 1, "Reads the network's input: `in_origin` is of half 0; half 1 lies `in_half` words on."),
+    Field("to_output", 1, "Writes the network's output: `out_base` is of half 0; half 1 lies `out_half` words on."),
+    Field("unused", 14, "Zero.", reserved=True),
     Field("pad_value", 8, "What lies outside the image: the zero point."),
     # The image.
     Field("in_origin", 24, "Word address of the first tap of output pixel (0, 0), padding counted.", signed=True),
@@ -114,10 +117,12 @@ DESCRIPTOR = PackedRecord(
     Field("last_n_tiles", 16, "The same of the last group."),
     Field("last_cols", 16, "Channels in the very last tile."),
     Field("steps", 16, "Steps of each tile."),
-    Field("x_stride", 16, "Steps of the operand buffer from one tile of channels to the next; 0: all read the same."),
+    Field("x_stride", 16, "Words of the operand buffer from one tile of channels to the next; 0: all read the same."),
     Field("w_base", 24, "First word of the weights."),
     Field("w_gap", 8, "Zero.", reserved=True),
-    Field("scatter_base", 16, "First word of the scatter table; every fill begins there."),
+    Field("scatter_base", 16, "First word of the scatter table (`sysmt.hdl.params.scatter`); every fill begins there."),
+    Field("scatter_words", 16, "Words of the scatter table that one fill takes."),
+    Field("scatter_gap", 16, "Zero.", reserved=True),
     Field("parameter_base", 16, "First word of the parameters; a tile has cols / lanes words."),
     # The output.
     Field("out_base", 24, "Word address of the output's first pixel."),

@@ -10,8 +10,10 @@ import numpy as np
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.cost.depthwise import block_diagonal
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.product import Counters, Product
+from sysmt.sim.nn.layer import MatrixProducts
 
 from .rtl import ArrayRun, products
 
@@ -49,11 +51,12 @@ class RtlEngine:
         run = self._run([(x, w, threads)])
         return Product(run.sums[0].astype(np.int32), _counters(run, self.config.pe))
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
-        """One product per channel, as wide as that channel has filters, back to back."""
-        by_channel = np.split(w, x.shape[2], axis=1)
-        pairs = [(np.ascontiguousarray(x[:, :, c]), filters, 1) for c, filters in enumerate(by_channel)]
-        run = self._run(pairs)
+    def depthwise(self, x: np.ndarray, w: np.ndarray, threads: int = 1) -> Product:
+        """Block-diagonal products, the fastest on so many threads, back to back."""
+        m, taps, channels = x.shape
+        products = MatrixProducts(channels, m, taps, w.shape[1] // channels)
+        lowering = block_diagonal(products, self.config, threads)
+        run = self._run([(group.x(x), group.w(w), lowering.threads) for group in lowering.groups()])
         return Product(np.concatenate(run.sums, axis=1).astype(np.int32), _counters(run, self.config.pe))
 
     def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> ArrayRun:

@@ -9,6 +9,8 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import Counters, Product
 
+from .depthwise import check_shared
+
 
 class Engine(Protocol):
     """Computes the array's products."""
@@ -16,8 +18,8 @@ class Engine(Protocol):
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
         """Multiply x uint8 [M, K] by w int8 [K, N] on so many threads."""
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
-        """A product of its own per channel, on one thread.
+    def depthwise(self, x: np.ndarray, w: np.ndarray, threads: int = 1) -> Product:
+        """A depthwise layer, exactly: on several threads, these hold different channels (`.depthwise`).
 
         x uint8 [M, K, C], w int8 [K, N] to sums int32 [M, N]: N is a multiple of C, a channel's filters side by side.
         """
@@ -33,9 +35,14 @@ class Golden:
         """`sysmt.sim.golden.matmul.matmul`."""
         return matmul(x, w, self.pe, threads, self.counting)
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
-        """One thread is exact: plain integers, and every step with two operands counts once."""
-        self.pe.check_k(x.shape[1])
+    def depthwise(self, x: np.ndarray, w: np.ndarray, threads: int = 1) -> Product:
+        """Plain integers, and every step with two operands counts once, however many channels share it.
+
+        No two threads are ever active in the same column and step (`.depthwise`), so that this is what all lowerings of
+        the layer have in common: sums and counters.
+        """
+        check_shared(self.pe, 1, threads)
+        self.pe.check_k(len(w))
         filters = w.shape[1] // x.shape[2]
         sums = np.zeros((len(x), w.shape[1]), np.int32)
         active = 0

@@ -2,10 +2,11 @@
 """Runs a network on a batch of inputs, every layer as its plan says."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.product import Product
 from sysmt.sim.nn.operators.linear import Linear
 
@@ -21,6 +22,7 @@ class LayerPlan:
     Parameters
     ----------
     threads : int
+        Of a depthwise layer those that its channels may be spread over (`.depthwise`).
     permutation : int64 [at least K] or None
         The static order of K: slot p of the reduction takes operand `permutation[p]` (MICRO 2020, section 4.2), or
         zeros where that is `PADDING_SLOT`.
@@ -74,6 +76,16 @@ def threaded(network: Network) -> tuple[bool, ...]:
 def threaded_plan(network: Network, threads: int) -> Plan:
     """Every layer that NB-SMT may take on so many threads, the others on one."""
     return tuple(LayerPlan(threads=threads if may else 1) for may in threaded(network))
+
+
+def spread_depthwise(network: Network, plan: Plan, pe: PEConfig) -> Plan:
+    """The plan with depthwise layers on all threads, where these can hold different channels: their results stay."""
+    if not pe.exact_alone:
+        return plan
+    return tuple(
+        replace(layer, threads=pe.threads) if linear.depthwise else layer
+        for linear, layer in zip(network.linears, plan, strict=True)
+    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -190,7 +202,7 @@ class Runner:
         plan, w = self.plan[index], self.weights[index]
         rows = linear.im2col(x)
         if linear.depthwise:
-            product = self.engine.depthwise(rows, w)
+            product = self.engine.depthwise(rows, w, plan.threads)
         else:
             if plan.permutation is not None:
                 rows = permuted(rows, plan.permutation)

@@ -8,7 +8,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .graph import ABSENT, Graph, Node, Tensor
+from .graph import ABSENT, FusedAdd, Graph, Node, Tensor
 from .layer import Layer
 from .operators import elementwise, reductions
 from .operators.elementwise import Operation
@@ -53,6 +53,10 @@ class Step:
     operation : Linear or a function of arrays
     last_use : tuple of int
         Tensors that nothing reads after this step.
+    node : Node or None
+        The node of the network's graph that it was prepared from.
+    fused : FusedAdd or None
+        Of an ADD that can run behind another step; here it is a step of its own all the same.
     """
 
     kind: str
@@ -61,6 +65,8 @@ class Step:
     result: Tensor
     operation: Linear | Operation
     last_use: tuple[int, ...]
+    node: Node | None = None
+    fused: FusedAdd | None = None
 
     @property
     def name(self) -> str:
@@ -79,6 +85,8 @@ class Network:
     steps : tuple of Step
     constants : dict of tensor index to array
         Constants that are read as data.
+    graph : Graph or None
+        What it was built from.
     """
 
     input: Tensor
@@ -87,6 +95,7 @@ class Network:
     output_index: int
     steps: tuple[Step, ...]
     constants: dict[int, np.ndarray]
+    graph: Graph | None = None
 
     @property
     def linears(self) -> tuple[Linear, ...]:
@@ -146,6 +155,8 @@ def build(graph: Graph) -> Network:
                 result=graph.tensors[node.output],
                 operation=operation,
                 last_use=tuple(sorted(dead)),
+                node=node,
+                fused=node.options.get("fused"),
             )
         )
     return Network(
@@ -155,4 +166,5 @@ def build(graph: Graph) -> Network:
         output_index=graph.output,
         steps=tuple(steps),
         constants=constants,
+        graph=graph,
     )

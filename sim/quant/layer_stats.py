@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.cost.depthwise import block_diagonal
 from sysmt.sim.cost.rtl import RtlCycles
 from sysmt.sim.golden.product import Counters
 from sysmt.sim.golden.rounding import fits_x
@@ -21,8 +22,18 @@ EXACT = LayerPlan()
 
 def planned_cycles(linear: Linear, config: ArrayConfig, plan: LayerPlan = EXACT) -> int:
     """Cycles of one layer for one input, as its plan has it."""
+    if linear.depthwise:
+        return RtlCycles(config, plan.threads).layer_cycles(linear.layer)
     steps = config.pe.steps(plan.slots(len(linear.weights)), plan.threads)
     return RtlCycles(config, plan.threads).layer_cycles(linear.layer, steps)
+
+
+def operands_per_step(linear: Linear, config: ArrayConfig, plan: LayerPlan) -> float:
+    """Operands that a row of the array takes in a step, zero and padding slots left out."""
+    if linear.depthwise:
+        return block_diagonal(linear.layer.products, config, plan.threads).operands_per_step(config.pe)
+    k = len(linear.weights)
+    return k / config.pe.steps(plan.slots(k), plan.threads)
 
 
 class LayerStats:
@@ -97,7 +108,7 @@ def rows(
     table = []
     for i, (linear, how) in enumerate(zip(network.linears, plan, strict=True)):
         cycles = planned_cycles(linear, config, how)
-        counters, k = stats.counters[i], len(linear.weights)
+        counters = stats.counters[i]
         inputs = stats.rows[i] / linear.rows
         table.append(
             {
@@ -106,7 +117,7 @@ def rows(
                 "shape": [linear.rows, *linear.weights.shape],
                 "macs": linear.layer.macs,
                 "threads": how.threads,
-                "operands_per_step": k / config.pe.steps(how.slots(k), how.threads),
+                "operands_per_step": operands_per_step(linear, config, how),
                 "reordered": how.permutation is not None,
                 "fewer_reduced": 1 - reduced[i][1] / reduced[i][0] if i in reduced else None,
                 "sparsity": stats.zeros[i] / stats.operands[i],

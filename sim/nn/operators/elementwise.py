@@ -40,9 +40,11 @@ def add(graph: Graph, node: Node) -> Operation:
     if not fitting:
         raise UserError(f"{node.name} must read shapes that add up to {y.shape}, not {a.shape} and {b.shape}")
     low, high = clamp(node.options["activation"], y)
-    twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
-    left, right = (table(partial(_addend, tensor=tensor, twice=twice), "int8") for tensor in (a, b))
-    m, shift = multiplier(twice / (2**ADD_SHIFT * float(y.scale[0])))
+    *scales, (m, shift) = add_multipliers(a, b, y)
+    left, right = (
+        table(partial(_addend, zero=tensor.z, scale=scale), "int8")
+        for tensor, scale in zip((a, b), scales, strict=True)
+    )
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         codes: np.ndarray = np.clip(multiply(left(u) + right(v), m, shift, VARIANT) + y.z, low, high)
@@ -51,9 +53,18 @@ def add(graph: Graph, node: Node) -> Operation:
     return run
 
 
-def _addend(values: np.ndarray, tensor: Tensor, twice: float) -> np.ndarray:
-    m, shift = multiplier(float(tensor.scale[0]) / twice)
-    return multiply((values - tensor.z) << ADD_SHIFT, m, shift, VARIANT)
+def add_multipliers(a: Tensor, b: Tensor, y: Tensor) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Multiplier and shift of either addend, `ADD_SHIFT` bits up, and of their sum."""
+    twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
+    return (
+        multiplier(float(a.scale[0]) / twice),
+        multiplier(float(b.scale[0]) / twice),
+        multiplier(twice / (2**ADD_SHIFT * float(y.scale[0]))),
+    )
+
+
+def _addend(values: np.ndarray, zero: int, scale: tuple[int, int]) -> np.ndarray:
+    return multiply((values - zero) << ADD_SHIFT, *scale, VARIANT)
 
 
 def activation(graph: Graph, node: Node) -> Operation:

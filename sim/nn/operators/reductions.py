@@ -11,7 +11,8 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
-from sysmt.sim.nn.graph import Graph, Node
+from sysmt.sim.nn.geometry import Geometry
+from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.scales import VARIANT, clamp, int8, multiplier
 
 from .elementwise import Operation
@@ -40,20 +41,25 @@ def pool(graph: Graph, node: Node) -> Operation:
             return np.clip(best, low, high)
 
         return most
-    ones = np.ones((1, *x.shape[1:3], 1), np.int32)
-    covered = sum(geometry.windows(geometry.pad(ones, 0)), np.zeros((1, *geometry.out_size, 1), np.int32))
+    covered = pixels_covered(geometry)
 
     def average(v: np.ndarray) -> np.ndarray:
         total = np.zeros((len(v), *y.shape[1:]), np.int32)
         for tap in geometry.windows(geometry.pad(v, 0)):
             total += tap
-        means: np.ndarray = np.clip(_divide(total, covered), low, high)
+        means: np.ndarray = np.clip(divide(total, covered), low, high)
         return means.astype(np.int8)
 
     return average
 
 
-def _divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+def pixels_covered(geometry: Geometry) -> np.ndarray:
+    """Pixels of the image under every window, without the padding: int32 [1, OH, OW, 1]."""
+    ones = np.ones((1, *geometry.size, 1), np.int32)
+    return sum(geometry.windows(geometry.pad(ones, 0)), np.zeros((1, *geometry.out_size, 1), np.int32))
+
+
+def divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """Integer division, to the nearest, ties away from zero."""
     quotient: np.ndarray = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return quotient
@@ -63,18 +69,12 @@ def mean(graph: Graph, node: Node) -> Operation:
     """MEAN over any dimensions but the batch."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
     int8(node.name, x, y)
-    rank = len(x.shape)
-    axes = sorted({int(a) + (rank if a < 0 else 0) for a in graph.input_of(node, 1).constant().ravel()})
-    if not axes or not 0 < axes[0] <= axes[-1] < rank:
-        raise UserError(f"{node.name} must average over dimensions behind the batch, not {axes} of {rank}")
+    axes = mean_axes(graph, node)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     if np.prod(kept) != np.prod(y.shape) or y.shape[0] != x.shape[0]:
         raise UserError(f"{node.name} must write {kept}, not {y.shape}; the file is damaged")
     count = int(np.prod([x.shape[a] for a in axes]))
-    m, shift = multiplier(float(x.scale[0]) / float(y.scale[0]))
-    # The division by the count goes into the multiplier with as many bits as there is room for (reduce.h).
-    room = min(count.bit_length() - 1, 32, 31 + shift)
-    scale, shift = (m << room) // count, shift - room
+    scale, shift = mean_multiplier(x, y, count)
 
     def run(v: np.ndarray) -> np.ndarray:
         total = v.sum(axis=tuple(axes), dtype=np.int64) - count * x.z
@@ -82,6 +82,22 @@ def mean(graph: Graph, node: Node) -> Operation:
         return means.astype(np.int8).reshape(len(v), *y.shape[1:])
 
     return run
+
+
+def mean_axes(graph: Graph, node: Node) -> list[int]:
+    """The dimensions that a MEAN averages over."""
+    rank = len(graph.input_of(node, 0).shape)
+    axes = sorted({int(a) + (rank if a < 0 else 0) for a in graph.input_of(node, 1).constant().ravel()})
+    if not axes or not 0 < axes[0] <= axes[-1] < rank:
+        raise UserError(f"{node.name} must average over dimensions behind the batch, not {axes} of {rank}")
+    return axes
+
+
+def mean_multiplier(x: Tensor, y: Tensor, count: int) -> tuple[int, int]:
+    """Multiplier and shift of the sum of `count` values: the division goes in with what bits have room (reduce.h)."""
+    m, shift = multiplier(float(x.scale[0]) / float(y.scale[0]))
+    room = min(count.bit_length() - 1, 32, 31 + shift)
+    return (m << room) // count, shift - room
 
 
 def softmax(graph: Graph, node: Node) -> Operation:
