@@ -11,6 +11,7 @@ import pytest
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.memory.sdram import SdramController
+from sysmt.hdl.memory.selftest import MemoryTest
 from sysmt.hdl.params.sdram import CHIPS, SdramChip, SdramConfig, chip
 from sysmt.sim.cosim import simulator
 from sysmt.sim.cost.sdram import Burst, SdramModel
@@ -177,3 +178,17 @@ def test_the_model_says_when_bursts_are_taken_and_end(name):
     ends = np.cumsum([length * (1 - write) for write, _, length in bursts])
     read = [i for i, (write, _, length) in enumerate(bursts) if length and not write]
     assert found["came"][ends[read] - 1].tolist() == [last[i] for i in read]
+
+
+@pytest.mark.parametrize("changed", [[], [0], [255]], ids=str)
+def test_a_memory_tests_itself(changed):
+    config = CONFIGS["60 MHz"]
+    vectors = {
+        "config": np.array(json.dumps(config.as_dict())),
+        "changed": np.array(changed, int),
+        "limit": np.array(5000),
+    }
+    test = emit(MemoryTest(config), "memory_test", {})
+    found = simulator.run(test, "tb.tb_sdram", vectors, testcase="selftest")
+    assert found["failed"] == bool(changed)
+    assert found["different"] == 1 << config.chip.address_bits, "no word twice, so that no address is mistaken"
