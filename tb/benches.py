@@ -25,7 +25,7 @@ class MultiplierBench(wiring.Component):
 
     def __init__(self, variants: tuple[PEConfig, ...], lanes: int):
         self.variants, self.lanes = variants, lanes
-        operands = lanes * variants[0].pairs * 8
+        operands = lanes * variants[0].products * 8
         ports = {"x": In(operands), "w": In(operands), "running": In(2), "enable": In(1)}
         ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
         super().__init__(ports)

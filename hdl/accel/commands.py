@@ -8,7 +8,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.protocol import HEADER, RESPONSE, RUN_WIDTH, Opcode, Status, Target
 
 from .link import Packet
@@ -195,7 +194,7 @@ class Commands(wiring.Component):
         pe = self.config.array.pe
         short, legal = Signal(), Signal(name="fine")
         with m.Switch(runs.threads):
-            for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
+            for i, threads in enumerate(pe.throttles):
                 with m.Case(i):
                     m.d.comb += short.eq(runs.steps <= min(self.config.depth, pe.k_max // threads))
         counts = (runs.steps, runs.m_tiles, runs.n_tiles, runs.rows, runs.cols)

@@ -98,7 +98,7 @@ class EventCounters(wiring.Component):
             )
         x_counts = self._counts(m, platform, x_facts, real_rows, x_parts, "x")
         w_counts = self._counts(m, platform, w_facts, real_cols, w_parts, "w")
-        most = range(config.pe.pairs * config.rows * config.cols + 1)
+        most = range(config.pe.products * config.rows * config.cols + 1)
         totals = []
         for i, form in enumerate(found):
             terms = [
@@ -154,13 +154,14 @@ class EventCounters(wiring.Component):
     def _facts(self, m: Module, operands: Value, lanes: int, parts: list[Monomial], name: str) -> dict[str, Signal]:
         """Every fact in `parts`, about the first `lanes` operands: one bit per lane."""
         several, quad = self.tile.threads != 0, self.tile.threads == 2
-        running = Running(several, quad, lambda pair: self._runs(pair // per_thread) & several)
+        full = self.tile.threads == self.config.pe.threads.bit_length() - 1
+        running = Running(several, quad, full, lambda pair: self._runs(pair // per_thread) & several)
         pe = self.config.pe
         kind, per_thread = gates_of(pe), pe.pairs_per_thread
         facts = {}
         for f in sorted({f for part in parts for f in part}):
             pair = int(f[1:])
-            lane = [operands.word_select(i * pe.pairs + pair, 8) for i in range(lanes)]
+            lane = [operands.word_select(i * pe.products + pair, 8) for i in range(lanes)]
             bits = [kind.fact(pe, f[0].lower(), pair, v.as_signed() if name == "w" else v, running) for v in lane]
             facts[f] = Signal(lanes, name=f"fact_{f}")
             m.d.comb += facts[f].eq(Cat(bits))

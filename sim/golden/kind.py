@@ -34,8 +34,19 @@ class GoldenKind(ABC):
             Whether the counters are wanted; without, they are all 0.
         """
 
+    def x_fed(self, x: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        """The activations [M, K] as the array is given them, in the order of K: as they are.
+
+        A kind whose steps cannot take an operand as a whole gives a longer K with the same product.
+        """
+        return x
+
+    def w_fed(self, w: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        """The weights [N, K] that go with `x_fed`."""
+        return w
+
     def k_order(self, k: int, pe: PEConfig, threads: int) -> np.ndarray:
-        """Which place of K every operand pair takes in every step: int64 [pairs that run, steps].
+        """Which place of the K of `x_fed` every operand pair takes in every step: int64 [pairs that run, steps].
 
         Places from `k` on are zero operands. By default thread t has the t-th contiguous part of K (MICRO 2020,
         section 3), and the pairs of one thread are neighbours.
