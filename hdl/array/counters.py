@@ -76,7 +76,9 @@ class EventCounters(wiring.Component):
         real_rows = self._first(tile.rows, config.rows) & happens.replicate(config.rows)
         real_cols = self._first(tile.cols, config.cols)
         polynomials = gates_of(config.pe).events(config.pe)
-        found = bilinear_forms(polynomials)
+        # Events with one and the same polynomial are one count: synthesis makes one register of theirs.
+        same = {name: next(n for n, p in polynomials.items() if p is polynomials[name]) for name in polynomials}
+        found = bilinear_forms({name: p for name, p in polynomials.items() if same[name] == name})
         pairs = [pair for form in found for pair in form.pairs]
         x_parts, w_parts = (sorted(set(side), key=sorted) for side in zip(*pairs, strict=True))
         x_facts = self._facts(m, self.x, config.rows, x_parts, "x")
@@ -117,14 +119,18 @@ class EventCounters(wiring.Component):
             total = Signal(most, name=f"form_{i}")
             m.d.sync += total.eq(add_products(m, terms, len(total), config.pe.target, f"form_{i}_sum"))
             totals.append(total)
+        following: dict[str, Value] = {}
         for name, polynomial in polynomials.items():
-            if polynomial.terms:
+            if same[name] in following:
+                m.d.sync += self.counters[name].eq(following[same[name]])
+            elif polynomial.terms:
                 terms = [
                     (total, None, form.weights[name])
                     for total, form in zip(totals, found, strict=True)
                     if name in form.weights
                 ]
-                self._count(m, name, add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned())
+                amount = add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned()
+                following[name] = self._count(m, name, amount)
         stepped: Value = self.step
         stepped = self._later(m, stepped, "step", config.counting[1] - 1 - self._stages)
         self._count(m, "steps", stepped)
@@ -141,10 +147,13 @@ class EventCounters(wiring.Component):
     def _later(m: Module, value: Value, name: str, cycles: int) -> Value:
         return delay_line(m, value, Const(1), name, cycles=cycles)
 
-    def _count(self, m: Module, name: str, amount: Value) -> None:
+    def _count(self, m: Module, name: str, amount: Value) -> Value:
+        """Add to a counter; returns what it is in the next cycle."""
         counter = self.counters[name]
         amount = self._later(m, amount, f"amount_{name}", self._stages)
-        m.d.sync += counter.eq((counter + amount)[:COUNTER_WIDTH])
+        following: Value = (counter + amount)[:COUNTER_WIDTH]
+        m.d.sync += counter.eq(following)
+        return following
 
     @staticmethod
     def _first(extent: Value, size: int) -> Value:

@@ -33,17 +33,16 @@ class SparqCounters(Counters):
         Activations whose window began above bit 0, even where the value survived.
     alone : int
         Pairs of one activation that is not zero, the other zero or not there.
-    shift_1, ..., shift_6 : int
-        Those of `reduced`, by the place their window began at.
+    from_2, ..., from_6 : int
+        Those of `reduced` whose window began at that bit or above.
     """
 
     alone: int = 0
-    shift_1: int = 0
-    shift_2: int = 0
-    shift_3: int = 0
-    shift_4: int = 0
-    shift_5: int = 0
-    shift_6: int = 0
+    from_2: int = 0
+    from_3: int = 0
+    from_4: int = 0
+    from_5: int = 0
+    from_6: int = 0
 
 
 def shifts(window: Window) -> np.ndarray:
@@ -95,7 +94,7 @@ def count(x: np.ndarray, w: np.ndarray, pe: SparqConfig, threads: int) -> SparqC
     columns = w.shape[1]
     live, met = x != 0, w != 0
     active = int(live.sum(axis=0, dtype=np.int64) @ met.sum(axis=1, dtype=np.int64))
-    by_shift = _by_shift(x, pe, threads) * columns
+    begun = _begun(x, pe, threads) * columns
     both = shared = 0
     if threads == pe.threads:
         even = slice(0, x.shape[1] // 2 * 2, 2), slice(1, None, 2)
@@ -106,14 +105,15 @@ def count(x: np.ndarray, w: np.ndarray, pe: SparqConfig, threads: int) -> SparqC
         active=active,
         busy=active - shared,
         collisions=both,
-        reduced=int(by_shift.sum()),
+        reduced=int(begun[1]),
         alone=int(live.sum()) * columns - 2 * both,
-        **{f"shift_{shift}": int(by_shift[shift - 1]) for shift in range(1, 7)},
+        **{f"from_{shift}": int(begun[shift]) for shift in range(2, 7)},
     )
 
 
-def _by_shift(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
-    """How many activations have a window that begins at bit 1, 2, ..., 6: int64 [6]."""
+def _begun(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
+    """How many activations have a window that begins at bit 0, 1, ..., 6 or above: int64 [7]."""
     shared = shares(x, pe, threads)
     used = np.where(shared, shifts(pe.narrow).take(x), shifts(pe.narrow.alone).take(x))
-    return np.bincount(used.ravel(), minlength=7)[1:]
+    counted: np.ndarray = np.bincount(used.ravel(), minlength=7)[::-1].cumsum()[::-1]
+    return counted

@@ -79,7 +79,7 @@ class SparqConfig(PEConfig):
         "collisions",
         "reduced",
         "alone",
-        *(f"shift_{shift}" for shift in range(1, 7)),
+        *(f"from_{shift}" for shift in range(2, 7)),
     )
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Gates of SPARQ."""
 
-from amaranth.hdl import Const, Value
+from amaranth.hdl import Value
 from amaranth.lib import data, wiring
 
 from sysmt.hdl.params.kinds.sparq import SparqConfig, Window
@@ -14,7 +14,7 @@ from sysmt.hdl.pe.sparq_edge import SparqEdge
 from sysmt.hdl.pe.sparq_lanes import lanes
 
 SHARED, WIDE = "abcdef", "ghijkl"
-"""Facts about an activation: its window would begin at bit 1, 2, ..., 6 if it shared its pair; if it were alone."""
+"""Facts about an activation: its window begins at bit 1, ..., 6 or above if it shares its pair; if it is alone."""
 
 
 class SparqGates(Gates):
@@ -40,27 +40,33 @@ class SparqGates(Gates):
         live = [fact(f"n{t}") for t in range(config.threads)]
         active = [live[t] * fact(f"N{t}") for t in range(config.threads)]
         both = total([live[a] * live[b] for a, b in pairs])
-        by_shift = [self._shifted(config, shift, pairs) for shift in range(1, 7)]
+        reduced = self._from(config, 1, pairs)
+        beyond = {}
+        for shift in range(2, 7):
+            # One object where there is no window in between: one counter.
+            before = beyond.get(shift - 1, reduced)
+            between = {*config.narrow.shifts, *config.narrow.alone.shifts} & {shift - 1}
+            beyond[shift] = self._from(config, shift, pairs) if between else before
         return {
             "active": total(active),
             "busy": total(active) - total([active[a] * active[b] for a, b in pairs]),
             "collisions": both,
-            "reduced": total(by_shift),
+            "reduced": reduced,
             "alone": total(live) - both - both,
-            **{f"shift_{shift}": by_shift[shift - 1] for shift in range(1, 7)},
+            **{f"from_{shift}": beyond[shift] for shift in range(2, 7)},
         }
 
     @staticmethod
-    def _shifted(config: SparqConfig, shift: int, pairs: list[tuple[int, int]]) -> Polynomial:
-        """How many activations have a window that begins at bit `shift`."""
+    def _from(config: SparqConfig, least: int, pairs: list[tuple[int, int]]) -> Polynomial:
+        """How many activations have a window that begins at bit `least` or above."""
         found = constant(0)
         for a, b in (*pairs, *((b, a) for a, b in pairs)):
             neighbour = fact(f"n{b}")
-            if shift in config.narrow.shifts:
-                shared = fact(f"{SHARED[shift - 1]}{a}")
+            if max(config.narrow.shifts) >= least:
+                shared = fact(f"{SHARED[least - 1]}{a}")
                 found += shared * neighbour if config.vsparq else shared
-            if shift in config.narrow.alone.shifts:
-                wide = fact(f"{WIDE[shift - 1]}{a}")
+            if max(config.narrow.alone.shifts) >= least:
+                wide = fact(f"{WIDE[least - 1]}{a}")
                 found += wide - wide * neighbour if config.vsparq else wide
         return found
 
@@ -71,16 +77,14 @@ class SparqGates(Gates):
             (WIDE, config.narrow.alone, ~running.full),
         ):
             if letter in letters:
-                begins = _begins(operand, window, letters.index(letter) + 1)
-                return begins if config.vsparq else begins & runs
+                beyond = _beyond(operand, window, letters.index(letter) + 1)
+                return beyond if config.vsparq else beyond & runs
         return super().fact(config, letter, pair, operand, running)
 
 
-def _begins(x: Value, window: Window, shift: int) -> Value:
-    """Whether the window of x begins at bit `shift`."""
-    below = max(s for s in window.shifts if s < shift)
-    beyond = x[shift + window.bits :].any() if shift + window.bits < len(x) else Const(0)
-    return x[below + window.bits :].any() & ~beyond
+def _beyond(x: Value, window: Window, least: int) -> Value:
+    """Whether the window of x begins at bit `least` or above: it does not fit the greatest shift below."""
+    return x[max(s for s in window.shifts if s < least) + window.bits :].any()
 
 
 KIND = SparqGates()

@@ -59,7 +59,7 @@ class Sparq:
             int(living == 2),
             sum(shift > 0 for shift in used),
             int(living == 1),
-            *(used.count(shift) for shift in range(1, 7)),
+            *(sum(shift >= least for shift in used) for least in range(2, 7)),
         )
 
 
