@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import Design, emit, shared
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.pe.kind import gates_of
 
@@ -54,3 +55,44 @@ class MultiplierBench(wiring.Component):
 def multiplier_bench(variants: tuple[PEConfig, ...], lanes: int) -> Design:
     """Emit the fixture."""
     return emit(MultiplierBench(variants, lanes), f"multipliers_{variants[0].threads}", {})
+
+
+class TrimmedProducts(wiring.Component):
+    """Trimming units of several kinds of SPARQ, and behind each of them multipliers with constant weights.
+
+    Members
+    -------
+    x : In(threads * 8)
+    full, enable : In(1)
+    product_<i> : Out(len(weights) * product_width)
+        The products of variant i with every vector of weights.
+    """
+
+    def __init__(self, variants: tuple[SparqConfig, ...], weights: list[list[int]]):
+        self.variants, self.weights = variants, weights
+        ports = {"x": In(8 * variants[0].threads), "full": In(1), "enable": In(1)}
+        ports |= {f"product_{i}": Out(len(weights) * v.product_width) for i, v in enumerate(variants)}
+        super().__init__(ports)
+
+    def elaborate(self, platform):
+        m = Module()
+        for i, variant in enumerate(self.variants):
+            kind, named = gates_of(variant), {}
+            for part, component in (("edge", kind.edge(variant)), ("multiplier", kind.multiplier(variant))):
+                name = f"{part}_{i}"
+                named[part] = type(component.__name__, (component,), {"module_name": staticmethod(lambda _, n=name: n)})
+            edge = shared(m, f"edge_{i}", named["edge"], variant, platform)
+            m.d.comb += [edge.i.eq(self.x), edge.full.eq(self.full)]
+            products = []
+            for j, weights in enumerate(self.weights):
+                multiplier = shared(m, f"multiplier_{i}_{j}", named["multiplier"], variant, platform)
+                m.d.comb += [multiplier.x.eq(edge.o), multiplier.enable.eq(self.enable)]
+                m.d.comb += [multiplier.w[t].eq(w) for t, w in enumerate(weights)]
+                products.append(multiplier.product)
+            m.d.comb += getattr(self, f"product_{i}").eq(Cat(products))
+        return m
+
+
+def trimmed_products(variants: tuple[SparqConfig, ...], weights: list[list[int]]) -> Design:
+    """Emit the fixture."""
+    return emit(TrimmedProducts(variants, weights), f"trimmed_{variants[0].target}_{variants[0].threads}", {})

@@ -17,7 +17,6 @@ import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
-from sysmt.hdl.params.pe import THREADS
 from sysmt.sim.cost.rtl import RtlCycles
 from sysmt.sim.nn.batches import observe_in_order
 from sysmt.sim.nn.engines import Engine
@@ -141,7 +140,7 @@ class Candidates:
         for index in self.indices:
             choices = {self.threads: self._layer(index, inf)}
             if index not in self.reorderers:
-                choices = {t: LayerPlan(threads=t) for t in THREADS if t <= self.threads}
+                choices = {t: LayerPlan(threads=t) for t in self.config.pe.throttles}
             errors = {1: 0.0}
             for threads, choice in choices.items():
                 if threads > 1:
