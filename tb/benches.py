@@ -58,20 +58,22 @@ def multiplier_bench(variants: tuple[PEConfig, ...], lanes: int) -> Design:
 
 
 class TrimmedProducts(wiring.Component):
-    """Trimming units of several kinds of SPARQ, and behind each of them multipliers with constant weights.
+    """Trimming units of several kinds of SPARQ, and behind each of them `lanes` multipliers.
 
     Members
     -------
     x : In(threads * 8)
+    w : In(lanes * threads * 8)
     full, enable : In(1)
-    product_<i> : Out(len(weights) * product_width)
-        The products of variant i with every vector of weights.
+    product_<i> : Out(lanes * product_width)
+        The products of variant i with the weights of every lane.
     """
 
-    def __init__(self, variants: tuple[SparqConfig, ...], weights: list[list[int]]):
-        self.variants, self.weights = variants, weights
-        ports = {"x": In(8 * variants[0].threads), "full": In(1), "enable": In(1)}
-        ports |= {f"product_{i}": Out(len(weights) * v.product_width) for i, v in enumerate(variants)}
+    def __init__(self, variants: tuple[SparqConfig, ...], lanes: int):
+        self.variants, self.lanes = variants, lanes
+        operands = 8 * variants[0].threads
+        ports = {"x": In(operands), "w": In(lanes * operands), "full": In(1), "enable": In(1)}
+        ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
         super().__init__(ports)
 
     def elaborate(self, platform):
@@ -84,15 +86,15 @@ class TrimmedProducts(wiring.Component):
             edge = shared(m, f"edge_{i}", named["edge"], variant, platform)
             m.d.comb += [edge.i.eq(self.x), edge.full.eq(self.full)]
             products = []
-            for j, weights in enumerate(self.weights):
+            for j in range(self.lanes):
                 multiplier = shared(m, f"multiplier_{i}_{j}", named["multiplier"], variant, platform)
                 m.d.comb += [multiplier.x.eq(edge.o), multiplier.enable.eq(self.enable)]
-                m.d.comb += [multiplier.w[t].eq(w) for t, w in enumerate(weights)]
+                m.d.comb += multiplier.w.eq(self.w.word_select(j, len(self.x)))
                 products.append(multiplier.product)
             m.d.comb += getattr(self, f"product_{i}").eq(Cat(products))
         return m
 
 
-def trimmed_products(variants: tuple[SparqConfig, ...], weights: list[list[int]]) -> Design:
+def trimmed_products(variants: tuple[SparqConfig, ...], lanes: int) -> Design:
     """Emit the fixture."""
-    return emit(TrimmedProducts(variants, weights), f"trimmed_{variants[0].target}_{variants[0].threads}", {})
+    return emit(TrimmedProducts(variants, lanes), f"trimmed_{variants[0].target}_{variants[0].threads}", {})

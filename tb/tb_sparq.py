@@ -12,7 +12,7 @@ from sysmt.sim.cosim.vectors import load
 
 @cocotb.test()
 async def products(dut: HierarchyObject) -> None:
-    """Every set: x [A, threads], whether all threads run, and golden [variants, A, vectors of weights]."""
+    """Every set: x [A, threads], w [lanes, threads], whether all threads run, and golden [variants, A, lanes]."""
     vectors = load()
     widths = vectors["widths"].tolist()
     outputs = [getattr(dut, f"product_{i}") for i in range(len(widths))]
@@ -20,6 +20,7 @@ async def products(dut: HierarchyObject) -> None:
     for s in range(int(vectors["sets"])):
         x, golden = vectors[f"x_{s}"], vectors[f"golden_{s}"]
         dut.full.value = int(vectors[f"full_{s}"])
+        dut.w.value = pack_steps(vectors[f"w_{s}"][None])[0]
         expected = [_packed(golden[i], width) for i, width in enumerate(widths)]
         for a, bits in enumerate(pack_steps(x[:, None])):
             dut.x.value = bits

@@ -21,6 +21,7 @@ from .test_sparq import WEIGHTS, operands
 
 MODES = tuple(product(WINDOWS, TRIMS))
 ALL_PAIRS = np.stack(np.meshgrid(np.arange(256), np.arange(256)), axis=-1).reshape(-1, 2).astype(np.uint8)
+LANES = 4
 CORNERS = np.array([0, 1, 15, 16, 30, 31, 63, 64, 127, 200, 247, 255], np.uint8)
 
 
@@ -34,8 +35,10 @@ def compare(pes, sets):
     """Simulate the bench for sets of (x [A, threads], all threads run): the testbench fails on a wrong product."""
     pairs = pes[0].pairs
     weights = np.stack([np.roll(WEIGHTS, 5 * t) for t in range(2 * pairs)])
-    vectors = {"sets": np.array(len(sets)), "widths": np.array([pe.product_width for pe in pes])}
-    for i, (x, full) in enumerate(sets):
+    vectors = {"widths": np.array([pe.product_width for pe in pes])}
+    sets = [(x, full, lanes) for x, full in sets for lanes in np.split(np.arange(16), 16 // LANES)]
+    vectors["sets"] = np.array(len(sets))
+    for i, (x, full, lanes) in enumerate(sets):
         golden = []
         for pe in pes:
             # The threads of a pair are neighbours in K; half of the threads are one of each pair.
@@ -43,9 +46,11 @@ def compare(pes, sets):
             running = 2 * pairs if full else pairs
             if not full and pe.narrow.bits < 4:
                 x = x & 0x0F
-            golden.append(matmul(np.ascontiguousarray(x[:, order]), weights[order], pe, running).sums)
+            w = np.ascontiguousarray(weights[order][:, lanes])
+            golden.append(matmul(np.ascontiguousarray(x[:, order]), w, pe, running).sums)
         vectors |= {f"x_{i}": x, f"golden_{i}": np.stack(golden), f"full_{i}": np.array(int(full))}
-    return run(trimmed_products(pes, weights.T.tolist()), "tb.tb_sparq", vectors, "verilator")
+        vectors[f"w_{i}"] = np.ascontiguousarray(weights.T[lanes])
+    return run(trimmed_products(pes, LANES), "tb.tb_sparq", vectors, "verilator")
 
 
 @pytest.mark.parametrize("target", ["asic", "fpga"])

@@ -5,11 +5,11 @@ import numpy as np
 
 from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.golden.kind import GoldenKind
+from sysmt.sim.golden.kind import GoldenKind, Sharing
 from sysmt.sim.golden.nbsmt import split, sum_of_terms
-from sysmt.sim.golden.nbsmt_terms import EXACT
+from sysmt.sim.golden.nbsmt_terms import EXACT, W
 from sysmt.sim.golden.product import Product
-from sysmt.sim.golden.sparq import SparqCounters, count, halves, operands, takes_halves
+from sysmt.sim.golden.sparq import SparqCounters, count, halves, operands, takes_halves, trimmed
 
 
 class GoldenSparq(GoldenKind):
@@ -24,6 +24,21 @@ class GoldenSparq(GoldenKind):
             counters = count(self.x_fed(x, pe, threads), self.w_fed(w.T, pe, threads).T, pe, threads)
         multiplied = operands(x, pe) if threads == pe.threads else x
         return Product(sum_of_terms(split(multiplied, 1), split(w.T, 1), EXACT), counters)
+
+    def sharing(self, pe: PEConfig) -> Sharing | None:
+        assert isinstance(pe, SparqConfig)
+        if not pe.vsparq:
+            return None
+        lost = trimmed(pe.narrow, pe.trim).astype(np.float32) - trimmed(pe.narrow.alone, pe.trim)
+        return Sharing(lost, W.astype(np.float32), weights_count=False, together=2)
+
+    def slots(self, groups: np.ndarray) -> np.ndarray:
+        order: np.ndarray = groups.ravel()
+        return order
+
+    def reduced(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int) -> int:
+        assert isinstance(pe, SparqConfig)
+        return count(x, w, pe, threads).reduced
 
     def x_fed(self, x: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
         assert isinstance(pe, SparqConfig)
