@@ -18,10 +18,6 @@ CASES = sorted(path.stem for path in data_folder().joinpath(*FOLDER).glob("*.tfl
 REFUSED = {
     "fc_hybrid_weights": r"operator 0 \(FULLY_CONNECTED\): tensor 't0' must be int8, not float32; quantise the model",
     "sum_": r"operator 0 \(SUM\) must be of uint8 or int32, not int8, which the reference kernel reads as uint8; .*",
-    "batch_matmul": r".*",
-    "bias_int64_conv16x8": r".*",
-    "fc_computed_weights": r".*",
-    "fc_int16_activations": r".*",
 }
 """Cases that the reference runs and this project does not: floating point, and a kernel whose results are no sums."""
 

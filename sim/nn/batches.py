@@ -12,6 +12,7 @@ from sysmt.sim.golden.parallel import for_each
 from .arrays import joined
 from .forward import LayerTrace, Observer, Runner
 from .network import Network
+from .operators.products import HostProduct
 
 BATCH_BYTES = 2**24
 """Bytes of im2col operands that a batch may take; the golden model needs some times as many beside them."""
@@ -29,7 +30,9 @@ def batch_size(network: Network) -> int:
 def largest_operand(network: Network) -> int:
     """Bytes of the largest im2col operand of one input, or tensor while it is computed in 64 bits."""
     tensors = (8 * prod(tensor.shape) for step in network.steps for tensor in (step.result, *step.more_results))
-    return max((*tensors, *(linear.rows * linear.operands for linear in network.linears)), default=1)
+    products = [step.operation for step in network.steps if isinstance(step.operation, HostProduct)]
+    on_array = (linear.rows * linear.operands for linear in network.linears)
+    return max((*tensors, *on_array, *(product.operands for product in products)), default=1)
 
 
 def pack(network: Network, inputs: Sequence[np.ndarray]) -> np.ndarray:

@@ -173,7 +173,7 @@ def _step(graph: Graph, node: Node) -> Step:
     if node.kind not in OPERATORS:
         raise UserError(f"{node.name} is not supported; `sysmt inspect` shows what is")
     operator = OPERATORS[node.kind]
-    inputs = operator.data_inputs(node)
+    inputs = operator.data_inputs(graph, node)
     if not inputs or ABSENT in inputs:
         raise UserError(f"{node.name} must have an input; the file is damaged")
     return Step(

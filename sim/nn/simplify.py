@@ -84,7 +84,7 @@ def _evaluate(graph: Graph, node: Node) -> tuple[np.ndarray, ...] | None:
         operation = operator.prepare(graph, node)
         if isinstance(operation, Linear):
             return None
-        data = operator.data_inputs(node)
+        data = operator.data_inputs(graph, node)
         result = operation(*(join(graph.tensors[i].constant(), graph.tensors[i].shape) for i in data))
     except UserError:
         return None

@@ -13,7 +13,7 @@ from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import Requantize
 from sysmt.sim.nn.arrays import joined
 from sysmt.sim.nn.geometry import Geometry
-from sysmt.sim.nn.graph import ABSENT, Graph, Node, Tensor
+from sysmt.sim.nn.graph import ABSENT, TENSOR_VALUES, Graph, Node, Tensor
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.scales import FULLY_CONNECTED_VARIANT, LIMITS, VARIANT, clamp, eight_bits, multipliers
 
@@ -139,11 +139,11 @@ def linear(graph: Graph, node: Node) -> Linear:
     stored = w.constant()
     if w.dtype not in LIMITS or not len(w.scale):
         raise UserError(f"{node.name} must have weights of 8 bits with a scale, not {w.dtype}; quantise the model")
-    stored, weight_zero = _signed(node, w, stored)
+    stored, weight_zero = signed(node, w, stored)
     if node.kind == "FULLY_CONNECTED":
-        layer, weights = _fully_connected(node, y.name, x, stored)
+        layer, weights = fully_connected(node, y.name, x, stored)
     else:
-        layer, weights = _convolution(node, y.name, x, stored)
+        layer, weights = convolution(node, y.name, x, stored)
     n, rows = layer.outputs, layer.pixels
     whole = (x.shape[0], *layer.out_size, n) if node.kind != "FULLY_CONNECTED" else y.shape
     if y.shape != whole or rows * n != np.prod(whole):
@@ -153,7 +153,7 @@ def linear(graph: Graph, node: Node) -> Linear:
     zero = x.z - LIMITS[x.dtype][0]
     bias = _bias(graph, node, n) - zero * (weights.astype(np.int64) - weight_zero).sum(axis=0)
     variant = FULLY_CONNECTED_VARIANT if node.kind == "FULLY_CONNECTED" else VARIANT
-    m, shift = multipliers(_scales(node, x, w, y, n), variant)
+    m, shift = multipliers(scales(node, x, w, y, n), variant)
     low, high = clamp(node.options["activation"], y)
     requantize = Requantize(
         bias=wrapped(bias), multiplier=m, shift=shift, zero_point=y.z, low=low, high=high, variant=variant
@@ -169,7 +169,7 @@ def linear(graph: Graph, node: Node) -> Linear:
     )
 
 
-def _signed(node: Node, w: Tensor, stored: np.ndarray) -> tuple[np.ndarray, int]:
+def signed(node: Node, w: Tensor, stored: np.ndarray) -> tuple[np.ndarray, int]:
     """Weights as int8 and their zero point: 0 where the weights without it fit in int8."""
     zeros = np.unique(w.zero_point)
     if len(zeros) != 1:
@@ -183,7 +183,7 @@ def _signed(node: Node, w: Tensor, stored: np.ndarray) -> tuple[np.ndarray, int]
     return stored, zero
 
 
-def _fully_connected(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
+def fully_connected(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
     if node.options["weights_format"] != 0 or stored.ndim != 2:
         raise UserError(f"{node.name} must have plain [outputs, inputs] weights, not packed ones; export it plainly")
     outputs, channels = stored.shape
@@ -191,11 +191,11 @@ def _fully_connected(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tu
     if values % channels:
         raise UserError(f"{node.name} must read a multiple of {channels} values, not {x.shape}")
     geometry = Geometry(size=(values // channels, 1))
-    layer = Layer(name=name, kind="fc", geometry=geometry, channels=channels, outputs=outputs, bias=_has_bias(node))
+    layer = Layer(name=name, kind="fc", geometry=geometry, channels=channels, outputs=outputs, bias=has_bias(node))
     return layer, np.ascontiguousarray(stored.T)
 
 
-def _convolution(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
+def convolution(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
     if len(x.shape) != 4 or stored.ndim != 4:
         raise UserError(f"{node.name} must read four dimensions, not {x.shape} with weights {stored.shape}")
     batch, height, width, channels = x.shape
@@ -204,18 +204,35 @@ def _convolution(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[
         fitting = stored.shape[0] == 1 and last % channels == 0
         weights, kind = stored.reshape(-1, last), "depthwise"
     else:
-        fitting = last == channels
+        fitting = channels % last == 0 and stored.shape[0] % (channels // last) == 0
+        stored = ungrouped(node, stored, channels) if fitting and last < channels else stored
         weights = np.ascontiguousarray(stored.reshape(stored.shape[0], -1).T)
         kind = "pointwise" if (down, across) == (1, 1) else "conv"
     if not fitting:
-        raise UserError(f"{node.name} must have weights for {channels} input channels, not {stored.shape}; ungroup it")
+        raise UserError(
+            f"{node.name} must have weights for {channels} input channels, not {stored.shape}; the file is damaged"
+        )
     geometry = window(node.name, (height, width), (down, across), node.options)
-    outputs, bias = weights.shape[1], _has_bias(node)
+    outputs, bias = weights.shape[1], has_bias(node)
     layer = Layer(name=name, kind=kind, geometry=geometry, channels=channels, outputs=outputs, batch=batch, bias=bias)
     return layer, weights
 
 
-def _has_bias(node: Node) -> bool:
+def ungrouped(node: Node, stored: np.ndarray, channels: int) -> np.ndarray:
+    """Weights of a grouped convolution for all channels: zeros for those of other groups."""
+    outputs, *kernel, own = stored.shape
+    if outputs * kernel[0] * kernel[1] * channels > TENSOR_VALUES:
+        raise UserError(
+            f"{node.name} must have at most {TENSOR_VALUES} weights when its groups are one, not {stored.shape}"
+        )
+    groups = channels // own
+    dense = np.zeros((groups, outputs // groups, *kernel, groups, own), np.int8)
+    for group, part in enumerate(stored.reshape(groups, -1, *kernel, own)):
+        dense[group, :, :, :, group] = part
+    return dense.reshape(outputs, *kernel, channels)
+
+
+def has_bias(node: Node) -> bool:
     if node.kind != "FULLY_CONNECTED" and node.inputs[2:3] == (ABSENT,):
         # As the reference kernels do, which would read it.
         raise UserError(f"{node.name} must end with its weights when it has no bias, not with tensor -1; export it so")
@@ -223,7 +240,7 @@ def _has_bias(node: Node) -> bool:
 
 
 def _bias(graph: Graph, node: Node, n: int) -> np.ndarray:
-    if not _has_bias(node):
+    if not has_bias(node):
         return np.zeros(n, np.int64)
     bias = graph.input_of(node, 2)
     values = bias.constant()
@@ -232,13 +249,9 @@ def _bias(graph: Graph, node: Node, n: int) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _scales(node: Node, x: Tensor, w: Tensor, y: Tensor, n: int) -> np.ndarray:
+def scales(node: Node, x: Tensor, w: Tensor, y: Tensor, n: int) -> np.ndarray:
     """Real scale of every output channel: float64 [N]."""
     if len(w.scale) not in (1, n):
         raise UserError(f"{node.name} must have 1 or {n} weight scales, not {len(w.scale)}; the file is damaged")
-    if node.kind == "FULLY_CONNECTED" and len(w.scale) == 1:
-        # The reference multiplies these two in float32 (GetQuantizedConvolutionMultipler).
-        product = (x.scale * w.scale).astype(np.float64)
-    else:
-        product = x.scale.astype(np.float64) * w.scale.astype(np.float64)
+    product = x.scale.astype(np.float64) * w.scale.astype(np.float64)
     return np.broadcast_to(product / y.scale.astype(np.float64), n)

@@ -56,12 +56,13 @@ OPTIONS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
     "BATCH_MATMUL": (tflite.BatchMatMulOptions, {"adj_x": "AdjX", "adj_y": "AdjY"}),
     "CALL_ONCE": (tflite.CallOnceOptions, {"subgraph": "InitSubgraphIndex"}),
     "CONCATENATION": (tflite.ConcatenationOptions, _ACTIVATION | {"axis": "Axis"}),
-    "CONV_2D": (tflite.Conv2DOptions, _DILATED),
+    "CONV_2D": (tflite.Conv2DOptions, _DILATED | {"bias_type": "QuantizedBiasType"}),
     "DEPTHWISE_CONV_2D": (tflite.DepthwiseConv2DOptions, _DILATED | {"depth_multiplier": "DepthMultiplier"}),
     "DEPTH_TO_SPACE": (tflite.DepthToSpaceOptions, {"block": "BlockSize"}),
     "FULLY_CONNECTED": (
         tflite.FullyConnectedOptions,
-        _ACTIVATION | {"weights_format": "WeightsFormat", "keep_num_dims": "KeepNumDims"},
+        _ACTIVATION
+        | {"weights_format": "WeightsFormat", "keep_num_dims": "KeepNumDims", "bias_type": "QuantizedBiasType"},
     ),
     "GATHER": (tflite.GatherOptions, {"axis": "Axis", "batch_dims": "BatchDims"}),
     "L2_NORMALIZATION": (tflite.L2NormOptions, _ACTIVATION),
@@ -128,6 +129,8 @@ def options_of(stored: Any, kind: str, name: str) -> dict[str, Any]:
     else:
         options.Init(where.Bytes, where.Pos)
     values = {ours: getattr(options, field)() for ours, field in names.items()}
+    if "bias_type" in values:
+        values["bias_type"] = DTYPES.get(values["bias_type"], "unknown")
     for what, allowed in CODED.items():
         if what in values:
             if values[what] not in allowed:
