@@ -399,12 +399,12 @@ def test_pooling_of_other_types(kind, dtype):
     compare(model, [x], [y])
 
 
-@pytest.mark.parametrize("n", [3, 10, 100])
-@pytest.mark.parametrize("scale", [0.03, 0.2])
-def test_log_softmax(n, scale):
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize(("n", "scale", "beta"), [(3, 0.03, 1), (10, 0.2, 2), (1001, 0.08, 1)])
+def test_softmax(dtype, n, scale, beta):
     model = ModelBuilder()
-    x = model.tensor((5, n), "int8", scale, 24)
-    compare(model, [x], [model.node("LOG_SOFTMAX", [x], model.tensor((5, n), "int8", 16 / 256, 127))], 20)
+    x, y = model.tensor((5, n), dtype, scale, 24), model.tensor((5, n), dtype, 1 / 256, -128 if dtype == "int8" else 0)
+    compare(model, [x], [model.node("SOFTMAX", [x], y, Beta=beta)], 5)
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def transposed(graph: Graph, node: Node) -> HostProduct:
     if len(x.shape) != 4 or stored.ndim != 4 or stored.shape[3] != x.shape[3] or tuple(size) != y.shape:
         raise UserError(f"{node.name} must turn {x.shape} into {y.shape} with its weights, not {stored.shape}")
     n, down, across, channels = stored.shape
-    geometry = window(node.name, y.shape[1:3], (down, across), node.options)
+    geometry = window(node.name, (y.shape[1], y.shape[2]), (down, across), node.options)
     if geometry.out_size != x.shape[1:3] or y.shape[3] != n or prod(x.shape[:3]) * down * across * n > TENSOR_VALUES:
         raise UserError(f"{node.name} must turn {geometry.out_size} into {y.shape}, not {x.shape}; the file is damaged")
     bias = np.zeros(n, np.int64)

@@ -14,11 +14,11 @@ from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
 from sysmt.sim.nn.arrays import Operation, join, whole
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
-from sysmt.sim.nn.scales import VARIANT, clamp, int8, multiplier, quantised
+from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, multiplier, quantised
 
 from .elementwise import check_quantised
 from .moves import axis_of, parameter
-from .softmax import log_softmax_rows, log_softmax_table, softmax_row_tables, softmax_rows
+from .softmax import softmax_row_tables, softmax_rows
 from .window import window
 
 
@@ -131,23 +131,16 @@ def argument(graph: Graph, node: Node) -> Operation:
 def softmax(graph: Graph, node: Node) -> Operation:
     """SOFTMAX over the last dimension, in fixed point."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
+    eight_bits(node.name, x, y)
+    if x.dtype != y.dtype:
+        raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
+    least = LIMITS[y.dtype][0]
     if x.shape != y.shape or not x.shape:
         raise UserError(f"{node.name} must write the shape that it reads, not {x.shape} to {y.shape}")
-    if float(y.scale[0]) != 1 / 256 or y.z != -128:
-        raise UserError(f"{node.name} must write with scale 1/256 and zero point -128, not {y.scale[0]} and {y.z}")
+    if float(y.scale[0]) != 1 / 256 or y.z != least:
+        raise UserError(f"{node.name} must write with scale 1/256 and zero point {least}, not {y.scale[0]} and {y.z}")
     beta = node.options["beta"]
     if not 0 < beta < 2**10:
         raise UserError(f"{node.name} must have beta above 0 and below 1024, not {beta}")
     tables = softmax_row_tables(float(x.scale[0]), float(beta))
     return whole(partial(softmax_rows, tables=tables), (x,), y)
-
-
-def log_softmax(graph: Graph, node: Node) -> Operation:
-    """LOG_SOFTMAX over the last dimension."""
-    x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
-    if x.shape != y.shape or not x.shape or float(y.scale[0]) != 16 / 256 or y.z != 127:
-        raise UserError(f"{node.name} must write its shape with scale 1/16 and zero point 127, not {y.scale[0]}, {y.z}")
-    tabulated = log_softmax_table(float(x.scale[0]))
-    return whole(lambda v: log_softmax_rows(v, x.scale[0], tabulated, y.scale[0], y.z), (x,), y)

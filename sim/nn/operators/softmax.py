@@ -103,7 +103,7 @@ def softmax_row_tables(scale: float, beta: float) -> Tables:
 
 
 def softmax_rows(x: np.ndarray, tables: Tables) -> np.ndarray:
-    """Softmax of int8 [..., C] along C, to int8 with scale 1/256 and zero point -128."""
+    """Softmax of int8 or uint8 [..., C] along C, to the same type with scale 1/256 and its least value for 0."""
     values = x.reshape(-1, x.shape[-1]).astype(np.int64)
     differences = values.max(axis=1, keepdims=True) - values
     totals = tables.addend[differences].sum(axis=1)
@@ -112,28 +112,9 @@ def softmax_rows(x: np.ndarray, tables: Tables) -> np.ndarray:
     # Both factors are positive: rounding half up of the doubled high half is what gemmlowp computes.
     product = shift_right(tables.exponential[differences] * scale, 31, "nearest")
     rounded = shift_right(product, over_unit + 31 - 8, "away")
-    codes: np.ndarray = np.clip(rounded - 128, -128, 127)
-    return codes.astype(np.int8).reshape(x.shape)
-
-
-def log_softmax_table(scale: float) -> np.ndarray:
-    """exp(-scale * d) for every difference d to the row's largest value: float32 [256]."""
-    steps = (np.float32(-scale) * np.arange(256, dtype=np.float32)).astype(np.float64)
-    table: np.ndarray = np.exp(steps).astype(np.float32)
-    return table
-
-
-def log_softmax_rows(x: np.ndarray, scale: np.float32, table: np.ndarray, out: np.float32, zero: int) -> np.ndarray:
-    """Log-softmax of int8 [..., C] along C, in single precision (kernels/internal/reference/log_softmax.h)."""
-    values = x.astype(np.int64)
-    largest = values.max(axis=-1, keepdims=True)
-    # One after the other, as the kernel adds them.
-    total = np.add.accumulate(table[largest - values], axis=-1, dtype=np.float32)[..., -1:]
-    log = np.log(total.astype(np.float64)).astype(np.float32)
-    offset = ((scale * largest.astype(np.float32) + log) / out).astype(np.float32)
-    real = ((scale / out) * values.astype(np.float32) - offset).astype(np.float32)
-    codes: np.ndarray = np.clip(np.rint(real).astype(np.int64) + zero, -128, 127)
-    return codes.astype(np.int8)
+    least = np.iinfo(x.dtype).min
+    codes: np.ndarray = np.clip(rounded + least, least, least + 255)
+    return codes.astype(x.dtype).reshape(x.shape)
 
 
 def _saturate(value: int) -> int:

@@ -60,7 +60,6 @@ OPERATORS: dict[str, Operator] = {
     "HARD_SWISH": Operator(elementwise.hard_swish),
     "LEAKY_RELU": Operator(elementwise.leaky),
     "LOGISTIC": Operator(elementwise.tabulated),
-    "LOG_SOFTMAX": Operator(reductions.log_softmax),
     "MAXIMUM": Operator(arithmetic.extreme),
     "MAX_POOL_2D": Operator(reductions.pool),
     "MEAN": Operator(reductions.mean, (0,)),
