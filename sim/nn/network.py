@@ -14,6 +14,8 @@ from .operators.linear import Linear
 from .operators.table import OPERATORS
 from .simplify import simplify
 
+TYPES = ("int8", "uint8", "int16", "int32", "int64", "float32")
+"""Types of inputs and outputs."""
 LINE = 800
 """Characters of obstacles that one message names."""
 
@@ -129,6 +131,10 @@ def build(graph: Graph) -> Network:
         Operators are not supported (named with their index), or their tensors do not fit them: all of them in one line.
     """
     graph = simplify(graph)
+    for index in (*graph.inputs, *graph.outputs):
+        if graph.tensors[index].dtype not in TYPES:
+            tensor = graph.tensors[index]
+            raise UserError(f"{tensor.name!r} must be one of {', '.join(TYPES)}, not {tensor.dtype}; export it so")
     last_reader: dict[int, int] = {}
     for place, node in enumerate(graph.nodes):
         last_reader.update(dict.fromkeys((*node.inputs, *node.outputs), place))

@@ -39,16 +39,25 @@ def _alive(graph: Graph) -> Graph:
 
 
 def _with_shapes(graph: Graph) -> Graph:
-    """With the shapes that reductions give, where the file has as many values in another shape."""
+    """With the shapes that operators give, where the file has as many values in another shape."""
     tensors = list(graph.tensors)
     for node in graph.nodes:
-        if node.kind in REDUCTIONS and len(node.inputs) == 2:
-            (x, axes), y = (tensors[i] for i in node.inputs), tensors[node.output]
-            if axes.data is not None and y.data is None:
-                shape = _reduced(x.shape, axes.data, bool(node.options.get("keep_dims")))
-                if shape != y.shape and prod(shape) == prod(y.shape):
-                    tensors[node.output] = replace(y, shape=shape)
+        y = tensors[node.output]
+        shape = _shape_of(node, [tensors[i] for i in node.inputs if i != ABSENT])
+        if shape is not None and shape != y.shape and prod(shape) == prod(y.shape) and y.data is None:
+            tensors[node.output] = replace(y, shape=shape)
     return replace(graph, tensors=tuple(tensors))
+
+
+def _shape_of(node: Node, inputs: list[Tensor]) -> tuple[int, ...] | None:
+    """What a reduction or fully connected layer writes; None of others, and where it cannot be said."""
+    if node.kind in REDUCTIONS and len(inputs) == 2 and inputs[1].data is not None:
+        return _reduced(inputs[0].shape, inputs[1].data, bool(node.options.get("keep_dims")))
+    if node.kind == "FULLY_CONNECTED" and len(inputs) > 1 and len(inputs[1].shape) == 2:
+        x, (n, channels) = inputs[0].shape, inputs[1].shape
+        if channels and prod(x) % channels == 0:
+            return (*x[:-1], n) if node.options["keep_num_dims"] else (prod(x) // channels, n)
+    return None
 
 
 def _reduced(shape: tuple[int, ...], axes: np.ndarray, keep: bool) -> tuple[int, ...]:

@@ -136,7 +136,7 @@ def linear(graph: Graph, node: Node) -> Linear:
     """Prepare a CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED node."""
     x, w, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
     eight_bits(node.name, x, y)
-    stored = w.constant()
+    stored = weights_of(node, w)
     if w.dtype not in LIMITS or not len(w.scale):
         raise UserError(f"{node.name} must have weights of 8 bits with a scale, not {w.dtype}; quantise the model")
     stored, weight_zero = signed(node, w, stored)
@@ -167,6 +167,14 @@ def linear(graph: Graph, node: Node) -> Linear:
         dtype=y.dtype,
         weight_zero=weight_zero,
     )
+
+
+def weights_of(node: Node, w: Tensor) -> np.ndarray:
+    """The weights as they are stored."""
+    stored = w.constant()
+    if not stored.size:
+        raise UserError(f"{node.name} must have weights, not none of shape {stored.shape}; the file is damaged")
+    return stored
 
 
 def signed(node: Node, w: Tensor, stored: np.ndarray) -> tuple[np.ndarray, int]:
@@ -204,14 +212,12 @@ def convolution(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[L
         fitting = stored.shape[0] == 1 and last % channels == 0
         weights, kind = stored.reshape(-1, last), "depthwise"
     else:
-        fitting = channels % last == 0 and stored.shape[0] % (channels // last) == 0
+        fitting = 0 < last <= channels and channels % last == 0 and stored.shape[0] % (channels // last) == 0
         stored = ungrouped(node, stored, channels) if fitting and last < channels else stored
         weights = np.ascontiguousarray(stored.reshape(stored.shape[0], -1).T)
         kind = "pointwise" if (down, across) == (1, 1) else "conv"
     if not fitting:
-        raise UserError(
-            f"{node.name} must have weights for {channels} input channels, not {stored.shape}; the file is damaged"
-        )
+        raise UserError(f"{node.name} must have weights for {channels} input channels, not {stored.shape}; ungroup it")
     geometry = window(node.name, (height, width), (down, across), node.options)
     outputs, bias = weights.shape[1], has_bias(node)
     layer = Layer(name=name, kind=kind, geometry=geometry, channels=channels, outputs=outputs, batch=batch, bias=bias)

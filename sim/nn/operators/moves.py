@@ -50,6 +50,12 @@ def reshape(graph: Graph, node: Node) -> Operation:
     x, y = check_quantised(graph, node)
     if prod(x.shape) != prod(y.shape):
         raise UserError(f"{node.name} must keep all values, not turn {x.shape} into {y.shape}")
+    if node.kind == "RESHAPE" and len(node.inputs) > 1 and graph.input_of(node, 1).data is not None:
+        target = parameter(graph, node, 1)
+        free = prod(n for n in target if n != -1)
+        found = tuple(prod(x.shape) // max(1, free) if n == -1 else n for n in target)
+        if found != y.shape and found != (0,):  # (0,) stood for a scalar
+            raise UserError(f"{node.name} must write {found}, not {y.shape}; the file is damaged")
     return whole(lambda v: v.reshape(len(v), *y.shape), (x,), y)
 
 

@@ -20,7 +20,7 @@ from sysmt.sim.nn.graph import TENSOR_VALUES, Graph, Node
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.scales import FULLY_CONNECTED_VARIANT, VARIANT, clamp, int8, multiplier, multipliers, quantised
 
-from .linear import LOWERED, Linear, convolution, fully_connected, has_bias, linear, scales, signed, wrapped
+from .linear import LOWERED, Linear, convolution, fully_connected, has_bias, linear, scales, signed, weights_of, wrapped
 from .moves import parameter
 from .window import window
 
@@ -67,7 +67,7 @@ def sixteen_bits(graph: Graph, node: Node) -> HostProduct:
     """A layer of 16-bit activations and 8-bit weights."""
     x, w, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
     quantised(node.name, x, y)
-    stored = w.constant()
+    stored = weights_of(node, w)
     if w.dtype != "int8" or not len(w.scale) or w.zero_point.any():
         raise UserError(f"{node.name} must have symmetric int8 weights beside int16, not {w.dtype} with a zero point")
     lower = fully_connected if node.kind == "FULLY_CONNECTED" else convolution
@@ -181,7 +181,7 @@ def transposed(graph: Graph, node: Node) -> HostProduct:
     int8(node.name, x, y)
     if w.dtype != "int8" or not len(w.scale) or w.zero_point.any():
         raise UserError(f"{node.name} must have symmetric int8 weights, not {w.dtype} with a zero point; requantise it")
-    stored, _ = signed(node, w, w.constant())
+    stored, _ = signed(node, w, weights_of(node, w))
     size = parameter(graph, node, 0)
     if len(x.shape) != 4 or stored.ndim != 4 or stored.shape[3] != x.shape[3] or tuple(size) != y.shape:
         raise UserError(f"{node.name} must turn {x.shape} into {y.shape} with its weights, not {stored.shape}")

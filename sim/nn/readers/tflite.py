@@ -21,6 +21,7 @@ from .tflite_states import WITHOUT_OUTPUT, Stored, with_states
 
 FILE_BYTES = 2**30
 TENSORS = 2**16
+VERSION = 3
 DIMENSIONS = 8
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError, AttributeError, KeyError)
 """What the schema's library raises when an offset leads outside the file or a field is not what it should be."""
@@ -66,6 +67,8 @@ def parse(content: bytes) -> Graph:
 
 def _graph(model: Any, content: bytes) -> Graph:
     """The first subgraph; others matter as far as it names them."""
+    if model.Version() != VERSION:
+        raise UserError(f"model must be of version {VERSION} of the schema, not {model.Version()}; convert it again")
     _walkable("operator codes", model.OperatorCodesLength(), content, least=0)
     _walkable("subgraphs", model.SubgraphsLength(), content)
     kinds = [kind_of(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
@@ -119,10 +122,8 @@ def _tensor(model: Any, stored: Any, index: int, content: bytes) -> Tensor:
             )
         if dtype in QUANTISED:
             scale = _vector(quantization.ScaleAsNumpy())
-            # Absent zero points are zeros; one stands for all.
-            stored_zeros = _vector(quantization.ZeroPointAsNumpy())
-            zero_point = np.broadcast_to(stored_zeros, count) if len(stored_zeros) == 1 else stored_zeros
-            zero_point = zero_point if len(zero_point) else np.zeros(count)
+            # Absent zero points are zeros.
+            zero_point = _vector(quantization.ZeroPointAsNumpy()) if quantization.ZeroPointLength() else np.zeros(count)
     data = _data(model, stored.Buffer(), name, shape, dtype, content)
     return Tensor(
         name=name,

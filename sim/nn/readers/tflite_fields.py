@@ -124,7 +124,7 @@ def options_of(stored: Any, kind: str, name: str) -> dict[str, Any]:
         return {}
     table, names = OPTIONS[kind]
     where, options = stored.BuiltinOptions(), table()
-    if where is None:
+    if where is None or stored.BuiltinOptionsType() != getattr(tflite.BuiltinOptions, type(options).__name__):
         options.Init(_EMPTY, int(flatbuffers.encode.Get(flatbuffers.packer.uoffset, _EMPTY, 0)))
     else:
         options.Init(where.Bytes, where.Pos)
