@@ -63,7 +63,7 @@ def _rules(graph: Graph, node: Node, constants: Constants) -> Iterator[Rule]:
             if kind == "depthwise"
             else np.arange(outputs).reshape(-1, channels).T
         )
-        for index in data_inputs(node):
+        for index in data_inputs(graph, node):
             yield partial(_tied, source=index, target=target, places=places)
 
 
