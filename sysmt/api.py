@@ -4,7 +4,6 @@
 A configuration is an object, or the name of a preset.
 """
 
-import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,12 +187,13 @@ def simulate(
     ([[-24, -24], [-24, -24]], 8)
     """
     from sysmt.sim.cosim.rtl import products
+    from sysmt.sim.golden.kind import golden_of
     from sysmt.sim.golden.product import check_operands
 
     array = _array(config).with_fields(counters=True)
     check_operands(x, w, array.pe)
     run = products([(x, w, threads)], array, simulator, waves=None if waves is None else Path(waves))
-    counters = Counters(**{field.name: run.counters[field.name] for field in dataclasses.fields(Counters)})
+    counters = golden_of(array.pe).counters(**{name: run.counters[name] for name in array.pe.EVENTS})
     return Simulation(run.sums[0].astype(np.int32), counters, run.cycles)
 
 

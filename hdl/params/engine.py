@@ -111,7 +111,7 @@ class EngineConfig(Config):
     @property
     def weight_bytes(self) -> int:
         """Bytes of a word of the weight memory: the weights of one step."""
-        return self.array.w_lanes * self.array.pe.pairs * W_WIDTH // 8
+        return self.array.w_lanes * self.array.pe.products * W_WIDTH // 8
 
     @property
     def beats(self) -> int:
@@ -142,7 +142,7 @@ class EngineConfig(Config):
     @property
     def pair_bits(self) -> int:
         """Bits that name an operand pair of a step."""
-        return max((self.array.pe.pairs - 1).bit_length(), 1)
+        return max((self.array.pe.products - 1).bit_length(), 1)
 
     @property
     def step_bits(self) -> int:
@@ -158,7 +158,7 @@ class EngineConfig(Config):
             "weights": (8 * self.weight_bytes, self.weight_words),
             "parameters": (8 * PARAMETER.size * self.lanes, self.parameter_words),
             "activations": (8 * self.word_bytes, self.activation_words),
-            "x": (X_WIDTH * self.array.rows * self.array.pe.pairs, 2 * self.x_depth),
+            "x": (X_WIDTH * self.array.rows * self.array.pe.products, 2 * self.x_depth),
         }
 
     @property
@@ -192,7 +192,7 @@ def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
     fill = 2 if array.rows * 2 % array.cols == 0 else 4
     words = {
         "activation_words": 96 * 1024 // (fill * array.rows),
-        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.pairs),
+        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.products),
     }
     lanes = max(n for n in range(1, min(array.cols, 4) + 1) if array.cols % n == 0)
     return EngineConfig(array=array, **{"fill": fill, "lanes": lanes, **words, **changes})

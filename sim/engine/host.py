@@ -60,5 +60,6 @@ class Operators:
         values = {network.input_index: inputs} | network.constants
         for step in network.steps:
             assert not isinstance(step.operation, Linear)
-            values[step.output] = step.operation(*(values[i] for i in step.inputs))
+            results = step.operation(*(values[i] for i in step.inputs))
+            values |= zip(step.outputs, results if isinstance(results, tuple) else (results,), strict=True)
         return values[network.output_index]

@@ -49,6 +49,10 @@ def compile_network(
     UserError
         Something does not fit into the engine, or the engine cannot do it: says what, and how many bytes.
     """
+    ends = {"input": network.inputs, "output": network.outputs, "state": network.states}
+    for what, found in ends.items():
+        if len(found) > (what != "state"):
+            raise UserError(f"network must have one input, one output and no state, not {len(found)} {what}s; cut it")
     program = _compile(network, plan, config, clock_hz)
     if exact is not None and any(layer.weights is not None or layer.correction is not None for layer in plan):
         return replace(program, exact=_compile(network, exact, config, clock_hz))

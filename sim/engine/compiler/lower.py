@@ -10,7 +10,7 @@ from sysmt.sim.engine.layer import Addition, EngineLayer, Image
 from sysmt.sim.nn.forward import LayerPlan, Plan
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.network import Network, Step
-from sysmt.sim.nn.operators import elementwise
+from sysmt.sim.nn.operators import arithmetic
 from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.scales import clamp
 
@@ -226,7 +226,7 @@ class _Lowering:
             and self.reads[main] == 1
             and self.layers[at].addition is None
         )
-        *scales, total = elementwise.add_multipliers(graph.tensors[a], graph.tensors[b], step.result)
+        *scales, total = arithmetic.add_multipliers(graph.tensors[a], graph.tensors[b], step.result)
         by_tensor = dict(zip((a, b), scales, strict=True))
         low, high = clamp(node.options["activation"], step.result)
         addition = Addition(

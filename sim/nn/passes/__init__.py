@@ -17,6 +17,7 @@ from .additions import fuse_additions
 from .dead_channels import remove_dead_channels
 from .padding import fold_padding
 from .result import Pass
+from .understood import understood
 from .unread import remove_unread_nodes
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "optimise",
     "remove_dead_channels",
     "remove_unread_nodes",
+    "understood",
 ]
 
 PASSES = (remove_unread_nodes, fold_padding, remove_dead_channels, fuse_additions)
@@ -34,7 +36,9 @@ PASSES = (remove_unread_nodes, fold_padding, remove_dead_channels, fuse_addition
 
 
 def optimise(graph: Graph) -> Pass:
-    """All passes: the graph, and what each of them did."""
+    """All passes: the graph, and what each of them did. What they do not understand they leave as it is."""
+    if not understood(graph):
+        return Pass(graph, ())
     changes: tuple[str, ...] = ()
     for one in PASSES:
         done = one(graph)
