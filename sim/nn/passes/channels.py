@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 
 from sysmt.sim.nn.graph import ABSENT, Graph, Node, Tensor
-from sysmt.sim.nn.network import DATA_INPUTS
+from sysmt.sim.nn.operators.table import OPERATORS
 from sysmt.sim.nn.scales import LIMITS
 
 from .result import LINEAR
@@ -37,8 +37,8 @@ def role(graph: Graph, node: Node) -> str:
         another, side by side. `other`: unknown; nothing is constant, and everything is needed.
     """
     y = graph.tensors[node.output]
-    data = node.inputs[: DATA_INPUTS.get(node.kind, len(node.inputs))]
-    if any(_unsuited(tensor) for tensor in (y, *(graph.tensors[i] for i in data if i != ABSENT))):
+    data = data_inputs(graph, node)
+    if node.more_outputs or any(_unsuited(tensor) for tensor in (y, *(graph.tensors[i] for i in data if i != ABSENT))):
         return "other"
     x = graph.tensors[data[0]]
     same = x.shape[-1] == y.shape[-1]
@@ -75,6 +75,6 @@ def weights_by_channel(graph: Graph, node: Node) -> np.ndarray:
     return stored.reshape(len(stored), -1, graph.input_of(node, 0).shape[-1])
 
 
-def data_inputs(node: Node) -> tuple[int, ...]:
+def data_inputs(graph: Graph, node: Node) -> tuple[int, ...]:
     """The tensors that a node reads as data."""
-    return node.inputs[: DATA_INPUTS.get(node.kind, len(node.inputs))]
+    return OPERATORS[node.kind].data_inputs(graph, node) if node.kind in OPERATORS else node.inputs
