@@ -28,7 +28,7 @@ def live_channels(graph: Graph, constants: Constants) -> Live:
     rules = [rule for node in reversed(graph.nodes) for rule in _rules(graph, node, constants)]
     _settle(live, rules)
     for mask in live.values():
-        mask[:1] |= not mask.any()
+        mask.reshape(-1)[:1] |= not mask.any()
     _settle(live, rules)
     return live
 
