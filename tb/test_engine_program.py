@@ -153,7 +153,14 @@ def test_no_program_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"activation_words": 8}, r"activations must fit into 64 bytes .*, not take \d+: \d+ at layer 't\d+'; use a"),
+        (
+            {"activation_words": 8},
+            r"activations take \d+ bytes \(\d+ at layer 't\d+'\), the engine has 64; use",
+        ),
+        (
+            {"activation_words": 8, "weight_words": 4},
+            r"^the network must fit into the engine's memories: activations .* has 64; weights .* has 32; use a larger",
+        ),
         ({"weight_words": 4}, r"weights take \d+ bytes, the engine has 32"),
         ({"scatter_words": 4}, r"scatter take \d+ bytes, the engine has 16"),
         ({"parameter_words": 2}, r"parameters take \d+ bytes, the engine has 36"),

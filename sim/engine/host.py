@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan
 from sysmt.sim.nn.graph import Graph
 from sysmt.sim.nn.model import check_input
 from sysmt.sim.nn.network import build
-from sysmt.sim.nn.operators.linear import Linear
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -57,9 +59,5 @@ class Operators:
         """Outputs [B, ...] of inputs [B, ...]; refuses inputs of another shape or type."""
         network = build(self.graph)
         check_input(network.input, inputs)
-        values = {network.input_index: inputs} | network.constants
-        for step in network.steps:
-            assert not isinstance(step.operation, Linear)
-            results = step.operation(*(values[i] for i in step.inputs))
-            values |= zip(step.outputs, results if isinstance(results, tuple) else (results,), strict=True)
-        return values[network.output_index]
+        runner = Runner(network=network, engine=Golden(PEConfig(), counting=False), plan=exact_plan(network))
+        return runner(inputs)

@@ -17,7 +17,12 @@ from sysmt.sim.nn.scales import clamp
 from .images import flat_window, image_of, joined
 from .operators import EngineCannotError, activation, average, identity, linear_layer, maximum, mean, pad, requantised
 
-HOST_FIRST = ("QUANTIZE", "RESHAPE")
+RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
+BYTES = ("int8", "uint8")
+"""Types of activations of matrix products; other operators take the first one only."""
+SCORES = "int64"
+"""Type of the sums that a last layer may give (`AddBias`)."""
+HOST_FIRST = ("QUANTIZE", *RESHAPES)
 """Operators that the host does in front of the first layer: it touches every input anyway."""
 
 
@@ -64,6 +69,11 @@ def lower(network: Network, plan: Plan, config: EngineConfig) -> Lowered:
         An operator between layers of the array cannot run on the engine; the message names it.
     """
     steps, start = network.steps, 0
+    if network.more_inputs or network.more_outputs or network.states:
+        raise UserError(
+            f"the network must have one input, one output and no state to run on the engine, not "
+            f"{len(network.inputs)}, {len(network.outputs)} and {len(network.states)}; cut the model"
+        )
     while start < len(steps) and steps[start].kind in HOST_FIRST:
         start += 1
     while True:
@@ -149,6 +159,15 @@ class _Lowering:
         )
 
     def _step(self, step: Step) -> None:
+        tensors = [step.result, *(self._tensor(index) for index in step.inputs)]
+        types = BYTES if isinstance(step.operation, Linear) or step.kind in RESHAPES else ("int8",)
+        for tensor in tensors:
+            if tensor.shape[:1] != (1,):
+                raise EngineCannotError(f"its tensor {tensor.name!r} has no batch of 1 in front but {tensor.shape}")
+            if tensor.dtype not in (*types, SCORES) or (tensor.dtype == SCORES and tensor is not step.result):
+                raise EngineCannotError(f"its tensor {tensor.name!r} is of {tensor.dtype}")
+        if step.more_outputs:
+            raise EngineCannotError("it has several outputs")
         for index in step.inputs:
             if index in self.network.constants:
                 raise EngineCannotError("it reads a constant as data")
@@ -159,7 +178,7 @@ class _Lowering:
                 self.inputs.append(index)
         if isinstance(step.operation, Linear):
             self._linear(step, step.operation)
-        elif step.kind == "RESHAPE":
+        elif step.kind in RESHAPES:
             self._reshape(step)
         elif self.network.graph is None or step.node is None:
             raise EngineCannotError("its attributes are not known")
@@ -173,7 +192,14 @@ class _Lowering:
     def _tensor(self, index: int) -> Tensor:
         if index == self.network.input_index:
             return self.network.input
-        return next(step.result for step in self.network.steps if step.output == index)
+        if index in self.network.constants and self.network.graph is not None:
+            return self.network.graph.tensors[index]
+        found = (t for step in self.network.steps for i, t in self._written(step) if i == index)
+        return next(found)
+
+    @staticmethod
+    def _written(step: Step) -> list[tuple[int, Tensor]]:
+        return list(zip(step.outputs, (step.result, *step.more_results), strict=True))
 
     def _linear(self, step: Step, linear: Linear) -> None:
         source = step.inputs[0]
@@ -264,6 +290,9 @@ class _Lowering:
         axis = node.options["axis"] % rank
         images = [self.images[i] for i in step.inputs]
         wanted = image_of(step.result.shape)
+        for tensor in (self._tensor(i) for i in step.inputs):
+            if tensor.scale[0] != step.result.scale[0] or tensor.z != step.result.z:
+                raise EngineCannotError("it joins tensors of several scales")
         by_channel = joined(images, wanted, axis, rank)
         taken = {part for parts in self.joins.values() for part in parts}
         parts: list[int] = []

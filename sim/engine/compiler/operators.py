@@ -41,6 +41,8 @@ def linear_layer(
     requantize = linear.requantize
     if isinstance(requantize, AddBias):
         raise EngineCannotError("its sums are the scores, which the host computes")
+    if linear.weight_zero:
+        raise EngineCannotError(f"its weights have the zero point {linear.weight_zero}")
     weights, bias = plan_of(linear, plan)
     if not INT32.min <= bias.min() <= bias.max() <= INT32.max:
         raise UserError(
