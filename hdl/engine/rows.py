@@ -12,9 +12,6 @@ from sysmt.hdl.params.program import Operation
 
 from .ports import LayerLayout
 
-ADDRESS_WIDTH = 24
-"""Bits of word addresses in a descriptor; an address grows in steps that are smaller than what lies above a memory."""
-
 
 class RowLoop(wiring.Component):
     """Where the current row stands in the loops of a layer: groups, tiles of pixels, tiles of channels, pixels.
@@ -119,10 +116,13 @@ class RowAddresses(wiring.Component):
         m = Module()
         m.submodules.loop = loop = RowLoop(self._config)
         base, granule, words = (self.layer[f"{self._tensor}_{name}"] for name in ("base", "granule", "words"))
+        # Wide enough for one step beyond the memory, which is reported before any further one.
+        depth = self._config.activation_words
+        width = max(depth.bit_length(), len(words)) + 1
         # The first tile's word of the current pixel, and of the first pixel of the tile.
-        pixel, first = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
-        tile, group = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
-        word = Signal(ADDRESS_WIDTH + 1)
+        pixel, first = Signal(width), Signal(width)
+        tile, group = (Signal(max((depth * self._config.granules).bit_length(), len(granule)) + 1) for _ in range(2))
+        word = Signal(max(width, len(tile)) + 1)
         m.d.comb += [
             loop.layer.eq(self.layer),
             loop.start.eq(self.start),
@@ -132,7 +132,7 @@ class RowAddresses(wiring.Component):
             word.eq(pixel + (tile >> len(self.part))),
             self.address.eq(word),
             self.part.eq(tile[: len(self.part)]),
-            self.outside.eq(word >= self._config.activation_words),
+            self.outside.eq((word >= depth) | base[width:].any()),
         ]
         following = pixel + words
         with m.If(self.advance):
