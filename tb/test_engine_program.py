@@ -157,7 +157,7 @@ def test_no_program_is_refused(tmp_path):
         ({"weight_words": 4}, r"weights take \d+ bytes, the engine has 32"),
         ({"scatter_words": 4}, r"scatter take \d+ bytes, the engine has 16"),
         ({"parameter_words": 2}, r"parameters take \d+ bytes, the engine has 36"),
-        ({"x_depth": 4}, r"must take at most x_depth = 4 steps of the operand buffer, not 27"),
+        ({"x_depth": 4}, r"must take at most x_depth = 4 words of the operand buffer, not 14"),
         ({"layers": 2}, r"^layers must be at least 6, as many as the network has, not 2"),
     ],
 )

@@ -33,8 +33,8 @@ def words_of(layers: list[dict[str, int]]) -> list[int]:
     return np.frombuffer(packed, "<u4").tolist()
 
 
-def expected(layer: dict[str, int], config: EngineConfig) -> Iterator[tuple[dict, int, int, int]]:
-    """Per step of the layer: the tile it belongs to, step of the operand buffer, half and weight address."""
+def expected(layer: dict[str, int], config: EngineConfig) -> Iterator[tuple[dict, tuple[int, int, int, int], int]]:
+    """Per step of the layer: the tile it belongs to, what is read from the operand buffer, and the weight address."""
     fills = 0
     for g in range(layer["groups"]):
         last_group = g == layer["groups"] - 1
@@ -44,10 +44,14 @@ def expected(layer: dict[str, int], config: EngineConfig) -> Iterator[tuple[dict
                 rows = layer["last_rows"] if m == layer["m_tiles"] - 1 else config.array.rows
                 cols = layer["last_cols"] if last_group and n == tiles - 1 else config.array.cols
                 tile = {"steps": layer["steps"], "threads": layer["threads"], "rows": rows, "cols": cols}
-                base = layer["w_base"] + (g * layer["n_tiles"] * layer["grouped"] + n) * layer["steps"]
+                ratio = config.array.pe.threads >> layer["threads"]
+                words = -(-layer["steps"] // ratio)
+                base = layer["w_base"] + (g * layer["n_tiles"] * layer["grouped"] + n) * words
                 for step in range(layer["steps"]):
+                    word, part = divmod(step, ratio)
                     frees = n == tiles - 1 and step == layer["steps"] - 1
-                    yield tile, n * layer["x_stride"] + step, fills % 2, base + step, frees
+                    x = n * layer["x_stride"] + word, fills % 2, int(frees), part << layer["threads"]
+                    yield tile, x, base + word
             fills += 1
 
 
@@ -81,7 +85,7 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
             if tile_ok:
                 tiles.append({name: tile[name] for name in ("steps", "threads", "rows", "cols")})
             if x_ok:
-                steps.append((x.step, x.half, x.frees))
+                steps.append((x.step, x.half, x.frees, x.thread))
                 freed += x.frees
             if w_ok:
                 weights.append(w)
@@ -98,13 +102,14 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
         {"m_tiles": 1, "n_tiles": 1, "last_n_tiles": 1, "steps": 1, "last_rows": 4},
         {"steps": 3, "grouped": 1, "groups": 3, "x_stride": 7, "last_n_tiles": 1},
         {"groups": 2, "n_tiles": 3, "last_n_tiles": 3, "w_base": 11},
+        {"threads": 0, "grouped": 1, "groups": 2, "x_stride": 4},
     ],
 )
 def test_issuer_runs_the_loops_of_the_program(changes):
     config, layer = small(), LAYER | changes
     steps, tiles, failed = issue(layer, config, seed=len(changes))
     wanted = list(expected(layer, config))
-    assert steps == [((x, half, int(frees)), w) for _, x, half, w, frees in wanted]
+    assert steps == [(x, w) for _, x, w in wanted]
     assert tiles == [tile for i, (tile, *_) in enumerate(wanted) if i % layer["steps"] == 0]
     assert not failed
 
@@ -207,6 +212,7 @@ def test_second_half_displaces_inputs_and_outputs():
             for name in ("last_n_tiles", "last_rows", "last_cols", "steps", "out_width", "in_height", "in_width")
         ),
         *({"threads": 2}, {"operation": 3}, {"last_rows": 5}, {"last_cols": 5}, {"last_n_tiles": 3}, {"steps": 33}),
+        {"threads": 0, "steps": 65},
         {"operation": 2, "n_tiles": 2, "last_n_tiles": 1},
     ],
 )

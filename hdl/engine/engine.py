@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory as BlockRAM
 from amaranth.lib.memory import ReadPort
@@ -15,6 +15,7 @@ from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import UNINITIALISED, shared
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.pe import W_WIDTH
 from sysmt.hdl.params.program import EngineError, Memory, Operation
 
 from .filler import Filler
@@ -22,6 +23,7 @@ from .layers import LayerSequencer
 from .memory import ActivationMemory
 from .ports import HostWord, XAddress
 from .post import Post
+from .threads import from_thread
 from .tiles import TileIssuer
 
 
@@ -165,11 +167,22 @@ class Engine(wiring.Component):
         connect(m, tiles.o_w, w_addresses.i)
         connect(m, w_addresses.o, w.i)
         for operands, port in ((filler.o_x, array.i_x), (w.o, array.i_w)):
-            m.d.comb += [
-                port.valid.eq(operands.valid),
-                port.payload.eq(operands.payload),
-                operands.ready.eq(port.ready),
+            m.d.comb += [port.valid.eq(operands.valid), operands.ready.eq(port.ready)]
+        m.d.comb += array.i_x.payload.eq(filler.o_x.payload)
+        # Both streams are in step with each other.
+        pe, weights = config.array.pe, w.o.payload
+        if pe.threads > 1:
+            lanes = [
+                Cat(weights.word_select(column * pe.pairs + pair, W_WIDTH) for column in range(config.array.w_lanes))
+                for pair in range(pe.pairs)
             ]
+            lanes = from_thread(m, lanes, filler.o_thread, pe.pairs_per_thread)
+            weights = Cat(
+                lanes[pair].word_select(column, W_WIDTH)
+                for column in range(config.array.w_lanes)
+                for pair in range(pe.pairs)
+            )
+        m.d.comb += array.i_w.payload.eq(weights)
         m.d.comb += [
             w.write.eq(self._writes(Memory.WEIGHTS)),
             w.address.eq(self.i_write.payload.address),

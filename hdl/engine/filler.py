@@ -43,6 +43,8 @@ class Filler(wiring.Component):
     filled : Out(1)
         High for one cycle: from the next one on a half of the operand buffer is complete, 0 first, then in turn.
     i_x : In(stream of XAddress)
+    o_thread : Out(range(threads))
+        With more than one thread: `thread` of the address of `o_x`.
     o_x : Out(stream of x_step)
         The operands of the array. A half is filled again after an address that frees it.
     o_pool : Out(stream of SumRow)
@@ -85,6 +87,7 @@ class Filler(wiring.Component):
                 "filled": Out(1),
                 "i_x": In(stream.Signature(XAddress(config))),
                 "o_x": Out(stream.Signature(x_step(config.array))),
+                **({"o_thread": Out(range(config.array.pe.threads))} if config.array.pe.threads > 1 else {}),
                 "o_pool": Out(stream.Signature(SumRow(config))),
                 "done": Out(1),
                 "error": Out(1),
@@ -139,6 +142,8 @@ class Filler(wiring.Component):
             self.o_pool.payload.eq(pool.o.payload),
             pool.o.ready.eq(self.o_pool.ready),
         ]
+        if config.array.pe.threads > 1:
+            m.d.comb += self.o_thread.eq(x.thread)
         with m.If(transposer.error | x.conflict):
             m.d.sync += damaged.eq(1)
         with m.If(start):

@@ -176,7 +176,7 @@ class LayerSequencer(wiring.Component):
         with m.Switch(layer.threads):
             for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
                 with m.Case(i):
-                    limit = min(config.x_depth, pe.k_max // (threads * pe.pairs_per_thread))
+                    limit = min(config.x_depth * pe.threads // threads, pe.k_max // (threads * pe.pairs_per_thread))
                     m.d.comb += short.eq((layer.steps != 0) & (layer.steps <= limit))
         pooling_tiles = layer.n_tiles <= config.granules
         legal = Signal()

@@ -35,13 +35,20 @@ class XAddress(data.StructLayout):
     Members
     -------
     step : unsigned
+        The word of operands.
     half : unsigned(1)
     frees : unsigned(1)
         The half may be filled again once this has been read.
+    thread : unsigned
+        Absent with one thread. The operands of this thread and those behind it are those of the threads from 0 on: on
+        fewer threads, a word holds several steps.
     """
 
     def __init__(self, config: EngineConfig):
-        super().__init__({"step": config.step_bits, "half": 1, "frees": 1})
+        threads = config.array.pe.threads
+        super().__init__(
+            {"step": config.step_bits, "half": 1, "frees": 1} | ({"thread": range(threads)} if threads > 1 else {})
+        )
 
 
 class HostWord(data.StructLayout):

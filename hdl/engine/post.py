@@ -143,9 +143,7 @@ class Post(wiring.Component):
         `PARAMETER_LATENCY` cycles before, and whether rows that are no pixels are still to come.
         """
         config, layer = self._config, self.layer
-        # A shorter queue would take a row every other cycle.
-        depth = max(config.array.rows, 4)
-        m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=depth)
+        m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=config.row_queue)
         row = SumRow(config)(rows.r_data)
         m.submodules.loop = loop = RowLoop(config)
         goes, last, skips = Signal(), Signal(), Signal()

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import TileDescriptor
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.program import DESCRIPTOR, Operation
 
 from .ports import LayerLayout, XAddress
@@ -72,7 +73,7 @@ class TileIssuer(wiring.Component):
         step, x, x_tile = Signal(width["steps"]), Signal(width["steps"] + 1), Signal(width["steps"] + 1)
         # One bit more than an address has shows that it went beyond.
         w, w_group = Signal(width["w_base"] + 1), Signal(width["w_base"] + 1)
-        half = Signal()
+        half, thread, word_ends = Signal(), Signal(range(max(config.array.pe.threads, 2))), Signal()
         last_group, last_m, last_n, last_step = (Signal(name=f"last_{n}") for n in ("group", "m", "n", "step"))
         m.d.comb += [
             last_group.eq(group == layer.groups - 1),
@@ -80,6 +81,7 @@ class TileIssuer(wiring.Component):
             last_n.eq(tile_n == Mux(last_group, layer.last_n_tiles, layer.n_tiles) - 1),
             last_step.eq(step == layer.steps - 1),
         ]
+        self._threads(m, thread, word_ends)
         tile = self.o_tile
         may, moves, ends_tile, ends_m = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
@@ -103,7 +105,11 @@ class TileIssuer(wiring.Component):
         with m.If(self.filled != ends_m):
             m.d.sync += available.eq(Mux(self.filled, available + 1, available - 1))
         with m.If(moves):
-            m.d.sync += [step.eq(step + 1), x.eq(x + 1), w.eq(w + 1)]
+            m.d.sync += step.eq(step + 1)
+            with m.If(word_ends | last_step):
+                m.d.sync += [x.eq(x + 1), w.eq(w + 1), thread.eq(0)]
+            with m.Else():
+                m.d.sync += thread.eq(thread + (1 << layer.threads))
             with m.If((x >= config.x_depth) | (w >= config.weight_words)):
                 m.d.sync += self.error.eq(1)
         with m.If(ends_tile):
@@ -131,6 +137,18 @@ class TileIssuer(wiring.Component):
                 self.error.eq(0),
                 w.eq(layer.w_base),
                 w_group.eq(layer.w_base),
-                *(counter.eq(0) for counter in (group, tile_m, tile_n, step, x, x_tile)),
+                *(counter.eq(0) for counter in (group, tile_m, tile_n, step, x, x_tile, thread)),
             ]
         return m
+
+    def _threads(self, m: Module, thread: Signal, word_ends: Signal) -> None:
+        """On fewer threads than there are, a word of operands holds those of several steps."""
+        threads = self.config.array.pe.threads
+        if threads == 1:
+            m.d.comb += word_ends.eq(1)
+            return
+        m.d.comb += self.o_x.payload.thread.eq(thread)
+        with m.Switch(self.layer.threads):
+            for i, running in enumerate(t for t in THREADS if t <= threads):
+                with m.Case(i):
+                    m.d.comb += word_ends.eq(thread == threads - running)

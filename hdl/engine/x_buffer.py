@@ -13,6 +13,7 @@ from sysmt.hdl.params.engine import EngineConfig
 
 from .memory import UNCHECKED
 from .ports import XAddress
+from .threads import from_thread
 
 
 class XColumns(data.StructLayout):
@@ -47,6 +48,8 @@ class XBuffer(wiring.Component):
     i : In(stream of XAddress)
     o : Out(stream of x_step)
         In the order of their addresses.
+    thread : Out(range(threads))
+        Of the address of `o`; with more than one thread.
     freed : Out(1)
         High for one cycle: an address that frees its half was taken.
 
@@ -67,6 +70,7 @@ class XBuffer(wiring.Component):
                 "o": Out(stream.Signature(x_step(config.array))),
                 "freed": Out(1),
             }
+            | ({"thread": Out(range(config.array.pe.threads))} if config.array.pe.threads > 1 else {})
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -93,8 +97,8 @@ class XBuffer(wiring.Component):
         for e, column in enumerate(write.columns):
             m.d.sync += [places[e].eq(column.step[bits:]), values[e].eq(column.column)]
         conflicts = []
-        for pair in range(pairs):
-            found = Signal(8 * rows, name=f"found_{pair}")
+        words = [Signal(8 * rows, name=f"found_{pair}") for pair in range(pairs)]
+        for pair, found in enumerate(words):
             for s in range(fill):
                 m.submodules[f"bank_{pair}_{s}"] = memory = Memory(
                     shape=8 * rows, depth=2 * config.x_depth // fill, init=[], attrs=UNCHECKED
@@ -119,8 +123,22 @@ class XBuffer(wiring.Component):
                 conflicts.append((hits & (hits - 1)[:fill]).any())
                 with m.If(bank == s):
                     m.d.comb += found.eq(read.data)
-            with m.If(takes):
+        chosen = self._from_thread(m, words, takes)
+        with m.If(takes):
+            for pair, word in enumerate(chosen):
                 for row in range(rows):
-                    m.d.sync += o.payload[row][pair].eq(found.word_select(row, 8))
+                    m.d.sync += o.payload[row][pair].eq(word.word_select(row, 8))
         m.d.comb += self.conflict.eq(Cat(conflicts).any())
         return m
+
+    def _from_thread(self, m: Module, words: list[Signal], takes: Signal) -> list[Signal]:
+        """The operands of every pair, from the address's thread on."""
+        pe = self.config.array.pe
+        if pe.threads == 1:
+            return words
+        thread = Signal(range(pe.threads))
+        with m.If(self.i.ready):
+            m.d.sync += thread.eq(self.i.payload.thread)
+        with m.If(takes):
+            m.d.sync += self.thread.eq(thread)
+        return from_thread(m, words, thread, pe.pairs_per_thread)

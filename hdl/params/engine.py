@@ -119,6 +119,11 @@ class EngineConfig(Config):
         return self.array.cols // self.lanes
 
     @property
+    def row_queue(self) -> int:
+        """Rows of sums that wait for the requantisers: a tile's. A queue of fewer than 4 would not take one a cycle."""
+        return max(self.array.rows, 4)
+
+    @property
     def add_beats(self) -> int:
         """Cycles that a row takes in a layer that adds a residual."""
         return self.array.cols // self.add_lanes

@@ -11,10 +11,14 @@ channels, the engine does::
                       outside the image; every channel of it is a column of the im2col matrix, and the scatter table
                       says which operand pair and step it becomes
             for n in n_tiles:                                       (of the last group: last_n_tiles)
-                tile of `steps` steps: operands from step n * x_stride of the buffer,
-                                       weights from w_base + (g * n_tiles + n if grouped else n) * steps
+                tile of `steps` steps in `words` words of operands: activations from n * x_stride in the buffer,
+                                       weights from w_base + (g * n_tiles + n if grouped else n) * words
                 rows of sums -> requantise (parameters of tile g * n_tiles + n) -> clamp -> [+ residual -> clamp]
                 -> output pixel, channels of tile g * n_tiles + n
+
+A word of operands has the pairs of all threads of the array. On fewer threads it holds several steps: with R times as
+many threads as run, words = ceil(steps / R), and step s is in word s / R, its threads behind those of the s mod R steps
+before it.
 
 A matrix product has a tile of `array.rows` pixels, a pooling one of one pixel, which takes one word after the other
 and sums it up, or keeps the largest values, instead of filling: its rows of sums go the same way.
@@ -115,7 +119,7 @@ DESCRIPTOR = PackedRecord(
     Field("last_n_tiles", 16, "The same of the last group."),
     Field("last_cols", 16, "Channels in the very last tile."),
     Field("steps", 16, "Steps of each tile."),
-    Field("x_stride", 16, "Steps of the operand buffer from one tile of channels to the next; 0: all read the same."),
+    Field("x_stride", 16, "Words of the operand buffer from one tile of channels to the next; 0: all read the same."),
     Field("w_base", 24, "First word of the weights."),
     Field("w_gap", 8, "Zero.", reserved=True),
     Field("scatter_base", 16, "First word of the scatter table (`sysmt.hdl.params.scatter`); every fill begins there."),

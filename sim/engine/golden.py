@@ -116,6 +116,7 @@ class GoldenEngine:
         config, array = self.program.config, self.program.config.array
         batch, pixels = columns.shape[:2]
         steps, threads, cols = layer["steps"], 1 << layer["threads"], array.cols
+        words = -(-steps * threads * array.pe.pairs_per_thread // array.pe.pairs)
         places = golden_of(array.pe).k_order(threads * array.pe.pairs_per_thread * steps, array.pe, threads)
         length = int(places.max()) + 1
         sums = np.zeros((batch, pixels, tiles * cols), np.int64)
@@ -127,10 +128,10 @@ class GoldenEngine:
             together = tiles if layer["x_stride"] == 0 else 1
             for n in range(0, tiles, together):
                 first = n * layer["x_stride"]
-                if first + steps > config.x_depth:
+                if first + words > config.x_depth:
                     raise OutOfRangeError("read inside the operand buffer")
                 x = np.zeros((len(part), length), np.uint8)
-                x[:, places] = buffer[:, : len(places), first : first + steps]
+                x[:, places] = unpacked(buffer[:, :, first : first + words], len(places), steps)
                 w = np.concatenate([self._weights(layer, group, n + i, places) for i in range(together)], axis=1)
                 if self.exact:
                     product = x.astype(np.float64) @ w.astype(np.float64)  # below 2**53: exact
@@ -157,13 +158,14 @@ class GoldenEngine:
     def _weights(self, layer: dict[str, int], group: int, n: int, places: np.ndarray) -> np.ndarray:
         """The weights of a tile: int8 [K, cols]."""
         array, steps = self.program.config.array, layer["steps"]
-        base = layer["w_base"] + (group * layer["n_tiles"] + n if layer["grouped"] else n) * steps
-        words = self.program.images[Memory.WEIGHTS][base : base + steps]
-        if len(words) != steps:
+        count = -(-steps * len(places) // array.pe.pairs)
+        base = layer["w_base"] + (group * layer["n_tiles"] + n if layer["grouped"] else n) * count
+        words = self.program.images[Memory.WEIGHTS][base : base + count]
+        if len(words) != count:
             raise OutOfRangeError("have its weights inside the memory")
-        by_pair = words.view(np.int8).reshape(steps, array.w_lanes, array.pe.pairs)[:, : array.cols, : len(places)]
+        by_pair = words.view(np.int8).reshape(count, array.w_lanes, array.pe.pairs)[:, : array.cols]
         w = np.zeros((int(places.max()) + 1, array.cols), np.int8)
-        w[places] = by_pair.transpose(2, 0, 1)
+        w[places] = unpacked(by_pair.transpose(1, 2, 0), len(places), steps).transpose(1, 2, 0)
         return w
 
     def _pooled(self, layer: dict[str, int], columns: np.ndarray, tiles: int) -> np.ndarray:
@@ -200,3 +202,10 @@ class GoldenEngine:
             values[:, :, (tiles - 1) * cols + layer["last_cols"] :] = 0
         places = granules(layer["out_base"], layer["out_words"], layer["out_granule"])
         parts[:, places] = values.reshape(len(memory), sums.shape[1], tiles, cols)
+
+
+def unpacked(words: np.ndarray, running: int, steps: int) -> np.ndarray:
+    """Operands [n, pairs, words] as the `running` pairs that run take them: [n, running, steps]."""
+    n, pairs, count = words.shape
+    by_step = words.reshape(n, pairs // running, running, count).transpose(0, 2, 3, 1)
+    return by_step.reshape(n, running, -1)[:, :, :steps]

@@ -51,7 +51,7 @@ def check_descriptor(layer: dict[str, int], config: EngineConfig) -> None:
         threads = [t for t in THREADS if t <= pe.threads]
         _check("threads", layer["threads"], 0, len(threads) - 1)
         operands = threads[layer["threads"]] * pe.pairs_per_thread
-        _check("steps", layer["steps"], 1, min(config.x_depth, pe.k_max // operands))
+        _check("steps", layer["steps"], 1, min(config.x_depth * pe.pairs // operands, pe.k_max // operands))
         _check("scatter_words", layer["scatter_words"], 1, config.scatter_words)
     else:
         _check("n_tiles", layer["n_tiles"], 1, config.granules)

@@ -63,7 +63,7 @@ class PostTiming:
         tiles = (layer["groups"] - 1) * layer["n_tiles"] + layer["last_n_tiles"]
         self.unwritten = pixels * tiles
         self.residual = ResidualTiming(config.residual_ahead, self.unwritten if self.add else 0)
-        self.depth = max(self.rows, 4) - 1
+        self.depth = config.row_queue - 1
         self.inner, self.head = 0, False
         self.delivered = 0
         self.row = self.n = self.m = self.group = 1

@@ -102,10 +102,10 @@ class Words:
         assert layer.product is not None
         config = self.config
         laid = operands(layer, layer.product, inputs, config)
-        needed = laid.steps + (n_tiles - 1) * laid.x_stride
+        needed = laid.words + (n_tiles - 1) * laid.x_stride
         if needed > config.x_depth:
             raise UserError(
-                f"layer {layer.name!r} must take at most x_depth = {config.x_depth} steps of the operand buffer, not "
+                f"layer {layer.name!r} must take at most x_depth = {config.x_depth} words of the operand buffer, not "
                 f"{needed}; deepen it or use more threads"
             )
         table = scatter_table(laid, layer.geometry.taps, words, config)

@@ -15,7 +15,7 @@ from sysmt.sim.nn.depthwise import ChannelGroup
 from sysmt.sim.nn.permutation import PADDING_SLOT
 
 Slot = tuple[int, int]
-"""Operand pair and step."""
+"""Operand pair and word of the operand buffer."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -26,16 +26,19 @@ class Operands:
     ----------
     threads, steps, x_stride : int
         As in the descriptor; `threads` as a number.
+    words : int
+        Words of operands of one tile.
     slots : dict of (tap, byte of the group's words) to list of Slot
         Where each column of the im2col matrix goes.
     empty : list of Slot
         Slots of running threads without an operand, where the policy needs zeros in them.
-    weights : int8 [groups * tiles, steps, bytes of a word]
+    weights : int8 [groups * tiles, words, bytes of a word]
         In the order that they lie in memory.
     """
 
     threads: int
     steps: int
+    words: int
     x_stride: int
     slots: dict[tuple[int, int], list[Slot]]
     empty: list[Slot]
@@ -58,8 +61,10 @@ def operands(layer: EngineLayer, product: Product, positions: np.ndarray, config
 
 
 def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: EngineConfig) -> Operands:
-    array, channels = config.array, layer.channels
-    w, permutation = product.weights, product.permutation
+    array = config.array
+    w, permutation, columns = product.weights, product.permutation, product.columns
+    if columns is None:
+        columns = np.stack(np.divmod(np.arange(len(w)), layer.channels), axis=1)
     if permutation is None:
         permutation = np.arange(len(w))
     permuted = w.take(permutation, axis=0, mode="wrap")
@@ -68,24 +73,27 @@ def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: 
     slots: dict[tuple[int, int], list[Slot]] = {}
     empty = []
     for pair, step in np.ndindex(*order.shape):
+        place = packed_slot(pair, step, len(order), array.pe.pairs)
         slot = int(order[pair, step])
         operand = int(permutation[slot]) if slot < len(permutation) else PADDING_SLOT
         if operand == PADDING_SLOT:
-            empty.append((pair, step))
+            empty.append(place)
             continue
-        tap, channel = divmod(operand, channels)
-        slots.setdefault((tap, int(positions[channel])), []).append((pair, step))
+        tap, channel = columns[operand]
+        slots.setdefault((int(tap), int(positions[channel])), []).append(place)
     tiles = [
         w_steps(permuted, Tile(0, n, array.rows, min(array.cols, product.outputs - n)), array, product.threads)
         for n in range(0, product.outputs, array.cols)
     ]
+    weights = packed(np.stack(tiles), len(order))
     return Operands(
         threads=product.threads,
         steps=order.shape[1],
+        words=weights.shape[1],
         x_stride=0,
         slots=slots,
         empty=[] if _finds_zeros(config) else empty,
-        weights=np.stack(tiles).reshape(len(tiles), order.shape[1], config.weight_bytes),
+        weights=weights.reshape(*weights.shape[:2], config.weight_bytes),
     )
 
 
@@ -111,10 +119,12 @@ def _depthwise(layer: EngineLayer, product: Product, positions: np.ndarray, conf
     order = golden_of(array.pe).k_order(group.k, array.pe, group.threads)
     slots: dict[tuple[int, int], list[Slot]] = {}
     empty = []
+    words = -(-order.shape[1] * len(order) // array.pe.pairs)
     for pair, step in np.ndindex(*order.shape):
         channel, tap = divmod(int(order[pair, step]), taps)
+        to, word = packed_slot(pair, step, len(order), array.pe.pairs)
         for n, inside in enumerate(by_tile):
-            slot = pair, n * order.shape[1] + step
+            slot = to, n * words + word
             if channel < len(inside):
                 slots.setdefault((tap, inside[channel]), []).append(slot)
             else:
@@ -131,14 +141,32 @@ def _depthwise(layer: EngineLayer, product: Product, positions: np.ndarray, conf
                 first = by_tile[n].index(byte) * taps
                 matrix[first : first + taps, column] = product.weights[:, channel * filters + filter_]
         weights.append(w_steps(matrix, Tile(0, 0, array.rows, array.cols), array, group.threads))
+    laid = packed(np.stack(weights), len(order))
     return Operands(
         threads=group.threads,
         steps=order.shape[1],
-        x_stride=order.shape[1],
+        words=words,
+        x_stride=words,
         slots=slots,
         empty=[] if _finds_zeros(config) else empty,
-        weights=np.stack(weights).reshape(tiles, order.shape[1], config.weight_bytes),
+        weights=laid.reshape(tiles, words, config.weight_bytes),
     )
+
+
+def packed_slot(pair: int, step: int, running: int, pairs: int) -> Slot:
+    """Where the operand of a pair and step lies when `running` of an array's `pairs` run (`hdl/params/program.py`)."""
+    word, part = divmod(step, pairs // running)
+    return part * running + pair, word
+
+
+def packed(weights: np.ndarray, running: int) -> np.ndarray:
+    """Weights [tiles, steps, lanes, pairs] of `running` pairs, several steps in a word: [tiles, words, ...]."""
+    tiles, steps, lanes, pairs = weights.shape
+    ratio = pairs // running
+    words = -(-steps // ratio)
+    full = np.zeros((tiles, words * ratio, lanes, running), weights.dtype)
+    full[:, :steps] = weights[..., :running]
+    return full.reshape(tiles, words, ratio, lanes, running).swapaxes(2, 3).reshape(tiles, words, lanes, pairs)
 
 
 def _finds_zeros(config: EngineConfig) -> bool:
