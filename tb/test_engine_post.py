@@ -207,11 +207,6 @@ def seeded_layers() -> list[PostLayer]:
 @pytest.mark.parametrize(
     ("module", "component", "right", "wrong"),
     [
-        ("rows", "RowLoop", "Mux(last_pixels, layer.last_rows, self._rows)", "self._rows"),
-        ("rows", "RowLoop", "Mux(last_group, layer.last_n_tiles, layer.n_tiles)", "layer.n_tiles"),
-        ("rows", "RowLoop", "self.last_channels.eq(last_tile & last_group)", "self.last_channels.eq(last_tile)"),
-        ("rows", "RowAddresses", "[pixel.eq(following), first.eq(following), tile.eq(group)]", "[pixel.eq(following)]"),
-        ("rows", "RowAddresses", "tile.eq(tile + 1), group.eq(tile + 1)", "tile.eq(tile + 1)"),
         ("post", "Post", "[current.eq(group), tile.eq(group)]", "[current.eq(group)]"),
         (
             "post",
