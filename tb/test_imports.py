@@ -21,6 +21,7 @@ ROOMS = (
     "sysmt.hdl.emit",
     "sysmt.hdl.common",
     "sysmt.hdl.bus",
+    "sysmt.hdl.memory",
     "sysmt.hdl.pe",
     "sysmt.hdl.array",
     "sysmt.hdl.nullcache",

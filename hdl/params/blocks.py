@@ -26,6 +26,7 @@ BLOCKS: dict[str, str] = {
     "zero detector": "which words and lines are zero",
     "null cache": "the Address Merger and what decides who leaves",
     "tcam": "ternary entries and their comparators",
+    "memory controller": "what reads and writes external memory",
     "other": "what is in no module that says its block",
 }
 """Name -> what it holds, in the order of reports."""
