@@ -73,7 +73,9 @@ class BoardDefinition:
     @property
     def memory(self) -> SdramConfig | None:
         """The controller of the board's SDRAM at the board's clock; None where there is none."""
-        return self.sdram and SdramConfig(chip=self.sdram, clock_hz=self.clock_hz, capture=CAPTURE)
+        if self.sdram is None:
+            return None
+        return SdramConfig(chip=self.sdram, clock_hz=self.clock_hz, capture=CAPTURE)
 
     def accelerator(self, name: str | None = None, **changes: Any) -> AccelConfig:
         """The accelerator around the array preset `name` on this board; `changes` replace fields of the array."""
