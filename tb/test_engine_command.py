@@ -48,7 +48,9 @@ def test_compile_and_run(folder, capsys):
     assert report["cycles"] == sum(program_cycles(program))
     assert report["milliseconds"] is None
     assert {row["memory"]: row["bytes"] for row in report["memories"]}["weights"] == sum(
-        layer["steps"] * (layer["groups"] * layer["n_tiles"] if layer["grouped"] else layer["n_tiles"]) * 8
+        -(-layer["steps"] // (2 >> layer["threads"]))
+        * (layer["groups"] * layer["n_tiles"] if layer["grouped"] else layer["n_tiles"])
+        * 8
         for layer in program.descriptors
         if layer["operation"] == 0
     )

@@ -6,8 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.sim.engine import compiler
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.compiler.operators import reciprocal
 from sysmt.sim.engine.golden import GoldenEngine
@@ -16,11 +18,12 @@ from sysmt.sim.golden.requantize import multiply
 from sysmt.sim.nn.digits import network as digits
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import Plan, Runner, exact_plan, threaded_plan
+from sysmt.sim.nn.graph import ABSENT, Graph
 from sysmt.sim.nn.model import read_model
-from sysmt.sim.nn.network import Network
+from sysmt.sim.nn.network import Network, build
 from sysmt.sim.nn.operators.reductions import divide
 
-from .engine_networks import random_inputs, random_network, random_plan
+from .engine_networks import Builder, random_inputs, random_network, random_plan
 from .shared import shared
 
 
@@ -94,6 +97,43 @@ def test_resnet8(threads):
     assert program.activation_words * engine.word_bytes <= 4 * 16384
     assert program.after is not None
     assert program.after.name == "SOFTMAX"
+
+
+def test_every_layout_of_the_input(monkeypatch):
+    """Patches of one pixel, as long as the window, as long as the stride, in either direction."""
+    layouts = compiler.inputs_in_patches
+    seen: Counter[tuple[bool, ...]] = Counter()
+    for seed in range(12):
+        network, _ = random_network(seed, layers=1, side=9, channels=4)
+        engine = CONFIGS["4x4x2"]
+        for number in range(9):
+
+            def one(lowered, config, number=number):
+                ways = list(layouts(lowered, config))
+                seen[len(ways) > 4, ways[number % len(ways)][1] is None] += 1
+                yield ways[number % len(ways)]
+
+            monkeypatch.setattr(compiler, "inputs_in_patches", one)
+            assert_equal(network, random_plan(network, engine, seed), engine, random_inputs(network, 2, seed))
+    assert all(seen[many, plain] for many in (False, True) for plain in (False, True))
+
+
+def test_a_smaller_layout_of_the_input_is_taken_where_the_fastest_does_not_fit():
+    model = Builder(1)
+    x = model.tensor((1, 24, 24, 3), 0.03, -5)
+    w = model.constant(model.rng.integers(-90, 91, (8, 3, 3, 3)).astype(np.int8), np.array([0.004]))
+    y = model.tensor((1, 12, 12, 8), 0.1, 3)
+    window = {"padding": "SAME", "stride_h": 2, "stride_w": 2, "dilation_h": 1, "dilation_w": 1}
+    model.node("CONV_2D", [x, w, ABSENT], y, activation="RELU", **window)
+    network = build(Graph(tensors=tuple(model.tensors), nodes=tuple(model.nodes), input=x, output=y))
+    sizes = []
+    for words in (1024, 300):
+        engine = EngineConfig(activation_words=words)
+        program = assert_equal(network, exact_plan(network), engine, random_inputs(network, 2, 3))
+        sizes.append(program.input.place.size)
+    assert sizes == [24 * 12, 12 * 12]  # windows of a row side by side; blocks of two by two pixels
+    with pytest.raises(UserError, match=r"^activations must fit into 3200 bytes .*, not take 4608: 4608 at layer 't2'"):
+        compile_network(network, exact_plan(network), EngineConfig(activation_words=200))
 
 
 def test_digits():

@@ -177,8 +177,9 @@ def run_fused(graph: Graph, values: np.ndarray) -> np.ndarray:
         if isinstance(operation, Linear):
             product = Golden(PEConfig(), counting=False)
             rows = operation.im2col(operands[0])
-            multiply = product.depthwise if operation.depthwise else product.product
-            return operation.finish(multiply(rows, operation.weights, 1).sums)
+            if operation.depthwise:
+                return operation.finish(product.depthwise(rows, operation.weights).sums)
+            return operation.finish(product.product(rows, operation.weights, 1).sums)
         return operation(*operands)
 
     for step in network.steps:

@@ -12,6 +12,7 @@ from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.program import DESCRIPTOR_WORDS, EngineError, Operation
 
 from .ports import LayerLayout
+from .ranges import computable
 
 
 class LayerSequencer(wiring.Component):
@@ -187,6 +188,7 @@ class LayerSequencer(wiring.Component):
                 layer.last_n_tiles <= layer.n_tiles,
                 layer.last_rows <= Mux(matmul, array.rows, 1),
                 layer.last_cols <= array.cols,
+                computable(layer),
             ).all()
         )
         return legal

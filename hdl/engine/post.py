@@ -3,35 +3,30 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from sysmt.hdl.accel.ports import Channel
 from sysmt.hdl.common.delay_line import delay_line
-from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine import PARAMETER_LATENCY, EngineConfig
 
-from .add import AddLane
+from .addition import SIGN, Addition
+from .counter import beat_counter
 from .ports import SUM_WIDTH, LayerLayout, SumRow
 from .requantize import RequantizerLane
 from .residual import ResidualReader
 from .rows import ADDRESS_WIDTH, RowAddresses, RowLoop
 
-SIGN = 0x80
-"""Activations in memory are int8 plus 128: the highest bit inverted."""
 QUEUE = 2
 """Cycles from a row on `i_rows` to its first beat."""
-READ = 2
-"""Cycles from a beat's parameter address to the requantisers' inputs."""
-MEMORY = 5
-"""Cycles from a residual's address to its row, about: what it must be read ahead for nothing to wait."""
 
 
 class Post(wiring.Component):
     """Takes the rows of a layer, requantises `lanes` channels a cycle, and writes every row as part of a word::
 
-        rows -> queue -> RequantizerLane x lanes -> [AddLane x lanes, with the residual's row] -> granule -> memory
+        rows -> queue -> RequantizerLane x lanes -> [AddLane x add_lanes, with the residual's row] -> part of a word
 
     Rows of a tile that are no pixels of the image are dropped; channels that do not exist are written as 0. What lies
     outside the memory is not written.
@@ -66,8 +61,9 @@ class Post(wiring.Component):
 
     Latency
     -------
-    A row takes `config.beats` cycles, residual and all. `Post.latency(config, add)` cycles from a row on `i_rows` to
-    its write, when nothing is ahead of it and its residual is there.
+    A row takes `config.beats` cycles, or `config.add_beats` in a layer that adds; one that is dropped takes one.
+    `Post.latency(config, add)` cycles from a row on `i_rows` to its write, when nothing is ahead of it and its
+    residual is there.
     """
 
     block = "requantizer"
@@ -96,41 +92,42 @@ class Post(wiring.Component):
     @staticmethod
     def latency(config: EngineConfig, add: bool) -> int:
         """Cycles from a row on `i_rows` to its write."""
-        return QUEUE + READ + RequantizerLane.LATENCY + add * AddLane.LATENCY + config.beats
+        scaled = QUEUE + PARAMETER_LATENCY + RequantizerLane.LATENCY
+        return scaled + (Addition.latency(config) + config.add_beats if add else config.beats)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, layer = self._config, self.layer
-        ahead = -(-(READ + RequantizerLane.LATENCY + MEMORY) // config.beats) + 2
-        m.submodules.residual = residual = ResidualReader(config, 1 << (ahead - 1).bit_length())
+        m.submodules.residual = residual = ResidualReader(config, config.residual_ahead)
         connect(m, residual.o_residual, flipped(self.o_residual))
         connect(m, flipped(self.i_residual), residual.i_residual)
         m.d.comb += [residual.layer.eq(layer), residual.start.eq(self.start)]
 
         lanes, enters, waits = self._beats(m, residual)
-        scaled = delay_line(m, enters, 1, "scaled", cycles=READ + RequantizerLane.LATENCY)
-        added = delay_line(m, scaled & layer.add, 1, "added", cycles=AddLane.LATENCY)
-        beat = self._beat_counter(m, "residual_beat", scaled)
-        m.d.comb += residual.next.eq(layer.add & scaled & (beat == config.beats - 1))
-        residuals = residual.row.word_select(beat, 8 * config.lanes) if config.beats > 1 else residual.row
-        results = []
+        scaled = delay_line(m, enters, 1, "scaled", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
+        codes, overflow = [], []
         for i, (total, channel) in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane = RequantizerLane()
-            m.submodules[f"add_{i}"] = add = AddLane()
             m.d.comb += [
                 lane.sum.eq(total),
                 lane.channel.eq(channel),
                 *(getattr(lane, name).eq(layer[name]) for name in ("double", "zero_point", "low", "high")),
-                add.layer.eq(layer),
-                add.main.eq(lane.result),
-                add.residual.eq(residuals.word_select(i, 8) ^ SIGN),
             ]
-            results.append(Mux(layer.add, add.result, lane.result) ^ SIGN)
-            with m.If((scaled & lane.overflow) | (added & add.overflow)):
-                m.d.sync += self.overflow.eq(1)
+            codes.append(lane.result)
+            overflow.append(lane.overflow)
+        m.submodules.addition = addition = Addition(config)
+        m.d.comb += [
+            addition.layer.eq(layer),
+            addition.i_valid.eq(scaled & layer.add),
+            addition.i_codes.eq(Cat(codes)),
+            addition.row.eq(residual.row),
+            residual.next.eq(addition.next),
+        ]
+        with m.If((scaled & Cat(overflow).any()) | addition.overflow):
+            m.d.sync += self.overflow.eq(1)
         with m.If(self.start):
             m.d.sync += self.overflow.eq(0)
-        self._write(m, Cat(result[:8] for result in results), Mux(layer.add, added, scaled), waits)
+        self._write(m, scaled & ~layer.add, Cat(codes), addition, waits)
         with m.If(residual.address_error):
             m.d.sync += self.address_error.eq(1)
         return m
@@ -138,17 +135,16 @@ class Post(wiring.Component):
     def _beats(self, m: Module, residual: ResidualReader) -> tuple[list[tuple[Value, Value]], Value, Value]:
         """Rows as beats of `lanes` channels.
 
-        Returns the sums and channels of a beat as they reach the requantisers, whether one set out `READ` cycles
-        before, and whether rows that are no pixels are still to come.
+        Returns the sums and channels of a beat as they reach the requantisers, whether one set out
+        `PARAMETER_LATENCY` cycles before, and whether rows that are no pixels are still to come.
         """
         config, layer = self._config, self.layer
-        # A shorter queue would take a row every other cycle.
-        depth = max(config.array.rows, 4)
-        m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=depth)
+        m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=config.row_queue)
         row = SumRow(config)(rows.r_data)
         m.submodules.loop = loop = RowLoop(config)
         goes, last, skips = Signal(), Signal(), Signal()
-        beat = self._beat_counter(m, "beat", goes)
+        pause = Signal(range(config.lanes // config.add_lanes + 1))
+        beat = beat_counter(m, "beat", goes, config.beats)
         m.d.comb += [
             rows.w_data.eq(self.i_rows.payload),
             rows.w_en.eq(self.i_rows.valid),
@@ -157,7 +153,7 @@ class Post(wiring.Component):
             loop.layer.eq(layer),
             loop.start.eq(self.start),
             loop.advance.eq(last),
-            goes.eq(rows.r_rdy & ~skips & (residual.available | ~layer.add)),
+            goes.eq(rows.r_rdy & ~skips & (~layer.add | (residual.available & (pause == 0)))),
             last.eq(goes & (beat == config.beats - 1)),
             residual.claim.eq(last & layer.add),
         ]
@@ -165,11 +161,17 @@ class Post(wiring.Component):
             m.d.sync += skips.eq(~row.last)
         with m.Elif(rows.r_rdy & skips):
             m.d.sync += skips.eq(~row.last)
+        # Beats to be added come as slowly as the addition takes them.
+        share = config.lanes // config.add_lanes
+        with m.If(goes):
+            m.d.sync += pause.eq(share - 1)
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
         self._parameters(m, loop, goes, last)
 
         width = config.lanes * SUM_WIDTH
         sums = row.sums.as_value().word_select(beat, width) if config.beats > 1 else row.sums.as_value()
-        sums = delay_line(m, sums, 1, "sums", reset_less=True, cycles=READ)
+        sums = delay_line(m, sums, 1, "sums", reset_less=True, cycles=PARAMETER_LATENCY)
         channels = delay_line(m, self.parameter_word, 1, "channels", reset_less=True)
         size = Shape.cast(Channel).width
         lanes = [(sums.word_select(i, SUM_WIDTH), channels.word_select(i, size)) for i in range(config.lanes)]
@@ -196,20 +198,22 @@ class Post(wiring.Component):
         with m.Elif(goes & (current >= self._config.parameter_words)):
             m.d.sync += self.address_error.eq(1)
 
-    def _write(self, m: Module, results: Value, valid: Value, waits: Value) -> None:
-        """Beats of bytes collected to a row, and written."""
+    def _write(self, m: Module, valid: Value, codes: Value, addition: Addition, waits: Value) -> None:
+        """Codes collected to a row, and written: of the requantisers while `valid`, or of the addition."""
         config, layer = self._config, self.layer
         m.submodules.addresses = addresses = RowAddresses(config, "out")
-        row = results
-        last = valid & (self._beat_counter(m, "write_beat", valid) == config.beats - 1)
-        if config.beats > 1:
-            before = Signal((config.beats - 1) * len(results), reset_less=True)
-            row = Cat(before, results)
-            with m.If(valid):
-                m.d.sync += before.eq(row[len(results) :])
+        row, collected = Signal(8 * config.array.cols), Signal(8 * config.array.cols, reset_less=True)
+        m.d.comb += row.eq(Cat(collected, codes)[-len(row) :])
+        with m.If(addition.o_valid):
+            m.d.comb += row.eq(Cat(collected, addition.o_codes)[-len(row) :])
+        with m.If(valid | addition.o_valid):
+            m.d.sync += collected.eq(row)
+        beat = beat_counter(m, "write_beat", valid, config.beats)
+        add_beat = beat_counter(m, "add_beat", addition.o_valid, config.add_beats)
+        last = (valid & (beat == config.beats - 1)) | (addition.o_valid & (add_beat == config.add_beats - 1))
         count = layer.last_cols[: config.array.cols.bit_length()]
         exists = [~addresses.last_channels | (count > c) for c in range(config.array.cols)]
-        row = Cat(row.word_select(c, 8) & one.replicate(8) for c, one in enumerate(exists))
+        stored = Cat((row.word_select(c, 8) ^ SIGN) & one.replicate(8) for c, one in enumerate(exists))
         ends, ended, late = Signal(), Signal(), Signal()
         m.d.comb += [
             addresses.layer.eq(layer),
@@ -221,18 +225,9 @@ class Post(wiring.Component):
         m.d.sync += [
             self.write.eq(Mux(last & ~addresses.outside, 1 << addresses.part, 0)),
             self.address.eq(addresses.address),
-            self.data.eq(row.replicate(config.granules)),
+            self.data.eq(stored.replicate(config.granules)),
             ended.eq(ends),
             late.eq((ended | late) & waits),
         ]
         with m.If(last & addresses.outside):
             m.d.sync += self.address_error.eq(1)
-
-    def _beat_counter(self, m: Module, name: str, enable: Value) -> Value:
-        """The beat of its row, counted in the cycles in which `enable` is high."""
-        if self._config.beats == 1:
-            return Const(0, 1)
-        beat = Signal(range(self._config.beats), name=name)
-        with m.If(enable):
-            m.d.sync += beat.eq(Mux(beat == self._config.beats - 1, 0, beat + 1))
-        return beat

@@ -39,6 +39,8 @@ class EngineConfig(Config):
         holds `fill` x `array.rows` channels of one pixel.
     lanes : int
         Values requantised in one cycle, a divisor of `array.cols`.
+    add_lanes : int
+        Values that a residual is added to in one cycle, a divisor of `lanes`.
     x_depth : int
         Steps that one half of the operand buffer holds, a power of two.
     activation_words, weight_words, scatter_words, parameter_words : int
@@ -53,6 +55,7 @@ class EngineConfig(Config):
     array: ArrayConfig = field(default_factory=ArrayConfig)
     fill: int = 2
     lanes: int = 4
+    add_lanes: int = 1
     x_depth: int = 1024
     activation_words: int = 4096
     weight_words: int = 8192
@@ -70,6 +73,7 @@ class EngineConfig(Config):
             raise ConfigError("array.fuse = True cannot be driven by the engine: set fuse to False")
         one_of("fill", self.fill, (1, 2, 4))
         in_range("lanes", self.lanes, 1, self.array.cols)
+        in_range("add_lanes", self.add_lanes, 1, self.lanes)
         in_range("x_depth", self.x_depth, 4, 1 << 12)
         if self.x_depth & (self.x_depth - 1):
             raise ConfigError(f"x_depth must be a power of two, not {self.x_depth}")
@@ -81,6 +85,8 @@ class EngineConfig(Config):
         check_link(self.slot, self.slots, self.divisor)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
+        if self.lanes % self.add_lanes:
+            raise ConfigError(f"add_lanes must divide lanes = {self.lanes}, not be {self.add_lanes}")
         if self.frame_data < max(self.host_bytes.values()):
             raise ConfigError(
                 f"slot = {self.slot} leaves {self.frame_data} bytes for data, but a word of the memories takes "
@@ -113,9 +119,19 @@ class EngineConfig(Config):
         return self.array.cols // self.lanes
 
     @property
+    def row_queue(self) -> int:
+        """Rows of sums that wait for the requantisers: a tile's. A queue of fewer than 4 would not take one a cycle."""
+        return max(self.array.rows, 4)
+
+    @property
+    def add_beats(self) -> int:
+        """Cycles that a row takes in a layer that adds a residual."""
+        return self.array.cols // self.add_lanes
+
+    @property
     def residual_ahead(self) -> int:
         """Rows of a residual that are read before they are used: a power of two."""
-        ahead = -(-(PARAMETER_LATENCY + REQUANTIZER_LATENCY + RESIDUAL_LATENCY) // self.beats) + 2
+        ahead = -(-(PARAMETER_LATENCY + REQUANTIZER_LATENCY + RESIDUAL_LATENCY) // self.add_beats) + 2
         return 1 << (ahead - 1).bit_length()
 
     @property

@@ -7,7 +7,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.layer import Layer
 
 from .array import fuse_cycles, matmul_cycles, product_cycles
-from .depthwise import block_diagonal, block_diagonal_cycles
+from .depthwise import depthwise_cycles, depthwise_lowering
 
 
 @dataclass(frozen=True)
@@ -19,14 +19,14 @@ class RtlCycles:
     config : ArrayConfig
     threads : int, optional
         Threads that layers run on; all by default.
-    block_diagonal : bool
-        Depthwise layers run several channels in a product where that is faster (`sysmt.sim.nn.depthwise`); else
-        channel by channel, as FuSeConv's baseline does (DATE 2021).
+    optimise : bool
+        Depthwise layers run as is fastest (`depthwise_lowering`); else channel by channel, as FuSeConv's baseline
+        (DATE 2021).
     """
 
     config: ArrayConfig
     threads: int | None = None
-    block_diagonal: bool = True
+    optimise: bool = False
 
     @property
     def macs_per_cycle(self) -> int:
@@ -50,8 +50,8 @@ class RtlCycles:
         if layer.kind in ("fuse_row", "fuse_col"):
             return self._fuse(layer)
         p = layer.products
-        if layer.per_channel and self.block_diagonal:
-            return block_diagonal_cycles(block_diagonal(p, self.config, self.threads), p.m, self.config)
+        if layer.per_channel and self.optimise:
+            return depthwise_cycles(depthwise_lowering(layer, self.config, self.threads), layer.batch, self.config)
         if steps is not None:
             return product_cycles(p.m, steps, p.n, self.config, count=p.count)
         return matmul_cycles(p.m, p.k, p.n, self.config, self.threads, count=p.count)

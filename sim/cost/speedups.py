@@ -81,7 +81,7 @@ def _total(name: str, variant: str, config: ArrayConfig, method: str) -> int:
 
 def _evaluate(name: str, variant: str, config: ArrayConfig, method: str) -> CycleReport:
     """As in the paper, a depthwise layer is a product per channel."""
-    return evaluate(network(name, variant), config, method=method, block_diagonal=False)
+    return evaluate(network(name, variant), config, method=method, optimise=False)
 
 
 def _stages(report: CycleReport) -> dict[str, int]:

@@ -37,6 +37,7 @@ class WordTiming:
         self.running, self.counted, self.asks = True, False, False
         self.found: Flags = NOTHING
         self.asked: Flags = NOTHING
+        self.writes: Flags | None = None
         self.flags: deque[Flags] = deque()
         self.queue, self.words = Queue(), Queue()
         self.reads = self.valid = False
@@ -68,9 +69,10 @@ class WordTiming:
             self.valid = self._gives
             if self._gives:
                 self.payload = self.flags.popleft()
-        self.queue.tick(self._asked, self._asked, self._gives)
-        if self._asked:
-            self.flags.append(self.asked)
+        self.queue.tick(self._asked, self.writes is not None, self._gives)
+        if self.writes is not None:
+            self.flags.append(self.writes)
+        self.writes = self.asked if self._asked else None
         self.words.tick(self._wins, self.reads, self._takes_word)
         self.reads = self._wins
         if not self.asks or self._asked:

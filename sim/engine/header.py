@@ -189,7 +189,7 @@ def _host_tensor(tensor: HostTensor) -> dict[str, Any]:
         "shape": list(tensor.shape),
         "dtype": tensor.dtype,
         "place": _place(tensor.place),
-        "rows": None if tensor.rows is None else _geometry(tensor.rows),
+        "patches": None if tensor.patches is None else _geometry(tensor.patches),
         "zero": tensor.zero,
     }
 
@@ -200,7 +200,7 @@ def _read_host_tensor(stored: dict[str, Any], config: EngineConfig) -> HostTenso
         shape=tuple(int(n) for n in stored["shape"]),
         dtype=stored["dtype"],
         place=_read_place(stored["place"], config),
-        rows=None if stored["rows"] is None else _read_geometry(stored["rows"]),
+        patches=None if stored["patches"] is None else _read_geometry(stored["patches"]),
         zero=int(stored["zero"]),
     )
     if tensor.dtype not in ("int8", "uint8") or not 0 <= tensor.zero <= 255:

@@ -73,12 +73,15 @@ class Product:
         Threads that the operands are spread over.
     permutation : int64 [slots] or None
         As in `sysmt.sim.nn.forward.LayerPlan`.
+    columns : int64 [K, 2] or None
+        Tap of the window and channel of the source of every operand, where these are not the natural order.
     """
 
     weights: np.ndarray
     depthwise: bool
     threads: int
     permutation: np.ndarray | None = None
+    columns: np.ndarray | None = None
 
     @property
     def outputs(self) -> int:

@@ -63,18 +63,17 @@ class HostTensor:
         For one input, without the batch.
     dtype : "int8" or "uint8"
     place : Place
-    rows : Geometry or None
-        Of an input whose every pixel holds the channels of a whole row of its first layer's window: that window, before
-        it was narrowed. `place` is that of the rows.
+    patches : Geometry or None
+        Of an input whose every pixel holds a patch of the image: how patches lie over it; `place` is theirs.
     zero : int
-        Unsigned byte outside the image, with `rows`.
+        Unsigned byte outside the image, with `patches`.
     """
 
     name: str
     shape: tuple[int, ...]
     dtype: str
     place: Place
-    rows: Geometry | None = None
+    patches: Geometry | None = None
     zero: int = 0
 
     def pack(self, values: np.ndarray, word_bytes: int) -> np.ndarray:
@@ -82,10 +81,10 @@ class HostTensor:
         place, batch = self.place, len(values)
         flat = np.ascontiguousarray(values)
         unsigned = flat.view(np.uint8) ^ np.uint8(128) if self.dtype == "int8" else flat
-        if self.rows is None:
-            pixels = unsigned.reshape(batch, place.pixels, -1)
-        else:
-            pixels = self._windows(unsigned.reshape(batch, *self.rows.size, -1))
+        if self.patches is not None:
+            image = unsigned.reshape(batch, *self.patches.size, -1)
+            unsigned = self.patches.im2col(image, self.zero)
+        pixels = unsigned.reshape(batch, place.pixels, -1)
         words = np.zeros((batch, place.pixels, place.words * word_bytes), np.uint8)
         words[:, :, place.positions] = pixels
         return words.reshape(batch, place.size, word_bytes)
@@ -95,17 +94,3 @@ class HostTensor:
         pixels = self.place.values(words)
         values = (pixels ^ np.uint8(128)).view(np.int8) if self.dtype == "int8" else pixels
         return values.reshape(len(words), *self.shape)
-
-    def _windows(self, image: np.ndarray) -> np.ndarray:
-        """Every row of every window: [B, H, W, C] to [B, H * OW, kernel across * C]."""
-        assert self.rows is not None
-        _, across = self.rows.padding
-        narrow = Geometry(
-            size=(1, self.rows.size[1]),
-            kernel=(1, self.rows.kernel[1]),
-            stride=(1, self.rows.stride[1]),
-            dilation=(1, self.rows.dilation[1]),
-            padding=((0, 0), across),
-        )
-        lines = image.reshape(-1, 1, *image.shape[2:])
-        return narrow.im2col(lines, self.zero).reshape(len(image), self.place.pixels, -1)

@@ -9,7 +9,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import Counters, Product
 
-from .depthwise import check_shared
+from .depthwise_patches import DepthwiseLowering
 
 
 class Engine(Protocol):
@@ -18,8 +18,8 @@ class Engine(Protocol):
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
         """Multiply x uint8 [M, K] by w int8 [K, N] on so many threads."""
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray, threads: int = 1) -> Product:
-        """A depthwise layer, exactly: on several threads, these hold different channels (`.depthwise`).
+    def depthwise(self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None) -> Product:
+        """A depthwise layer, exactly: as the products of a lowering, or channel by channel on one thread.
 
         x uint8 [M, K, C], w int8 [K, N] to sums int32 [M, N]: N is a multiple of C, a channel's filters side by side.
         """
@@ -35,13 +35,12 @@ class Golden:
         """`sysmt.sim.golden.matmul.matmul`."""
         return matmul(x, w, self.pe, threads, self.counting)
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray, threads: int = 1) -> Product:
-        """Plain integers, and every step with two operands counts once, however many channels share it.
+    def depthwise(self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None) -> Product:
+        """Plain integers, and every product with two operands counts once.
 
-        No two threads are ever active in the same column and step (`.depthwise`), so that this is what all lowerings of
-        the layer have in common: sums and counters.
+        No two threads are ever active in the same column and step (`.depthwise`): the sums do not depend on the
+        lowering. The counters do where patches hang over the edge of the output, whose outputs beyond it count too.
         """
-        check_shared(self.pe, 1, threads)
         self.pe.check_k(len(w))
         filters = w.shape[1] // x.shape[2]
         sums = np.zeros((len(x), w.shape[1]), np.int32)
@@ -51,4 +50,8 @@ class Golden:
             sums += under * row.astype(np.int32)
             if self.counting:
                 active += int(np.count_nonzero(under, axis=0) @ (row != 0))
+        if lowering is not None:
+            lowering.blocks.check(self.pe)
+            if self.counting and lowering.overhangs:
+                active = lowering.active(x, w)
         return Product(sums, Counters(active=active, busy=active))

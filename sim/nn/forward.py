@@ -2,14 +2,14 @@
 """Runs a network on a batch of inputs, every layer as its plan says."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.product import Product
 from sysmt.sim.nn.operators.linear import Linear
 
+from .depthwise_patches import DepthwiseLowering
 from .engines import Engine
 from .network import Network, Step
 from .permutation import PADDING_SLOT, permuted
@@ -22,7 +22,6 @@ class LayerPlan:
     Parameters
     ----------
     threads : int
-        Of a depthwise layer those that its channels may be spread over (`.depthwise`).
     permutation : int64 [at least K] or None
         The static order of K: slot p of the reduction takes operand `permutation[p]` (MICRO 2020, section 4.2), or
         zeros where that is `PADDING_SLOT`.
@@ -30,12 +29,16 @@ class LayerPlan:
         Added to the integer biases (recalibration).
     weights : int8 [K, N] or None
         In place of the layer's own, in the natural order of K (adaptation).
+    lowering : DepthwiseLowering or None
+        Of a depthwise layer: the products that it becomes, on the threads said there; None runs it channel by channel
+        on one thread. It changes no result.
     """
 
     threads: int = 1
     permutation: np.ndarray | None = None
     correction: np.ndarray | None = None
     weights: np.ndarray | None = None
+    lowering: DepthwiseLowering | None = None
 
     def slots(self, k: int) -> int:
         """Length of the reduction of K operands, the padding slots included."""
@@ -76,16 +79,6 @@ def threaded(network: Network) -> tuple[bool, ...]:
 def threaded_plan(network: Network, threads: int) -> Plan:
     """Every layer that NB-SMT may take on so many threads, the others on one."""
     return tuple(LayerPlan(threads=threads if may else 1) for may in threaded(network))
-
-
-def spread_depthwise(network: Network, plan: Plan, pe: PEConfig) -> Plan:
-    """The plan with depthwise layers on all threads, where these can hold different channels: their results stay."""
-    if not pe.exact_alone:
-        return plan
-    return tuple(
-        replace(layer, threads=pe.threads) if linear.depthwise else layer
-        for linear, layer in zip(network.linears, plan, strict=True)
-    )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -202,7 +195,7 @@ class Runner:
         plan, w = self.plan[index], self.weights[index]
         rows = linear.im2col(x)
         if linear.depthwise:
-            product = self.engine.depthwise(rows, w, plan.threads)
+            product = self.engine.depthwise(rows, w, plan.lowering)
         else:
             if plan.permutation is not None:
                 rows = permuted(rows, plan.permutation)

@@ -7,16 +7,17 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.host import Operators, Scores
 from sysmt.sim.engine.program import Ends, Program, ProgramLayer
-from sysmt.sim.engine.transfer import HostTensor
+from sysmt.sim.engine.transfer import HostTensor, Place
 from sysmt.sim.nn.forward import Plan
+from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.network import Network
 from sysmt.sim.nn.operators.linear import Linear
 
 from .descriptors import Words
 from .host import host_operators, host_scores
 from .lower import Lowered, lower
-from .places import place
-from .rows import rows_of_windows
+from .patches import inputs_in_patches
+from .places import no_room, place
 
 
 def compile_network(
@@ -55,8 +56,7 @@ def compile_network(
 
 
 def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float | None) -> Program:
-    lowered, rows = rows_of_windows(lower(network, plan, config), config)
-    places, used = place(lowered, config)
+    lowered, patches, places, used = _placed(lower(network, plan, config), config)
     if len(lowered.layers) > config.layers:
         raise UserError(
             f"layers must be at least {len(lowered.layers)}, as many as the network has, not {config.layers}; use a "
@@ -90,7 +90,7 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
             shape=first.shape[1:],
             dtype=first.dtype,
             place=places[lowered.input],
-            rows=rows,
+            patches=patches,
             zero=lowered.layers[0].pad_value,
         ),
         output=HostTensor(name=last.name, shape=last.shape[1:], dtype=last.dtype, place=places[lowered.output]),
@@ -98,6 +98,18 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
         after=_after(network, plan, lowered),
         clock_hz=clock_hz,
     )
+
+
+def _placed(lowered: Lowered, config: EngineConfig) -> tuple[Lowered, Geometry | None, dict[int, Place], int]:
+    """The fastest layout of the input that leaves room for all activations, with the places of tensors."""
+    tried = []
+    for found, patches in inputs_in_patches(lowered, config):
+        places, used = place(found, config)
+        if used <= config.activation_words:
+            return found, patches, places, used
+        tried.append((used, found))
+    used, smallest = min(tried, key=lambda way: way[0])
+    raise no_room(smallest, config, used)
 
 
 def _after(network: Network, plan: Plan, lowered: Lowered) -> Operators | Scores | None:

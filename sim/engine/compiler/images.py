@@ -2,7 +2,6 @@
 """Tensors of any rank as images in activation memory: pixels one after the other, channels innermost."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import prod
 
 from sysmt.sim.engine.layer import Image
@@ -44,17 +43,3 @@ def joined(images: Sequence[Image], wanted: Image, axis: int, rank: int) -> bool
     if across or any(image[2] != wanted[2] for image in images):
         raise EngineCannotError("it joins tensors side by side")
     return False
-
-
-def row_of_windows(geometry: Geometry, channels: int) -> tuple[Geometry, int]:
-    """The geometry when every pixel holds the channels of a whole row of its window: no kernel across any more."""
-    (top, bottom), _ = geometry.padding
-    narrow = replace(
-        geometry,
-        size=(geometry.size[0], geometry.out_size[1]),
-        kernel=(geometry.kernel[0], 1),
-        stride=(geometry.stride[0], 1),
-        dilation=(geometry.dilation[0], 1),
-        padding=((top, bottom), (0, 0)),
-    )
-    return narrow, channels * geometry.kernel[1]

@@ -61,8 +61,10 @@ def operands(layer: EngineLayer, product: Product, positions: np.ndarray, config
 
 
 def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: EngineConfig) -> Operands:
-    array, channels = config.array, layer.channels
-    w, permutation = product.weights, product.permutation
+    array = config.array
+    w, permutation, columns = product.weights, product.permutation, product.columns
+    if columns is None:
+        columns = np.stack(np.divmod(np.arange(len(w)), layer.channels), axis=1)
     if permutation is None:
         permutation = np.arange(len(w))
     permuted = w.take(permutation, axis=0, mode="wrap")
@@ -77,8 +79,8 @@ def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: 
         if operand == PADDING_SLOT:
             empty.append(place)
             continue
-        tap, channel = divmod(operand, channels)
-        slots.setdefault((tap, int(positions[channel])), []).append(place)
+        tap, channel = columns[operand]
+        slots.setdefault((int(tap), int(positions[channel])), []).append(place)
     tiles = [
         w_steps(permuted, Tile(0, n, array.rows, min(array.cols, product.outputs - n)), array, product.threads)
         for n in range(0, product.outputs, array.cols)
@@ -158,7 +160,7 @@ def packed_slot(pair: int, step: int, running: int, pairs: int) -> Slot:
 
 
 def packed(weights: np.ndarray, running: int) -> np.ndarray:
-    """Weights [tiles, steps, lanes, pairs] of `running` pairs, several steps in a word: [tiles, words, lanes, pairs]."""
+    """Weights [tiles, steps, lanes, pairs] of `running` pairs, several steps in a word: [tiles, words, ...]."""
     tiles, steps, lanes, pairs = weights.shape
     ratio = pairs // running
     words = -(-steps // ratio)

@@ -133,26 +133,26 @@ def place(lowered: Lowered, config: EngineConfig) -> tuple[dict[int, Place], int
 
     Returns
     -------
-    dict of tensor to Place, and words of activation memory that are used
-
-    Raises
-    ------
-    UserError
-        The activations do not fit; says how many bytes they take.
+    dict of tensor to Place
+    int
+        Words of activation memory that are used: more than there are, where not even one place each fits.
     """
     layouts = Layouts(lowered, config)
-    smallest = 0
-    for halves in ((2, 2), (2, 1), (1, 2), (1, 1)):
+    for halves in ((2, 2), (2, 1), (1, 2)):
         found = _place(lowered, layouts, *halves)
-        if found is None:
-            continue
-        places, smallest = found
-        if smallest <= config.activation_words:
-            return places, smallest
-    name, live = _busiest(lowered, layouts)
-    raise UserError(
+        if found is not None and found[1] <= config.activation_words:
+            return found
+    single = _place(lowered, layouts, 1, 1)
+    assert single is not None
+    return single
+
+
+def no_room(lowered: Lowered, config: EngineConfig, used: int) -> UserError:
+    """Why activations that take `used` words do not fit, in bytes."""
+    name, live = _busiest(lowered, Layouts(lowered, config))
+    return UserError(
         f"activations must fit into {config.activation_words * config.word_bytes} bytes (activation_words = "
-        f"{config.activation_words} of {config.word_bytes} bytes), not take {smallest * config.word_bytes}: "
+        f"{config.activation_words} of {config.word_bytes} bytes), not take {used * config.word_bytes}: "
         f"{live * config.word_bytes} at layer {name!r}; use a larger engine"
     )
 

@@ -24,7 +24,7 @@ def fuse_additions(graph: Graph) -> Pass:
     for node in graph.nodes:
         fused = found.get(node.index)
         nodes.append(node if fused is None else replace(node, options=node.options | {"fused": fused}))
-        if fused is not None:
+        if fused is not None and fused != node.options.get("fused"):
             over = ", over its residual" if fused.in_place else ""
             changes.append(f"{node.name} runs behind {graph.nodes[place[fused.main]].name}{over}")
     return Pass(replace(graph, nodes=tuple(nodes)), tuple(changes))
