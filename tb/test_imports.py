@@ -16,6 +16,7 @@ ROOMS = (
     "sysmt.sim.nn",
     "sysmt.sim.cost",
     "sysmt.sim.quant",
+    "sysmt.sim.engine",
     "sysmt.sim.nullcache",
     "sysmt.hdl.emit",
     "sysmt.hdl.common",
@@ -24,6 +25,7 @@ ROOMS = (
     "sysmt.hdl.array",
     "sysmt.hdl.nullcache",
     "sysmt.hdl.accel",
+    "sysmt.hdl.engine",
     "sysmt.hdl.designs",
     "sysmt.sim.flow",
     "sysmt.sim.cosim",
@@ -32,7 +34,14 @@ ROOMS = (
     "sysmt.api",
     "sysmt.cli",
 )
-MODELS = ("sysmt.hdl.params", "sysmt.sim.golden", "sysmt.sim.nn", "sysmt.sim.cost", "sysmt.sim.quant")
+MODELS = (
+    "sysmt.hdl.params",
+    "sysmt.sim.golden",
+    "sysmt.sim.nn",
+    "sysmt.sim.cost",
+    "sysmt.sim.quant",
+    "sysmt.sim.engine",
+)
 """Rooms that may not load amaranth, not even through another; nor may `sysmt.sim.nullcache`."""
 
 

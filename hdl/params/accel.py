@@ -33,6 +33,13 @@ def divisor_of(clock_hz: float, baud: float) -> int:
     return divisor
 
 
+def check_link(slot: int, slots: int, divisor: int) -> None:
+    """Refuse a host link that cannot be: bytes of a frame, frames, clocks per bit."""
+    power_of_two("slot", slot, 64, 4096)
+    power_of_two("slots", slots, 2, 16)
+    in_range("divisor", divisor, 4, 65535)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccelConfig(Config):
     """An array with tile buffers in block RAM, a controller and a framed link over a UART.
@@ -74,11 +81,9 @@ class AccelConfig(Config):
             raise ConfigError("array.fuse = True cannot be driven by the accelerator: set fuse to False")
         power_of_two("depth", self.depth, 2, 1 << 15)
         power_of_two("result_rows", self.result_rows, 2, 1 << 15)
-        power_of_two("slot", self.slot, 64, 4096)
-        power_of_two("slots", self.slots, 2, 16)
         one_of("requantize", self.requantize, (False, True))
         power_of_two("channels", self.channels, 2, 1 << 15)
-        in_range("divisor", self.divisor, 4, 65535)
+        check_link(self.slot, self.slots, self.divisor)
         if self.result_rows < self.array.rows:
             raise ConfigError(
                 f"result_rows = {self.result_rows} is less than one tile of array.rows = {self.array.rows}: "

@@ -17,6 +17,7 @@ BLOCKS: dict[str, str] = {
     "skew": "delay lines in front of the array",
     "buffers": "operand and result memories, with their address counters",
     "counters": "performance counters",
+    "im2col": "addresses, transposition and pooling of what a layer reads",
     "requantizer": "sums to 8 bits, and the reading of results",
     "link": "UART, frames and commands of the host",
     "host registers": "identity, status and counters as the host reads them",

@@ -78,7 +78,7 @@ class PEConfig(Config):
         Operand pairs that one thread brings in one step: more than 1 where a PE looks at neighbours along K together.
     max_product
         Largest magnitude of one product, exact or not: bounds the reduction.
-    mode_width, options, options_of
+    exact_alone, mode_width, options, options_of
         See there.
     """
 
@@ -139,6 +139,14 @@ class PEConfig(Config):
     def max_product(self) -> int:
         """Largest magnitude of one product."""
         return 255 * 128
+
+    @property
+    def exact_alone(self) -> bool:
+        """Whether a product is exact where every other operand pair of its step has a zero operand.
+
+        Then threads may share a PE without error as long as never two of them are active in the same step.
+        """
+        return False
 
     @property
     def mode_width(self) -> int:

@@ -2,7 +2,7 @@
 """Named configurations of everything that can be generated.
 
 `os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one; `accel_<array>` is the accelerator around
-such an array, with buffers, requantiser and host link.
+such an array, with buffers, requantiser and host link; `engine_<array>` is the engine that runs whole networks on it.
 """
 
 from typing import Any, TypeVar, overload
@@ -14,6 +14,7 @@ from .accel import AccelConfig, accel_config
 from .array import ArrayConfig
 from .cache import CacheConfig, NullCacheConfig, TCAMConfig
 from .config import Config
+from .engine import EngineConfig, engine_config
 from .pe import PEConfig
 
 C = TypeVar("C", bound=Config)
@@ -47,10 +48,16 @@ ACCELERATORS: dict[str, AccelConfig] = {
     if array.rows in ACCELERATOR_SIZES
 }
 
+ENGINES: dict[str, EngineConfig] = {
+    f"engine_{name}": engine_config(array.with_fields(target="fpga"))
+    for name, array in ARRAYS.items()
+    if array.rows in ACCELERATOR_SIZES
+}
+
 DEFAULT_ARRAY = "sysmt2_8"
 """The array where none is named."""
 
-PRESETS: dict[str, Config] = {**ARRAYS, **CACHES, **TCAMS, **ACCELERATORS}
+PRESETS: dict[str, Config] = {**ARRAYS, **CACHES, **TCAMS, **ACCELERATORS, **ENGINES}
 
 
 @overload
@@ -64,7 +71,7 @@ def preset(name: str, of: type[Any] = Config, /, **changes: Any) -> Config:
     ----------
     name : str
     of : subclass of Config
-        What is wanted: `ArrayConfig`, `CacheConfig`, `TCAMConfig`, `AccelConfig`; by default any.
+        What is wanted: `ArrayConfig`, `CacheConfig`, `TCAMConfig`, `AccelConfig`, `EngineConfig`; by default any.
 
     Raises
     ------

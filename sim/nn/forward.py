@@ -10,6 +10,7 @@ from sysmt.sim.golden.product import Product
 from sysmt.sim.nn.operators.linear import Linear
 
 from .arrays import join, joined
+from .depthwise_patches import DepthwiseLowering
 from .engines import Engine
 from .graph import Tensor
 from .network import Network, Step
@@ -30,12 +31,16 @@ class LayerPlan:
         Added to the integer biases (recalibration).
     weights : int8 [K, N] or None
         In place of the layer's own, in the natural order of K (adaptation).
+    lowering : DepthwiseLowering or None
+        Of a depthwise layer: the products that it becomes, on the threads said there; None runs it channel by channel
+        on one thread. It changes no result.
     """
 
     threads: int = 1
     permutation: np.ndarray | None = None
     correction: np.ndarray | None = None
     weights: np.ndarray | None = None
+    lowering: DepthwiseLowering | None = None
 
     def slots(self, k: int) -> int:
         """Length of the reduction of K operands, the padding slots included."""
@@ -227,7 +232,7 @@ class Runner:
         plan, w = self.plan[index], self.weights[index]
         rows = linear.im2col(x)
         if linear.depthwise:
-            product = self.engine.depthwise(rows, w)
+            product = self.engine.depthwise(rows, w, plan.lowering)
         else:
             if plan.permutation is not None:
                 rows = permuted(rows, plan.permutation)

@@ -81,6 +81,25 @@ class Tensor:
         return self.data
 
 
+@dataclass(frozen=True, kw_only=True)
+class FusedAdd:
+    """An ADD that can run behind the layer that computes one of its operands (`sysmt.sim.nn.passes`).
+
+    Parameters
+    ----------
+    main : int
+        The tensor that this layer computes, for the ADD alone.
+    residual : int
+        The other operand, computed before.
+    in_place : bool
+        Nobody reads the residual from this layer on, the layer itself included: the sums may be written over it.
+    """
+
+    main: int
+    residual: int
+    in_place: bool
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Node:
     """One operator.

@@ -16,9 +16,10 @@ from .batches import pack, run_all
 from .digits import network as digits
 from .engines import Golden
 from .forward import Runner, exact_plan
-from .graph import Tensor
+from .graph import Graph, Tensor
 from .layer import Layer
 from .network import Network, build
+from .passes import optimise
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +30,15 @@ class Model:
     ----------
     network : Network
         Ready to run.
+    graph : Graph or None
+        What it was made from; None of a network that is no graph.
+    changes : tuple of str
+        What graph passes did to it, a line each.
     """
 
     network: Network
+    graph: Graph | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -47,6 +54,13 @@ class Model:
     def layers(self) -> tuple[Layer, ...]:
         """The layers that run on the array, in their order, for one input."""
         return self.network.layers
+
+    def optimised(self) -> "Model":
+        """The model with all graph passes applied (`sysmt.sim.nn.passes`): the same outputs, from less work."""
+        if self.graph is None:
+            return self
+        done = optimise(self.graph)
+        return Model(build(done.graph), done.graph, self.changes + done.changes)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run the model exactly, bit for bit as the reference interpreter does.
@@ -123,6 +137,6 @@ def read_model(path: str | Path) -> Model:
 
     graph = read(path)
     try:
-        return Model(build(graph))
+        return Model(build(graph), graph)
     except UserError as error:
         raise UserError(f"{path.name}: {error}") from None

@@ -8,7 +8,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 
 from .arrays import Operation, Operations, join
-from .graph import ABSENT, Graph, Node, State, Tensor
+from .graph import ABSENT, FusedAdd, Graph, Node, State, Tensor
 from .layer import Layer
 from .operators.linear import Linear
 from .operators.table import OPERATORS
@@ -40,6 +40,10 @@ class Step:
         Those behind the first.
     more_results : tuple of Tensor
         What they are like.
+    node : Node or None
+        The node of the network's graph that it was prepared from.
+    fused : FusedAdd or None
+        Of an ADD that can run behind another step; here it is a step of its own all the same.
     """
 
     kind: str
@@ -50,6 +54,8 @@ class Step:
     last_use: tuple[int, ...]
     more_outputs: tuple[int, ...] = ()
     more_results: tuple[Tensor, ...] = ()
+    node: Node | None = None
+    fused: FusedAdd | None = None
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -78,6 +84,8 @@ class Network:
         Those behind the first.
     states : tuple of (State, Tensor)
         What is remembered from one input to the next.
+    graph : Graph or None
+        What it was built from.
     """
 
     input: Tensor
@@ -89,6 +97,7 @@ class Network:
     more_inputs: tuple[tuple[int, Tensor], ...] = ()
     more_outputs: tuple[tuple[int, Tensor], ...] = ()
     states: tuple[tuple[State, Tensor], ...] = ()
+    graph: Graph | None = None
 
     @property
     def inputs(self) -> tuple[tuple[int, Tensor], ...]:
@@ -171,6 +180,7 @@ def build(graph: Graph) -> Network:
         more_inputs=tuple(more_inputs),
         more_outputs=tuple(more_outputs),
         states=tuple((state, graph.tensors[state.tensor]) for state in graph.states),
+        graph=graph,
     )
 
 
@@ -191,6 +201,8 @@ def _step(graph: Graph, node: Node) -> Step:
         last_use=(),
         more_outputs=node.more_outputs,
         more_results=tuple(graph.tensors[i] for i in node.more_outputs),
+        node=node,
+        fused=node.options.get("fused"),
     )
 
 

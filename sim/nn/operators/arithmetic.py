@@ -17,8 +17,10 @@ from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.scales import VARIANT, clamp, multiplier, quantised
 
-SHIFTS = {"int8": 20, "uint8": 20, "int16": 15}
-"""Bits that an addend is shifted up before it is rescaled (kernels/add.cc)."""
+ADD_SHIFT = 20
+"""Bits that an addend of 8 bits is shifted up before it is rescaled (kernels/add.cc)."""
+WIDE_ADD_SHIFT = 15
+"""The same of 16 bits."""
 DIFFERENCE_SHIFT = 7
 """The same of SQUARED_DIFFERENCE."""
 PLAIN = ("int32", "int64")
@@ -40,6 +42,8 @@ def _operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor, Tensor]:
 
 def _spread(operation: Operation, a: Tensor, b: Tensor, y: Tensor) -> Operation:
     """Operands of fewer dimensions get dimensions of 1 in front, behind the inputs of the batch."""
+    if a.shape == b.shape:
+        return operation
     rank = len(y.shape)
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -59,10 +63,9 @@ def add(graph: Graph, node: Node) -> Operation:
     if y.dtype == "int16" and all(log2(t.scale[0]).is_integer() for t in (a, b, y)):
         raise UserError(f"{node.name} must not have int16 with scales that are all powers of two; change one of them")
     low, high = clamp(node.options["activation"], y)
-    bits = SHIFTS[y.dtype]
-    twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
-    m, shift = multiplier(twice / (2**bits * float(y.scale[0])))
-    left, right = (_lookup(_addend(tensor, twice, bits), tensor) for tensor in (a, b))
+    bits = WIDE_ADD_SHIFT if y.dtype == "int16" else ADD_SHIFT
+    *addends, (m, shift) = add_multipliers(a, b, y, bits)
+    left, right = (_lookup(_addend(tensor, scale, bits), tensor) for tensor, scale in zip((a, b), addends, strict=True))
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         total = left(u) + sign * right(v)
@@ -72,9 +75,20 @@ def add(graph: Graph, node: Node) -> Operation:
     return _spread(run, a, b, y)
 
 
-def _addend(tensor: Tensor, twice: float, bits: int) -> Callable[[np.ndarray], np.ndarray]:
-    m, shift = multiplier(float(tensor.scale[0]) / twice)
-    return lambda values: multiply((values - tensor.z) << bits, m, shift, VARIANT)
+def add_multipliers(
+    a: Tensor, b: Tensor, y: Tensor, bits: int = ADD_SHIFT
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Multiplier and shift of either addend, `bits` up, and of their sum."""
+    twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
+    return (
+        multiplier(float(a.scale[0]) / twice),
+        multiplier(float(b.scale[0]) / twice),
+        multiplier(twice / (2**bits * float(y.scale[0]))),
+    )
+
+
+def _addend(tensor: Tensor, scale: tuple[int, int], bits: int) -> Callable[[np.ndarray], np.ndarray]:
+    return lambda values: multiply((values - tensor.z) << bits, *scale, VARIANT)
 
 
 def _lookup(function: Callable[[np.ndarray], np.ndarray], tensor: Tensor) -> Operation:
@@ -122,7 +136,10 @@ def squared_difference(graph: Graph, node: Node) -> Operation:
     twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
     scale = (twice * twice) / (2 ** (2 * DIFFERENCE_SHIFT) * float(y.scale[0]))
     m, shift = multiplier(scale)
-    left, right = (_lookup(_addend(tensor, twice, DIFFERENCE_SHIFT), tensor) for tensor in (a, b))
+    left, right = (
+        _lookup(_addend(tensor, multiplier(float(tensor.scale[0]) / twice), DIFFERENCE_SHIFT), tensor)
+        for tensor in (a, b)
+    )
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         difference = left(u) - right(v)

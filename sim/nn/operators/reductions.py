@@ -13,6 +13,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
 from sysmt.sim.nn.arrays import Operation, join, whole
+from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, multiplier, quantised
 
@@ -45,21 +46,26 @@ def pool(graph: Graph, node: Node) -> Operation:
             return join(np.clip(best, low, high).astype(y.dtype), y.shape)
 
         return most
-    ones = np.ones((1, *x.shape[1:3], 1), np.int32)
-    covered = sum(geometry.windows(geometry.pad(ones, 0)), np.zeros((1, *geometry.out_size, 1), np.int32))
+    covered = pixels_covered(geometry)
 
     def average(v: np.ndarray) -> np.ndarray:
         image = v.reshape(-1, *x.shape[1:])
         total = np.zeros((len(image), *size), np.int32)
         for tap in geometry.windows(geometry.pad(image, 0)):
             total += tap
-        means: np.ndarray = np.clip(_divide(total, covered), low, high)
+        means: np.ndarray = np.clip(divide(total, covered), low, high)
         return join(means.astype(y.dtype), y.shape)
 
     return average
 
 
-def _divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
+def pixels_covered(geometry: Geometry) -> np.ndarray:
+    """Pixels of the image under every window, without the padding: int32 [1, OH, OW, 1]."""
+    ones = np.ones((1, *geometry.size, 1), np.int32)
+    return sum(geometry.windows(geometry.pad(ones, 0)), np.zeros((1, *geometry.out_size, 1), np.int32))
+
+
+def divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     """Integer division, to the nearest, ties away from zero."""
     quotient: np.ndarray = np.sign(total) * ((np.abs(total) + count // 2) // count)
     return quotient
@@ -68,9 +74,9 @@ def _divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
 def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """Input, output, and the dimensions of [B, *shape] that a reduction takes together."""
     x, y = check_quantised(graph, node)
-    axes = sorted({axis_of(node, axis, len(x.shape)) for axis in parameter(graph, node, 1)})
+    axes = mean_axes(graph, node)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    if not axes or y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
+    if y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
         raise UserError(f"{node.name} must write {kept}, not {y.shape}; the file is damaged")
     return x, y, tuple(axis + 1 for axis in axes)
 
@@ -87,11 +93,7 @@ def mean(graph: Graph, node: Node) -> Operation:
             "use MEAN and scale it"
         )
     count = prod(x.shape[a - 1] for a in axes)
-    m, shift = multiplier(float(x.scale[0]) / float(y.scale[0]))
-    if node.kind == "MEAN":
-        # The division by the count goes into the multiplier with as many bits as there is room for (reduce.h).
-        room = min(count.bit_length() - 1, 32, 31 + shift)
-        m, shift = (m << room) // count, shift - room
+    m, shift = mean_multiplier(x, y, count) if node.kind == "MEAN" else multiplier(float(x.scale[0] / y.scale[0]))
     low, high = RANGES[y.dtype]
 
     def run(v: np.ndarray) -> np.ndarray:
@@ -126,6 +128,22 @@ def argument(graph: Graph, node: Node) -> Operation:
         raise UserError(f"{node.name} must write integers for {x.shape} without one axis, not {y.dtype} {y.shape}")
     function = np.argmax if node.kind == "ARG_MAX" else np.argmin
     return whole(lambda v: function(v, axis=axis + 1).astype(y.dtype), (x,), y)
+
+
+def mean_axes(graph: Graph, node: Node) -> list[int]:
+    """The dimensions that a reduction takes together."""
+    rank = len(graph.input_of(node, 0).shape)
+    axes = sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
+    if not axes:
+        raise UserError(f"{node.name} must have an axis, not none; the file is damaged")
+    return axes
+
+
+def mean_multiplier(x: Tensor, y: Tensor, count: int) -> tuple[int, int]:
+    """Multiplier and shift of the sum of `count` values: the division goes in with what bits have room (reduce.h)."""
+    m, shift = multiplier(float(x.scale[0]) / float(y.scale[0]))
+    room = min(count.bit_length() - 1, 32, 31 + shift)
+    return (m << room) // count, shift - room
 
 
 def softmax(graph: Graph, node: Node) -> Operation:

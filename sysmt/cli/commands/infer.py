@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.output import Handler, Result, progress, table
+from sysmt.cli.arguments import NO_OPTIMISE
+from sysmt.cli.output import Handler, Result, passes_text, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
@@ -41,6 +42,8 @@ COLUMNS = (
 
 def _infer(args: argparse.Namespace) -> Result:
     model = read_model(args.model)
+    if not args.no_optimise:
+        model = model.optimised()
     inputs = load(args.inputs, model.network, args.limit)
     calibration = load(args.calibrate, model.network) if args.calibrate else None
     config = ArrayConfig().with_fields(threads=args.threads, policy=args.policy, rows=args.size, cols=args.size)
@@ -49,6 +52,7 @@ def _infer(args: argparse.Namespace) -> Result:
         reorder=args.reorder,
         recalibrate=args.recalibrate,
         keep_weights=args.keep_weights,
+        optimise=not args.no_optimise,
     )
     engine = _engine(args.on, config)
     result = infer(model, inputs, config, options, calibration=calibration, engine=engine, log=progress)
@@ -87,6 +91,7 @@ def _text(report: dict[str, Any]) -> str:
         f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
         f"({report['speedup_threaded']:.2f}x on the layers that may run threaded)"
     )
+    lines += passes_text(report["passes"])
     if "equal" in report:
         lines.append(
             f"outputs and counters of the simulated Verilog are {'' if report['equal'] else 'NOT '}the golden model's; "
@@ -120,6 +125,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
     parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
+    parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
     parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
