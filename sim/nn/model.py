@@ -126,18 +126,29 @@ def read_model(path: str | Path) -> Model:
         The file cannot be read, is damaged, or has an operator that is not supported; or the reader of its format is
         not installed.
     """
+    if isinstance(path, (str, Path)) and str(path) == digits.NAME:
+        return Model(digits.load())
+    graph = read_graph(path)
+    try:
+        return Model(build(graph), graph)
+    except UserError as error:
+        raise UserError(f"{Path(path).name}: {error}") from None
+
+
+def read_graph(path: str | Path) -> Graph:
+    """Read the graph of a model file, supported or not.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or is damaged; or the reader of its format is not installed.
+    """
     if not isinstance(path, (str, Path)):
         raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {path!r}; give its path")
-    if str(path) == digits.NAME:
-        return Model(digits.load())
     path = Path(path)
     if path.suffix.lower() != ".tflite":
         raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {str(path)!r}; convert it first")
     require("tflite", "infer")
     from .readers.tflite import read
 
-    graph = read(path)
-    try:
-        return Model(build(graph), graph)
-    except UserError as error:
-        raise UserError(f"{path.name}: {error}") from None
+    return read(path)

@@ -15,7 +15,17 @@ from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.scales import clamp
 
 from .images import flat_window, image_of, joined
-from .operators import EngineCannotError, activation, average, identity, linear_layer, maximum, mean, pad, requantised
+from .operators import (
+    EngineCannotError,
+    activation,
+    average,
+    identity,
+    linear_layer,
+    maximum,
+    mean,
+    pad,
+    requantised,
+)
 
 RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 BYTES = ("int8", "uint8")

@@ -41,6 +41,8 @@ def _operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor, Tensor]:
 
 def _spread(operation: Operation, a: Tensor, b: Tensor, y: Tensor) -> Operation:
     """Operands of fewer dimensions get dimensions of 1 in front, behind the inputs of the batch."""
+    if a.shape == b.shape:
+        return operation
     rank = len(y.shape)
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -239,9 +239,6 @@ def ungrouped(node: Node, stored: np.ndarray, channels: int) -> np.ndarray:
 
 
 def has_bias(node: Node) -> bool:
-    if node.kind != "FULLY_CONNECTED" and node.inputs[2:3] == (ABSENT,):
-        # As the reference kernels do, which would read it.
-        raise UserError(f"{node.name} must end with its weights when it has no bias, not with tensor -1; export it so")
     return len(node.inputs) > 2 and node.inputs[2] != ABSENT
 
 

@@ -74,7 +74,10 @@ def divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
 def reduced_axes(graph: Graph, node: Node) -> list[int]:
     """The dimensions that a reduction takes together."""
     rank = len(graph.input_of(node, 0).shape)
-    return sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
+    axes = sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
+    if not axes:
+        raise UserError(f"{node.name} must have an axis, not none; the file is damaged")
+    return axes
 
 
 def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]:
@@ -82,7 +85,7 @@ def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]
     x, y = check_quantised(graph, node)
     axes = reduced_axes(graph, node)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    if not axes or y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
+    if y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
         raise UserError(f"{node.name} must write {kept}, not {y.shape}; the file is damaged")
     return x, y, tuple(axis + 1 for axis in axes)
 

@@ -100,6 +100,13 @@ COMMANDS = (
         "RUN",
     ),
     Command(
+        "inspect",
+        "Show the operators of a model: shapes, weights, work, what runs on the array, what is in the way.",
+        "sysmt inspect MODEL.tflite --json",
+        "inspect",
+        "INSPECT",
+    ),
+    Command(
         "cycles",
         "Count the cycles of every layer of a network.",
         "sysmt cycles model.tflite --array 8x8 --threads 2",
