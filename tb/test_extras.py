@@ -159,6 +159,7 @@ DISTRIBUTIONS = {
     "cocotb_tools": "cocotb",
     "find_libpython": "cocotb",
     "sklearn": "scikit-learn",
+    "PIL": "pillow",
     "serial": "pyserial",
     "amaranth_boards": "amaranth-boards",
 }

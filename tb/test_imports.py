@@ -16,6 +16,7 @@ ROOMS = (
     "sysmt.sim.nn",
     "sysmt.sim.cost",
     "sysmt.sim.quant",
+    "sysmt.sim.train",
     "sysmt.sim.nullcache",
     "sysmt.hdl.emit",
     "sysmt.hdl.common",
@@ -32,7 +33,14 @@ ROOMS = (
     "sysmt.api",
     "sysmt.cli",
 )
-MODELS = ("sysmt.hdl.params", "sysmt.sim.golden", "sysmt.sim.nn", "sysmt.sim.cost", "sysmt.sim.quant")
+MODELS = (
+    "sysmt.hdl.params",
+    "sysmt.sim.golden",
+    "sysmt.sim.nn",
+    "sysmt.sim.cost",
+    "sysmt.sim.quant",
+    "sysmt.sim.train",
+)
 """Rooms that may not load amaranth, not even through another; nor may `sysmt.sim.nullcache`."""
 
 
