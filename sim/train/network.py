@@ -87,6 +87,12 @@ class TrainedNetwork:
         name = f"{block.name}.weight"
         return self.parameters[name] * self.masks[name] if name in self.masks else self.parameters[name]
 
+    def sparsity(self) -> float:
+        """Share of the weights that are pruned, of all layers."""
+        weights = [self.parameters[f"{block.name}.weight"] for block in self.architecture.weighted]
+        pruned = sum(int((mask == 0).sum()) for mask in self.masks.values())
+        return pruned / sum(int(values.numel()) for values in weights)
+
     def scale(self, name: str) -> Scale:
         """What the bytes of a block's output, or of the input, mean."""
         if name == INPUT:

@@ -25,6 +25,11 @@ from .products import product
 LEAST_SCALE = 2.0**-30
 """Of a weight: a channel that training switched off keeps a scale that a file can hold."""
 
+FINE = 127
+"""Steps from which on no weight is clipped."""
+CANDIDATES = 50
+"""Steps that are tried below."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mode:
@@ -119,9 +124,24 @@ def _codes(network: TrainedNetwork, block: Block, bits: int) -> tuple[torch.Tens
     weight = network.weight(block) * _sign(network, block)[:, None, None, None]
     most = 2 ** (bits - 1) - 1
     with torch.no_grad():
-        step = (weight.abs().amax((1, 2, 3)) / most).clamp(min=LEAST_SCALE)
+        step = _step(weight.flatten(1), most).clamp(min=LEAST_SCALE)
     smooth = weight / step[:, None, None, None]
     return through(smooth.detach().round().clamp(-most, most), smooth), step
+
+
+def _step(weight: torch.Tensor, most: int) -> torch.Tensor:
+    """What one of `most` steps is worth per row: the largest weight fits; of few steps, the one of least squared error.
+
+    With few steps a clipped weight costs less than coarse steps for all others.
+    """
+    whole = weight.abs().amax(1) / most
+    if most >= FINE:
+        return whole
+    shares = torch.arange(1, CANDIDATES + 1, device=weight.device) / CANDIDATES
+    steps = (whole[:, None] * shares).clamp(min=LEAST_SCALE)[:, :, None]
+    rounded = (weight[:, None] / steps).round().clamp(-most, most) * steps
+    best = ((rounded - weight[:, None]) ** 2).sum(2).argmin(1)
+    return whole * shares[best]
 
 
 def _sign(network: TrainedNetwork, block: Block) -> torch.Tensor:
