@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from sysmt.base.errors import UserError
+
 from . import checkpoint
 from .calibration import calibrate, recalibrate
 from .data import Examples, augmented
@@ -41,7 +43,9 @@ class Training:
     log : function of str
         Is told the progress, once per epoch.
     folder : Path, optional
-        Where the checkpoint is kept; with one of the same recipe and data there, the training goes on from it.
+        Where the checkpoints are kept; with one of the same recipe and data there, the training goes on from it.
+    start : Path, optional
+        Folder of a training with the same first phase and data, which this one goes on from.
 
     Members
     -------
@@ -61,6 +65,7 @@ class Training:
     test: Examples
     log: Log
     folder: Path | None = None
+    start: Path | None = None
     done: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     found: dict[str, float] = field(default_factory=dict)
@@ -69,12 +74,21 @@ class Training:
         device = str(self.train.inputs.device)
         self.network = TrainedNetwork(self.recipe.architecture, device=device, seed=self.recipe.seed)
         self.optimiser = self._optimiser(self.recipe.rate)
+        state = None
         if self.folder is not None:
-            self._restore(checkpoint.read(self.folder, self._identity(), device))
+            state = checkpoint.read(self.folder, checkpoint.LATEST, self._identity(self.recipe.as_dict()), device)
+        if self.start is not None and state is None:
+            identity = self._identity(self.recipe.first_phase())
+            state = checkpoint.read(self.start, checkpoint.FIRST_PHASE, identity, device)
+            if state is None:
+                raise UserError(
+                    f"start must be the folder of a training beyond its first phase, not {str(self.start)!r}"
+                )
+        self._restore(state)
 
-    def _identity(self) -> dict[str, Any]:
+    def _identity(self, recipe: dict[str, Any]) -> dict[str, Any]:
         """What the result depends on: the recipe, and the examples by their contents."""
-        return self.recipe.as_dict() | {"data": self.train.digest(), "test": self.test.digest()}
+        return recipe | {"data": self.train.digest(), "test": self.test.digest()}
 
     def _optimiser(self, rate: float) -> torch.optim.Optimizer:
         decayed = [values for name, values in self.network.parameters.items() if name.endswith("weight")]
@@ -95,31 +109,32 @@ class Training:
         while self.done < recipe.epochs + recipe.array_epochs:
             self._epoch("array", self.done - recipe.epochs, recipe.array_epochs, recipe.array_rate, recipe.mode)
         one = Mode(pe=recipe.pe)
-        recalibrate(self.network, self._batches(), one)
+        recalibrate(self.network, self.batches(), one)
         self.found["one thread"] = self.measure(one)
-        recalibrate(self.network, self._batches(), recipe.mode)
+        recalibrate(self.network, self.batches(), recipe.mode)
         self.found["array"] = self.measure(recipe.mode)
 
     def _between(self) -> None:
         """After the first phase: measure it, as it is and on the array; prune, and make the second one ready."""
         recipe, one = self.recipe, Mode(pe=self.recipe.pe)
-        recalibrate(self.network, self._batches(), None)
-        calibrate(self.network, self._batches(), recipe.clipped)
+        self._save(checkpoint.FIRST_PHASE, recipe.first_phase())
+        recalibrate(self.network, self.batches(), None)
+        calibrate(self.network, self.batches(), recipe.clipped)
         self.found["real"] = self.accuracy(lambda inputs: self.network.real(inputs))
         self.found["int8"] = self.measure(one)
         self.found["array, untouched"] = self.measure(recipe.mode)
         pattern = Pattern.parse(recipe.prune)
         if pattern != Pattern():
             prune(self.network, pattern)
-            recalibrate(self.network, self._batches(), None)
-            calibrate(self.network, self._batches(), recipe.clipped)
-        recalibrate(self.network, self._batches(), recipe.mode)
+            recalibrate(self.network, self.batches(), None)
+            calibrate(self.network, self.batches(), recipe.clipped)
+        recalibrate(self.network, self.batches(), recipe.mode)
         self.found["array, recalibrated"] = self.measure(recipe.mode)
         self.log(", ".join(f"{name} {100 * value:.2f} %" for name, value in self.found.items()))
         self.optimiser = self._optimiser(recipe.array_rate)
-        self._save()
+        self._save(checkpoint.LATEST, recipe.as_dict())
 
-    def _save(self) -> None:
+    def _save(self, name: str, recipe: dict[str, Any]) -> None:
         if self.folder is None:
             return
         network = self.network
@@ -133,7 +148,7 @@ class Training:
             "history": self.history,
             "found": self.found,
         }
-        checkpoint.write(self.folder, self._identity(), state)
+        checkpoint.write(self.folder, name, self._identity(recipe), state)
 
     def _restore(self, state: dict[str, Any] | None) -> None:
         if state is None:
@@ -174,9 +189,9 @@ class Training:
         row = {"epoch": self.done, "phase": phase, "loss": losses.item() / len(parts)}
         self.history.append(row)
         self.log(f"epoch {self.done} of {recipe.epochs + recipe.array_epochs} ({phase}): loss {row['loss']:.4f}")
-        self._save()
+        self._save(checkpoint.LATEST, recipe.as_dict())
 
-    def _batches(self) -> Iterator[torch.Tensor]:
+    def batches(self) -> Iterator[torch.Tensor]:
         """The first training inputs, as they are."""
         for start in range(0, min(len(self.train), STATISTICS * EVALUATED), EVALUATED):
             yield self.train.inputs[start : start + EVALUATED]

@@ -55,7 +55,7 @@ class Recipe:
     rate: float = 0.1
     array_rate: float = 0.02
     momentum: float = 0.9
-    decay: float = 2e-4
+    decay: float = 5e-4
     batch: int = 128
     kure: float = 0.0
     prune: str = "0"
@@ -100,9 +100,16 @@ class Recipe:
         """The fields as plain numbers and strings."""
         return asdict(self)
 
+    def first_phase(self) -> dict[str, Any]:
+        """Those that the first phase depends on."""
+        return {name: value for name, value in asdict(self).items() if name not in SECOND_PHASE}
+
+
+SECOND_PHASE = ("array_epochs", "array_rate", "prune", "kind", "policy", "threads", "clipped")
+"""Fields that the first phase does not depend on."""
 
 RECIPES = {
-    "resnet8": Recipe(network="resnet8", epochs=60, array_epochs=20, kure=1.0),
+    "resnet8": Recipe(network="resnet8", epochs=70, array_epochs=10, kure=0.2),
     "dscnn": Recipe(network="dscnn", epochs=100, array_epochs=30, rate=0.05, array_rate=0.01, batch=32, kure=0.1),
     "digits": Recipe(network="digits", epochs=30, array_epochs=10, rate=0.05, array_rate=0.01, batch=32, kure=0.1),
 }

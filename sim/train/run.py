@@ -58,6 +58,7 @@ def train(
     *,
     data: tuple[Path | None, Path | None] = (None, None),
     limit: int | None = None,
+    start: Path | None = None,
     device: str = "auto",
     log: Log = lambda text: None,
 ) -> Trained:
@@ -73,6 +74,8 @@ def train(
         Training and test inputs (`sysmt.sim.train.data.load`).
     limit : int, optional
         Only the first so many training inputs.
+    start : Path, optional
+        Folder of a training with the same first phase: this one takes it from there.
     device : "auto", "cpu" or "cuda"
         `auto`: a GPU where there is one.
     log : function of str
@@ -87,15 +90,28 @@ def train(
     UserError
         Data or checkpoint cannot be used, there is no such device, or a file cannot be written.
     """
-    examples = load(recipe.architecture, *data)
     if limit is not None and limit < 2:
         raise UserError(f"limit must be at least 2, not {limit}")
+    examples = load(recipe.architecture, *data)
+    return train_on(recipe, (examples[0][slice(limit)], examples[1]), folder, start=start, device=device, log=log)
+
+
+def train_on(
+    recipe: Recipe,
+    examples: tuple[Examples, Examples],
+    folder: Path | None = None,
+    *,
+    start: Path | None = None,
+    device: str = "auto",
+    log: Log = lambda text: None,
+) -> Trained:
+    """As `train`, on examples to train and to test with that are at hand."""
     chosen = _device(device)
+    train, test = (part.to(chosen) for part in examples)
     with repeatable(chosen):
-        parts = (examples[0][slice(limit)], examples[1])
-        training = Training(recipe, parts[0].to(chosen), parts[1].to(chosen), log, folder)
+        training = Training(recipe, train, test, log, folder, start)
         training.run()
-        trained = Trained(training=training, graph=graph(training.network), report=_report(training, parts, chosen))
+        trained = Trained(training=training, graph=graph(training.network), report=_report(training, examples, chosen))
     if folder is not None:
         write_together(folder, trained.files())
     return trained

@@ -21,7 +21,9 @@ def _train(args: argparse.Namespace) -> Result:
     given = {name: getattr(args, name) for name in OVERRIDES if getattr(args, name) is not None}
     recipe = replace(RECIPES[args.recipe], **given)
     data = (args.data, args.test)
-    trained = train(recipe, args.output, data=data, limit=args.limit, device=args.device, log=progress)
+    trained = train(
+        recipe, args.output, data=data, limit=args.limit, start=args.start, device=args.device, log=progress
+    )
     report = trained.report
     rows = [{"measured": name, "top-1 %": f"{100 * value:.2f}"} for name, value in report["accuracy"].items()]
     lines = [
@@ -39,6 +41,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="for checkpoint and results")
     parser.add_argument("--data", type=Path, metavar="TRAIN.npz", help="training inputs and labels, with --test")
     parser.add_argument("--test", type=Path, metavar="TEST.npz", help="test inputs and labels, with --data")
+    parser.add_argument("--start", type=Path, metavar="FOLDER", help="take the first phase from a training there")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N training inputs")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes in real numbers")
     parser.add_argument("--array-epochs", type=int, metavar="N", help="passes as the array computes")
