@@ -24,6 +24,7 @@ from sysmt.sim.train.export import graph
 from sysmt.sim.train.network import TrainedNetwork
 from sysmt.sim.train.products import product
 from sysmt.sim.train.quantised import Mode, quantised
+from tb.trained import signed, trained
 
 torch.set_num_threads(1)
 
@@ -89,24 +90,6 @@ def test_requantisation_is_the_golden_models():
     )
 
 
-def trained(name, seed=1):
-    """A network with random parameters, some channels turned around, and bytes for it."""
-    architecture = ARCHITECTURES[name]
-    random = torch.Generator().manual_seed(seed)
-    network = TrainedNetwork(architecture, seed=seed)
-    with torch.no_grad():
-        for key, values in network.parameters.items():
-            if not key.endswith("weight"):
-                values += 0.4 * torch.randn(values.shape, generator=random)
-            if key.endswith("gamma"):
-                values[:2] = torch.tensor([-0.7, 0.0])
-    size = (4, *architecture.size, architecture.channels)
-    inputs = torch.randint(0, 256, size, generator=random, dtype=torch.uint8)
-    recalibrate(network, [inputs], None)
-    calibrate(network, [inputs])
-    return network, inputs
-
-
 @pytest.mark.parametrize(("threads", "policy"), [(1, "S+A"), (2, "A"), (4, "S+aW"), (4, "S")])
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_every_tensor_is_the_exported_networks(name, threads, policy):
@@ -118,8 +101,7 @@ def test_every_tensor_is_the_exported_networks(name, threads, policy):
     quantised(network, inputs, mode, observe=lambda key, values: found.update({key: values.detach().numpy()}))
     exported = build(graph(network))
     runner = Runner(network=exported, engine=Golden(pe), plan=threaded_plan(exported, threads))
-    signed = np.ascontiguousarray(inputs.numpy() ^ np.uint8(128)).view(np.int8)
-    runner(signed, tensors=lambda step, values: expected.update({step.name: values}))
+    runner(signed(inputs), tensors=lambda step, values: expected.update({step.name: values}))
     assert set(found) | {"scores"} == set(expected)
     for key, values in found.items():
         np.testing.assert_array_equal(values, expected[key].astype(int) + 128, key)

@@ -83,6 +83,10 @@ def load(architecture: Architecture, train: Path | None = None, test: Path | Non
         return _read(train, architecture), _read(test, architecture)
     every = _read(train, architecture)
     held_out = torch.arange(len(every)) % HELD_OUT == HELD_OUT - 1
+    if not held_out.any():
+        raise UserError(
+            f"data must be {HELD_OUT} inputs at least where one file is for both, not {len(every)}: {train}"
+        )
     return every[~held_out], every[held_out]
 
 

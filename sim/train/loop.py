@@ -167,6 +167,7 @@ class Training:
         recipe, device = self.recipe, self.train.inputs.device
         random = torch.Generator().manual_seed(1_000_003 * recipe.seed + self.done)
         order = torch.randperm(len(self.train), generator=random)
+        order = order if mode is None or not recipe.array_inputs else order[: recipe.array_inputs]
         parts = order.split(recipe.batch)
         parts = parts[: max(1, len(order) // recipe.batch)]
         losses = torch.zeros((), device=device)

@@ -24,6 +24,8 @@ class Recipe:
         One of `ARCHITECTURES`.
     epochs, array_epochs : int
         Passes over the training inputs in either phase.
+    array_inputs : int
+        Training inputs, drawn anew, of a pass of the second phase, which is slow on a processor; 0: all.
     rate, array_rate : float
         Learning rate at the beginning of each phase; it falls to 0 along a cosine.
     momentum, decay : float
@@ -52,6 +54,7 @@ class Recipe:
     network: str
     epochs: int
     array_epochs: int
+    array_inputs: int = 0
     rate: float = 0.1
     array_rate: float = 0.02
     momentum: float = 0.9
@@ -67,7 +70,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         choose("network", self.network, ARCHITECTURES)
-        for name, least in (("epochs", 0), ("array_epochs", 0), ("batch", 2), ("seed", 0)):
+        for name, least in (("epochs", 0), ("array_epochs", 0), ("array_inputs", 0), ("batch", 2), ("seed", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise UserError(f"{name} must be a whole number from {least}, not {value!r}")
@@ -105,11 +108,11 @@ class Recipe:
         return {name: value for name, value in asdict(self).items() if name not in SECOND_PHASE}
 
 
-SECOND_PHASE = ("array_epochs", "array_rate", "prune", "kind", "policy", "threads", "clipped")
+SECOND_PHASE = ("array_epochs", "array_inputs", "array_rate", "prune", "kind", "policy", "threads", "clipped")
 """Fields that the first phase does not depend on."""
 
 RECIPES = {
-    "resnet8": Recipe(network="resnet8", epochs=70, array_epochs=10, kure=0.2),
+    "resnet8": Recipe(network="resnet8", epochs=70, array_epochs=3, array_inputs=7680, array_rate=0.01, kure=0.2),
     "dscnn": Recipe(network="dscnn", epochs=100, array_epochs=30, rate=0.05, array_rate=0.01, batch=32, kure=0.1),
     "digits": Recipe(network="digits", epochs=30, array_epochs=10, rate=0.05, array_rate=0.01, batch=32, kure=0.1),
 }

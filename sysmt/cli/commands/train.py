@@ -11,7 +11,7 @@ from sysmt.hdl.params.policy import POLICIES
 
 NAMES = ("resnet8", "dscnn", "digits")
 """The recipes; `sysmt.sim.train.recipe`, which holds them, needs PyTorch."""
-OVERRIDES = ("epochs", "array_epochs", "kure", "prune", "kind", "policy", "threads", "seed", "batch")
+OVERRIDES = ("epochs", "array_epochs", "array_inputs", "kure", "prune", "kind", "policy", "threads", "seed", "batch")
 
 
 def _train(args: argparse.Namespace) -> Result:
@@ -45,6 +45,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N training inputs")
     parser.add_argument("--epochs", type=int, metavar="N", help="passes in real numbers")
     parser.add_argument("--array-epochs", type=int, metavar="N", help="passes as the array computes")
+    parser.add_argument("--array-inputs", type=int, metavar="N", help="training inputs of such a pass (default all)")
     parser.add_argument("--batch", type=int, metavar="N", help="inputs of one step")
     parser.add_argument("--kure", type=float, metavar="X", help="weight of the kurtosis penalty, 0: none")
     parser.add_argument("--prune", metavar="SHARE|N:M", help="weights to prune, such as 0.4 or 2:4")
