@@ -23,6 +23,8 @@ from sysmt.base.files import build_root, write_together
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.array import ArrayConfig
 
+from . import record
+
 NETWORK = "resnet8"
 HELD_OUT = 1000
 """Training images that are tested on instead."""
@@ -127,6 +129,33 @@ def measure(jobs: int, epochs: tuple[int, int] | None) -> dict[str, list[dict[st
                 for key, rows in result.items():
                     tables[key] += rows
     return tables
+
+
+COLUMNS = {
+    "training": ("real", "int8", "untouched", "recalibrated", "one thread", "array", "drop", "speedup"),
+    "bits": ("top1", "recalibrated"),
+}
+"""Of the tables, by what is in their rows' keys."""
+
+
+def markdown() -> str:
+    """The recorded run as two tables: the trainings, and the first phases with coarser weights."""
+    recorded: dict[tuple[str, ...], dict[str, float]] = {}
+    for figure in record.load().get("training", []):
+        key = tuple(str(value) for name, value in figure.key.items() if name != "network")
+        recorded.setdefault(key, {})[figure.column] = figure.value
+    lines: list[str] = []
+    for titles, columns in ((("training",), COLUMNS["training"]), (("first phase", "bits"), COLUMNS["bits"])):
+        rows = {key: values for key, values in recorded.items() if len(key) == len(titles)}
+        lines += ["", f"| {' | '.join((*titles, *columns))} |", f"|{' --- |' * len(titles)}{' ---: |' * len(columns)}"]
+        for key, values in rows.items():
+            cells = [_cell(column, values[column]) for column in columns]
+            lines.append(f"| {' | '.join((*key, *cells))} |")
+    return "\n".join(lines[1:])
+
+
+def _cell(column: str, value: float) -> str:
+    return f"{value:.2f}x" if column == "speedup" else f"{100 * value:.1f}"
 
 
 def main(argv: list[str] | None = None) -> int:

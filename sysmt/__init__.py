@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         presets,
         simulate,
         synthesise,
+        train,
     )
     from sysmt.base.errors import UserError
     from sysmt.boards.driver import Board
@@ -45,6 +46,7 @@ __all__ = [
     "read_model",
     "simulate",
     "synthesise",
+    "train",
 ]
 
 _ELSEWHERE = {
