@@ -43,7 +43,7 @@ class Examples:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, part: slice | torch.Tensor) -> "Examples":
+    def __getitem__(self, part: "slice | torch.Tensor") -> "Examples":
         return Examples(self.inputs[part], self.labels[part])
 
     def to(self, device: str) -> "Examples":
