@@ -26,7 +26,7 @@ def test_importing_it_loads_nothing():
 
 
 def test_names():
-    assert len(FUNCTIONS) == 13
+    assert len(FUNCTIONS) == 14
     assert set(sysmt.__all__) <= set(dir(sysmt))
     assert sysmt.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -40,6 +40,8 @@ def test_every_name_is_explained(name):
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if getattr(sysmt, name).__module__ == "sysmt.api"])
 def test_examples_of_the_docstrings(name):
+    if name == "train":
+        pytest.importorskip("torch", reason="torch is not installed: pip install 'sysmt[train]'")
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(inspect.unwrap(getattr(sysmt, name)), name, globs={})
     assert example.examples
@@ -135,6 +137,7 @@ def test_what_cannot_be_used_is_one_line(call, message):
     [
         ("cocotb_tools", "cosim", lambda: sysmt.simulate(*operands(), config="os2")),
         ("tflite", "infer", lambda: sysmt.read_model("model.tflite")),
+        ("torch", "train", lambda: sysmt.train("digits")),
         ("serial", "boards", lambda: sysmt.Board("/dev/null")),
     ],
 )
