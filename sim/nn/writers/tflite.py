@@ -10,7 +10,7 @@ import tflite
 
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.graph import Graph, Node, Tensor
-from sysmt.sim.nn.readers.tflite import ACTIVATIONS, DTYPES, OPTIONS, PADDINGS
+from sysmt.sim.nn.readers.tflite_fields import ACTIVATIONS, DTYPES, OPTIONS, PADDINGS
 
 VERSION = 3
 """Of the schema."""
@@ -131,8 +131,10 @@ class _Writer:
         name = table.__name__
         getattr(tflite, f"{name}Start")(self.builder)
         for attribute, field in fields.items():
-            value = node.options[attribute]
-            for names in (ACTIVATIONS, PADDINGS):
+            # What an operator does not say is the schema's default.
+            if (value := node.options.get(attribute)) is None:
+                continue
+            for names in (ACTIVATIONS, PADDINGS, *([DTYPES] if attribute == "bias_type" else [])):
                 value = next((code for code, text in names.items() if text == value), value)
             getattr(tflite, f"{name}Add{field}")(self.builder, value)
         return int(getattr(tflite, f"{name}End")(self.builder)), getattr(tflite.BuiltinOptions, name)
