@@ -140,11 +140,16 @@ class _Lowering:
         wanted = {i for step in after for i in step.inputs} | {network.output_index}
         outputs = sorted(i for i in self.made if i in wanted)
         early = {step.output for step in before} | {network.input_index}
-        if len(outputs) != 1 or len(self.inputs) != 1 or wanted & early:
-            name = stopped.name if stopped else "the network"
+        if not self.layers:
+            kinds = ", ".join(sorted({step.kind for step in network.steps})) or "an input"
             raise UserError(
-                f"{name} would need {len(self.inputs)} inputs and {len(outputs)} outputs of the engine, which has one "
-                "of each; cut the model"
+                f"the network must have a layer for the engine, not only {kinds}; run it with `sysmt infer`"
+            )
+        if len(outputs) != 1 or len(self.inputs) != 1 or wanted & early:
+            where = f"{stopped.name} cannot run on the engine: {stopped.reason}; " if stopped else ""
+            raise UserError(
+                f"{where}the host must go on from one tensor of the engine, not from {len(outputs)} and "
+                f"{len(wanted & early)} of its own; cut the model"
             )
         return Lowered(
             layers=tuple(self.layers),
