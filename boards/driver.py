@@ -1,31 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """The host's side of a board: one class, whether the board is real or simulated."""
 
-import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 
 import numpy as np
 
 from sysmt.base.errors import UserError
+from sysmt.hdl.params import registers
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.protocol import VERSION
-from sysmt.hdl.params.registers import FIGURES, HEAD, MAGIC, config_of, registers, version_of
 from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.requantize import Requantize
 
-from .link import Link, LinkError, NoBoardError
+from .connection import Connection
 from .plan import Plan
 from .session import Session
-from .transport import SerialTransport, Transport, TransportError
+from .transport import Transport, TransportError
 
-SAME = ("rows", "cols", "threads", "policy", "rounding", "acc_width")
-"""What two arrays must share to compute the same product in the same steps."""
-REGISTERS_PER_FRAME = 16
-"""As long as the length of the board's frames is not known."""
+FREE = ("drain", "counters", "fuse", "pipeline", "target", "dsp", "clock_gating")
+"""What two arrays may differ in and still compute the same product in the same steps."""
 
 
 @dataclass(frozen=True)
@@ -50,38 +46,25 @@ class BoardProduct:
     reconnections: int
 
 
-class Board:
+class Board(Connection[AccelConfig]):
     """A board, identified and ready.
 
     Parameters
     ----------
-    transport : Transport or str
-        Opened here; a string is the device of a serial port, say /dev/ttyUSB0, at the usual rate.
     expect : ArrayConfig, optional
         An array that the one on the board must equal in everything that a result depends on.
-    timeout : float
-        Seconds after which an answer is taken for lost.
-    reconnect_timeout : float
-        Seconds to wait for an unplugged cable to come back. 0: it is an error at once.
-    progress : callable, optional
-        Told in words what goes on.
-
-    Members
-    -------
-    config : AccelConfig
-        What is on the board.
-    generator : str
-        Version of sysmt that made it.
+    transport, timeout, reconnect_timeout, progress
+        As of `Connection`, whose errors it raises, too.
 
     Raises
     ------
-    TransportError
-        There is no way to the port, or it is gone.
-    LinkError
-        What answers is no board, or not one for this driver.
     UserError
         The board has another array than expected.
     """
+
+    MAGIC = registers.MAGIC
+    PROTOCOL = VERSION
+    HEAD = registers.HEAD
 
     def __init__(
         self,
@@ -91,17 +74,9 @@ class Board:
         reconnect_timeout: float = 0.0,
         progress: Callable[[str], None] | None = None,
     ):
-        self.transport = SerialTransport(transport) if isinstance(transport, str) else transport
-        self.timeout, self.reconnect_timeout = timeout, reconnect_timeout
-        self._progress = progress or (lambda text: None)
-        self.reconnections = 0
-        self.config = self._connect()
+        super().__init__(transport, timeout, reconnect_timeout, progress)
         if expect is not None:
             self._compare(expect)
-
-    def close(self) -> None:
-        """Let go of the port."""
-        self.transport.close()
 
     def __enter__(self) -> "Board":
         return self
@@ -109,24 +84,19 @@ class Board:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _described(self, words: dict[str, int]) -> AccelConfig:
+        return registers.config_of(words)
+
     def registers(self) -> dict[str, int]:
         """All registers by name."""
-        return self._read(registers(self.config.array.pe), self.config.frame_data // 4)
-
-    def _read(self, names: Collection[str], per_frame: int) -> dict[str, int]:
-        """The first registers, which are called `names`, as many in one frame as the device takes."""
-        words: list[int] = []
-        while len(words) < len(names):
-            count = min(per_frame, len(names) - len(words))
-            words += self.link.registers(len(words), count)
-        return dict(zip(names, words, strict=True))
+        return self._read(registers.registers(self.config.array.pe), self.config.frame_data // 4)
 
     def figures(self) -> dict[str, int]:
         """Counters since the board was reset: of the controller, and of the array as `array_...` when it has them."""
         return self._figures(self.registers())
 
     def _figures(self, words: dict[str, int]) -> dict[str, int]:
-        counted = {name: words[name] for name in FIGURES}
+        counted = {name: words[name] for name in registers.FIGURES}
         if self.config.array.counters:
             for name in array_counters(self.config.array.pe):
                 counted[f"array_{name}"] = words[f"array_{name}_low"] | words[f"array_{name}_high"] << 32
@@ -175,61 +145,12 @@ class Board:
         again = self.reconnections - reconnections
         return BoardProduct(out, figures, self.link.sent - sent, self.link.repeated - repeated, again)
 
-    def _connect(self) -> AccelConfig:
-        """Open the port and find out what is behind it."""
-        self.transport.open()
-        self.link = Link(self.transport, timeout=self.timeout)
-        self.link.synchronise()
-        words = self._read(HEAD, REGISTERS_PER_FRAME)
-        name = self.transport.name
-        if words["magic"] != MAGIC:
-            raise LinkError(f"board on {name!r} is not sysmt's (magic {words['magic']:#x}): flash a bitstream of sysmt")
-        self.generator = version_of(words)
-        ours = version("sysmt")
-        if words["protocol"] != VERSION or self.generator != ours:
-            relation = "older" if _numbers(self.generator) < _numbers(ours) else "newer"
-            raise LinkError(
-                f"bitstream on {name!r} is {relation} than this driver (sysmt {self.generator}, protocol "
-                f"{words['protocol']}; driver {ours}, protocol {VERSION}): build and flash it again"
-            )
-        config = config_of(words)
-        self.link.credit = config.slots
-        return config
-
     def _compare(self, expect: ArrayConfig) -> None:
         expected, actual = expect.as_dict(), self.config.array.as_dict()
-        differences = [f"{n} = {actual[n]} instead of {expected[n]}" for n in SAME if expected[n] != actual[n]]
+        names = [n for n in expected if n not in FREE and n in actual]
+        differences = [f"{n} = {actual[n]} instead of {expected[n]}" for n in names if expected[n] != actual[n]]
         if differences:
             raise UserError(
                 f"board on {self.transport.name!r} has {', '.join(differences)}: leave out the options of the array to "
                 "take it as it is, or flash another bitstream"
             )
-
-    def _reconnect(self, error: TransportError, kept: str) -> None:
-        """Wait for the cable. Raises `error` when it does not come back in time."""
-        if not self.reconnect_timeout:
-            raise error
-        self._progress(f"{error}; waiting {self.reconnect_timeout:g} s for it, {kept}")
-        self.transport.close()
-        until = time.monotonic() + self.reconnect_timeout
-        totals = self.link.sent, self.link.repeated
-        while True:
-            try:
-                config = self._connect()
-                break
-            except (TransportError, NoBoardError):
-                if time.monotonic() > until:
-                    raise error from None
-                time.sleep(0.2)
-        if config != self.config:
-            raise LinkError(
-                f"board on {self.transport.name!r} is another one than before the reconnection: start again"
-            )
-        self.link.sent += totals[0]
-        self.link.repeated += totals[1]
-        self.reconnections += 1
-        self._progress("connected again")
-
-
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(".") if part.isdigit()]

@@ -8,12 +8,15 @@ from typing import Any
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
 from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.engine.engine import Engine
+from sysmt.hdl.engine.top import UARTEngine
 from sysmt.hdl.nullcache.designs import cache_design, tcam_design
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
 from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
+from sysmt.hdl.params.engine import EngineConfig
 
 from .emit import Design, emit
 
@@ -64,16 +67,29 @@ def accel_design(config: AccelConfig, name: str) -> Design:
     return emit(UARTAccelerator(config), name, facts)
 
 
+def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Design:
+    """Verilog and manifest of the engine `config`: behind its UART, with the ports of `accel_design`, or bare."""
+    facts = {
+        "kind": "engine" if linked else "bare engine",
+        "config": config.as_dict(),
+        "fingerprint": f"{config.fingerprint:016x}",
+        "memory_bits": config.memory_bits,
+        "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
+    }
+    return emit(UARTEngine(config) if linked else Engine(config), name, facts)
+
+
 _DESIGNS: dict[type[Config], Callable[[Any, str], Design]] = {
     ArrayConfig: array_design,
     CacheConfig: cache_design,
     TCAMConfig: tcam_design,
     AccelConfig: accel_design,
+    EngineConfig: engine_design,
 }
 
 
 def design_of(config: Config, name: str) -> Design:
-    """Verilog and manifest of whatever `config` describes: an array, a cache, a TCAM or an accelerator."""
+    """Verilog and manifest of whatever `config` describes: an array, a cache, a TCAM, an accelerator, an engine."""
     if type(config) not in _DESIGNS:
         known = ", ".join(kind.__name__ for kind in _DESIGNS)
         raise ConfigError(f"config must be of class {known}, not {type(config).__name__}: nothing else is a design")

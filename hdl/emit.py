@@ -32,6 +32,10 @@ from sysmt.hdl.params.blocks import ATTRIBUTE, known
 
 MANIFEST_VERSION = 1
 
+UNINITIALISED = "sysmt.uninitialised"
+"""Attribute of a memory whose content nobody reads before it is written: it is emitted without an initial one, which in
+Verilog is a line per word, and which some block RAM cannot have."""
+
 WRITE = (
     "proc -nomux -norom",
     "memory_collect",
@@ -75,7 +79,8 @@ class Library:
 
     def convert(self, component: wiring.Component, name: str) -> None:
         """Elaborate `component` as the module `name`; the modules it shares are collected before it."""
-        self.modules[name] = text = rtlil.convert(component, name=name, platform=self, emit_src=False)
+        text = _without_contents(rtlil.convert(component, name=name, platform=self, emit_src=False))
+        self.modules[name] = text
         blocks = dict(_blocks(type(component), name, getattr(component, "block", None)))
         for module, registers in _owned_registers(text).items():
             entry = {"block": blocks[module]} if module in blocks else {}
@@ -148,6 +153,23 @@ def _blocks(kind: type, path: str, block: str | None) -> Iterator[tuple[str, str
     for name, part in getattr(kind, "parts", {}).items():
         inner = f"{path}.{name}"
         yield from [(inner, known(part))] if isinstance(part, str) else _blocks(part, inner, part.block)
+
+
+def _without_contents(text: str) -> str:
+    """RTLIL text without the initial contents of memories that are `UNINITIALISED`."""
+    marked = rf"^  attribute \\{re.escape(UNINITIALISED)} .*\n((?:  attribute .*\n)*)(  memory .* (\\\S+))$"
+    parts = re.split(r"^(?=module )", text, flags=re.MULTILINE)
+    for i, module in enumerate(parts):
+        names = {found[2] for found in re.findall(marked, module, re.MULTILINE)}
+        if not names:
+            continue
+        parts[i] = re.sub(marked, r"\1\2", module, flags=re.MULTILINE)
+        for name in names:
+            memid = re.escape(name.replace("\\", "\\\\"))
+            cell = rf'^  cell \$meminit_v2 \S+\n    parameter \\MEMID "{memid}"\n(?:    .*\n)*  end\n'
+            parts[i], removed = re.subn(cell, "", parts[i], flags=re.MULTILINE)
+            assert removed, f"memory {name} has no initial content to leave out"
+    return "".join(parts)
 
 
 def _owned_registers(text: str) -> dict[str, dict[str, str]]:

@@ -21,7 +21,9 @@ from sysmt.sim.golden.product import Counters, Product
 
 if TYPE_CHECKING:
     from sysmt.hdl.emit import Design
+    from sysmt.hdl.params.engine import EngineConfig
     from sysmt.sim.cost.evaluate import CycleReport
+    from sysmt.sim.engine.program import Program
     from sysmt.sim.flow.synthesis import Synthesis
     from sysmt.sim.nn.inputs import Inputs
     from sysmt.sim.nn.layer import Layer
@@ -188,12 +190,13 @@ def simulate(
     ([[-24, -24], [-24, -24]], 8)
     """
     from sysmt.sim.cosim.rtl import products
+    from sysmt.sim.golden.kind import golden_of
     from sysmt.sim.golden.product import check_operands
 
     array = _array(config).with_fields(counters=True)
     check_operands(x, w, array.pe)
     run = products([(x, w, threads)], array, simulator, waves=None if waves is None else Path(waves))
-    counters = Counters(**{field.name: run.counters[field.name] for field in dataclasses.fields(Counters)})
+    counters = golden_of(array.pe).counters(**{name: run.counters[name] for name in array.pe.EVENTS})
     return Simulation(run.sums[0].astype(np.int32), counters, run.cycles)
 
 
@@ -206,6 +209,7 @@ def cycles(
     variant: str = "baseline",
     dataflow: str = "os",
     threads: int | None = None,
+    optimise: bool = True,
 ) -> "CycleReport":
     """Count the cycles of a network, layer by layer.
 
@@ -223,6 +227,8 @@ def cycles(
         Of `scalesim`.
     threads : int, optional
         Threads that `rtl` runs on, if fewer than the array has.
+    optimise : bool
+        Apply graph passes to a model, and with `rtl` lower depthwise layers as is fastest; no result changes.
 
     Returns
     -------
@@ -246,12 +252,12 @@ def cycles(
     from sysmt.sim.nn.readers import read_network
 
     if isinstance(network, (str, Path)):
-        layers = read_network(network, variant)
+        layers = read_network(network, variant, optimise)
     else:
         layers = tuple(network) if isinstance(network, Iterable) else ()
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
             raise UserError(f"network must be a name, a path or layers, not {network!r}")
-    return evaluate(layers, _array(config), method=method, dataflow=dataflow, threads=threads)
+    return evaluate(layers, _array(config), method=method, dataflow=dataflow, threads=threads, optimise=optimise)
 
 
 @named()
@@ -265,6 +271,7 @@ def infer(
     recalibrate: bool = False,
     keep_weights: bool = False,
     calibration: "Inputs | np.ndarray | str | Path | None" = None,
+    optimise: bool = True,
 ) -> "Inference":
     """Run an int8 model on an array and compare it with its exact self.
 
@@ -286,6 +293,8 @@ def infer(
         With `recalibrate`: correct the biases only.
     calibration : as `inputs`, optional
         Inputs to prepare the model with; never the tested ones.
+    optimise : bool
+        Apply graph passes, and lower depthwise layers as is fastest; no exact result changes.
 
     Returns
     -------
@@ -311,9 +320,107 @@ def infer(
     from sysmt.sim.quant.options import Options
 
     read = model if isinstance(model, Model) else read_model(model)
-    options = Options(budget=budget, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights)
+    read = read.optimised() if optimise else read
+    options = Options(
+        budget=budget, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights, optimise=optimise
+    )
     prepared = None if calibration is None else _inputs(calibration, read)
     return run(read, _inputs(inputs, read), _array(config), options, calibration=prepared)
+
+
+@named()
+def compile_model(
+    model: "Model | str | Path",
+    config: "EngineConfig | str" = f"engine_{DEFAULT_ARRAY}",
+    *,
+    threads: int | None = None,
+    budget: float | None = None,
+    reorder: bool = False,
+    recalibrate: bool = False,
+    keep_weights: bool = False,
+    calibration: "Inputs | np.ndarray | str | Path | None" = None,
+) -> "Program":
+    """Compile an int8 model into a program of the engine, which runs it whole.
+
+    Parameters
+    ----------
+    model : Model, or path
+        As `infer`.
+    config : EngineConfig or str
+        The engine; a string names a preset.
+    threads : int, optional
+        Threads of the layers that may run threaded, if fewer than the array has; not with the options below.
+    budget, reorder, recalibrate, keep_weights, calibration
+        As `infer`; the plan is the same.
+
+    Returns
+    -------
+    Program
+        `sysmt.write_program` leaves it in a file, `sysmt.read_program` reads it back.
+
+    Raises
+    ------
+    UserError
+        As `infer`; or the model does not fit into the engine, or has an operator that the engine cannot run.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> [layer.name for layer in sysmt.compile_model("digits", "engine_os4").layers]
+    ['conv1', 'conv2', 'conv3']
+    """
+    from sysmt.hdl.params.engine import EngineConfig
+    from sysmt.sim.engine.prepare import prepare
+    from sysmt.sim.nn.model import Model, read_model
+    from sysmt.sim.quant.options import Options
+
+    read = model if isinstance(model, Model) else read_model(model)
+    options = Options(budget=budget, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights)
+    prepared = None if calibration is None else _inputs(calibration, read)
+    return prepare(read, _config(config, EngineConfig), options, calibration=prepared, threads=threads)
+
+
+def run_program(
+    program: "Program | str | Path", inputs: "Inputs | np.ndarray | str | Path"
+) -> "tuple[np.ndarray, dict[str, Any]]":
+    """Run a program on the golden engine: the numbers of the gates, to the last bit, and their cycles.
+
+    Parameters
+    ----------
+    program : Program, or path
+        What `compile_model` returns, or a file that holds it.
+    inputs : array [B, ...], Inputs, or path
+        As `infer`.
+
+    Returns
+    -------
+    array [B, ...]
+        The network's raw outputs.
+    dict
+        The report: accuracy, cycles of one input, `layers`.
+
+    Raises
+    ------
+    UserError
+        The program is damaged, or inputs do not fit it.
+
+    Examples
+    --------
+    >>> import numpy as np, sysmt
+    >>> program = sysmt.compile_model("digits", "engine_os4")
+    >>> outputs, report = sysmt.run_program(program, np.zeros((2, 8, 8, 1), np.uint8))
+    >>> outputs.shape, sum(row["cycles"] or 0 for row in report["layers"]) == report["cycles"]
+    ((2, 10), True)
+    """
+    from sysmt.sim.engine.execute import execute
+    from sysmt.sim.engine.file import read_program
+    from sysmt.sim.engine.program import Program
+    from sysmt.sim.nn.inputs import Inputs, load
+
+    read = program if isinstance(program, Program) else read_program(program)
+    if isinstance(inputs, (str, Path)):
+        inputs = load(Path(inputs), read.ends)
+    return execute(read, inputs if isinstance(inputs, Inputs) else Inputs(inputs, None))
 
 
 def _inputs(inputs: "Inputs | np.ndarray | str | Path", model: "Model") -> "Inputs":

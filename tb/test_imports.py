@@ -17,14 +17,17 @@ ROOMS = (
     "sysmt.sim.cost",
     "sysmt.sim.quant",
     "sysmt.sim.train",
+    "sysmt.sim.engine",
     "sysmt.sim.nullcache",
     "sysmt.hdl.emit",
     "sysmt.hdl.common",
     "sysmt.hdl.bus",
+    "sysmt.hdl.memory",
     "sysmt.hdl.pe",
     "sysmt.hdl.array",
     "sysmt.hdl.nullcache",
     "sysmt.hdl.accel",
+    "sysmt.hdl.engine",
     "sysmt.hdl.designs",
     "sysmt.sim.flow",
     "sysmt.sim.cosim",
@@ -40,6 +43,7 @@ MODELS = (
     "sysmt.sim.cost",
     "sysmt.sim.quant",
     "sysmt.sim.train",
+    "sysmt.sim.engine",
 )
 """Rooms that may not load amaranth, not even through another; nor may `sysmt.sim.nullcache`."""
 

@@ -14,7 +14,7 @@ from sysmt.sim.nn.readers.tflite import parse, read
 from sysmt.sim.quant import figures
 from tb.references.interpreter import reference
 
-from .int8_networks import small_content, small_images
+from .int8_networks import dead_content, small_content, small_images
 from .shared import shared
 
 KEYS = {"top1", "top1_exact", "agree", "cycles", "cycles_exact", "speedup", "layers"}
@@ -57,7 +57,11 @@ def test_threads_are_faster_and_the_table_says_so(files, capsys):
     assert found["inputs"] == 16
     assert found["cycles"] < found["cycles_exact"]
     assert found["speedup"] == found["cycles_exact"] / found["cycles"] < found["speedup_threaded"]
-    assert [row["threads"] for row in found["layers"]] == [1, 2, 1, 2, 1]
+    assert [row["threads"] for row in found["layers"]] == [1, 2, 2, 2, 1]
+    assert found["layers"][2]["kind"] == "depthwise"
+    assert (
+        found["layers"][2]["reduced"] == found["layers"][2]["collisions"] == found["layers"][2]["relative_error"] == 0
+    )
     code, said = infer(files, capsys, *options, "--limit", 16, "--size", 4)
     assert code == 0
     assert "95 % interval" in said.out
@@ -184,3 +188,33 @@ def test_accuracy_takes_the_models_that_are_there(files, tmp_path, capsys, monke
     assert budget["low"] <= budget["accuracy drop"] <= budget["high"]
     for name in ("small", "small_layers", "halved"):
         assert (tmp_path / f"{name}.png").exists()
+
+
+def test_graph_passes_are_said_and_change_no_exact_result(tmp_path, capsys):
+    path = tmp_path / "dead.tflite"
+    path.write_bytes(dead_content())
+    np.savez(tmp_path / "in.npz", features=np.random.default_rng(1).integers(-128, 128, (3, 6, 6, 3)).astype(np.int8))
+    found, outputs = [], []
+    for option in ([], ["--no-optimise"]):
+        run = ["infer", str(path), str(tmp_path / "in.npz"), "--size", "4", *option]
+        assert main([*run, "--json"]) == 0
+        found.append(json.loads(capsys.readouterr().out))
+        assert main([*run, "--threads", "1", "-o", str(tmp_path / "out.npy")]) == 0
+        said = capsys.readouterr().out
+        assert ("graph passes, 2 changes that no result shows:" in said) == (not option)
+        outputs.append(np.load(tmp_path / "out.npy"))
+    np.testing.assert_array_equal(*outputs)
+    assert found[0]["passes"] == [
+        "operator 0 (CONV_2D): 4 of 8 channels removed, 4 of them constant",
+        "operator 1 (DEPTHWISE_CONV_2D): 4 of 8 channels removed, 4 of them constant",
+    ]
+    assert found[1]["passes"] == []
+    assert [row["macs"] for row in found[0]["layers"]] == [36 * 27 * 4, 36 * 4 * 9, 36 * 4 * 5]
+    assert [row["macs"] for row in found[1]["layers"]] == [36 * 27 * 8, 36 * 8 * 9, 36 * 8 * 5]
+    totals = []
+    for option in ([], ["--no-optimise"]):
+        assert main(["cycles", str(path), "--array", "4x4", "--threads", "2", "--json", *option]) == 0
+        totals.append(json.loads(capsys.readouterr().out))
+    assert totals[0]["total"] < totals[1]["total"]
+    assert totals[0]["passes"] == found[0]["passes"]
+    assert "passes" not in totals[1]

@@ -18,5 +18,6 @@ BOARD = BoardDefinition(
     baud=1_000_000,
     preset="sysmt2_4",
     fields={"pipeline": 3},
+    engine={"activation_words": 3072, "weight_words": 5120},
     loader=("--cable", "ft232RL"),
 )

@@ -17,5 +17,6 @@ BOARD = BoardDefinition(
     baud=6_000_000,
     preset="sysmt2_8",
     fields={"pipeline": 3},
+    engine={"activation_words": 4096, "weight_words": 16896},
     loader=("--board", "ecpix5"),
 )

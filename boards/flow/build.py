@@ -13,9 +13,8 @@ from amaranth.build.run import BuildPlan
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
-from sysmt.hdl.designs import accel_design
+from sysmt.hdl.designs import design_of
 from sysmt.hdl.emit import Design
-from sysmt.hdl.params.accel import AccelConfig
 from sysmt.sim.flow import nextpnr, tools, yosys
 from sysmt.sim.flow.netlist import load
 from sysmt.sim.flow.parts import ICE40
@@ -73,14 +72,14 @@ class Flow:
     Parameters
     ----------
     board : BoardDefinition
-    config : AccelConfig
+    config : AccelConfig or EngineConfig
     progress : callable
         Takes a line of text.
     check : bool
         Refuse what cannot fit.
     """
 
-    def __init__(self, board: BoardDefinition, config: AccelConfig, progress: tools.Progress, check: bool = True):
+    def __init__(self, board: BoardDefinition, config: estimate.Held, progress: tools.Progress, check: bool = True):
         if check:
             estimate.check(board, config)
         self.board, self.config, self._check = board, config, check
@@ -96,7 +95,7 @@ class Flow:
 
     def prepare(self) -> Design:
         """Emit the accelerator and write the files of all steps; returns the design. Every tool must be at hand."""
-        self.design = accel_design(self.config, ACCELERATOR)
+        self.design = design_of(self.config, ACCELERATOR)
         plan(self.board, self.design, self.config.array.pe.dsp).extract(str(self._folder))
         self._steps = steps((self._folder / f"build_{TOP}.sh").read_text())
         self.tools = {tools.TOOLS[tool].package: tools.package_version(tool) for tool, _ in self._steps}
@@ -131,7 +130,7 @@ class Flow:
         return f"{array.rows}x{array.cols}x{array.pe.threads}"
 
 
-def build(board: BoardDefinition, config: AccelConfig, preset: str, seed: int, progress: tools.Progress) -> Bitstream:
+def build(board: BoardDefinition, config: estimate.Held, preset: str, seed: int, progress: tools.Progress) -> Bitstream:
     """Build the bitstream of `config` for `board`.
 
     Raises

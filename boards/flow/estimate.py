@@ -7,6 +7,7 @@ from typing import Any
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.presets import ARRAYS
 
@@ -22,6 +23,9 @@ they divide is a guess until `python -m bench.estimate` has been run, which fits
 
 DOUBT = 1.3
 """An estimate may be so far off: only what is certainly too large is refused by it."""
+
+
+Held = AccelConfig | EngineConfig
 
 
 def features(config: AccelConfig) -> dict[str, int]:
@@ -43,7 +47,7 @@ def luts(board: BoardDefinition, config: AccelConfig) -> int:
     return sum(fitted[name] * number for name, number in features(config).items())
 
 
-def rams(board: BoardDefinition, config: AccelConfig) -> int:
+def rams(board: BoardDefinition, config: Held) -> int:
     """Blocks of RAM: every memory is as many blocks wide as its word takes ports of the widest kind."""
     family = board.part.family
     return sum(
@@ -52,10 +56,12 @@ def rams(board: BoardDefinition, config: AccelConfig) -> int:
     )
 
 
-def check(board: BoardDefinition, config: AccelConfig) -> None:
+def check(board: BoardDefinition, config: Held) -> None:
     """Refuse, before anything is run, what cannot fit."""
     what = f"{config.array.rows}x{config.array.cols}x{config.array.pe.threads}"
-    need: dict[str, float] = {"RAM": rams(board, config), "LUT": luts(board, config) / DOUBT}
+    need: dict[str, float] = {"RAM": rams(board, config)}
+    if isinstance(config, AccelConfig):
+        need["LUT"] = luts(board, config) / DOUBT
     if config.array.pe.dsp:
         need["DSP"] = config.array.rows * config.array.cols * config.array.pe.threads
     refuse_larger(board, need, what)
@@ -86,7 +92,7 @@ def describe(board: BoardDefinition) -> dict[str, Any]:
     }
 
 
-def peak(board: BoardDefinition, config: AccelConfig) -> float:
+def peak(board: BoardDefinition, config: Held) -> float:
     """Products a second when no PE ever waits."""
     return config.array.rows * config.array.cols * config.array.pe.threads * board.clock_hz
 

@@ -11,41 +11,26 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sysmt.base.cache import build_directory
 from sysmt.base.errors import UserError
-from sysmt.hdl.designs import accel_design
+from sysmt.hdl.designs import design_of
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.sim.cosim.verilator import VERILATOR_ARGS, compile_verilog, executable, require
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.sim.cosim import programs
 
 DIVISOR = 4
 """Clocks per bit of the virtual link: as fast as the UART goes, so that little is simulated for each byte."""
-MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
-# A board is simulated for millions of cycles: worth more of the compiler's time than a testbench.
 MAIN = Path(__file__).with_name("main.cpp")
 
 
 def build(design: Design) -> Path:
     """Compile the board, or find it compiled. Returns the executable."""
-    require("verilator")
-    main = MAIN.read_text()
-    content = [design.verilog, "board", str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, main]
-    with build_directory("sim", f"{design.name}-board", content) as (folder, missing):
-        if missing:
-            (folder / f"{design.name}.v").write_text(design.verilog)
-            (folder / "main.cpp").write_text(main)
-            control = ["`verilator_config"]
-            control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
-            (folder / "control.vlt").write_text("\n".join(control) + "\n")
-            verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
-            verilate += ["-o", "board", *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
-            compile_verilog(folder, verilate, *MAKE_ARGS)
-    return folder / "board"
+    return programs.build(design, MAIN, "board")
 
 
 @lru_cache(maxsize=8)
-def _design(config: AccelConfig) -> Design:
-    return accel_design(config, "board")
+def _design(config: AccelConfig | EngineConfig) -> Design:
+    return design_of(config, "board")
 
 
 class VirtualBoard:
@@ -53,7 +38,7 @@ class VirtualBoard:
 
     Parameters
     ----------
-    config : AccelConfig
+    config : AccelConfig or EngineConfig
     design : Design, optional
         Another netlist with the same pins, say one with a seeded bug.
 
@@ -65,7 +50,7 @@ class VirtualBoard:
         After `close`: simulated cycles, seconds they took, bytes in and out.
     """
 
-    def __init__(self, config: AccelConfig, design: Design | None = None):
+    def __init__(self, config: AccelConfig | EngineConfig, design: Design | None = None):
         program = build(design or _design(config))
         master, slave = os.openpty()
         self._slave: int | None = slave

@@ -8,6 +8,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.emit import UNINITIALISED
+
 
 class Buffer(wiring.Component):
     """A memory that is written at addresses and read as a stream: addresses in, words out, in order.
@@ -21,6 +23,8 @@ class Buffer(wiring.Component):
         Bits of a word, and words.
     register : bool
         A register behind the memory: its clock-to-output time is long on FPGAs.
+    initialised : bool
+        Words are zero before they are written; else they are whatever the block RAM has.
 
     Members
     -------
@@ -37,8 +41,8 @@ class Buffer(wiring.Component):
 
     block = "buffers"
 
-    def __init__(self, width: int, depth: int, register: bool = False):
-        self.width, self.depth, self.register = width, depth, register
+    def __init__(self, width: int, depth: int, register: bool = False, initialised: bool = True):
+        self.width, self.depth, self.register, self.initialised = width, depth, register, initialised
         super().__init__(
             {
                 "write": In(1),
@@ -52,7 +56,9 @@ class Buffer(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=self.width, depth=self.depth, init=[], attrs={} if self.initialised else {UNINITIALISED: 1}
+        )
         write, read = memory.write_port(), memory.read_port()
         held = Signal()
         takes = Signal()

@@ -33,6 +33,13 @@ def divisor_of(clock_hz: float, baud: float) -> int:
     return divisor
 
 
+def check_link(slot: int, slots: int, divisor: int) -> None:
+    """Refuse a host link that cannot be: bytes of a frame, frames, clocks per bit."""
+    power_of_two("slot", slot, 64, 4096)
+    power_of_two("slots", slots, 2, 16)
+    in_range("divisor", divisor, 4, 65535)
+
+
 @dataclass(frozen=True, kw_only=True)
 class AccelConfig(Config):
     """An array with tile buffers in block RAM, a controller and a framed link over a UART.
@@ -74,11 +81,9 @@ class AccelConfig(Config):
             raise ConfigError("array.fuse = True cannot be driven by the accelerator: set fuse to False")
         power_of_two("depth", self.depth, 2, 1 << 15)
         power_of_two("result_rows", self.result_rows, 2, 1 << 15)
-        power_of_two("slot", self.slot, 64, 4096)
-        power_of_two("slots", self.slots, 2, 16)
         one_of("requantize", self.requantize, (False, True))
         power_of_two("channels", self.channels, 2, 1 << 15)
-        in_range("divisor", self.divisor, 4, 65535)
+        check_link(self.slot, self.slots, self.divisor)
         if self.result_rows < self.array.rows:
             raise ConfigError(
                 f"result_rows = {self.result_rows} is less than one tile of array.rows = {self.array.rows}: "
@@ -103,12 +108,12 @@ class AccelConfig(Config):
     @property
     def x_bytes(self) -> int:
         """Bytes of one step of activations."""
-        return self.array.rows * self.array.pe.pairs * X_WIDTH // 8
+        return self.array.rows * self.array.pe.products * X_WIDTH // 8
 
     @property
     def w_bytes(self) -> int:
         """Bytes of one step of weights."""
-        return self.array.cols * self.array.pe.pairs * W_WIDTH // 8
+        return self.array.cols * self.array.pe.products * W_WIDTH // 8
 
     @property
     def table_bytes(self) -> int:
@@ -155,7 +160,7 @@ def accel_config(array: ArrayConfig, **changes: Any) -> AccelConfig:
     The result memory holds eight tiles where that is no more than 512 rows, and a frame at least one word.
     """
     rows = max(array.rows, array.cols, 2)
-    word = max(array.rows, array.cols) * array.pe.pairs
+    word = max(array.rows, array.cols) * array.pe.products
     sized = {
         "depth": 256,
         "result_rows": min(1 << (8 * rows - 1).bit_length(), 512) if rows <= 64 else 1 << (rows - 1).bit_length(),

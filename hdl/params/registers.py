@@ -4,14 +4,20 @@
 Plain Python, for hardware and host alike.
 """
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from sysmt.base.errors import ConfigError
 
 from .accel import AccelConfig
 from .array import DRAINS, ArrayConfig
 from .counters import COUNTER_WIDTH, array_counters
+from .engine import EngineConfig
 from .fields import Field, PackedRecord
 from .pe import TARGETS, PEConfig, kind_of, kinds
 from .protocol import RUN_WIDTH, VERSION
+
+Described = TypeVar("Described", AccelConfig, EngineConfig)
 
 MAGIC = int.from_bytes(b"SyMT", "little")
 
@@ -19,24 +25,28 @@ FIGURES = ("steps", "span", "cycles")
 """Counters of the controller, 32 bits."""
 
 
+MOST_THREADS = 8
+"""Threads of a PE that `element` has room for."""
+
 OPTIONS_LOW = 5
 """Bits of `PEConfig.options` in the first field of `element`; the others follow in its last."""
 
 
-def _word(name: str, text: str) -> PackedRecord:
+def word_record(name: str, text: str) -> PackedRecord:
+    """A register of one field, 32 bits."""
     return PackedRecord(Field(name, 32, text))
 
 
 IDENTITY = {
-    "magic": _word("magic", "`SyMT` in ASCII, first letter in the lowest byte."),
-    "protocol": _word("protocol", "Version of the link protocol."),
+    "magic": word_record("magic", "`SyMT` in ASCII, first letter in the lowest byte."),
+    "protocol": word_record("protocol", "Version of the link protocol."),
     "version": PackedRecord(
         Field("patch", 8, "Version of sysmt: third number."),
         Field("minor", 8, "Second number."),
         Field("major", 8, "First number."),
     ),
-    "fingerprint_low": _word("fingerprint_low", "Fingerprint of the configuration: low half."),
-    "fingerprint_high": _word("fingerprint_high", "High half."),
+    "fingerprint_low": word_record("fingerprint_low", "Fingerprint of the configuration: low half."),
+    "fingerprint_high": word_record("fingerprint_high", "High half."),
     "geometry": PackedRecord(Field("rows", 16, "Rows of the array."), Field("cols", 16, "Columns of the array.")),
     "element": PackedRecord(
         Field("options_low", OPTIONS_LOW, "What only this kind of PE has, as `PEConfig.options` packs it: low bits."),
@@ -46,12 +56,12 @@ IDENTITY = {
         Field("dsp", 1, "PEs use DSP blocks."),
         Field("drain", 1, "How results leave the array: position in `DRAINS`."),
         Field("counters", 1, "The array counts events."),
-        Field("threads", 3, "Threads of a PE."),
+        Field("threads", 3, "Threads of a PE; 0 stands for 8."),
         Field("kind", 4, "Kind of PE: its `CODE`."),
         Field("options_high", 8, "The other bits of what only this kind of PE has."),
     ),
-    "operands": _word("depth", "Steps in one half of an operand memory."),
-    "results": _word("result_rows", "Rows in one half of the result memory."),
+    "operands": word_record("depth", "Steps in one half of an operand memory."),
+    "results": word_record("result_rows", "Rows in one half of the result memory."),
     "frames": PackedRecord(
         Field("slot", 16, "Bytes of the longest frame, without delimiters and escapes."),
         Field("slots", 16, "Frames that the device can hold: the host's credit."),
@@ -77,9 +87,9 @@ STATE = {
         Field("bytes", 16, "Bytes dropped by the transport since reset, wrapping."),
     ),
     "overflows": PackedRecord(Field("overflows", 16, "Sums beyond 32 bits in the requantiser since reset, wrapping.")),
-    "steps": _word("steps", "Steps that the array took since reset, wrapping."),
-    "span": _word("span", "Cycles from the first step to the last of runs without a gap between them, wrapping."),
-    "cycles": _word("cycles", "Cycles from the first step to the last row of results, wrapping."),
+    "steps": word_record("steps", "Steps that the array took since reset, wrapping."),
+    "span": word_record("span", "Cycles from the first step to the last of runs without a gap between them, wrapping."),
+    "cycles": word_record("cycles", "Cycles from the first step to the last row of results, wrapping."),
 }
 """The registers that say what the device did."""
 HEAD = IDENTITY | STATE
@@ -91,35 +101,75 @@ def registers(pe: PEConfig) -> dict[str, PackedRecord]:
     """All registers of an accelerator with these PEs by name, in the order of their numbers."""
     halves = (("low", "bits 0 to 31"), ("high", f"bits 32 to {COUNTER_WIDTH - 1}"))
     return HEAD | {
-        f"array_{name}_{part}": _word(f"{name}_{part}", f"Counter `{name}` of the array: {half}.")
+        f"array_{name}_{part}": word_record(f"{name}_{part}", f"Counter `{name}` of the array: {half}.")
         for name in array_counters(pe)
         for part, half in halves
     }
 
 
+def version_word(version: str) -> dict[str, int]:
+    """Fields of the register `version`."""
+    major, minor, patch = (int(part) for part in (version.split(".") + ["0", "0"])[:3])
+    return {"patch": patch, "minor": minor, "major": major}
+
+
+def element_word(array: ArrayConfig) -> dict[str, int]:
+    """Fields of the register `element`."""
+    pe = array.pe
+    return {
+        "options_low": pe.options % (1 << OPTIONS_LOW),
+        "acc_width": pe.acc_width,
+        "pipeline": pe.pipeline,
+        "target": TARGETS.index(pe.target),
+        "dsp": pe.dsp,
+        "drain": DRAINS.index(array.drain),
+        "counters": array.counters,
+        "threads": pe.threads % MOST_THREADS,
+        "kind": pe.CODE,
+        "options_high": pe.options >> OPTIONS_LOW,
+    }
+
+
+def array_of(words: dict[str, int]) -> ArrayConfig:
+    """The array that the registers `geometry` and `element` describe.
+
+    Raises
+    ------
+    ConfigError, IndexError, ValueError, StopIteration
+        They describe none.
+    """
+    geometry, element = (IDENTITY[name].from_int(words[name]) for name in ("geometry", "element"))
+    kind = next(name for name in kinds() if element["kind"] == kind_of(name).CODE)
+    options = element["options_low"] | element["options_high"] << OPTIONS_LOW
+    pe = PEConfig(
+        kind=kind,
+        **kind_of(kind).options_of(options),
+        threads=element["threads"] or MOST_THREADS,
+        acc_width=element["acc_width"],
+        pipeline=element["pipeline"],
+        target=TARGETS[element["target"]],
+        dsp=bool(element["dsp"]),
+    )
+    return ArrayConfig(
+        rows=geometry["rows"],
+        cols=geometry["cols"],
+        pe=pe,
+        drain=DRAINS[element["drain"]],
+        counters=bool(element["counters"]),
+    )
+
+
 def identity(config: AccelConfig, version: str) -> dict[str, int]:
     """The words of the identity registers."""
-    array, pe = config.array, config.array.pe
-    major, minor, patch = (int(part) for part in (version.split(".") + ["0", "0"])[:3])
+    array = config.array
     values = {
         "magic": {"magic": MAGIC},
         "protocol": {"protocol": VERSION},
-        "version": {"patch": patch, "minor": minor, "major": major},
+        "version": version_word(version),
         "fingerprint_low": {"fingerprint_low": config.fingerprint & 0xFFFFFFFF},
         "fingerprint_high": {"fingerprint_high": config.fingerprint >> 32},
         "geometry": {"rows": array.rows, "cols": array.cols},
-        "element": {
-            "options_low": pe.options % (1 << OPTIONS_LOW),
-            "acc_width": pe.acc_width,
-            "pipeline": pe.pipeline,
-            "target": TARGETS.index(pe.target),
-            "dsp": pe.dsp,
-            "drain": DRAINS.index(array.drain),
-            "counters": array.counters,
-            "threads": pe.threads,
-            "kind": pe.CODE,
-            "options_high": pe.options >> OPTIONS_LOW,
-        },
+        "element": element_word(array),
         "operands": {"depth": config.depth},
         "results": {"result_rows": config.result_rows},
         "frames": {"slot": config.slot, "slots": config.slots},
@@ -133,36 +183,12 @@ def identity(config: AccelConfig, version: str) -> dict[str, int]:
 
 
 def config_of(words: dict[str, int]) -> AccelConfig:
-    """The configuration that identity words describe.
-
-    Raises
-    ------
-    ConfigError
-        They describe none, or contradict the fingerprint beside them.
-    """
-    geometry, element, frames, link = (
-        IDENTITY[name].from_int(words[name]) for name in ("geometry", "element", "frames", "link")
-    )
-    try:
-        kind = next(name for name in kinds() if element["kind"] == kind_of(name).CODE)
-        options = element["options_low"] | element["options_high"] << OPTIONS_LOW
-        pe = PEConfig(
-            kind=kind,
-            **kind_of(kind).options_of(options),
-            threads=element["threads"],
-            acc_width=element["acc_width"],
-            pipeline=element["pipeline"],
-            target=TARGETS[element["target"]],
-            dsp=bool(element["dsp"]),
-        )
-        config = AccelConfig(
-            array=ArrayConfig(
-                rows=geometry["rows"],
-                cols=geometry["cols"],
-                pe=pe,
-                drain=DRAINS[element["drain"]],
-                counters=bool(element["counters"]),
-            ),
+    """The configuration that identity words describe; raises as `described`."""
+    frames, link = (IDENTITY[name].from_int(words[name]) for name in ("frames", "link"))
+    return described(
+        words,
+        lambda: AccelConfig(
+            array=array_of(words),
             depth=words["operands"],
             result_rows=words["results"],
             slot=frames["slot"],
@@ -170,7 +196,20 @@ def config_of(words: dict[str, int]) -> AccelConfig:
             requantize=bool(link["requantize"]),
             channels=1 << (link["channels"] - 1),
             divisor=link["divisor"],
-        )
+        ),
+    )
+
+
+def described(words: dict[str, int], make: Callable[[], Described]) -> Described:
+    """The configuration that `make` makes of identity words, checked against the fingerprint among them.
+
+    Raises
+    ------
+    ConfigError
+        They describe none, or contradict the fingerprint.
+    """
+    try:
+        config = make()
     except (ConfigError, IndexError, ValueError, StopIteration) as error:
         message = f"identity of the board cannot be understood ({error}); flash a bitstream of this version"
         raise ConfigError(message) from None

@@ -12,6 +12,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.product import Counters, Product
+from sysmt.sim.nn.depthwise_patches import DepthwiseLowering
 
 from .rtl import ArrayRun, products
 
@@ -49,12 +50,17 @@ class RtlEngine:
         run = self._run([(x, w, threads)])
         return Product(run.sums[0].astype(np.int32), _counters(run, self.config.pe))
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
-        """One product per channel, as wide as that channel has filters, back to back."""
-        by_channel = np.split(w, x.shape[2], axis=1)
-        pairs = [(np.ascontiguousarray(x[:, :, c]), filters, 1) for c, filters in enumerate(by_channel)]
-        run = self._run(pairs)
-        return Product(np.concatenate(run.sums, axis=1).astype(np.int32), _counters(run, self.config.pe))
+    def depthwise(self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None) -> Product:
+        """The products of the lowering back to back, or one per channel, as wide as that channel has filters."""
+        if lowering is None:
+            by_channel = np.split(w, x.shape[2], axis=1)
+            run = self._run([(np.ascontiguousarray(x[:, :, c]), own, 1) for c, own in enumerate(by_channel)])
+            sums = np.concatenate(run.sums, axis=1)
+        else:
+            lowering.blocks.check(self.config.pe)
+            run = self._run([(u, v, lowering.threads) for u, v in lowering.products(x, w)])
+            sums = lowering.sums(run.sums)
+        return Product(sums.astype(np.int32), _counters(run, self.config.pe))
 
     def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> ArrayRun:
         with self._lock:  # batches run side by side

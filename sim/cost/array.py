@@ -9,6 +9,8 @@ The first hands its sums over as soon as it has them; every other also waits unt
 left room, with `ArrayConfig.tile_cycles` and `ArrayConfig.latency`.
 """
 
+from collections.abc import Sequence
+
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 
@@ -49,8 +51,17 @@ def matmul_cycles(m: int, k: int, n: int, config: ArrayConfig, threads: int | No
 
 def product_cycles(m: int, steps: int, n: int, config: ArrayConfig, *, count: int = 1) -> int:
     """Cycles of `count` products with M x N outputs each, by the steps that the sum of one output takes."""
-    tiles = count * ceil_div(m, config.rows) * ceil_div(n, config.cols)
-    return (tiles - 1) * config.tile_cycles(steps) + steps + config.latency
+    return sequence_cycles([(count * ceil_div(m, config.rows) * ceil_div(n, config.cols), steps)], config)
+
+
+def sequence_cycles(tiles: Sequence[tuple[int, int]], config: ArrayConfig) -> int:
+    """Cycles of tiles back to back: pairs (how many, steps of each) in the order they run."""
+    first = tiles[0][1]
+    return (
+        sum(count * config.tile_cycles(steps) for count, steps in tiles)
+        - config.tile_cycles(first)
+        + (first + config.latency)
+    )
 
 
 def fuse_cycles(
@@ -90,5 +101,4 @@ def fuse_cycles(
     widths = [rest] * (rest > 0) + [config.cols] * full
     steps = [config.fuse_steps(width, taps, stride, threads) for width in widths]
     strips = ceil_div(rows, config.rows)
-    all_tiles = strips * sum(config.tile_cycles(s) for s in steps)
-    return all_tiles - config.tile_cycles(steps[0]) + steps[0] + config.latency
+    return sequence_cycles([(strips, s) for s in steps], config)

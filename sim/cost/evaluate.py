@@ -70,6 +70,7 @@ def evaluate(
     method: str = "rtl",
     dataflow: str = "os",
     threads: int | None = None,
+    optimise: bool = True,
 ) -> CycleReport:
     """Cycles of every layer.
 
@@ -85,17 +86,23 @@ def evaluate(
         What stays in the array; only `scalesim` knows others than `os`.
     threads : int, optional
         Threads that `rtl` throttles the array to.
+    optimise : bool
+        `rtl` runs depthwise layers as is fastest (`depthwise_lowering`); else channel by channel.
 
     Raises
     ------
     UserError
         Unknown or contradictory choices; a layer that the array cannot run, named.
     """
-    return cycles_of(layers, cycle_model(config, method, dataflow, threads))
+    return cycles_of(layers, cycle_model(config, method, dataflow, threads, optimise))
 
 
 def cycle_model(
-    config: ArrayConfig, method: str = "rtl", dataflow: str = "os", threads: int | None = None
+    config: ArrayConfig,
+    method: str = "rtl",
+    dataflow: str = "os",
+    threads: int | None = None,
+    optimise: bool = True,
 ) -> CycleModel:
     """The cycle model of a name: choices as for `evaluate`."""
     if method not in METHODS:
@@ -108,7 +115,7 @@ def cycle_model(
         raise UserError(f"threads must be 1 with method {method}, not {config.pe.threads}; method rtl has threads")
     config.pe.throttle(threads)
     if method == "rtl":
-        return RtlCycles(config, threads)
+        return RtlCycles(config, threads, optimise)
     if method == "fuseconv":
         return FuseConvCycles(config.rows, config.cols)
     return ScaleSimCycles(config.rows, config.cols, dataflow)

@@ -7,6 +7,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.layer import Layer
 
 from .array import fuse_cycles, matmul_cycles, product_cycles
+from .depthwise import depthwise_cycles, depthwise_lowering
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,14 @@ class RtlCycles:
     config : ArrayConfig
     threads : int, optional
         Threads that layers run on; all by default.
+    optimise : bool
+        Depthwise layers run as is fastest (`depthwise_lowering`); else channel by channel, as FuSeConv's baseline
+        (DATE 2021).
     """
 
     config: ArrayConfig
     threads: int | None = None
+    optimise: bool = False
 
     @property
     def macs_per_cycle(self) -> int:
@@ -30,9 +35,6 @@ class RtlCycles:
 
     def layer_cycles(self, layer: Layer, steps: int | None = None) -> int:
         """Cycles of one layer, from its first operand to its last result; layers do not overlap.
-
-        A depthwise layer is one product per channel, as wide as that channel has filters: the plain array has nothing
-        better for it.
 
         Parameters
         ----------
@@ -48,6 +50,8 @@ class RtlCycles:
         if layer.kind in ("fuse_row", "fuse_col"):
             return self._fuse(layer)
         p = layer.products
+        if layer.per_channel and self.optimise:
+            return depthwise_cycles(depthwise_lowering(layer, self.config, self.threads), layer.batch, self.config)
         if steps is not None:
             return product_cycles(p.m, steps, p.n, self.config, count=p.count)
         return matmul_cycles(p.m, p.k, p.n, self.config, self.threads, count=p.count)

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What computes the products of a network: the golden model, or anything else with the same two methods."""
 
+from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +12,8 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import Counters, Product
 
+from .depthwise_patches import DepthwiseLowering
+
 
 class Engine(Protocol):
     """Computes the array's products."""
@@ -16,11 +21,23 @@ class Engine(Protocol):
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
         """Multiply x uint8 [M, K] by w int8 [K, N] on so many threads."""
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
-        """A product of its own per channel, on one thread.
+    def depthwise(self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None) -> Product:
+        """A depthwise layer, exactly: as the products of a lowering, or channel by channel on one thread.
 
         x uint8 [M, K, C], w int8 [K, N] to sums int32 [M, N]: N is a multiple of C, a channel's filters side by side.
         """
+
+
+def in_parts(
+    product: Callable[[np.ndarray, np.ndarray], Product], x: np.ndarray, w: np.ndarray, pe: PEConfig
+) -> Product:
+    """A product of a K that could overflow the accumulator, as several that the host adds; it wraps at 32 bits."""
+    if x.shape[1] <= pe.k_max:
+        return product(x, w)
+    cuts = range(0, x.shape[1], pe.k_max)
+    parts = [product(np.ascontiguousarray(x[:, k : k + pe.k_max]), w[k : k + pe.k_max]) for k in cuts]
+    sums = np.stack([part.sums for part in parts]).sum(axis=0, dtype=np.int64)
+    return Product(sums.astype(np.int32), reduce(add, (part.counters for part in parts)))
 
 
 class Golden:
@@ -30,12 +47,16 @@ class Golden:
         self.pe, self.counting = pe, counting
 
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
-        """`sysmt.sim.golden.matmul.matmul`."""
-        return matmul(x, w, self.pe, threads, self.counting)
+        """`sysmt.sim.golden.matmul.matmul`, for any K (`in_parts`)."""
+        return in_parts(lambda u, v: matmul(u, v, self.pe, threads, self.counting), x, w, self.pe)
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray) -> Product:
-        """One thread is exact: plain integers, and every step with two operands counts once."""
-        self.pe.check_k(x.shape[1])
+    def depthwise(self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None) -> Product:
+        """Plain integers, and every product with two operands counts once.
+
+        No two threads are ever active in the same column and step (`.depthwise`): the sums do not depend on the
+        lowering. The counters do where patches hang over the edge of the output, whose outputs beyond it count too.
+        """
+        self.pe.check_k(len(w))
         filters = w.shape[1] // x.shape[2]
         sums = np.zeros((len(x), w.shape[1]), np.int32)
         active = 0
@@ -44,4 +65,8 @@ class Golden:
             sums += under * row.astype(np.int32)
             if self.counting:
                 active += int(np.count_nonzero(under, axis=0) @ (row != 0))
+        if lowering is not None:
+            lowering.blocks.check(self.pe)
+            if self.counting and lowering.overhangs:
+                active = lowering.active(x, w)
         return Product(sums, Counters(active=active, busy=active))

@@ -8,12 +8,13 @@ import zlib
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from sysmt.base.errors import UserError
 
-from .network import Network
+from .graph import Tensor
 
 NAMES = ("images", "features", "labels")
 BYTES = 2**32
@@ -38,6 +39,18 @@ DAMAGE = (
 """What reading a damaged archive raises, as found by trying."""
 
 
+class NetworkEnds(Protocol):
+    """What inputs must fit: a network, or a program made from one."""
+
+    @property
+    def input(self) -> Tensor:
+        """The input."""
+
+    @property
+    def output(self) -> Tensor:
+        """The output."""
+
+
 @dataclass(frozen=True, eq=False)
 class Inputs:
     """Inputs [B, ...] as the network takes them, and labels int64 [B] or None."""
@@ -60,7 +73,7 @@ class Inputs:
         return Inputs(np.concatenate([self.values, others.values]), labels)
 
 
-def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
+def load(path: Path, network: NetworkEnds, limit: int | None = None) -> Inputs:
     """Read a .npz file.
 
     Parameters
@@ -68,7 +81,7 @@ def load(path: Path, network: Network, limit: int | None = None) -> Inputs:
     path : Path
         Holds `images` (uint8; 128 is subtracted for an int8 input with zero point -128) or `features` (already the
         network's input), and optionally `labels`.
-    network : Network
+    network : NetworkEnds
     limit : int, optional
         Only the first so many.
 
@@ -117,7 +130,7 @@ def _array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
         return np.lib.format.read_array(file, allow_pickle=False)
 
 
-def _fit(name: str, values: np.ndarray, network: Network) -> np.ndarray:
+def _fit(name: str, values: np.ndarray, network: NetworkEnds) -> np.ndarray:
     wanted, dtype = network.input.shape[1:], network.input.dtype
     if values.shape[1:] != wanted or not values.ndim:
         shape = ", ".join(map(str, ("inputs", *wanted)))
@@ -134,7 +147,7 @@ def _fit(name: str, values: np.ndarray, network: Network) -> np.ndarray:
     return np.ascontiguousarray(values ^ np.uint8(128)).view(np.int8)
 
 
-def _labels(labels: np.ndarray, count: int, network: Network) -> np.ndarray:
+def _labels(labels: np.ndarray, count: int, network: NetworkEnds) -> np.ndarray:
     classes = int(np.prod(network.output.shape[1:]))
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise UserError(f"labels must be integers of shape ({count},), not {labels.dtype} of shape {labels.shape}")

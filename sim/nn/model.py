@@ -11,13 +11,16 @@ from sysmt.base.errors import UserError
 from sysmt.base.extras import require
 from sysmt.hdl.params.pe import PEConfig
 
-from .batches import run
+from .arrays import join, joined
+from .batches import pack, run_all
 from .digits import network as digits
 from .engines import Golden
 from .forward import Runner, exact_plan
-from .graph import Tensor
+from .graph import Graph, Tensor
 from .layer import Layer
 from .network import Network, build
+from .passes import optimise
+from .simplify import simplify
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,24 +31,37 @@ class Model:
     ----------
     network : Network
         Ready to run.
+    graph : Graph or None
+        What it was made from; None of a network that is no graph.
+    changes : tuple of str
+        What graph passes did to it, a line each.
     """
 
     network: Network
+    graph: Graph | None = None
+    changes: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """Type, shape and scale of every input."""
-        return (self.network.input,)
+        return tuple(tensor for _, tensor in self.network.inputs)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """Type, shape and scale of every output."""
-        return (self.network.output,)
+        return tuple(tensor for _, tensor in self.network.outputs)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
         """The layers that run on the array, in their order, for one input."""
         return self.network.layers
+
+    def optimised(self) -> "Model":
+        """The model with all graph passes applied (`sysmt.sim.nn.passes`): the same outputs, from less work."""
+        if self.graph is None:
+            return self
+        done = optimise(simplify(self.graph))
+        return Model(build(done.graph), done.graph, self.changes + done.changes)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Run the model exactly, bit for bit as the reference interpreter does.
@@ -53,35 +69,51 @@ class Model:
         Parameters
         ----------
         inputs : list of array
-            One per input of the model, in its type, [B, ...]: any number of inputs in front in place of its batch of 1.
+            One per input of the model, in its type and shape; or B of each at once: [B, ...], in place of a batch of 1
+            and in front of any other shape. A model with state takes them one after the other, from its initial state.
 
         Returns
         -------
         list of array
-            One per output of the model, in its type, [B, ...].
+            One per output of the model, in its type and shape, or B of each as the inputs are.
 
         Raises
         ------
         UserError
             Number, type or shape of the inputs is not the model's.
         """
+        packed = self.pack(inputs)
+        runner = Runner(network=self.network, engine=Golden(PEConfig(), counting=False), plan=exact_plan(self.network))
+        outputs = run_all(runner, packed)
+        single = all(values.shape == tensor.shape for values, tensor in zip(inputs, self.inputs, strict=True))
+        if not single:
+            return list(outputs)
+        return [values.reshape(tensor.shape) for values, tensor in zip(outputs, self.outputs, strict=True)]
+
+    def pack(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """The inputs of `run`, checked, as the one array that runners take (`sysmt.sim.nn.batches.pack`)."""
+        if not isinstance(inputs, (list, tuple)):
+            raise UserError(f"inputs must be a list of arrays, one per input of the model, not {type(inputs).__name__}")
         if len(inputs) != len(self.inputs):
             raise UserError(f"inputs must be {len(self.inputs)}, as many as the model has, not {len(inputs)}")
         for tensor, values in zip(self.inputs, inputs, strict=True):
             check_input(tensor, values)
-        runner = Runner(network=self.network, engine=Golden(PEConfig(), counting=False), plan=exact_plan(self.network))
-        return [run(runner, inputs[0])]
+        arrays = [join(values, tensor.shape) for tensor, values in zip(self.inputs, inputs, strict=True)]
+        if len({len(values) for values in arrays}) != 1:
+            raise UserError(f"inputs must be as many of each, not {', '.join(str(len(values)) for values in arrays)}")
+        return pack(self.network, arrays)
 
 
 def check_input(tensor: Tensor, values: np.ndarray) -> None:
-    """Refuse an array that is not [B, ...] of the tensor's shape and type."""
-    wanted = tensor.shape[1:]
+    """Refuse an array that is not of the tensor's type and shape, or many of it (`Model.run`)."""
+    wanted = joined(tensor.shape)
     shape = ", ".join(map(str, ("inputs", *wanted)))
     if not isinstance(values, np.ndarray):
         raise UserError(f"input {tensor.name!r} must be an array, not {type(values).__name__}")
-    if values.dtype != tensor.dtype or values.ndim != len(tensor.shape) or values.shape[1:] != wanted:
+    fitting = values.shape == tensor.shape or (values.ndim == 1 + len(wanted) and values.shape[1:] == wanted)
+    if values.dtype != tensor.dtype or not fitting:
         raise UserError(f"input {tensor.name!r} must be {tensor.dtype} ({shape}), not {values.dtype} {values.shape}")
-    if not len(values):
+    if not values.size:
         raise UserError(f"input {tensor.name!r} must hold at least one, not none")
 
 
@@ -104,4 +136,8 @@ def read_model(path: str | Path) -> Model:
     require("tflite", "infer")
     from .readers.tflite import read
 
-    return Model(build(read(path)))
+    graph = read(path)
+    try:
+        return Model(build(graph), graph)
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None

@@ -17,7 +17,7 @@ from sysmt.sim.nn.model import Model
 
 from .attribution import attribute
 from .candidates import Log
-from .layer_stats import LayerStats, relative_errors, rows
+from .layer_stats import LayerStats, relative_errors, rows, with_lowerings
 from .options import Options
 from .paired import paired_drop
 from .search import Planner
@@ -28,7 +28,10 @@ ERROR_INPUTS = 32
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Inference:
-    """What one run found: raw outputs [B, ...] and the exact network's, the plan, and the report as plain numbers."""
+    """What one run found: raw outputs [B, ...] and the exact network's, the plan, and the report as plain numbers.
+
+    The plan is the planner's: how depthwise layers are lowered (`with_lowerings`) changes no result.
+    """
 
     outputs: np.ndarray
     exact: np.ndarray
@@ -76,7 +79,8 @@ def infer(
     Inference
         Its report: `top1`, `top1_exact` (None without labels), `agree`, `accuracy_drop` with its 95 % interval,
         `changed` and their `attribution`, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_threaded` over
-        the layers NB-SMT may take, `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and
+        the layers NB-SMT may take, `passes` (what graph
+        passes did to the model), `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and
         counters are the golden model's.
 
     Raises
@@ -84,9 +88,10 @@ def infer(
     UserError
         An option needs calibration inputs, and there are none.
     """
+    options = options or Options()
     network = model.network
     golden, uncounted = Golden(config.pe), Golden(config.pe, counting=False)
-    planner = Planner(network, uncounted, config, options or Options(), calibration, log)
+    planner = Planner(network, uncounted, config, options, calibration, log)
     plan = planner.plan()
     exact = run(
         Runner(network=network, engine=uncounted, plan=exact_plan(network)),
@@ -94,12 +99,13 @@ def infer(
         progress=_in_tenths(log, "exact"),
     )
     stats = LayerStats(network)
-    runner = Runner(network=network, engine=engine or golden, plan=plan)
+    lowered = with_lowerings(network, plan, config) if options.optimise else plan
+    runner = Runner(network=network, engine=engine or golden, plan=lowered)
     start = perf_counter()
     outputs = run(runner, inputs.values, stats, _in_tenths(log, "threads"))
     seconds = perf_counter() - start
     errors = relative_errors(network, uncounted, plan, inputs.values[:ERROR_INPUTS])
-    layers = rows(network, plan, config, stats, errors, planner.reduced_products(plan))
+    layers = rows(network, lowered, config, stats, errors, planner.reduced_products(plan))
     report = _answers(exact, outputs, inputs.labels) | _cycles(layers, threaded(network))
     report["attribution"] = []
     if attribution and report["changed"]:
@@ -108,7 +114,8 @@ def infer(
         changed = np.array(report["changed"])
         report["attribution"] = attribute(network, uncounted, plan, inputs.values, answers, changed)
     if engine is not None:
-        report["equal"] = _as_golden(Runner(network=network, engine=golden, plan=plan), inputs, outputs, stats)
+        report["equal"] = _as_golden(Runner(network=network, engine=golden, plan=lowered), inputs, outputs, stats)
+    report["passes"] = list(model.changes)
     report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / seconds, "layers": layers}
     return Inference(outputs=outputs, exact=exact, plan=plan, report=report)
 

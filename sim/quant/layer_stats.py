@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the layers of a network cost and what NB-SMT does to them: cycles, operands, collisions, errors."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.cost.depthwise import depthwise_cycles, depthwise_lowering
 from sysmt.sim.cost.rtl import RtlCycles
 from sysmt.sim.golden.product import Counters
 from sysmt.sim.golden.rounding import fits_x
@@ -21,8 +23,26 @@ EXACT = LayerPlan()
 
 def planned_cycles(linear: Linear, config: ArrayConfig, plan: LayerPlan = EXACT) -> int:
     """Cycles of one layer for one input, as its plan has it."""
+    if plan.lowering is not None:
+        return depthwise_cycles(plan.lowering, linear.layer.batch, config)
     steps = config.pe.steps(plan.slots(len(linear.weights)), plan.threads)
     return RtlCycles(config, plan.threads).layer_cycles(linear.layer, steps)
+
+
+def with_lowerings(network: Network, plan: Plan, config: ArrayConfig) -> Plan:
+    """The plan with the fastest lowering of every depthwise layer on all threads: no result changes."""
+    return tuple(
+        replace(layer, lowering=depthwise_lowering(linear.layer, config)) if linear.depthwise else layer
+        for linear, layer in zip(network.linears, plan, strict=True)
+    )
+
+
+def operands_per_step(linear: Linear, config: ArrayConfig, plan: LayerPlan) -> float:
+    """Operands that a row of the array takes in a step, zero and padding slots left out."""
+    if plan.lowering is not None:
+        return plan.lowering.blocks.operands_per_step(config.pe)
+    k = len(linear.weights)
+    return k / config.pe.steps(plan.slots(k), plan.threads)
 
 
 class LayerStats:
@@ -32,13 +52,13 @@ class LayerStats:
     -------
     rows, operands, zeros, narrow : list of int, one per layer
         Rows of the product; activations, padding slots left out; those that are zero; those that fit in 4 bits.
-    counters : list of Counters
+    counters : list of Counters, of the kind of PE; None before the first batch
     """
 
     def __init__(self, network: Network) -> None:
         count = len(network.linears)
         self.rows, self.operands, self.zeros, self.narrow = ([0] * count for _ in range(4))
-        self.counters = [Counters()] * count
+        self.counters: list[Counters | None] = [None] * count
 
     def __call__(self, trace: LayerTrace) -> None:
         """Take in one batch of one layer."""
@@ -48,7 +68,8 @@ class LayerStats:
         self.operands[i] += x.size - padding
         self.zeros[i] += x.size - padding - int(np.count_nonzero(x))
         self.narrow[i] += int(np.count_nonzero(fits_x(x))) - padding
-        self.counters[i] = self.counters[i] + trace.product.counters
+        before = self.counters[i]
+        self.counters[i] = trace.product.counters if before is None else before + trace.product.counters
 
 
 class RelativeErrors:
@@ -97,7 +118,8 @@ def rows(
     table = []
     for i, (linear, how) in enumerate(zip(network.linears, plan, strict=True)):
         cycles = planned_cycles(linear, config, how)
-        counters, k = stats.counters[i], len(linear.weights)
+        one = EXACT if how.lowering is None else LayerPlan(lowering=depthwise_lowering(linear.layer, config, 1))
+        counters = stats.counters[i] or Counters()
         inputs = stats.rows[i] / linear.rows
         table.append(
             {
@@ -105,8 +127,8 @@ def rows(
                 "kind": linear.layer.kind,
                 "shape": [linear.rows, *linear.weights.shape],
                 "macs": linear.layer.macs,
-                "threads": how.threads,
-                "operands_per_step": k / config.pe.steps(how.slots(k), how.threads),
+                "threads": how.threads if how.lowering is None else how.lowering.threads,
+                "operands_per_step": operands_per_step(linear, config, how),
                 "reordered": how.permutation is not None,
                 "fewer_reduced": 1 - reduced[i][1] / reduced[i][0] if i in reduced else None,
                 "sparsity": stats.zeros[i] / stats.operands[i],
@@ -115,7 +137,7 @@ def rows(
                 "reduced": counters.reduced,
                 "relative_error": errors[i],
                 "cycles": cycles,
-                "cycles_exact": planned_cycles(linear, config),
+                "cycles_exact": planned_cycles(linear, config, one),
                 "utilisation": counters.busy / inputs / (cycles * config.rows * config.cols),
             }
         )

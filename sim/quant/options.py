@@ -20,6 +20,9 @@ class Options:
         Correct the integer biases and adapt the weights.
     keep_weights : bool
         With `recalibrate`: correct the biases only.
+    optimise : bool
+        Depthwise layers run as is fastest on the array (`sysmt.sim.cost.depthwise`); else channel by channel on one
+        thread. It changes no result.
 
     Raises
     ------
@@ -31,6 +34,7 @@ class Options:
     reorder: bool = False
     recalibrate: bool = False
     keep_weights: bool = False
+    optimise: bool = True
 
     def __post_init__(self) -> None:
         if self.budget is not None and not 0 <= self.budget < 1:

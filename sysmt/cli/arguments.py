@@ -12,6 +12,8 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
 from sysmt.hdl.params.settings import parse_settings, with_settings
 
+NO_OPTIMISE = "the graph as it is stored, depthwise layers channel by channel on one thread"
+
 
 def add_settings(parser: argparse.ArgumentParser) -> None:
     """`--set field=value`, as often as needed."""

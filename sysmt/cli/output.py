@@ -5,7 +5,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -75,6 +75,12 @@ def table(rows: list[dict[str, Any]]) -> str:
         return "  ".join(cols).rstrip()
 
     return "\n".join([line(heads), *map(line, cells)])
+
+
+def passes_text(changes: Sequence[str]) -> list[str]:
+    """What graph passes did to a model, for people: all of it, a line each."""
+    heading = [f"graph passes, {len(changes)} change{'s' * (len(changes) != 1)} that no result shows:"]
+    return heading + [f"  {change}" for change in changes] if changes else []
 
 
 def _cell(value: Any) -> str:

@@ -41,6 +41,11 @@ class NbSmtConfig(PEConfig):
         return POLICIES[self.policy]
 
     @property
+    def exact_alone(self) -> bool:
+        """As `PEConfig.exact_alone`: one thread, or a policy that detects zeros."""
+        return self.threads == 1 or self.rules.detects_zeros
+
+    @property
     def mode_width(self) -> int:
         """As `PEConfig.mode_width`; a policy that detects zeros needs no mode."""
         return 0 if self.rules.detects_zeros else {1: 0, 2: 1, 4: 2}[self.threads]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Readers of networks, one file per format, and the one that chooses among them."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from sysmt.base.choice import did_you_mean
@@ -15,7 +16,12 @@ from .topology import read_topology
 SUFFIXES = (".tflite", ".csv")
 
 
-def read_network(source: str | Path, variant: str = "baseline") -> tuple[Layer, ...]:
+def read_network(
+    source: str | Path,
+    variant: str = "baseline",
+    optimise: bool = False,
+    log: Callable[[str], None] = lambda change: None,
+) -> tuple[Layer, ...]:
     """The layers of a network, from wherever it is described.
 
     Parameters
@@ -24,6 +30,10 @@ def read_network(source: str | Path, variant: str = "baseline") -> tuple[Layer, 
         A .tflite model; a topology or GEMM file of SCALE-Sim (.csv); the name of a built-in network, or `digits`.
     variant : str
         Of a built-in network, one of `sysmt.sim.nn.networks.VARIANTS`.
+    optimise : bool
+        Apply the graph passes to a model (`sysmt.sim.nn.passes`).
+    log : function of str
+        Is told every change that they make.
 
     Returns
     -------
@@ -53,7 +63,12 @@ def read_network(source: str | Path, variant: str = "baseline") -> tuple[Layer, 
         return read_topology(source)
     from sysmt.sim.nn.model import read_model  # the library of the format is an extra
 
-    layers = read_model(source).layers
+    model = read_model(source)
+    if optimise:
+        model = model.optimised()
+        for change in model.changes:
+            log(change)
+    layers = model.layers
     if not layers:
         raise UserError(f"model {str(source)!r} must have a layer that runs on the array, not none")
     return layers

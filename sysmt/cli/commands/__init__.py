@@ -93,6 +93,20 @@ COMMANDS = (
         "TRAIN",
     ),
     Command(
+        "compile",
+        "Compile a network into a program of the engine, which runs it whole.",
+        "sysmt compile MODEL.tflite --preset engine_sysmt2_8 -o model.sysmt",
+        "programs",
+        "COMPILE",
+    ),
+    Command(
+        "run",
+        "Run a program of the engine on inputs.",
+        "sysmt run model.sysmt INPUTS.npz --on golden -o OUT.npy --json",
+        "programs",
+        "RUN",
+    ),
+    Command(
         "cycles",
         "Count the cycles of every layer of a network.",
         "sysmt cycles model.tflite --array 8x8 --threads 2",

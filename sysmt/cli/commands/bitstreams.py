@@ -31,6 +31,7 @@ def _add_board(parser: argparse.ArgumentParser) -> None:
 def _build_arguments(parser: argparse.ArgumentParser) -> None:
     _add_board(parser)
     parser.add_argument("--preset", metavar="P", help="array preset (default: the board's own)")
+    parser.add_argument("--engine", action="store_true", help="the engine that runs whole networks (`sysmt compile`)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of place and route (default 1)")
     add_settings(parser)
 
@@ -43,7 +44,8 @@ def _build(args: argparse.Namespace) -> Result:
         raise UserError(f"seed must be 0 or more, not {args.seed}")
     chosen = board(args.board)
     preset = args.preset or chosen.preset
-    bitstream = build(chosen, chosen.accelerator(preset, **settings(args)), preset, args.seed, progress)
+    config = (chosen.networks if args.engine else chosen.accelerator)(preset, **settings(args))
+    bitstream = build(chosen, config, preset, args.seed, progress)
     files = [str(path) for path in bitstream.write(_folder(args))]
     report = bitstream.report
     used = [

@@ -7,7 +7,8 @@ from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
-from sysmt.cli.output import Handler, Result, table
+from sysmt.cli.arguments import NO_OPTIMISE
+from sysmt.cli.output import Handler, Result, passes_text, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate
@@ -30,21 +31,25 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--method", default="rtl", metavar="NAME", help=f"one of {', '.join(METHODS)} (default rtl)")
     parser.add_argument("--dataflow", default="os", metavar="NAME", help=f"of scalesim: {', '.join(DATAFLOWS)}")
     parser.add_argument("--threads", type=int, default=1, metavar="T", help="of rtl: 1, 2 or 4 (default 1)")
+    parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
     parser.add_argument("--plot", metavar="FILE", help="draw the cycles of every layer")
 
 
 def _run(args: argparse.Namespace) -> Result:
     rows, cols = _whole_numbers("array", args.array, "x", "RxC")
     config = ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=args.threads))
-    report = evaluate(_layers(args), config, method=args.method, dataflow=args.dataflow)
+    changes: list[str] = []
+    layers, optimise = _layers(args, changes), not args.no_optimise
+    report = evaluate(layers, config, method=args.method, dataflow=args.dataflow, optimise=optimise)
     if args.plot is not None:
         _plot(args, report)
-    return Result(_text(report), report.as_dict())
+    passes = {"passes": changes} if changes else {}
+    return Result("\n".join([_text(report), *passes_text(changes)]), report.as_dict() | passes)
 
 
-def _layers(args: argparse.Namespace) -> tuple[Layer, ...]:
+def _layers(args: argparse.Namespace, changes: list[str]) -> tuple[Layer, ...]:
     if args.source is not None:
-        return read_network(args.source, args.variant or "baseline")
+        return read_network(args.source, args.variant or "baseline", not args.no_optimise, changes.append)
     if args.network is not None:
         return network(args.network, args.variant or "baseline")
     if args.variant is not None:

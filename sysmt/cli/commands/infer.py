@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.output import Handler, Result, progress, table
+from sysmt.cli.arguments import NO_OPTIMISE, add_settings
+from sysmt.cli.output import Handler, Result, passes_text, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
+from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.infer import infer
@@ -21,6 +24,9 @@ from sysmt.sim.quant.options import Options
 
 if TYPE_CHECKING:
     from sysmt.sim.cosim.engine import RtlEngine
+
+DEFAULT = "sysmt2_16"
+"""The array where none is named."""
 
 COLUMNS = (
     "layer",
@@ -41,14 +47,17 @@ COLUMNS = (
 
 def _infer(args: argparse.Namespace) -> Result:
     model = read_model(args.model)
+    if not args.no_optimise:
+        model = model.optimised()
     inputs = load(args.inputs, model.network, args.limit)
     calibration = load(args.calibrate, model.network) if args.calibrate else None
-    config = ArrayConfig().with_fields(threads=args.threads, policy=args.policy, rows=args.size, cols=args.size)
+    config = _array(args)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
         reorder=args.reorder,
         recalibrate=args.recalibrate,
         keep_weights=args.keep_weights,
+        optimise=not args.no_optimise,
     )
     engine = _engine(args.on, config)
     result = infer(model, inputs, config, options, calibration=calibration, engine=engine, log=progress)
@@ -59,6 +68,14 @@ def _infer(args: argparse.Namespace) -> Result:
         np.save(content, result.outputs)
         write_together(args.output.parent, {args.output.name: content.getvalue()})
     return Result(_text(result.report), result.report, code=int(not result.report.get("equal", True)))
+
+
+def _array(args: argparse.Namespace) -> ArrayConfig:
+    """The array of the options: a preset, or NB-SMT with two threads on 16x16 PEs, and what replaces parts of it."""
+    named = {"threads": args.threads, "policy": args.policy, "rows": args.size, "cols": args.size}
+    given = {name: value for name, value in named.items() if value is not None}
+    base = preset(args.preset or DEFAULT, ArrayConfig, **given)
+    return with_settings(base, args.settings)
 
 
 def _engine(name: str, config: ArrayConfig) -> "RtlEngine | None":
@@ -87,6 +104,7 @@ def _text(report: dict[str, Any]) -> str:
         f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
         f"({report['speedup_threaded']:.2f}x on the layers that may run threaded)"
     )
+    lines += passes_text(report["passes"])
     if "equal" in report:
         lines.append(
             f"outputs and counters of the simulated Verilog are {'' if report['equal'] else 'NOT '}the golden model's; "
@@ -112,16 +130,19 @@ def _attribution(report: dict[str, Any]) -> list[str]:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL.tflite", type=Path)
     parser.add_argument("inputs", metavar="INPUTS.npz", type=Path, help="images or features, and optionally labels")
-    parser.add_argument("--threads", type=int, choices=THREADS, default=2, help="threads of the array (default 2)")
-    parser.add_argument("--policy", choices=POLICIES, default="S+A", help="default S+A")
-    parser.add_argument("--size", type=int, default=16, help="rows and columns of the array (default 16)")
+    parser.add_argument("--preset", metavar="P", help=f"the array (default {DEFAULT})")
+    parser.add_argument("--threads", type=int, choices=THREADS, help="threads of the array")
+    parser.add_argument("--policy", choices=POLICIES, help="policy of NB-SMT")
+    parser.add_argument("--size", type=int, help="rows and columns of the array")
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
     parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
+    parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
+    add_settings(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
 
 

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The activation memory: one block RAM, read by three clients and written by two."""
+
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from sysmt.hdl.common.promised_queue import PromisedQueue
+from sysmt.hdl.emit import UNINITIALISED
+from sysmt.hdl.params.engine import EngineConfig
+
+CLIENTS = ("residual", "filler", "host")
+"""Who reads, the first one first."""
+
+UNCHECKED = {"no_rw_check": 1}
+"""Attributes of a memory of which nobody reads a word in the cycle it is written: Yosys then adds nothing for that."""
+
+
+class ActivationMemory(wiring.Component):
+    """A word is read in every cycle in which any client wants one and has room for it; the first of `CLIENTS` wins.
+
+    Words wait in a queue of their client, so one that does not take its words holds up nobody else. Reading a part
+    of a word in the cycle it is written is not defined, nor is an address beyond the memory.
+
+    Parameters
+    ----------
+    config : EngineConfig
+
+    Members
+    -------
+    write : In(granules)
+        Parts of a word that the requantisers write: at once, always.
+    write_address, write_data : In(address), In(8 * word_bytes)
+    i_host_write : In(stream of {address, word})
+        Whole words; taken in cycles without `write`.
+    i_residual, i_filler, i_host : In(stream of addresses)
+    o_residual, o_filler, o_host : Out(stream of words)
+        In the order of their addresses.
+
+    Latency
+    -------
+    2 cycles; a client alone gets a word per cycle.
+    """
+
+    block = "buffers"
+
+    def __init__(self, config: EngineConfig):
+        self.config = config
+        address, word = range(config.activation_words), 8 * config.word_bytes
+        super().__init__(
+            {
+                "write": In(config.granules),
+                "write_address": In(address),
+                "write_data": In(word),
+                "i_host_write": In(stream.Signature(data.StructLayout({"address": address, "word": word}))),
+            }
+            | {f"i_{client}": In(stream.Signature(address)) for client in CLIENTS}
+            | {f"o_{client}": Out(stream.Signature(word)) for client in CLIENTS}
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        address, taken = Signal(range(config.activation_words)), Signal()
+        by_host = self.i_host_write.valid & self.i_host_write.ready
+        m.d.comb += self.i_host_write.ready.eq(~self.write.any())
+        words = []
+        width = 8 * config.array.cols
+        for part in range(config.granules):
+            # One memory per part: not every block RAM has write enables for parts of a word.
+            m.submodules[f"memory_{part}"] = memory = Memory(
+                shape=width, depth=config.activation_words, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
+            )
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                write.en.eq(self.write[part] | by_host),
+                write.addr.eq(Mux(by_host, self.i_host_write.payload.address, self.write_address)),
+                write.data.eq(Mux(by_host, self.i_host_write.payload.word, self.write_data).word_select(part, width)),
+                read.addr.eq(address),
+                read.en.eq(taken),
+            ]
+            words.append(read.data)
+        before: Any = 0
+        for client in CLIENTS:
+            asks, gets = getattr(self, f"i_{client}"), getattr(self, f"o_{client}")
+            m.submodules[f"{client}_words"] = queue = PromisedQueue(8 * config.word_bytes, 4)
+            wins, reads = Signal(name=f"{client}_wins"), Signal(name=f"{client}_reads")
+            m.d.comb += [asks.ready.eq(queue.room & ~before), wins.eq(asks.valid & asks.ready)]
+            with m.If(wins):
+                m.d.comb += address.eq(asks.payload)
+            m.d.sync += reads.eq(wins)
+            m.d.comb += [
+                queue.promise.eq(wins),
+                queue.write.eq(reads),
+                queue.data.eq(Cat(words)),
+                gets.valid.eq(queue.o.valid),
+                gets.payload.eq(queue.o.payload),
+                queue.o.ready.eq(gets.ready),
+            ]
+            before = before | wins
+        m.d.comb += taken.eq(before)
+        return m

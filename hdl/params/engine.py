@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration of the engine: an array that runs whole networks from its own memories. Plain Python."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from sysmt.base.errors import ConfigError
+
+from .accel import check_link
+from .array import ArrayConfig
+from .checks import in_range, one_of
+from .config import Config
+from .pe import W_WIDTH, X_WIDTH
+from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION, Memory
+from .protocol import CRC, HEADER
+
+LINK = ("slot", "slots", "divisor")
+"""Fields of the host link."""
+PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
+"""Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
+RESIDUAL_LATENCY = 5
+"""Cycles from a residual's address to its row, about: what it is read ahead for nothing to wait."""
+FRAME_OVERHEAD = HEADER.size + 8 + CRC.size
+"""Bytes of a frame around its data: at most, for the longest arguments that data follow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineConfig(Config):
+    """An array between an im2col unit and requantisers, with memories for activations, weights and layers.
+
+    Parameters
+    ----------
+    array : ArrayConfig
+        The array; without `fuse`.
+    fill : 1, 2 or 4
+        Columns of the im2col matrix that reach the operand buffer in one cycle. A word of the activation memory
+        holds `fill` x `array.rows` channels of one pixel.
+    lanes : int
+        Values requantised in one cycle, a divisor of `array.cols`.
+    add_lanes : int
+        Values that a residual is added to in one cycle, a divisor of `lanes`.
+    x_depth : int
+        Steps that one half of the operand buffer holds, a power of two.
+    activation_words, weight_words, scatter_words, parameter_words : int
+        Sizes of the memories in words: of activations, of weights (one step each), of the table that gives every
+        column of im2col its place in the reduction, of requantisation parameters (`lanes` channels each).
+    layers : int
+        Layer descriptors that fit, 1 to 1024.
+    slot, slots, divisor : int
+        Of the host link, as in `AccelConfig`.
+    """
+
+    array: ArrayConfig = field(default_factory=ArrayConfig)
+    fill: int = 2
+    lanes: int = 4
+    add_lanes: int = 1
+    x_depth: int = 1024
+    activation_words: int = 4096
+    weight_words: int = 8192
+    scatter_words: int = 2048
+    parameter_words: int = 512
+    layers: int = 64
+    slot: int = 256
+    slots: int = 4
+    divisor: int = 16
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.array, ArrayConfig):
+            raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
+        if self.array.fuse:
+            raise ConfigError("array.fuse = True cannot be driven by the engine: set fuse to False")
+        one_of("fill", self.fill, (1, 2, 4))
+        in_range("lanes", self.lanes, 1, self.array.cols)
+        in_range("add_lanes", self.add_lanes, 1, self.lanes)
+        in_range("x_depth", self.x_depth, 4, 1 << 12)
+        if self.x_depth & (self.x_depth - 1):
+            raise ConfigError(f"x_depth must be a power of two, not {self.x_depth}")
+        in_range("activation_words", self.activation_words, 2, 1 << 20)
+        in_range("weight_words", self.weight_words, 2, 1 << 20)
+        in_range("scatter_words", self.scatter_words, 2, 1 << 16)
+        in_range("parameter_words", self.parameter_words, 2, 1 << 16)
+        in_range("layers", self.layers, 1, 1024)
+        check_link(self.slot, self.slots, self.divisor)
+        if self.array.cols % self.lanes:
+            raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
+        if self.lanes % self.add_lanes:
+            raise ConfigError(f"add_lanes must divide lanes = {self.lanes}, not be {self.add_lanes}")
+        if self.frame_data < max(self.host_bytes.values()):
+            raise ConfigError(
+                f"slot = {self.slot} leaves {self.frame_data} bytes for data, but a word of the memories takes "
+                f"{max(self.host_bytes.values())}: make it larger"
+            )
+        if self.word_bytes % self.array.cols or self.granules not in (1, 2, 4, 8):
+            raise ConfigError(
+                f"fill = {self.fill} makes activation words of {self.word_bytes} channels, which must be 1, 2, 4 or 8 "
+                f"times array.cols = {self.array.cols}; choose another fill"
+            )
+
+    @property
+    def word_bytes(self) -> int:
+        """Bytes of a word of the activation memory: channels of one pixel, unsigned."""
+        return self.fill * self.array.rows
+
+    @property
+    def granules(self) -> int:
+        """Tiles that share a word of the activation memory: parts of it that are written separately."""
+        return self.word_bytes // self.array.cols
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of a word of the weight memory: the weights of one step."""
+        return self.array.w_lanes * self.array.pe.products * W_WIDTH // 8
+
+    @property
+    def beats(self) -> int:
+        """Cycles that a row of results takes in the requantisers; words of parameters per tile."""
+        return self.array.cols // self.lanes
+
+    @property
+    def row_queue(self) -> int:
+        """Rows of sums that wait for the requantisers: a tile's. A queue of fewer than 4 would not take one a cycle."""
+        return max(self.array.rows, 4)
+
+    @property
+    def add_beats(self) -> int:
+        """Cycles that a row takes in a layer that adds a residual."""
+        return self.array.cols // self.add_lanes
+
+    @property
+    def residual_ahead(self) -> int:
+        """Rows of a residual that are read before they are used: a power of two."""
+        ahead = -(-(PARAMETER_LATENCY + REQUANTIZER_LATENCY + RESIDUAL_LATENCY) // self.add_beats) + 2
+        return 1 << (ahead - 1).bit_length()
+
+    @property
+    def scatter_entry_bits(self) -> int:
+        """Bits of one entry of the scatter table: valid, zero, operand pair, step."""
+        return 2 + self.pair_bits + self.step_bits
+
+    @property
+    def pair_bits(self) -> int:
+        """Bits that name an operand pair of a step."""
+        return max((self.array.pe.products - 1).bit_length(), 1)
+
+    @property
+    def step_bits(self) -> int:
+        """Bits that name a step in one half of the operand buffer."""
+        return (self.x_depth - 1).bit_length()
+
+    @property
+    def memories(self) -> dict[str, tuple[int, int]]:
+        """Width in bits and depth of every memory by name: those that the host fills, and the operand buffer."""
+        return {
+            "descriptors": (32, DESCRIPTOR_WORDS * self.layers),
+            "scatter": (2 + self.fill * self.scatter_entry_bits, self.scatter_words),
+            "weights": (8 * self.weight_bytes, self.weight_words),
+            "parameters": (8 * PARAMETER.size * self.lanes, self.parameter_words),
+            "activations": (8 * self.word_bytes, self.activation_words),
+            "x": (X_WIDTH * self.array.rows * self.array.pe.products, 2 * self.x_depth),
+        }
+
+    @property
+    def host_bytes(self) -> dict[str, int]:
+        """Bytes of a word of every memory that the host writes, in the order of `Memory`."""
+        return {memory.name.lower(): -(-self.memories[memory.name.lower()][0] // 8) for memory in Memory}
+
+    @property
+    def frame_data(self) -> int:
+        """Bytes of data that one frame carries in either direction."""
+        return self.slot - FRAME_OVERHEAD
+
+    @property
+    def memory_bits(self) -> int:
+        """Bits of all memories."""
+        return sum(width * depth for width, depth in self.memories.values())
+
+    @property
+    def fingerprint(self) -> int:
+        """What program and bitstream must agree in: 64 bits of everything but the link."""
+        facts = {name: value for name, value in self.as_dict().items() if name not in LINK}
+        text = json.dumps({"program": PROGRAM_VERSION, **facts}, sort_keys=True)
+        return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
+def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
+    """An engine around `array` with memories for the networks of MLPerf Tiny; `changes` replace fields.
+
+    96 KiB of activations, 288 KiB of weights, up to 4 requantisers.
+    """
+    fill = 2 if array.rows * 2 % array.cols == 0 else 4
+    words = {
+        "activation_words": 96 * 1024 // (fill * array.rows),
+        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.products),
+    }
+    lanes = max(n for n in range(1, min(array.cols, 4) + 1) if array.cols % n == 0)
+    return EngineConfig(array=array, **{"fill": fill, "lanes": lanes, **words, **changes})

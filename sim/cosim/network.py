@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's gates, simulated: its memories written, programs run, activations read."""
+
+import contextlib
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.hdl.designs import engine_design
+from sysmt.hdl.emit import Design
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.program import EngineError, Memory
+from sysmt.sim.engine.program import Program
+
+from .programs import build
+from .verilator import SimulationError
+
+MAIN = Path(__file__).with_name("engine_main.cpp")
+WORD = 4
+LIMIT = 1 << 30
+"""Cycles after which a run counts as hung."""
+
+
+@lru_cache(maxsize=8)
+def _design(config: EngineConfig) -> Design:
+    return engine_design(config, "engine", linked=False)
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """One run of the simulated engine.
+
+    Members
+    -------
+    error : EngineError
+        Why it failed.
+    layer : int
+        The last layer that ran.
+    cycles : int
+        From start to done, as the engine counts.
+    """
+
+    error: EngineError
+    layer: int
+    cycles: int
+
+
+@dataclass(frozen=True, eq=False)
+class GatesRun:
+    """Inputs on the simulated gates.
+
+    Members
+    -------
+    outputs : array [B, ...]
+        The network's.
+    cycles : list of int
+        Per input, from start to done.
+    layer_cycles : list of int
+        Of the layers, of the last input.
+    """
+
+    outputs: np.ndarray
+    cycles: list[int]
+    layer_cycles: list[int]
+
+
+class SimulatedEngine:
+    """The emitted Verilog of an engine under Verilator, with the host's side of its ports.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    design : Design, optional
+        Another netlist with the same ports, say one with a seeded bug.
+    """
+
+    def __init__(self, config: EngineConfig, design: Design | None = None):
+        self.config = config
+        program = build(design or _design(config), MAIN, "engine-run")
+        self._process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._program: Program | None = None
+        self._stdin, self._stdout = self._process.stdin, self._process.stdout
+
+    def load(self, program: Program) -> None:
+        """Fill the memories of the engine with a program.
+
+        Raises
+        ------
+        UserError
+            It was compiled for another engine.
+        """
+        if program.config.fingerprint != self.config.fingerprint:
+            raise UserError("program must be compiled for the simulated engine, not for another one; compile it again")
+        for memory, words in program.images.items():
+            self.write(memory, words)
+        self.clear()
+        self._program = program
+
+    def run(self, inputs: np.ndarray, progress: Callable[[int, int], None] | None = None) -> GatesRun:
+        """Run the loaded program on every input, on both halves of the input and output places in turn.
+
+        Parameters
+        ----------
+        inputs : array [B, ...]
+            In the type and shape of the network's input.
+        progress : callable, optional
+            Told how many of how many are done.
+
+        Raises
+        ------
+        SimulationError
+            A run failed, or did not end.
+        """
+        program = self._program
+        assert program is not None, "load a program first"
+        words, cycles = program.pack(inputs), []
+        size = self.config.word_bytes
+        outputs = np.zeros((len(words), program.output_words, size), np.uint8)
+        for i, image in enumerate(words):
+            half = i & 1
+            self.write(Memory.ACTIVATIONS, image, program.input_first(half))
+            run = self.start(half)
+            if run.error != EngineError.NONE:
+                name = program.layers[run.layer].name
+                raise SimulationError(f"layer {run.layer} ({name}) failed: {run.error.name.lower()}")
+            outputs[i] = self.read(program.output_first(half), program.output_words)
+            cycles.append(run.cycles)
+            if progress is not None:
+                progress(i + 1, len(words))
+        layers = self.layer_cycles(len(program.layers)) if cycles else []
+        return GatesRun(program.unpack(outputs), cycles, layers)
+
+    def write(self, memory: Memory, words: np.ndarray, first: int = 0) -> None:
+        """Write words into a memory.
+
+        Parameters
+        ----------
+        words : uint8 [n, bytes of a word]
+            Little end first.
+        first : int
+            Address of the first one.
+        """
+        depths = [self.config.memories[m.name.lower()][1] for m in Memory]
+        selects, addresses = (len(Memory) - 1).bit_length(), (max(depths) - 1).bit_length()
+        bits = selects + addresses + max(self.config.memories[m.name.lower()][0] for m in Memory)
+        size = self._port_bytes(bits)
+        payloads = bytearray()
+        for address, word in enumerate(words, first):
+            payload = int(memory) | address << selects | int.from_bytes(word.tobytes(), "little") << selects + addresses
+            payloads += payload.to_bytes(size, "little")
+        self._send(1, 0, len(words), 0)
+        self._stdin.write(payloads)
+        self._stdin.flush()
+
+    def start(self, half: int = 0, limit: int = LIMIT) -> RunFigures:
+        """Run the program that was written, once.
+
+        Raises
+        ------
+        SimulationError
+            It did not end within `limit` cycles.
+        """
+        self._send(2, half, limit, 0)
+        error, layer, cycles, ended = np.frombuffer(self._receive(4 * WORD), "<u4").tolist()
+        if not ended:
+            raise SimulationError(f"the engine did not end within {limit} cycles (layer {layer})")
+        return RunFigures(EngineError(error), layer, cycles)
+
+    def read(self, first: int, count: int) -> np.ndarray:
+        """Words of the activation memory: uint8 [count, bytes of a word]."""
+        size = self._port_bytes(8 * self.config.word_bytes)
+        self._send(3, first, count, 0)
+        words = np.frombuffer(self._receive(count * size), np.uint8).reshape(count, size)
+        return words[:, : self.config.word_bytes]
+
+    def layer_cycles(self, count: int) -> list[int]:
+        """Cycles of the first `count` layers of the last run."""
+        self._send(4, 0, count, 0)
+        cycles: list[int] = np.frombuffer(self._receive(count * WORD), "<u4").tolist()
+        return cycles
+
+    def clear(self) -> None:
+        """Forget the error of a run, so that the next one is taken."""
+        self._send(5, 0, 0, 0)
+
+    def close(self) -> None:
+        """End the simulation."""
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+        self._process.wait()
+        self._stdout.close()
+
+    def __enter__(self) -> "SimulatedEngine":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @staticmethod
+    def _port_bytes(bits: int) -> int:
+        """Bytes of a port in the simulation: one word of 32 bits, or two, or as many as it takes."""
+        return WORD * -(-bits // 32)
+
+    def _send(self, *command: int) -> None:
+        try:
+            self._stdin.write(np.array(command, "<u4").tobytes())
+            self._stdin.flush()
+        except BrokenPipeError:
+            raise SimulationError("the simulated engine is gone") from None
+
+    def _receive(self, count: int) -> bytes:
+        data: bytes = self._stdout.read(count)
+        if len(data) != count:
+            raise SimulationError("the simulated engine is gone")
+        return data

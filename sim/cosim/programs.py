@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulations that a C++ program drives instead of a testbench: compiled once, by content."""
+
+from pathlib import Path
+
+from sysmt.base.cache import build_directory
+from sysmt.hdl.emit import Design
+
+from .verilator import VERILATOR_ARGS, compile_verilog, executable, require
+
+MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
+# Simulated for millions of cycles: worth more of the compiler's time than a testbench.
+
+
+def build(design: Design, main: Path, name: str) -> Path:
+    """Compile `design` with the program `main` around it, or find it compiled. Returns the executable."""
+    require("verilator")
+    text = main.read_text()
+    content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, text]
+    with build_directory("sim", f"{design.name}-{name}", content) as (folder, missing):
+        if missing:
+            (folder / f"{design.name}.v").write_text(design.verilog)
+            (folder / "main.cpp").write_text(text)
+            control = ["`verilator_config"]
+            control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
+            (folder / "control.vlt").write_text("\n".join(control) + "\n")
+            verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
+            verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
+            compile_verilog(folder, verilate, *MAKE_ARGS)
+    return folder / name

@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles of a program on the engine, layer by layer: what the gates take, to the cycle."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.program import DESCRIPTOR_WORDS, Memory, Operation
+from sysmt.hdl.params.scatter import scatter_word
+
+from .layer_timing import layer_cycles
+from .program import Program
+
+FETCH = DESCRIPTOR_WORDS + 5
+"""Cycles from the end of one layer to the start of the next: its descriptor is read, placed and checked."""
+
+
+def program_cycles(program: Program, progress: Callable[[int, int], None] | None = None) -> list[int]:
+    """Cycles of every layer, from start to done of a run: their sum is the run's.
+
+    Parameters
+    ----------
+    program : Program
+    progress : callable, optional
+        Told how many layers of how many are done.
+    """
+    cycles = []
+    for index, layer in enumerate(program.descriptors):
+        table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)
+        cycles.append(FETCH + layer_cycles(program.config, layer, table, outside(layer, program.config)))
+        if progress is not None:
+            progress(index + 1, len(program.layers))
+    return cycles
+
+
+def scatter_moves(memory: np.ndarray, layer: dict[str, int], config: EngineConfig) -> list[tuple[bool, bool]]:
+    """`advance` and `last` of every word of a layer's scatter table; none of a layer without one."""
+    record = scatter_word(config)
+    base = layer["scatter_base"]
+    words = [record.unpack(word.tobytes()) for word in memory[base : base + layer["scatter_words"]]]
+    return [(bool(word["advance"]), bool(word["last"])) for word in words]
+
+
+def outside(layer: dict[str, int], config: EngineConfig) -> np.ndarray:
+    """Which taps of which output pixels lie outside the image: bool [pixels, taps]."""
+    pixels = layer["m_tiles"]
+    if layer["operation"] == Operation.MATMUL:
+        pixels = (layer["m_tiles"] - 1) * config.array.rows + layer["last_rows"]
+    y, x = np.divmod(np.arange(pixels), layer["out_width"])
+    down, across = np.divmod(np.arange(layer["kernel_h"] * layer["kernel_w"]), layer["kernel_w"])
+    rows = (y * layer["stride_h"] - layer["pad_top"])[:, None] + down * layer["dilation_h"]
+    cols = (x * layer["stride_w"] - layer["pad_left"])[:, None] + across * layer["dilation_w"]
+    found: np.ndarray = (rows < 0) | (rows >= layer["in_height"]) | (cols < 0) | (cols >= layer["in_width"])
+    return found

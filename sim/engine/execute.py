@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A program on inputs: on whatever executes it, and the report that `sysmt run` prints."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.sim.nn.inputs import Inputs
+
+from .cycles import program_cycles
+from .golden import GoldenEngine
+from .host import Operators
+from .program import Program
+
+BATCH = 8
+"""Inputs that the golden engine runs at a time: bounds the memory."""
+
+Progress = Callable[[int, int], None]
+"""Is told how many inputs are done, and of how many."""
+
+
+class Run(Protocol):
+    """What an executor computed."""
+
+    @property
+    def outputs(self) -> np.ndarray:
+        """The network's outputs [B, ...]."""
+
+    @property
+    def cycles(self) -> Sequence[int]:
+        """Per input, from start to done."""
+
+    @property
+    def layer_cycles(self) -> Sequence[int]:
+        """Per layer, of the last input."""
+
+
+class Executor(Protocol):
+    """What runs a program: the golden engine, simulated gates, a board."""
+
+    def run(self, inputs: np.ndarray, progress: Progress | None = None) -> Run:
+        """Run inputs [B, ...]."""
+
+
+@dataclass(frozen=True, eq=False)
+class FinishedRun:
+    """A `Run`."""
+
+    outputs: np.ndarray
+    cycles: list[int]
+    layer_cycles: list[int]
+
+
+@dataclass(frozen=True, eq=False)
+class GoldenExecutor:
+    """The golden engine, with the cycles that the model gives.
+
+    Parameters
+    ----------
+    program : Program
+    """
+
+    program: Program
+
+    def run(self, inputs: np.ndarray, progress: Progress | None = None) -> FinishedRun:
+        """Run inputs [B, ...]."""
+        layers = program_cycles(self.program)
+        outputs = run_golden(GoldenEngine(self.program), inputs, progress)
+        return FinishedRun(outputs, [sum(layers)] * len(inputs), layers)
+
+
+def run_golden(engine: GoldenEngine, inputs: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+    """Outputs of any number of inputs, a few at a time."""
+    parts = []
+    for start in range(0, len(inputs), BATCH):
+        parts.append(engine.run(inputs[start : start + BATCH]))
+        if progress is not None:
+            progress(min(start + BATCH, len(inputs)), len(inputs))
+    return np.concatenate(parts)
+
+
+def execute(
+    program: Program, inputs: Inputs, executor: Executor | None = None, progress: Progress | None = None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Run a program and report.
+
+    Parameters
+    ----------
+    program : Program
+    inputs : Inputs
+        In the type and shape of the network's input.
+    executor : Executor, optional
+        The golden engine by default. What another one computes is compared with it.
+    progress : Progress, optional
+
+    Returns
+    -------
+    array [B, ...]
+        The network's raw outputs.
+    dict
+        `inputs`; `top1`, `top1_exact` (None without labels); `agree`, the share of inputs that the exact network
+        answers alike; `cycles` of one input, from start to done; `milliseconds` at the clock it was compiled for (None
+        without); `layers`; with an executor, `equal`: whether the outputs are the golden engine's.
+    """
+    run = (executor or GoldenExecutor(program)).run(inputs.values, progress)
+    exact = run_golden(GoldenEngine(program, exact=True), inputs.values)
+    if len(run.layer_cycles) != len(program.layers) or not run.cycles:
+        raise UserError(f"run must give cycles of {len(program.layers)} layers, not {len(run.layer_cycles)}")
+    cycles = max(run.cycles)
+    report = {"inputs": len(inputs), **answers(run.outputs, exact, inputs.labels)}
+    report |= {
+        "cycles": cycles,
+        "milliseconds": None if program.clock_hz is None else 1e3 * cycles / program.clock_hz,
+        "layers": layer_rows(program, run.layer_cycles),
+    }
+    if executor is not None:
+        report["equal"] = np.array_equal(run.outputs, run_golden(GoldenEngine(program), inputs.values))
+    return run.outputs, report
+
+
+def answers(outputs: np.ndarray, exact: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
+    """Accuracy of the outputs and of the exact network's."""
+    found, wanted = (values.reshape(len(values), -1).argmax(axis=1) for values in (outputs, exact))
+    report: dict[str, Any] = {"top1": None, "top1_exact": None, "agree": float(np.mean(found == wanted))}
+    if labels is not None:
+        report |= {"top1": float(np.mean(found == labels)), "top1_exact": float(np.mean(wanted == labels))}
+    return report
+
+
+def layer_rows(program: Program, cycles: Sequence[int]) -> list[dict[str, Any]]:
+    """Every layer, and every operator of the host: name, kind, where it runs, cycles, utilisation of the array."""
+    array = program.config.array
+    slots = array.rows * array.cols * array.pe.products
+    rows: list[dict[str, Any]] = _host_rows(program.before)
+    for layer, taken in zip(program.layers, cycles, strict=True):
+        used = layer.macs / (slots * taken) if layer.macs else None
+        rows.append(
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "where": "engine",
+                "macs": layer.macs,
+                "cycles": int(taken),
+                "utilisation": used,
+            }
+        )
+    return rows + _host_rows(program.after)
+
+
+def _host_rows(part: Any) -> list[dict[str, Any]]:
+    if part is None:
+        return []
+    if isinstance(part, Operators):
+        found = [(part.graph.tensors[node.output].name, node.kind) for node in part.graph.nodes]
+    else:
+        found = [(part.name, "FULLY_CONNECTED")]
+    return [
+        {"name": name, "kind": kind, "where": "host", "macs": 0, "cycles": None, "utilisation": None}
+        for name, kind in found
+    ]

@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cycles of one layer on the engine, equal to those of the gates: all units, cycle by cycle."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.program import Operation
+
+from .array_timing import ArrayTiming
+from .filler_timing import FillTiming, PoolTiming, WordTiming
+from .post_timing import PostTiming
+from .timing import Buffer, Skid
+
+
+class IssuerTiming:
+    """Steps of tiles: `TileIssuer`, the queues behind it, and the operand buffer with its register."""
+
+    def __init__(self, layer: Mapping[str, int]):
+        self.layer, self.steps = layer, layer["steps"]
+        self.running = layer["operation"] == Operation.MATMUL
+        self.available = self.step = self.n = self.m = self.group = 0
+        self.addresses, self.tiles, self.operands = Skid(), Skid(), Buffer()
+        # Addresses between the issuer and the operand buffer that free a half, oldest first.
+        self.frees: list[bool] = []
+
+    def begin(self, step: bool) -> bool:
+        """What a cycle does, given whether the array takes a step; returns whether a half is freed."""
+        may = self.running and self.available != 0 and (self.step != 0 or not self.tiles.full)
+        self._moves = may and not self.addresses.full
+        self._tile = self._moves and self.step == 0
+        self._taken = self.addresses.valid and self.operands.ready(step)
+        return self._taken and self.frees[0]
+
+    def end(self, step: bool, tile_taken: bool, filled: bool) -> None:
+        """The clock edge."""
+        layer = self.layer
+        last_group = self.group == layer["groups"] - 1
+        last_n = self.n == (layer["last_n_tiles"] if last_group else layer["n_tiles"]) - 1
+        ends_tile = self._moves and self.step == self.steps - 1
+        ends_m = ends_tile and last_n
+        self.operands.tick(self.addresses.valid, step)
+        if self._taken:
+            self.frees.pop(0)
+        self.addresses.tick(self._moves, self._taken)
+        self.tiles.tick(self._tile, tile_taken)
+        if self._moves:
+            self.frees.append(ends_m)
+            self.step += 1
+        self.available += filled - ends_m
+        if ends_tile:
+            self.step = 0
+            self.n += 1
+        if ends_m:
+            self.n = 0
+            self.m += 1
+            if self.m == layer["m_tiles"]:
+                self.m = 0
+                self.group += 1
+                self.running = not last_group
+
+
+def layer_cycles(
+    config: EngineConfig, layer: Mapping[str, int], table: Sequence[tuple[bool, bool]], outside: np.ndarray
+) -> int:
+    """Cycles from a layer's `start` to its `done`.
+
+    Parameters
+    ----------
+    config : EngineConfig
+    layer : mapping of field to int
+        The descriptor.
+    table : sequence of (bool, bool)
+        `advance` and `last` of every word of its scatter table.
+    outside : bool [pixels, taps]
+        Which taps of which output pixels lie outside the image.
+    """
+    words, post = WordTiming(config, layer, outside), PostTiming(config, layer)
+    if layer["operation"] == Operation.MATMUL:
+        return _product(config, layer, words, FillTiming(config, table), post)
+    pool, cycles = PoolTiming(layer), 0
+    while True:
+        cycles += 1
+        done, row_ready = post.begin(), post.ready
+        if done:
+            return cycles
+        row_valid = pool.valid
+        taken = pool.begin(words, row_ready)
+        words.begin(taken, not post.residual.wins)
+        pool.end(words, taken)
+        post.end(row_valid)
+        words.end()
+
+
+def _product(
+    config: EngineConfig, layer: Mapping[str, int], words: WordTiming, fill: FillTiming, post: PostTiming
+) -> int:
+    issuer, array = IssuerTiming(layer), ArrayTiming(config.array, layer["steps"])
+    cycles = 0
+    while True:
+        cycles += 1
+        done, row_ready = post.begin(), post.ready
+        if done:
+            return cycles
+        step, row_valid = array.begin(issuer.operands.valid, row_ready)
+        freed = issuer.begin(step)
+        tile_taken = issuer.tiles.valid and array.tile_ready
+        taken = fill.begin(words)
+        words.begin(taken, not post.residual.wins)
+        filled = fill.filled
+        array.end(issuer.tiles.valid, row_ready)
+        issuer.end(step, tile_taken, filled)
+        fill.end(words, taken, freed)
+        post.end(row_valid)
+        words.end()

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt compile` and `sysmt run`: a network as a program of the engine, and the program on inputs."""
+
+import argparse
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.files import write_together
+from sysmt.cli.arguments import add_settings, output_file
+from sysmt.cli.output import Handler, Result, progress, table
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.pe import THREADS
+from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
+from sysmt.hdl.params.program import Memory
+from sysmt.hdl.params.settings import with_settings
+from sysmt.sim.engine.cycles import program_cycles
+from sysmt.sim.engine.execute import Executor, execute, layer_rows
+from sysmt.sim.engine.file import read_program, write_program
+from sysmt.sim.engine.prepare import prepare
+from sysmt.sim.engine.program import Program
+from sysmt.sim.nn.inputs import load
+from sysmt.sim.nn.model import read_model
+from sysmt.sim.quant.options import Options
+
+ENGINE = f"engine_{DEFAULT_ARRAY}"
+
+
+def _compile_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", type=Path, help="a .tflite file, or `digits`")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--preset", metavar="P", help=f"the engine, a preset engine_<array> (default {ENGINE})")
+    where.add_argument("--board", metavar="B", help="the engine of this board (`sysmt build B --engine`)")
+    add_settings(parser)
+    parser.add_argument("--threads", type=int, choices=THREADS, help="threads of layers that may run threaded")
+    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
+    parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
+    parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
+    parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
+    parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
+    parser.add_argument("-o", "--output", default="model.sysmt", metavar="PROGRAM.sysmt", help="default model.sysmt")
+
+
+def _compile(args: argparse.Namespace) -> Result:
+    target = output_file(args.output)
+    config, clock_hz = _engine(args)
+    model = read_model(args.model)
+    options = Options(
+        budget=None if args.budget is None else args.budget / 100,
+        reorder=args.reorder,
+        recalibrate=args.recalibrate,
+        keep_weights=args.keep_weights,
+    )
+    program = prepare(
+        model,
+        config,
+        options,
+        calibration=load(args.calibrate, model.network) if args.calibrate else None,
+        threads=args.threads,
+        clock_hz=clock_hz,
+        log=progress,
+    )
+    write_program(program, target)
+    report = _described(program)
+    lines = [
+        table([_row(row) for row in report["layers"]]),
+        "",
+        table(report["memories"]),
+        "",
+        f"{args.output}: about {report['cycles']} cycles per input"
+        + ("" if report["milliseconds"] is None else f", {report['milliseconds']:.3g} ms"),
+    ]
+    return Result("\n".join(lines), report | {"file": str(target)})
+
+
+def _engine(args: argparse.Namespace) -> tuple[EngineConfig, float | None]:
+    """The engine, and its clock where that is known."""
+    if args.board is None:
+        return with_settings(preset(args.preset or ENGINE, EngineConfig), args.settings), None
+    from sysmt.boards.definitions import board
+
+    chosen = board(args.board)
+    return with_settings(chosen.networks(), args.settings), chosen.clock_hz
+
+
+def _described(program: Program) -> dict[str, Any]:
+    """What a program costs: cycles of its layers by the model, and bytes of its memories."""
+    config = program.config
+    cycles = program_cycles(program)
+    memories = [
+        {
+            "memory": memory.name.lower(),
+            "bytes": words.size,
+            "of": config.memories[memory.name.lower()][1] * words.shape[1],
+        }
+        for memory, words in program.images.items()
+    ]
+    used, depth = program.activation_words, config.activation_words
+    memories.append(
+        {
+            "memory": Memory.ACTIVATIONS.name.lower(),
+            "bytes": used * config.word_bytes,
+            "of": depth * config.word_bytes,
+        }
+    )
+    return {
+        "cycles": sum(cycles),
+        "milliseconds": None if program.clock_hz is None else 1e3 * sum(cycles) / program.clock_hz,
+        "layers": layer_rows(program, cycles),
+        "memories": memories,
+    }
+
+
+def _run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("program", metavar="PROGRAM.sysmt", type=Path, help="a file that `sysmt compile` wrote")
+    parser.add_argument("inputs", metavar="INPUTS.npz", type=Path, help="images or features, and optionally labels")
+    parser.add_argument(
+        "--on", default="golden", metavar="golden|rtl|PORT", help="golden engine, simulated Verilog, or a board's port"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
+    parser.add_argument("-o", "--output", metavar="OUT.npy", help="the network's raw output tensor, a row per input")
+
+
+def _run(args: argparse.Namespace) -> Result:
+    target = output_file(args.output) if args.output else None
+    program = read_program(args.program)
+    inputs = load(args.inputs, program.ends, args.limit)
+    with _executor(args.on, program) as executor:
+        outputs, report = execute(program, inputs, executor, _tell)
+    if target is not None:
+        content = io.BytesIO()
+        np.save(content, outputs)
+        write_together(target.parent, {target.name: content.getvalue()})
+    lines = [table([_row(row) for row in report["layers"]]), ""]
+    if report["top1"] is not None:
+        lines.append(f"top-1 {100 * report['top1']:.2f} %, exact {100 * report['top1_exact']:.2f} %")
+    lines.append(f"{100 * report['agree']:.2f} % of {report['inputs']} answers are the exact network's")
+    lines.append(
+        f"{report['cycles']} cycles per input"
+        + ("" if report["milliseconds"] is None else f", {report['milliseconds']:.3g} ms")
+    )
+    if "equal" in report:
+        lines.append(f"outputs are {'' if report['equal'] else 'NOT '}the golden engine's")
+    return Result("\n".join(lines), report, code=int(not report.get("equal", True)))
+
+
+@contextmanager
+def _executor(on: str, program: Program) -> Iterator[Executor | None]:
+    """What the program runs on; None for the golden engine."""
+    if on == "golden":
+        yield None
+    elif on == "rtl":
+        from sysmt.sim.cosim.network import SimulatedEngine
+
+        progress("compiling the engine's Verilog (minutes, once per configuration)")
+        with SimulatedEngine(program.config) as gates:
+            gates.load(program)
+            yield gates
+    else:
+        from sysmt.boards.network import EngineBoard
+
+        with EngineBoard(on, progress=progress) as board:
+            board.load(program)
+            yield board
+
+
+def _tell(done: int, total: int) -> None:
+    progress(f"{done} of {total} inputs")
+
+
+def _row(row: dict[str, Any]) -> dict[str, Any]:
+    """A layer as people read it."""
+    short = row | {"name": row["name"].split(";")[0][-32:]}
+    return {key: "-" if value is None else value for key, value in short.items()}
+
+
+COMPILE = Handler(_compile_arguments, _compile)
+RUN = Handler(_run_arguments, _run)
