@@ -70,7 +70,8 @@ def shares(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
         return np.ones(x.shape, bool)
     met = np.zeros((len(x), x.shape[1] + x.shape[1] % 2), bool)
     met[:, : x.shape[1]] = x != 0
-    return met.reshape(len(x), -1, 2)[:, :, ::-1].reshape(met.shape)[:, : x.shape[1]]
+    neighbour: np.ndarray = met.reshape(len(x), -1, 2)[:, :, ::-1].reshape(met.shape)
+    return neighbour[:, : x.shape[1]]
 
 
 def operands(x: np.ndarray, pe: SparqConfig) -> np.ndarray:

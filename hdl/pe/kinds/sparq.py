@@ -41,7 +41,7 @@ class SparqGates(Gates):
         active = [live[t] * fact(f"N{t}") for t in range(config.threads)]
         both = total([live[a] * live[b] for a, b in pairs])
         reduced = self._from(config, 1, pairs)
-        beyond = {}
+        beyond: dict[int, Polynomial] = {}
         for shift in range(2, 7):
             # One object where there is no window in between: one counter.
             before = beyond.get(shift - 1, reduced)
