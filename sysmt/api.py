@@ -4,6 +4,7 @@
 A configuration is an object, or the name of a preset.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path

@@ -60,7 +60,7 @@ def test_the_reference_interpreter_agrees():
 def test_an_operator_that_cannot_be_written_is_named():
     graph = parse(small_content())
     odd = replace(graph.nodes[1], kind="FFT")
-    with pytest.raises(UserError, match=r"^operator 1 \(FFT\) cannot be written; only ADD, .* can$"):
+    with pytest.raises(UserError, match=r"^operator 1 \(FFT\) cannot be written: .*no such operator$"):
         tflite.write(replace(graph, nodes=(graph.nodes[0], odd, *graph.nodes[2:])))
 
 

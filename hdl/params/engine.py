@@ -60,7 +60,7 @@ class EngineConfig(Config):
     activation_words: int = 4096
     weight_words: int = 8192
     scatter_words: int = 2048
-    parameter_words: int = 512
+    parameter_words: int = 1024
     layers: int = 64
     slot: int = 256
     slots: int = 4

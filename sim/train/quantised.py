@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.requantize import quantize_multiplier
-from sysmt.sim.nn.operators.elementwise import ADD_SHIFT
+from sysmt.sim.nn.operators.arithmetic import ADD_SHIFT
 
 from . import arithmetic
 from .architecture import INPUT, Block

@@ -10,14 +10,12 @@ import tflite
 
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.graph import Graph, Node, Tensor
-from sysmt.sim.nn.readers.tflite import ACTIVATIONS, DTYPES, OPTIONS, PADDINGS
+from sysmt.sim.nn.readers.tflite_fields import CODED, DTYPES, OPTIONS
 
 VERSION = 3
 """Of the schema."""
 IDENTIFIER = b"TFL3"
 CODES = {name: code for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")}
-WITHOUT_OPTIONS = ("RESHAPE",)
-"""Operators whose attributes the reader does not need and a file need not have."""
 
 
 def write(graph: Graph) -> bytes:
@@ -26,8 +24,10 @@ def write(graph: Graph) -> bytes:
     Raises
     ------
     UserError
-        An operator or its attributes cannot be written.
+        It has states, or an operator that the schema does not have.
     """
+    if graph.states:
+        raise UserError("model must have no states to be written, only inputs and outputs; unroll it")
     return _Writer(graph).content()
 
 
@@ -42,7 +42,7 @@ class _Writer:
         b = self.builder
         tensors = self._offsets(tflite.SubGraphStartTensorsVector, [self._tensor(t) for t in self.graph.tensors])
         operators = self._offsets(tflite.SubGraphStartOperatorsVector, [self._operator(n) for n in self.graph.nodes])
-        ends = [b.CreateNumpyVector(np.array([end], np.int32)) for end in (self.graph.input, self.graph.output)]
+        ends = [b.CreateNumpyVector(np.array(end, np.int32)) for end in (self.graph.inputs, self.graph.outputs)]
         tflite.SubGraphStart(b)
         tflite.SubGraphAddTensors(b, tensors)
         tflite.SubGraphAddOperators(b, operators)
@@ -111,7 +111,7 @@ class _Writer:
         b = self.builder
         options, kind = self._options(node)
         inputs = b.CreateNumpyVector(np.array(node.inputs, np.int32))
-        outputs = b.CreateNumpyVector(np.array([node.output], np.int32))
+        outputs = b.CreateNumpyVector(np.array(node.outputs, np.int32))
         tflite.OperatorStart(b)
         tflite.OperatorAddOpcodeIndex(b, self.kinds.index(node.kind))
         tflite.OperatorAddInputs(b, inputs)
@@ -122,17 +122,21 @@ class _Writer:
         return int(tflite.OperatorEnd(b))
 
     def _options(self, node: Node) -> tuple[int | None, int]:
-        """The table of an operator's attributes, and its type."""
-        if node.kind in WITHOUT_OPTIONS:
-            return None, 0
+        """The table of an operator's attributes, and its type; what is not among them has the schema's default."""
+        if node.kind not in CODES:
+            raise UserError(f"{node.name} cannot be written: .tflite files have no such operator")
         if node.kind not in OPTIONS:
-            raise UserError(f"{node.name} cannot be written; only {', '.join(sorted(OPTIONS))} can")
+            return None, 0
         table, fields = OPTIONS[node.kind]
-        name = table.__name__
+        name = type(table()).__name__
         getattr(tflite, f"{name}Start")(self.builder)
         for attribute, field in fields.items():
-            value = node.options[attribute]
-            for names in (ACTIVATIONS, PADDINGS):
-                value = next((code for code, text in names.items() if text == value), value)
-            getattr(tflite, f"{name}Add{field}")(self.builder, value)
+            if attribute in node.options:
+                getattr(tflite, f"{name}Add{field}")(self.builder, _stored(attribute, node.options[attribute]))
         return int(getattr(tflite, f"{name}End")(self.builder)), getattr(tflite.BuiltinOptions, name)
+
+
+def _stored(attribute: str, value: Any) -> Any:
+    """The number that stands for a name in the file."""
+    names = DTYPES if attribute == "bias_type" else CODED.get(attribute, {})
+    return next((code for code, name in names.items() if name == value), value)
