@@ -107,7 +107,7 @@ def test_onnxruntime_agrees_but_for_the_rounding_of_sums(graph, values):
     expected = exact(graph, inputs(16))
     assert len(np.unique(expected)) >= values
     assert np.abs(found - expected).max() <= 1
-    assert np.mean(found != expected) < 0.05
+    assert np.mean(found != expected) < 0.1  # averages in the middle between two codes, above all
 
 
 def test_what_onnx_cannot_say_is_refused():
