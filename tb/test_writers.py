@@ -82,19 +82,32 @@ def on_onnxruntime(graph: Graph, content: bytes, values: np.ndarray) -> np.ndarr
     return np.rint(scores / target.scale[0]).astype(int) + target.z
 
 
-@pytest.mark.parametrize(("left_out", "values"), [(1, 4), (2, 9), (5, 9), (6, 60)])
-def test_onnxruntime_agrees_but_for_the_rounding_of_sums(left_out, values):
+def smaller_pool() -> Graph:
+    """To a pooling that does not cover the image."""
+    graph = first_part(1)
+    pool = graph.nodes[-1]
+    node = replace(pool, options=pool.options | {"filter_h": 3, "filter_w": 2, "stride_h": 2})
+    tensors = list(graph.tensors)
+    tensors[pool.output] = replace(tensors[pool.output], shape=(1, 2, 5, 8))
+    return replace(graph, nodes=(*graph.nodes[:-1], node), tensors=tuple(tensors))
+
+
+PARTS = [(first_part(1), 4), (smaller_pool(), 6), (first_part(2), 9), (first_part(5), 9), (first_part(6), 60)]
+"""Graphs, and how many values their outputs have at least."""
+
+
+@pytest.mark.parametrize(("graph", "values"), PARTS, ids=range(len(PARTS)))
+def test_onnxruntime_agrees_but_for_the_rounding_of_sums(graph, values):
     pytest.importorskip("onnx", reason="onnx is not installed: pip install 'sysmt[train]'")
     from sysmt.sim.nn.writers import onnx
 
-    graph = first_part(left_out)
     content = onnx.write(graph)
     assert content == onnx.write(graph)
     found = on_onnxruntime(graph, content, inputs(16))
     expected = exact(graph, inputs(16))
     assert len(np.unique(expected)) >= values
     assert np.abs(found - expected).max() <= 1
-    assert np.mean(found != expected) < 0.05
+    assert np.mean(found != expected) < 0.1  # averages in the middle between two codes, above all
 
 
 def test_what_onnx_cannot_say_is_refused():

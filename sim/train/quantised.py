@@ -187,11 +187,11 @@ def _sums(
     """What the array adds up, the input's zero point taken off: int64 [B, OH, OW, O]."""
     geometry, zero = network.architecture.geometry(block), network.scale(block.inputs[0]).zero
     (top, bottom), (left, right) = geometry.padding
-    padded = functional.pad(x, (0, 0, left, right, top, bottom), value=float(zero))
+    padded = functional.pad(x.byte(), (0, 0, left, right, top, bottom), value=zero)
     rows = torch.stack(list(geometry.windows(padded)), dim=3)  # [B, OH, OW, taps, C]
     if block.kind == "depthwise":
         # Sums of a few bytes: exact in float32.
-        sums = (rows * weights.flatten(1).T).sum(3).long()
+        sums = (rows.float() * weights.flatten(1).T).sum(3).long()
     else:
         by_tap = weights.permute(2, 3, 1, 0).reshape(-1, len(weights))
         sums = product(rows.reshape(-1, len(by_tap)), by_tap, pe, threads).view(*rows.shape[:3], len(weights))

@@ -96,7 +96,10 @@ class _Writer:
             self._add("Add", sources, name)
         elif node.kind == "AVERAGE_POOL_2D":
             kernel = (node.options["filter_h"], node.options["filter_w"])
-            self._add("AveragePool", sources, name, **self._window(node, kernel))
+            if kernel == self.graph.input_of(node, 0).shape[1:3] and node.options["padding"] == "VALID":
+                self._add("GlobalAveragePool", sources, name)
+            else:
+                self._add("AveragePool", sources, name, **self._window(node, kernel))
         elif node.kind == "RESHAPE" and self.graph.input_of(node, 0).shape[1:3] == (1, 1):
             self._add("Flatten", sources, name, axis=1)
         else:
