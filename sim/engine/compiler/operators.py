@@ -15,6 +15,7 @@ from sysmt.sim.nn.forward import LayerPlan
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import Graph, Node
 from sysmt.sim.nn.network import Network, Step
+from sysmt.sim.nn.operators.floating import FloatRequantize, is_float
 from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.operators.reductions import divide, mean_axes, mean_multiplier, pixels_covered
 from sysmt.sim.nn.operators.window import window
@@ -43,6 +44,8 @@ def check_plain(step: Step, network: Network) -> None:
     if isinstance(step.operation, Linear):
         if step.operation.weight_zero or step.operation.layer.batch != 1:
             raise EngineCannotError("its weights have a zero point, or its input a batch")
+    elif step.node is not None and is_float(step.node):
+        raise EngineCannotError("it requantises in floating point, as ONNX has it")
     elif step.node is not None and step.kind not in ("QUANTIZE", "DEQUANTIZE") and step.result.dtype != "int8":
         raise EngineCannotError(f"it writes {step.result.dtype}, not int8")
 
@@ -54,6 +57,8 @@ def linear_layer(
     requantize = linear.requantize
     if isinstance(requantize, AddBias):
         raise EngineCannotError("its sums are the scores, which the host computes")
+    if isinstance(requantize, FloatRequantize):
+        raise EngineCannotError("it requantises in floating point, as ONNX has it")
     weights, bias = plan_of(linear, plan)
     if not INT32.min <= bias.min() <= bias.max() <= INT32.max:
         raise UserError(

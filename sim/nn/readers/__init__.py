@@ -13,7 +13,7 @@ from sysmt.sim.nn.networks import NETWORKS, network
 
 from .topology import read_topology
 
-SUFFIXES = (".tflite", ".csv")
+SUFFIXES = (".tflite", ".onnx", ".csv")
 
 
 def read_network(
@@ -27,7 +27,8 @@ def read_network(
     Parameters
     ----------
     source : str or Path
-        A .tflite model; a topology or GEMM file of SCALE-Sim (.csv); the name of a built-in network, or `digits`.
+        A .tflite or .onnx model; a topology or GEMM file of SCALE-Sim (.csv); the name of a built-in network, or
+        `digits`.
     variant : str
         Of a built-in network, one of `sysmt.sim.nn.networks.VARIANTS`.
     optimise : bool
@@ -56,7 +57,7 @@ def read_network(
     suffix = Path(source).suffix.lower()
     if suffix not in SUFFIXES:
         names = (*NETWORKS, DIGITS)
-        files = f"a {' or '.join(SUFFIXES)} file"
+        files = f"a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
         hint = did_you_mean(str(source), names)
         raise UserError(f"network must be {files} or one of {', '.join(names)}, not {str(source)!r}{hint}")
     if suffix == ".csv":

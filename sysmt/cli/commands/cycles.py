@@ -21,7 +21,10 @@ from sysmt.sim.nn.readers.topology import read_topology
 def _arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "source", nargs="?", metavar="MODEL", help="a .tflite model, a topology file (.csv) or the name of a network"
+        "source",
+        nargs="?",
+        metavar="MODEL",
+        help="a model, a topology file (.csv) or the name of a network",
     )
     what.add_argument("--network", metavar="NAME", help=f"one of {', '.join(NETWORKS)}")
     what.add_argument("--topology", metavar="FILE", help="a topology or GEMM file of SCALE-Sim")
