@@ -21,6 +21,7 @@ def read_network(
     variant: str = "baseline",
     optimise: bool = False,
     log: Callable[[str], None] = lambda change: None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Layer, ...]:
     """The layers of a network, from wherever it is described.
 
@@ -35,6 +36,8 @@ def read_network(
         Apply the graph passes to a model (`sysmt.sim.nn.passes`).
     log : function of str
         Is told every change that they make.
+    note : function of str
+        Is told which operators of a model are not supported, and left out.
 
     Returns
     -------
@@ -64,7 +67,10 @@ def read_network(
         return read_topology(source)
     from sysmt.sim.nn.model import read_model  # the library of the format is an extra
 
-    model = read_model(source)
+    try:
+        model = read_model(source)
+    except UserError as error:
+        return _by_shapes(source, error, note)
     if optimise:
         model = model.optimised()
         for change in model.changes:
@@ -73,3 +79,16 @@ def read_network(
     if not layers:
         raise UserError(f"model {str(source)!r} must have a layer that runs on the array, not none")
     return layers
+
+
+def _by_shapes(source: str | Path, reason: UserError, note: Callable[[str], None]) -> tuple[Layer, ...]:
+    """The layers of a model that cannot run: shapes are enough, as long as no operator with weights is missing."""
+    from sysmt.sim.nn.inspection import WEIGHTED, inspect
+    from sysmt.sim.nn.model import read_graph
+
+    found = inspect(read_graph(source))
+    missing = [operator for operator in found.operators if operator.obstacle]
+    if not found.layers or any(operator.kind in WEIGHTED for operator in missing):
+        raise reason
+    note(f"by shapes alone, without {', '.join(f'operator {row.index} ({row.kind})' for row in missing)}")
+    return found.layers
