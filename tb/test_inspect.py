@@ -52,6 +52,23 @@ def test_what_is_in_the_way_is_named(tmp_path, capsys):
     assert "nowhere" in said
 
 
+def test_cycles_need_shapes_only(tmp_path, capsys):
+    model = ModelBuilder()
+    x = model.tensor((1, 16), scale=0.1)
+    w = model.constant(np.ones((8, 16), np.int8), 0.1)
+    y = model.node("FULLY_CONNECTED", [x, w], model.tensor((1, 8), scale=0.1))
+    z = model.node("COS", [y], model.tensor((1, 8), scale=0.1))
+    (tmp_path / "whole.tflite").write_bytes(model.content([x], [y]))
+    (tmp_path / "cos.tflite").write_bytes(model.content([x], [z]))
+    totals = []
+    for name in ("whole", "cos"):
+        assert main(["cycles", str(tmp_path / f"{name}.tflite"), "--array", "4x4", "--json"]) == 0
+        said = capsys.readouterr()
+        totals.append(json.loads(said.out)["total"])
+    assert totals[0] == totals[1]
+    assert said.err == "sysmt: by shapes alone, without operator 1 (COS)\n"
+
+
 def test_state_is_counted_and_the_picture_is_written(tmp_path, capsys):
     model, x, y = svdf(2)
     found = inspect(tmp_path, capsys, model.content([x], [y]), "--dot", str(tmp_path / "m.dot"))

@@ -9,6 +9,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 
 from .graph import ABSENT, Graph, Node, Tensor
+from .layer import Layer
 from .network import prepared
 from .operators.linear import Linear
 from .operators.products import HostProduct
@@ -72,12 +73,15 @@ class Inspection:
         In their order; operators that nobody reads and those that only constants go into are left out.
     state_bytes : int
         What is remembered from one input to the next.
+    layers : tuple of Layer
+        Those that run on the array, in their order.
     """
 
     inputs: list[dict[str, Any]]
     outputs: list[dict[str, Any]]
     operators: list[OperatorFacts]
     state_bytes: int
+    layers: tuple[Layer, ...]
 
     @property
     def supported(self) -> bool:
@@ -97,7 +101,17 @@ def inspect(graph: Graph) -> Inspection:
         [_end(graph.tensors[i]) for i in graph.outputs],
         [_facts(graph, node) for node in graph.nodes],
         sum(state.initial.nbytes for state in graph.states),
+        tuple(layer for node in graph.nodes if (layer := _array_layer(graph, node)) is not None),
     )
+
+
+def _array_layer(graph: Graph, node: Node) -> Layer | None:
+    """The layer of a node that runs on the array."""
+    try:
+        operation = prepared(graph, node).operation
+    except UserError:
+        return None
+    return operation.layer if isinstance(operation, Linear) else None
 
 
 def _end(tensor: Tensor) -> dict[str, Any]:

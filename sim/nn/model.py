@@ -118,7 +118,7 @@ def check_input(tensor: Tensor, values: np.ndarray) -> None:
 
 
 def read_model(path: str | Path) -> Model:
-    """Read a quantised model: a .tflite file, or the built-in `digits`.
+    """Read a quantised model: a .tflite or .onnx file, or the built-in `digits`.
 
     Raises
     ------
@@ -144,10 +144,15 @@ def read_graph(path: str | Path) -> Graph:
         The file cannot be read, or is damaged; or the reader of its format is not installed.
     """
     if not isinstance(path, (str, Path)):
-        raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {path!r}; give its path")
+        raise UserError(f"model must be a .tflite or .onnx file or {digits.NAME!r}, not {path!r}; give its path")
     path = Path(path)
+    if path.suffix.lower() == ".onnx":
+        require("onnx", "onnx")
+        from .readers.onnx import read as read_onnx
+
+        return read_onnx(path)
     if path.suffix.lower() != ".tflite":
-        raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {str(path)!r}; convert it first")
+        raise UserError(f"model must be a .tflite or .onnx file or {digits.NAME!r}, not {str(path)!r}; convert it")
     require("tflite", "infer")
     from .readers.tflite import read
 

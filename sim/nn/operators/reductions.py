@@ -17,6 +17,7 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, multiplier, quantised
 
+from . import floating
 from .elementwise import check_quantised
 from .moves import axis_of, parameter
 from .softmax import softmax_row_tables, softmax_rows
@@ -93,6 +94,8 @@ def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]
 def mean(graph: Graph, node: Node) -> Operation:
     """MEAN of quantised values, SUM of uint8 and plain integers."""
     x, y, axes = _reduced(graph, node)
+    if floating.is_float(node):
+        return floating.mean(graph, node, axes)
     if node.kind == "SUM" and x.dtype in ("int32", "int64"):
         return whole(lambda v: np.sum(v, axis=axes, dtype=v.dtype), (x,), y)
     quantised(node.name, x, y)

@@ -2,6 +2,7 @@
 """Which graphs the passes understand: one input and output, int8 behind a batch of 1, symmetric weights."""
 
 from sysmt.sim.nn.graph import ABSENT, Graph, Node
+from sysmt.sim.nn.operators.floating import is_float
 
 from .result import LINEAR
 
@@ -19,7 +20,7 @@ def plain(graph: Graph) -> bool:
 def _plain(graph: Graph, node: Node) -> bool:
     tensors = [graph.tensors[i] for i in (*node.inputs, *node.outputs) if i != ABSENT]
     values = [tensor for tensor in tensors if tensor.data is None]
-    if node.more_outputs or any(len(tensor.shape) < 2 or tensor.shape[0] != 1 for tensor in values):
+    if is_float(node) or node.more_outputs or any(len(tensor.shape) < 2 or tensor.shape[0] != 1 for tensor in values):
         return False
     if node.kind in FREE:
         return True

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt infer`: an int8 .tflite model on the array, with accuracy, cycles, and the layers behind changed answers."""
+"""`sysmt infer`: an int8 model on the array, with accuracy, cycles, and the layers behind changed answers."""
 
 import argparse
 import io
@@ -139,7 +139,7 @@ def _attribution(report: dict[str, Any]) -> list[str]:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL.tflite", type=Path)
+    parser.add_argument("model", metavar="MODEL", type=Path)
     parser.add_argument(
         "inputs", metavar="INPUTS.npz", type=Path, help="images, features, or in0, in1, ...; optionally labels"
     )

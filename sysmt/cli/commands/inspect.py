@@ -73,7 +73,7 @@ def _ends(what: str, ends: list[dict[str, Any]]) -> str:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL", type=Path, help="a .tflite file")
+    parser.add_argument("model", metavar="MODEL", type=Path, help="a .tflite or .onnx file")
     parser.add_argument("--dot", type=Path, metavar="FILE", help="write a picture of the graph (Graphviz)")
 
 
