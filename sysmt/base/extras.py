@@ -18,7 +18,6 @@ EXTRAS = {
     "matplotlib": "demo",
     "sklearn": "demo",
     "PIL": "train",
-    "onnx": "train",
     "torch": "train",
     "jinja2": "silicon",
     "numba": "silicon",
