@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.program import DESCRIPTOR, PARAMETER, Operation
+from sysmt.hdl.params.program import DESCRIPTOR, HALF, PARAMETER, Operation
 from sysmt.sim.golden.requantize import VARIANTS, Requantize, multiply
 from sysmt.sim.nn.operators.arithmetic import ADD_SHIFT
 
@@ -138,6 +138,8 @@ def random_layer(config: EngineConfig, random: np.random.Generator, **chosen: in
     f |= {name: below(256) - 128 for name in ("add_zero_point", "main_zero", "residual_zero")}
     for name, shift in (("main", -below(4)), ("residual", -below(4)), ("add", -17 - below(3))):
         f |= {f"{name}_multiplier": 2**30 + below(2**30), f"{name}_shift": shift}
+    half = ("main", "residual")[below(2)]
+    f |= {f"{half}_multiplier": HALF, f"{half}_shift": 0}
     size = rows if f["operation"] == Operation.MATMUL else 1
     count = f["m_tiles"] * tiles
     sums = random.integers(-(2**19), 2**19, (count, size, cols)) >> random.integers(0, 16, (count, size, cols))

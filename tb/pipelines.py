@@ -28,6 +28,7 @@ def stream_through(
     async def bench(ctx: Any) -> None:
         for name, value in constants.items():
             ctx.set(getattr(unit, name), value)
+        await ctx.tick()
         for cycle in range(len(inputs) + unit.LATENCY):
             for name, value in inputs[cycle].items() if cycle < len(inputs) else ():
                 ctx.set(getattr(unit, name), value)

@@ -94,6 +94,7 @@ ADDITIONS = [
     Addition((0.01, 0.4, 0.41), (3, -7, 11)),
     Addition((0.25, 0.25, 0.5), (0, 0, 0)),
     Addition((1.0, 0.0001, 0.02), (127, -128, -20), "RELU6"),
+    Addition((1.0, 0.25, 1.1), (5, -9, 2)),
 ]
 
 
@@ -128,12 +129,15 @@ def test_latency():
         ("low + (high << PART)", "low"),
         ("flip.replicate(RESULT)", "0"),
         ("(rounding.up ^ flip)", "(rounding.up)"),
-        ("unit.zero.eq(layer[f\"{name}_zero\"])", "unit.zero.eq(layer.main_zero)"),
+        ("addend.zero.eq(layer[f\"{scaled}_zero\"])", "addend.zero.eq(layer.main_zero)"),
+        ("zero.eq(layer[f\"{half}_zero\"]),\n        ]", "zero.eq(layer.main_zero),\n        ]"),
+        ("is_half(layer, \"residual\"))", "layer.residual_multiplier == 1 << 30)"),
+        ("(ADD_SHIFT - 1)", "ADD_SHIFT"),
         ("lane.low.eq(layer.add_low)", "lane.low.eq(-128)"),
     ],
 )  # fmt: skip
 def test_seeded_bugs_are_found(right, wrong):
-    component = "AddLane" if "layer" in right else "Addend"
+    component = "AddLane" if "layer" in right or "ADD_SHIFT" in right else "Addend"
 
     def checks() -> None:
         for variant in VARIANTS:

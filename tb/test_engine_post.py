@@ -13,26 +13,30 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Operation
-from sysmt.sim.cosim.simulator import run
+from sysmt.sim.cosim.simulator import SimulationError, available, run
+from sysmt.sim.engine.post_timing import PostTiming
 
 from .engine_layers import PostLayer, random_layer
+from .mutants import seeded_bug
+
+# Icarus builds at once, which counts for many small designs; Verilator takes its place where it is missing.
+QUICK = "icarus" if available("icarus") else "verilator"
 
 
-def config_of(rows: int, cols: int, fill: int, lanes: int) -> EngineConfig:
+def config_of(rows: int, cols: int, fill: int, lanes: int, add_lanes: int) -> EngineConfig:
     array = ArrayConfig(rows=rows, cols=cols, counters=False, pe=PEConfig(threads=2, target="fpga"))
-    return EngineConfig(
-        array=array, fill=fill, lanes=lanes, activation_words=700, parameter_words=90, layers=4, x_depth=64
-    )
+    sizes = {"activation_words": 700, "parameter_words": 90, "layers": 4, "x_depth": 64}
+    return EngineConfig(array=array, fill=fill, lanes=lanes, add_lanes=add_lanes, **sizes)
 
 
 CONFIGS = {
-    "one beat, two parts": config_of(4, 4, 2, 4),
-    "two beats, two parts": config_of(4, 4, 2, 2),
-    "four beats, one part": config_of(4, 4, 1, 1),
-    "eight beats, two parts": config_of(8, 8, 2, 1),
-    "one beat, four parts": config_of(4, 2, 2, 2),
-    "two beats, eight parts": config_of(4, 2, 4, 1),
-    "two rows": config_of(2, 2, 2, 2),
+    "one beat, two parts": config_of(4, 4, 2, 4, 2),
+    "two beats, two parts": config_of(4, 4, 2, 2, 2),
+    "four beats, one part": config_of(4, 4, 1, 1, 1),
+    "eight beats, two parts": config_of(8, 8, 2, 1, 1),
+    "one beat, four parts": config_of(4, 2, 2, 2, 1),
+    "two beats, eight parts": config_of(4, 2, 4, 1, 1),
+    "two rows": config_of(2, 2, 2, 2, 2),
 }
 
 
@@ -72,7 +76,7 @@ def play(
         "wait": np.int64(wait),
         "between": np.int64(between),
     }
-    return run(made or design(config), "tb.tb_engine_post", given, unfold=True), memory
+    return run(made or design(config), "tb.tb_engine_post", given, QUICK, unfold=True), memory
 
 
 def _bytes(numbers: Sequence[int], size: int) -> np.ndarray:
@@ -123,17 +127,31 @@ def test_many_random_layers(name, seed):
 @pytest.mark.parametrize("add", [0, 1])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_cycles(name, add):
-    """A row takes its beats, residual and all; one that is no pixel takes one cycle."""
+    """A row takes its beats; one that is no pixel takes one cycle, also while the addition is busy with others."""
     config = CONFIGS[name]
+    share = config.lanes // config.add_lanes if add else 1
     layers = disjoint(config, 50 + add, 3, add=add, groups=2)
     spans = check(config, layers, wait=20)
     for layer, (last_write, done) in zip(layers, spans, strict=True):
-        tiles = layer.tiles(config.array.rows)
-        pixels = [pixels for _, pixels, _ in tiles]
-        dropped = sum(len(sums) for sums in layer.sums[:-1]) - sum(pixels[:-1])
-        busy = (sum(pixels) - 1) * config.beats + dropped
-        assert last_write == Post.latency(config, bool(add)) + busy
+        dropped = [
+            len(sums) - pixels for sums, (_, pixels, _) in zip(layer.sums, layer.tiles(config.array.rows), strict=True)
+        ]
+        kept = sum(len(sums) for sums in layer.sums) - sum(dropped)
+        waits = sum(max(share, 1 + n) - share for n in dropped[:-1])
+        assert last_write == Post.latency(config, bool(add)) + (kept - 1) * config.beats * share + waits
         assert done == last_write
+        assert done == modelled(config, layer, 20) - 20
+
+
+def modelled(config: EngineConfig, layer: PostLayer, wait: int) -> int:
+    """Cycles from the layer's start by the cycle model, its rows offered after `wait` of them."""
+    timing, rows, cycle = PostTiming(config, layer.fields), len(layer.rows()), 0
+    while not timing.begin():
+        valid = cycle >= wait and rows > 0
+        rows -= valid and timing.ready
+        timing.end(valid)
+        cycle += 1
+    return cycle
 
 
 def test_overflow_is_reported_until_the_next_layer():
@@ -149,7 +167,7 @@ def test_overflow_is_reported_until_the_next_layer():
 def test_a_multiplier_of_the_addition_beyond_its_range_is_reported():
     config = CONFIGS["two beats, two parts"]
     layer = disjoint(config, 71, 1, add=1)[0]
-    for change in ({"add_multiplier": 2**31}, {"add_shift": 31}, {"main_multiplier": 2**31}, {"residual_shift": 1}):
+    for change in ({"add_multiplier": 2**31}, {"add_shift": 31}):
         got, _ = play(config, [PostLayer(layer.fields | change, layer.sums, layer.scaling)])
         assert got["flags"].tolist() == [[True, False]], change
 
@@ -168,3 +186,56 @@ def test_addresses_outside_are_reported_and_nothing_is_written_there(change):
         assert changed.tolist() in ([], [edge - 1])
     else:
         assert got["writes"][1] == sum(pixels for _, pixels, _ in layer.tiles(config.array.rows))
+
+
+SEEDED = config_of(2, 2, 2, 2, 1)
+
+
+def seeded_layers() -> list[PostLayer]:
+    """Every loop goes round, one residual is added, the last tiles are parts, and the parameters do not overlap."""
+    common = {"operation": Operation.MATMUL, "groups": 2, "m_tiles": 3, "last_rows": 1, "last_cols": 1}
+    layers = []
+    for i, (add, n_tiles, last_n_tiles) in enumerate(((1, 3, 2), (0, 2, 1), (1, 2, 2))):
+        layer = random_layer(
+            SEEDED, np.random.default_rng(i), add=add, n_tiles=n_tiles, last_n_tiles=last_n_tiles, **common
+        )
+        layers.append(PostLayer(layer.fields | {"parameter_base": 20 * i}, layer.sums, layer.scaling))
+    return layers
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize(
+    ("module", "component", "right", "wrong"),
+    [
+        ("post", "Post", "[current.eq(group), tile.eq(group)]", "[current.eq(group)]"),
+        (
+            "post",
+            "Post",
+            "m.d.sync += [current.eq(following), tile.eq(following)]",
+            "m.d.sync += current.eq(following)",
+        ),
+        ("post", "Post", "goes.eq(rows.r_rdy & ~skips &", "goes.eq(rows.r_rdy &"),
+        ("post", "Post", "(residual.available & (pause == 0))", "residual.available"),
+        ("post", "Post", "(residual.available & (pause == 0))", "(pause == 0)"),
+        ("post", "Post", "& one.replicate(8)", "& 0xFF"),
+        ("residual", "ResidualReader", "parts.r_data, len(self.row)", "0, len(self.row)"),
+        ("residual", "ResidualReader", "(reserved != ahead)", "1"),
+        ("addition", "Addition", "takes & (beat == config.add_beats - 1)", "takes & (beat == 0)"),
+        ("addition", "Addition", "codes.eq(codes >> width)", "codes.eq(codes)"),
+    ],
+)
+def test_seeded_bugs_are_found(module, component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.engine.{module}", component, right, wrong):
+        made = design(SEEDED)
+    with pytest.raises((AssertionError, SimulationError)):
+        check_seeded(made)
+
+
+def test_the_layers_that_find_seeded_bugs_are_right():
+    check_seeded(design(SEEDED))
+
+
+def check_seeded(made: Design) -> None:
+    """With some stalls, and with so many that a residual is late."""
+    check(SEEDED, seeded_layers(), 0.3, made)
+    check(SEEDED, seeded_layers(), 0.85, made, wait=0)

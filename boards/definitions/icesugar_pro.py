@@ -5,6 +5,7 @@ from amaranth_boards.icesugar_pro import ICESugarProPlatform
 
 from sysmt.boards.flow.board import BoardDefinition
 from sysmt.boards.flow.pll import ecp5_pll
+from sysmt.hdl.params.sdram import CHIPS
 from sysmt.sim.flow.parts import ECP5_25F
 
 BOARD = BoardDefinition(
@@ -18,5 +19,6 @@ BOARD = BoardDefinition(
     preset="sysmt2_4",
     fields={"pipeline": 3},
     engine={"activation_words": 3072, "weight_words": 5120},
+    sdram=CHIPS["x16_256mbit"],
     loader=("--cable", "cmsisdap"),
 )

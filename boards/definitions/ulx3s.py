@@ -5,6 +5,7 @@ from amaranth_boards.ulx3s import ULX3S_85F_Platform
 
 from sysmt.boards.flow.board import BoardDefinition
 from sysmt.boards.flow.pll import ecp5_pll
+from sysmt.hdl.params.sdram import CHIPS
 from sysmt.sim.flow.parts import ECP5_85F
 
 BOARD = BoardDefinition(
@@ -18,5 +19,7 @@ BOARD = BoardDefinition(
     preset="sysmt2_8",
     fields={"pipeline": 3},
     engine={"activation_words": 4096, "weight_words": 16896},
+    # Boards came with chips of several makers, of 256 Mbit or more.
+    sdram=CHIPS["x16_256mbit"],
     loader=("--board", "ulx3s"),
 )

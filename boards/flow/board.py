@@ -13,7 +13,10 @@ from sysmt.hdl.params.accel import AccelConfig, accel_config, divisor_of
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig, engine_config
 from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.sdram import SdramChip, SdramConfig
 from sysmt.sim.flow.parts import Part
+
+from .sdram import CAPTURE
 
 PLL = Callable[[Module, Value, float, float], tuple[Signal, Signal]]
 
@@ -41,6 +44,8 @@ class BoardDefinition:
         What suits the part: fields of the array (`dsp`: whether DSP blocks beat LUTs here), and of `AccelConfig`.
     engine : dict
         Sizes of the memories of an engine on this board, fields of `EngineConfig`; empty where none fits.
+    sdram : SdramChip, optional
+        What the board has on the pins that its platform calls `sdram`.
     loader : tuple of str
         What openFPGALoader calls the board or its cable; empty where it cannot load the board, whose bridge then
         shows a drive that takes a copy of the bitstream.
@@ -58,11 +63,19 @@ class BoardDefinition:
     fields: dict[str, Any] = field(default_factory=dict)
     buffers: dict[str, Any] = field(default_factory=dict)
     engine: dict[str, Any] = field(default_factory=dict)
+    sdram: SdramChip | None = None
 
     @property
     def suffix(self) -> str:
         """Ending of the name of its bitstream."""
         return self.part.family.suffix
+
+    @property
+    def memory(self) -> SdramConfig | None:
+        """The controller of the board's SDRAM at the board's clock; None where there is none."""
+        if self.sdram is None:
+            return None
+        return SdramConfig(chip=self.sdram, clock_hz=self.clock_hz, capture=CAPTURE)
 
     def accelerator(self, name: str | None = None, **changes: Any) -> AccelConfig:
         """The accelerator around the array preset `name` on this board; `changes` replace fields of the array."""

@@ -7,7 +7,7 @@ from amaranth.lib import io
 
 from sysmt.hdl.emit import Design
 
-from .board import PLL, BoardDefinition
+from .board import BoardDefinition
 
 RESET_CYCLES = 4096
 """Clocks in reset after configuration: longer than block RAM of an iCE40 takes to wake up."""
@@ -32,8 +32,7 @@ class Wrapper(Elaboratable):
 
     def elaborate(self, platform: Platform) -> Module:
         m = Module()
-        if self._board.pll is not None:
-            self._make_clock(m, platform, self._board.pll)
+        add_clock(m, platform, self._board)
         pins = platform.request("uart", 0, dir="-")
         m.submodules.rx = rx = io.Buffer("i", pins.rx)
         m.submodules.tx = tx = io.Buffer("o", pins.tx)
@@ -49,27 +48,38 @@ class Wrapper(Elaboratable):
             o_busy=busy,
             o_error=error,
         )
-        for number, light in enumerate((busy, error)):
-            try:
-                pin = platform.request("led", number, dir="-")
-            except ResourceError:
-                continue
-            m.submodules[f"led_{number}"] = led = io.Buffer("o", pin)
-            m.d.comb += led.o.eq(light)
+        add_lights(m, platform, busy, error)
         return m
 
-    def _make_clock(self, m: Module, platform: Platform, pll: PLL) -> None:
-        """The domain `sync` from the PLL, in reset until it is locked and for a while after."""
-        m.submodules.clock = pin = io.Buffer("i", platform.request(platform.default_clk, 0, dir="-"))
-        m.domains.sync = ClockDomain()
-        m.domains.raw = ClockDomain(reset_less=True)
-        clock, locked = pll(m, pin.i, platform.default_clk_frequency, self._board.clock_hz)
-        left = Signal(range(RESET_CYCLES), init=RESET_CYCLES - 1)
-        ready = Signal()
-        m.d.comb += [ClockSignal("raw").eq(clock), ClockSignal().eq(clock), ResetSignal().eq(~ready)]
-        with m.If(~locked):
-            m.d.raw += [left.eq(left.init), ready.eq(0)]
-        with m.Elif(left == 0):
-            m.d.raw += ready.eq(1)
-        with m.Else():
-            m.d.raw += left.eq(left - 1)
+
+def add_lights(m: Module, platform: Platform, *lights: Signal) -> None:
+    """LEDs 0, 1, ..., where the board has them."""
+    for number, light in enumerate(lights):
+        try:
+            pin = platform.request("led", number, dir="-")
+        except ResourceError:
+            continue
+        m.submodules[f"led_{number}"] = led = io.Buffer("o", pin)
+        m.d.comb += led.o.eq(light)
+
+
+def add_clock(m: Module, platform: Platform, board: BoardDefinition) -> None:
+    """The domain `sync` from the board's PLL, in reset until it is locked and for a while after.
+
+    A board without a PLL keeps the clock and reset that its platform makes.
+    """
+    if board.pll is None:
+        return
+    m.submodules.clock = pin = io.Buffer("i", platform.request(platform.default_clk, 0, dir="-"))
+    m.domains.sync = ClockDomain()
+    m.domains.raw = ClockDomain(reset_less=True)
+    clock, locked = board.pll(m, pin.i, platform.default_clk_frequency, board.clock_hz)
+    left = Signal(range(RESET_CYCLES), init=RESET_CYCLES - 1)
+    ready = Signal()
+    m.d.comb += [ClockSignal("raw").eq(clock), ClockSignal().eq(clock), ResetSignal().eq(~ready)]
+    with m.If(~locked):
+        m.d.raw += [left.eq(left.init), ready.eq(0)]
+    with m.Elif(left == 0):
+        m.d.raw += ready.eq(1)
+    with m.Else():
+        m.d.raw += left.eq(left - 1)

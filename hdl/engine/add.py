@@ -11,13 +11,17 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.delay_line import delay_line
+from sysmt.hdl.params.engine import ADDITION_LATENCY
 
 from .ports import LayerLayout
+from .ranges import is_half
 from .requantize import PART, RequantizerLane
 from .rounding_shift import RoundingShift
 
-FRACTION = 11
-"""Bits below the first rounding of `double`: an addend is 20 places up (`kernels/add.cc`), the multiplier 31 down."""
+ADD_SHIFT = 20
+"""Places that an addend is shifted up before it is rescaled (kernels/add.cc)."""
+FRACTION = 31 - ADD_SHIFT
+"""Bits below the first rounding of `double`: the multiplier is 31 places down."""
 RESULT = 28
 """Bits of a rescaled addend's magnitude in front of its rounding."""
 
@@ -69,7 +73,7 @@ class Addend(wiring.Component):
         m.d.sync += product.eq(low + (high << PART))
         negative = delay_line(m, sign, 1, "negative", reset_less=True, cycles=2)
 
-        # As in `RequantizerLane`; 31 - shift - 20 places have a fraction of 11 bits without a shift.
+        # As in `RequantizerLane`; without a shift there are `FRACTION` places to drop.
         twice = self.double & self.shift[-1]
         half = twice & product[FRACTION - 1] & (~negative | product[: FRACTION - 1].any())
         whole = Signal(RESULT, reset_less=True)
@@ -93,14 +97,16 @@ class Addend(wiring.Component):
 class AddLane(wiring.Component):
     """`clamp(zero_point + multiply(main + residual, multiplier, shift), low, high)` of two rescaled addends.
 
+    The one with the larger scale is multiplied by 1/2 exactly, which is a shift; the other one has an `Addend`.
+
     Members
     -------
     layer : In(LayerLayout)
-        The fields of the residual, without the addresses. Stable while a value is inside.
+        The fields of the addition, within `sysmt.hdl.engine.ranges`. Stable from the cycle before a value enters.
     main, residual : In(signed(8))
     result : Out(signed(8))
     overflow : Out(1)
-        As of a `RequantizerLane`; also, whatever the result, a multiplier or shift of an addend out of its range.
+        As of a `RequantizerLane`.
 
     Latency
     -------
@@ -111,7 +117,7 @@ class AddLane(wiring.Component):
 
     block = "requantizer"
 
-    LATENCY = Addend.LATENCY + RequantizerLane.LATENCY
+    LATENCY = ADDITION_LATENCY
 
     def __init__(self) -> None:
         super().__init__(
@@ -127,23 +133,20 @@ class AddLane(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         layer = self.layer
-        m.submodules.main = main = Addend()
-        m.submodules.residual = residual = Addend()
+        m.submodules.addend = addend = Addend()
         m.submodules.sum = lane = RequantizerLane()
-        refused = []
-        for unit, name in ((main, "main"), (residual, "residual")):
-            multiplier, shift = layer[f"{name}_multiplier"], layer[f"{name}_shift"]
-            refused += [multiplier[31], shift > 0, shift < -31]
-            m.d.comb += [
-                unit.code.eq(getattr(self, name)),
-                unit.zero.eq(layer[f"{name}_zero"]),
-                unit.multiplier.eq(multiplier),
-                unit.shift.eq(shift),
-                unit.double.eq(layer.add_double),
-            ]
+        halved, zero = Signal(signed(8)), Signal(signed(8))
+        residual_half = Signal()
+        m.d.sync += residual_half.eq(is_half(layer, "residual"))
+        with m.If(residual_half):
+            m.d.comb += self._choose(addend, "main", "residual", halved, zero)
+        with m.Else():
+            m.d.comb += self._choose(addend, "residual", "main", halved, zero)
+        difference = delay_line(m, halved - zero, 1, "difference", reset_less=True, cycles=Addend.LATENCY)
         m.d.comb += [
-            lane.sum.eq(main.value),
-            lane.channel.bias.eq(residual.value),
+            addend.double.eq(layer.add_double),
+            lane.sum.eq(addend.value),
+            lane.channel.bias.eq(difference.as_signed() << (ADD_SHIFT - 1)),
             lane.channel.multiplier.eq(layer.add_multiplier),
             lane.channel.shift.eq(layer.add_shift),
             lane.double.eq(layer.add_double),
@@ -151,6 +154,17 @@ class AddLane(wiring.Component):
             lane.low.eq(layer.add_low),
             lane.high.eq(layer.add_high),
             self.result.eq(lane.result),
-            self.overflow.eq(lane.overflow | Cat(refused).any()),
+            self.overflow.eq(lane.overflow),
         ]
         return m
+
+    def _choose(self, addend: Addend, scaled: str, half: str, halved: Signal, zero: Signal) -> list[Value]:
+        layer = self.layer
+        return [
+            addend.code.eq(getattr(self, scaled)),
+            addend.zero.eq(layer[f"{scaled}_zero"]),
+            addend.multiplier.eq(layer[f"{scaled}_multiplier"]),
+            addend.shift.eq(layer[f"{scaled}_shift"]),
+            halved.eq(getattr(self, half)),
+            zero.eq(layer[f"{half}_zero"]),
+        ]

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,23 +12,21 @@ from sysmt.hdl.accel.ports import Channel
 from sysmt.hdl.common.delay_line import delay_line
 from sysmt.hdl.params.engine import PARAMETER_LATENCY, EngineConfig
 
-from .add import AddLane
+from .addition import SIGN, Addition
+from .counter import beat_counter
 from .ports import SUM_WIDTH, LayerLayout, SumRow
 from .requantize import RequantizerLane
 from .residual import ResidualReader
-from .rows import ADDRESS_WIDTH, RowAddresses, RowLoop
+from .rows import RowAddresses, RowLoop
 
-SIGN = 0x80
-"""Activations in memory are int8 plus 128: the highest bit inverted."""
 QUEUE = 2
 """Cycles from a row on `i_rows` to its first beat."""
-READ = PARAMETER_LATENCY
 
 
 class Post(wiring.Component):
     """Takes the rows of a layer, requantises `lanes` channels a cycle, and writes every row as part of a word::
 
-        rows -> queue -> RequantizerLane x lanes -> [AddLane x lanes, with the residual's row] -> granule -> memory
+        rows -> queue -> RequantizerLane x lanes -> [AddLane x add_lanes, with the residual's row] -> part of a word
 
     Rows of a tile that are no pixels of the image are dropped; channels that do not exist are written as 0. What lies
     outside the memory is not written.
@@ -63,8 +61,9 @@ class Post(wiring.Component):
 
     Latency
     -------
-    A row takes `config.beats` cycles, residual and all. `Post.latency(config, add)` cycles from a row on `i_rows` to
-    its write, when nothing is ahead of it and its residual is there.
+    A row takes `config.beats` cycles, or `config.add_beats` in a layer that adds; one that is dropped takes one.
+    `Post.latency(config, add)` cycles from a row on `i_rows` to its write, when nothing is ahead of it and its
+    residual is there.
     """
 
     block = "requantizer"
@@ -93,7 +92,8 @@ class Post(wiring.Component):
     @staticmethod
     def latency(config: EngineConfig, add: bool) -> int:
         """Cycles from a row on `i_rows` to its write."""
-        return QUEUE + READ + RequantizerLane.LATENCY + add * AddLane.LATENCY + config.beats
+        scaled = QUEUE + PARAMETER_LATENCY + RequantizerLane.LATENCY
+        return scaled + (Addition.latency(config) + config.add_beats if add else config.beats)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -103,46 +103,52 @@ class Post(wiring.Component):
         connect(m, flipped(self.i_residual), residual.i_residual)
         m.d.comb += [residual.layer.eq(layer), residual.start.eq(self.start)]
 
-        lanes, enters, waits = self._beats(m, residual)
-        scaled = delay_line(m, enters, 1, "scaled", cycles=READ + RequantizerLane.LATENCY)
-        added = delay_line(m, scaled & layer.add, 1, "added", cycles=AddLane.LATENCY)
-        beat = self._beat_counter(m, "residual_beat", scaled)
-        m.d.comb += residual.next.eq(layer.add & scaled & (beat == config.beats - 1))
-        residuals = residual.row.word_select(beat, 8 * config.lanes) if config.beats > 1 else residual.row
-        results = []
+        # Of parameters, of the output and of the residual; what was found before; in time for `done`.
+        errors, known = Signal(3), Signal()
+        m.d.comb += self.address_error.eq(Cat(errors, known).any())
+        m.d.sync += [errors[2].eq(residual.address_error), known.eq(self.address_error & ~self.start)]
+        lanes, enters, waits = self._beats(m, residual, errors[0])
+        scaled = delay_line(m, enters, 1, "scaled", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
+        codes, overflow = [], []
         for i, (total, channel) in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane = RequantizerLane()
-            m.submodules[f"add_{i}"] = add = AddLane()
             m.d.comb += [
                 lane.sum.eq(total),
                 lane.channel.eq(channel),
                 *(getattr(lane, name).eq(layer[name]) for name in ("double", "zero_point", "low", "high")),
-                add.layer.eq(layer),
-                add.main.eq(lane.result),
-                add.residual.eq(residuals.word_select(i, 8) ^ SIGN),
             ]
-            results.append(Mux(layer.add, add.result, lane.result) ^ SIGN)
-            with m.If((scaled & lane.overflow) | (added & add.overflow)):
-                m.d.sync += self.overflow.eq(1)
+            codes.append(lane.result)
+            overflow.append(lane.overflow)
+        m.submodules.addition = addition = Addition(config)
+        m.d.comb += [
+            addition.layer.eq(layer),
+            addition.i_valid.eq(scaled & layer.add),
+            addition.i_codes.eq(Cat(codes)),
+            addition.row.eq(residual.row),
+            residual.next.eq(addition.next),
+        ]
+        with m.If((scaled & Cat(overflow).any()) | addition.overflow):
+            m.d.sync += self.overflow.eq(1)
         with m.If(self.start):
             m.d.sync += self.overflow.eq(0)
-        self._write(m, Cat(result[:8] for result in results), Mux(layer.add, added, scaled), waits)
-        with m.If(residual.address_error):
-            m.d.sync += self.address_error.eq(1)
+        self._write(m, scaled & ~layer.add, Cat(codes), addition, waits, errors[1])
         return m
 
-    def _beats(self, m: Module, residual: ResidualReader) -> tuple[list[tuple[Value, Value]], Value, Value]:
+    def _beats(
+        self, m: Module, residual: ResidualReader, error: Value
+    ) -> tuple[list[tuple[Value, Value]], Value, Value]:
         """Rows as beats of `lanes` channels.
 
-        Returns the sums and channels of a beat as they reach the requantisers, whether one set out `READ` cycles
-        before, and whether rows that are no pixels are still to come.
+        Returns the sums and channels of a beat as they reach the requantisers, whether one set out
+        `PARAMETER_LATENCY` cycles before, and whether rows that are no pixels are still to come.
         """
         config, layer = self._config, self.layer
         m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=config.row_queue)
         row = SumRow(config)(rows.r_data)
         m.submodules.loop = loop = RowLoop(config)
         goes, last, skips = Signal(), Signal(), Signal()
-        beat = self._beat_counter(m, "beat", goes)
+        pause = Signal(range(config.lanes // config.add_lanes + 1))
+        beat = beat_counter(m, "beat", goes, config.beats)
         m.d.comb += [
             rows.w_data.eq(self.i_rows.payload),
             rows.w_en.eq(self.i_rows.valid),
@@ -151,7 +157,7 @@ class Post(wiring.Component):
             loop.layer.eq(layer),
             loop.start.eq(self.start),
             loop.advance.eq(last),
-            goes.eq(rows.r_rdy & ~skips & (residual.available | ~layer.add)),
+            goes.eq(rows.r_rdy & ~skips & (~layer.add | (residual.available & (pause == 0)))),
             last.eq(goes & (beat == config.beats - 1)),
             residual.claim.eq(last & layer.add),
         ]
@@ -159,19 +165,26 @@ class Post(wiring.Component):
             m.d.sync += skips.eq(~row.last)
         with m.Elif(rows.r_rdy & skips):
             m.d.sync += skips.eq(~row.last)
-        self._parameters(m, loop, goes, last)
+        # Beats to be added come as slowly as the addition takes them.
+        share = config.lanes // config.add_lanes
+        with m.If(goes):
+            m.d.sync += pause.eq(share - 1)
+        with m.Elif(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
+        self._parameters(m, loop, goes, last, error)
 
         width = config.lanes * SUM_WIDTH
         sums = row.sums.as_value().word_select(beat, width) if config.beats > 1 else row.sums.as_value()
-        sums = delay_line(m, sums, 1, "sums", reset_less=True, cycles=READ)
+        sums = delay_line(m, sums, 1, "sums", reset_less=True, cycles=PARAMETER_LATENCY)
         channels = delay_line(m, self.parameter_word, 1, "channels", reset_less=True)
         size = Shape.cast(Channel).width
         lanes = [(sums.word_select(i, SUM_WIDTH), channels.word_select(i, size)) for i in range(config.lanes)]
         return lanes, goes, skips
 
-    def _parameters(self, m: Module, loop: RowLoop, goes: Value, last: Value) -> None:
+    def _parameters(self, m: Module, loop: RowLoop, goes: Value, last: Value, error: Value) -> None:
         """Addresses of parameters: those of a tile again for every row, those of a group again for all its pixels."""
-        current, tile, group = (Signal(ADDRESS_WIDTH, name=f"parameters_{name}") for name in ("beat", "tile", "group"))
+        width = max(self._config.parameter_words.bit_length(), len(self.layer.parameter_base)) + 1
+        current, tile, group = (Signal(width, name=f"parameters_{name}") for name in ("beat", "tile", "group"))
         following = current + 1
         m.d.comb += self.parameter_address.eq(current)
         with m.If(goes):
@@ -186,24 +199,24 @@ class Post(wiring.Component):
                 m.d.sync += [register.eq(following) for register in (current, tile, group)]
         with m.If(self.start):
             m.d.sync += [register.eq(self.layer.parameter_base) for register in (current, tile, group)]
-            m.d.sync += self.address_error.eq(0)
-        with m.Elif(goes & (current >= self._config.parameter_words)):
-            m.d.sync += self.address_error.eq(1)
+        m.d.sync += error.eq(goes & (current >= self._config.parameter_words))
 
-    def _write(self, m: Module, results: Value, valid: Value, waits: Value) -> None:
-        """Beats of bytes collected to a row, and written."""
+    def _write(self, m: Module, valid: Value, codes: Value, addition: Addition, waits: Value, error: Value) -> None:
+        """Codes collected to a row, and written: of the requantisers while `valid`, or of the addition."""
         config, layer = self._config, self.layer
         m.submodules.addresses = addresses = RowAddresses(config, "out")
-        row = results
-        last = valid & (self._beat_counter(m, "write_beat", valid) == config.beats - 1)
-        if config.beats > 1:
-            before = Signal((config.beats - 1) * len(results), reset_less=True)
-            row = Cat(before, results)
-            with m.If(valid):
-                m.d.sync += before.eq(row[len(results) :])
+        row, collected = Signal(8 * config.array.cols), Signal(8 * config.array.cols, reset_less=True)
+        m.d.comb += row.eq(Cat(collected, codes)[-len(row) :])
+        with m.If(addition.o_valid):
+            m.d.comb += row.eq(Cat(collected, addition.o_codes)[-len(row) :])
+        with m.If(valid | addition.o_valid):
+            m.d.sync += collected.eq(row)
+        beat = beat_counter(m, "write_beat", valid, config.beats)
+        add_beat = beat_counter(m, "add_beat", addition.o_valid, config.add_beats)
+        last = (valid & (beat == config.beats - 1)) | (addition.o_valid & (add_beat == config.add_beats - 1))
         count = layer.last_cols[: config.array.cols.bit_length()]
         exists = [~addresses.last_channels | (count > c) for c in range(config.array.cols)]
-        row = Cat(row.word_select(c, 8) & one.replicate(8) for c, one in enumerate(exists))
+        stored = Cat((row.word_select(c, 8) ^ SIGN) & one.replicate(8) for c, one in enumerate(exists))
         ends, ended, late = Signal(), Signal(), Signal()
         m.d.comb += [
             addresses.layer.eq(layer),
@@ -215,18 +228,8 @@ class Post(wiring.Component):
         m.d.sync += [
             self.write.eq(Mux(last & ~addresses.outside, 1 << addresses.part, 0)),
             self.address.eq(addresses.address),
-            self.data.eq(row.replicate(config.granules)),
+            self.data.eq(stored.replicate(config.granules)),
             ended.eq(ends),
             late.eq((ended | late) & waits),
         ]
-        with m.If(last & addresses.outside):
-            m.d.sync += self.address_error.eq(1)
-
-    def _beat_counter(self, m: Module, name: str, enable: Value) -> Value:
-        """The beat of its row, counted in the cycles in which `enable` is high."""
-        if self._config.beats == 1:
-            return Const(0, 1)
-        beat = Signal(range(self._config.beats), name=name)
-        with m.If(enable):
-            m.d.sync += beat.eq(Mux(beat == self._config.beats - 1, 0, beat + 1))
-        return beat
+        m.d.sync += error.eq(last & addresses.outside)

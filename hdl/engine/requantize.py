@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.accel.ports import Channel
 from sysmt.hdl.common.delay_line import delay_line
+from sysmt.hdl.params.engine import REQUANTIZER_LATENCY
 
 from .ports import SUM_WIDTH
 from .rounding_shift import RoundingShift
@@ -52,7 +53,7 @@ class RequantizerLane(wiring.Component):
 
     block = "requantizer"
 
-    LATENCY = 8 + RoundingShift.LATENCY
+    LATENCY = REQUANTIZER_LATENCY
 
     def __init__(self) -> None:
         super().__init__(

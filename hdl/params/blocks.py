@@ -14,6 +14,7 @@ BLOCKS: dict[str, str] = {
     "registers": "operands and control on their way through the PEs",
     "drain": "the way of results out of the array",
     "control": "sequencers, state machines, and what no other block of theirs owns",
+    "edge": "what activations go through once, at the edge of the array (SPARQ: trimming)",
     "skew": "delay lines in front of the array",
     "buffers": "operand and result memories, with their address counters",
     "counters": "performance counters",
@@ -26,6 +27,7 @@ BLOCKS: dict[str, str] = {
     "zero detector": "which words and lines are zero",
     "null cache": "the Address Merger and what decides who leaves",
     "tcam": "ternary entries and their comparators",
+    "memory controller": "what reads and writes external memory",
     "other": "what is in no module that says its block",
 }
 """Name -> what it holds, in the order of reports."""

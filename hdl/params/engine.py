@@ -39,6 +39,8 @@ class EngineConfig(Config):
         holds `fill` x `array.rows` channels of one pixel.
     lanes : int
         Values requantised in one cycle, a divisor of `array.cols`.
+    add_lanes : int
+        Values that a residual is added to in one cycle, a divisor of `lanes`.
     x_depth : int
         Steps that one half of the operand buffer holds, a power of two.
     activation_words, weight_words, scatter_words, parameter_words : int
@@ -53,11 +55,12 @@ class EngineConfig(Config):
     array: ArrayConfig = field(default_factory=ArrayConfig)
     fill: int = 2
     lanes: int = 4
+    add_lanes: int = 1
     x_depth: int = 1024
     activation_words: int = 4096
     weight_words: int = 8192
     scatter_words: int = 2048
-    parameter_words: int = 512
+    parameter_words: int = 1024
     layers: int = 64
     slot: int = 256
     slots: int = 4
@@ -70,6 +73,7 @@ class EngineConfig(Config):
             raise ConfigError("array.fuse = True cannot be driven by the engine: set fuse to False")
         one_of("fill", self.fill, (1, 2, 4))
         in_range("lanes", self.lanes, 1, self.array.cols)
+        in_range("add_lanes", self.add_lanes, 1, self.lanes)
         in_range("x_depth", self.x_depth, 4, 1 << 12)
         if self.x_depth & (self.x_depth - 1):
             raise ConfigError(f"x_depth must be a power of two, not {self.x_depth}")
@@ -81,6 +85,8 @@ class EngineConfig(Config):
         check_link(self.slot, self.slots, self.divisor)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
+        if self.lanes % self.add_lanes:
+            raise ConfigError(f"add_lanes must divide lanes = {self.lanes}, not be {self.add_lanes}")
         if self.frame_data < max(self.host_bytes.values()):
             raise ConfigError(
                 f"slot = {self.slot} leaves {self.frame_data} bytes for data, but a word of the memories takes "
@@ -105,7 +111,7 @@ class EngineConfig(Config):
     @property
     def weight_bytes(self) -> int:
         """Bytes of a word of the weight memory: the weights of one step."""
-        return self.array.w_lanes * self.array.pe.pairs * W_WIDTH // 8
+        return self.array.w_lanes * self.array.pe.products * W_WIDTH // 8
 
     @property
     def beats(self) -> int:
@@ -118,9 +124,14 @@ class EngineConfig(Config):
         return max(self.array.rows, 4)
 
     @property
+    def add_beats(self) -> int:
+        """Cycles that a row takes in a layer that adds a residual."""
+        return self.array.cols // self.add_lanes
+
+    @property
     def residual_ahead(self) -> int:
         """Rows of a residual that are read before they are used: a power of two."""
-        ahead = -(-(PARAMETER_LATENCY + REQUANTIZER_LATENCY + RESIDUAL_LATENCY) // self.beats) + 2
+        ahead = -(-(PARAMETER_LATENCY + REQUANTIZER_LATENCY + RESIDUAL_LATENCY) // self.add_beats) + 2
         return 1 << (ahead - 1).bit_length()
 
     @property
@@ -131,7 +142,7 @@ class EngineConfig(Config):
     @property
     def pair_bits(self) -> int:
         """Bits that name an operand pair of a step."""
-        return max((self.array.pe.pairs - 1).bit_length(), 1)
+        return max((self.array.pe.products - 1).bit_length(), 1)
 
     @property
     def step_bits(self) -> int:
@@ -147,7 +158,7 @@ class EngineConfig(Config):
             "weights": (8 * self.weight_bytes, self.weight_words),
             "parameters": (8 * PARAMETER.size * self.lanes, self.parameter_words),
             "activations": (8 * self.word_bytes, self.activation_words),
-            "x": (X_WIDTH * self.array.rows * self.array.pe.pairs, 2 * self.x_depth),
+            "x": (X_WIDTH * self.array.rows * self.array.pe.products, 2 * self.x_depth),
         }
 
     @property
@@ -181,7 +192,7 @@ def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
     fill = 2 if array.rows * 2 % array.cols == 0 else 4
     words = {
         "activation_words": 96 * 1024 // (fill * array.rows),
-        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.pairs),
+        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.products),
     }
     lanes = max(n for n in range(1, min(array.cols, 4) + 1) if array.cols % n == 0)
     return EngineConfig(array=array, **{"fill": fill, "lanes": lanes, **words, **changes})

@@ -33,6 +33,8 @@ from .fields import Field, PackedRecord
 from .protocol import CHANNEL
 
 PROGRAM_VERSION = 1
+HALF = 1 << 30
+"""A multiplier of 1/2."""
 PARAMETER = CHANNEL
 """Requantisation of one output channel; a word of the parameter memory holds one per lane, the first lowest."""
 
@@ -143,7 +145,7 @@ DESCRIPTOR = PackedRecord(
     Field("main_zero", 16, "Zero point of the layer's own result, taken off before the addition.", signed=True),
     Field("residual_zero", 16, "Zero point of the residual.", signed=True),
     Field("main_multiplier", 32, "Scale of the layer's own result in the addition, a 31-bit fraction."),
-    Field("residual_multiplier", 32, "Scale of the residual."),
+    Field("residual_multiplier", 32, "Scale of the residual. That of one of the two is 1/2: `HALF` and a shift of 0."),
     Field("add_multiplier", 32, "Scale of the sum."),
     Field("main_shift", 8, "Power of two of `main_multiplier`.", signed=True),
     Field("residual_shift", 8, "Power of two of `residual_multiplier`.", signed=True),

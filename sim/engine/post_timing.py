@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from sysmt.hdl.params.engine import ADDITION_LATENCY, PARAMETER_LATENCY, REQUANTIZER_LATENCY, EngineConfig
 from sysmt.hdl.params.program import Operation
 
+from .activity import Activity
 from .timing import Queue
 
 
@@ -55,7 +56,8 @@ class PostTiming:
     """
 
     def __init__(self, config: EngineConfig, layer: Mapping[str, int]):
-        self.beats, self.rows, self.add = config.beats, config.array.rows, bool(layer["add"])
+        self.rows, self.add = config.array.rows, bool(layer["add"])
+        self.beats, self.add_beats, self.share = config.beats, config.add_beats, config.lanes // config.add_lanes
         self.matmul = layer["operation"] == Operation.MATMUL
         self.layer = layer
         pixels = (layer["m_tiles"] - 1) * self.rows + layer["last_rows"] if self.matmul else layer["m_tiles"]
@@ -66,7 +68,7 @@ class PostTiming:
         self.inner, self.head = 0, False
         self.delivered = 0
         self.row = self.n = self.m = self.group = 1
-        self.beat = self.write_beat = self.residual_beat = 0
+        self.beat = self.write_beat = self.residual_beat = self.pause = self.left = 0
         self.skips = self.ended = self.late = False
         self.scaled_bit = 1 << (PARAMETER_LATENCY + REQUANTIZER_LATENCY - 1)
         self.added_bit = 1 << (ADDITION_LATENCY - 1)
@@ -79,10 +81,21 @@ class PostTiming:
 
     def begin(self) -> bool:
         """What a cycle does; returns whether the layer is done."""
-        available = self.residual.unclaimed != 0 or not self.add
+        available = not self.add or (self.residual.unclaimed != 0 and self.pause == 0)
         self._goes = self.head and not self.skips and available
         self._last = self._goes and self.beat == self.beats - 1
         return (self.ended or self.late) and not self.skips
+
+    @property
+    def activity(self) -> Activity:
+        """What the cycle that `begin` looked at is spent on."""
+        if self._goes or (self.head and (self.skips or self.pause)):
+            return Activity.WORKS
+        if self.head:
+            return Activity.WAITS_MEMORY
+        if self.group > self.layer["groups"]:
+            return Activity.IDLE
+        return Activity.WAITS_ARRAY if self.matmul else Activity.WAITS_FILLER
 
     def end(self, row_valid: bool) -> None:
         """The clock edge."""
@@ -93,17 +106,23 @@ class PostTiming:
         leaves = self.head and reads
         scaled, added = bool(self.scaling & self.scaled_bit), bool(self.adding & self.added_bit)
         valid = added if self.add else scaled
-        drop = self.add and scaled and self.residual_beat == self.beats - 1
-        written = valid and self.write_beat == self.beats - 1
+        sums = scaled and self.add if self.share == 1 else self.left != 0
+        drop = sums and self.residual_beat == self.add_beats - 1
+        beats = self.add_beats if self.add else self.beats
+        written = valid and self.write_beat == beats - 1
         self.late = (self.ended or self.late) and self.skips
         self.ended = written and self.unwritten == 1
         self.unwritten -= written
         if valid:
-            self.write_beat = (self.write_beat + 1) % self.beats
-        if scaled:
-            self.residual_beat = (self.residual_beat + 1) % self.beats
+            self.write_beat = (self.write_beat + 1) % beats
+        if sums:
+            self.residual_beat = (self.residual_beat + 1) % self.add_beats
+            self.left -= self.share > 1
+        if scaled and self.add and self.share > 1:
+            self.left = self.share
+        self.pause = self.share - 1 if self._goes else max(self.pause - 1, 0)
         self.scaling = (self.scaling << 1 | self._goes) & (2 * self.scaled_bit - 1)
-        self.adding = (self.adding << 1 | (scaled and self.add)) & (2 * self.added_bit - 1)
+        self.adding = (self.adding << 1 | sums) & (2 * self.added_bit - 1)
         self.residual.end(self._last and self.add, drop)
         if self._goes:
             self.beat = (self.beat + 1) % self.beats

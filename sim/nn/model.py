@@ -20,6 +20,7 @@ from .graph import Graph, Tensor
 from .layer import Layer
 from .network import Network, build
 from .passes import optimise
+from .simplify import simplify
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +60,7 @@ class Model:
         """The model with all graph passes applied (`sysmt.sim.nn.passes`): the same outputs, from less work."""
         if self.graph is None:
             return self
-        done = optimise(self.graph)
+        done = optimise(simplify(self.graph))
         return Model(build(done.graph), done.graph, self.changes + done.changes)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:

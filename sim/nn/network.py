@@ -36,14 +36,14 @@ class Step:
         With more than one output, a function to a tuple of arrays.
     last_use : tuple of int
         Tensors that nothing reads after this step.
-    more_outputs : tuple of int
-        Those behind the first.
-    more_results : tuple of Tensor
-        What they are like.
     node : Node or None
         The node of the network's graph that it was prepared from.
     fused : FusedAdd or None
         Of an ADD that can run behind another step; here it is a step of its own all the same.
+    more_outputs : tuple of int
+        Those behind the first.
+    more_results : tuple of Tensor
+        What they are like.
     """
 
     kind: str
@@ -52,10 +52,10 @@ class Step:
     result: Tensor
     operation: Linear | Operation | Operations
     last_use: tuple[int, ...]
-    more_outputs: tuple[int, ...] = ()
-    more_results: tuple[Tensor, ...] = ()
     node: Node | None = None
     fused: FusedAdd | None = None
+    more_outputs: tuple[int, ...] = ()
+    more_results: tuple[Tensor, ...] = ()
 
     @property
     def outputs(self) -> tuple[int, ...]:
@@ -80,12 +80,12 @@ class Network:
     steps : tuple of Step
     constants : dict of tensor index to array
         Constants that are read as data, as they lie in memory (`sysmt.sim.nn.arrays`).
+    graph : Graph or None
+        What it was built from.
     more_inputs, more_outputs : tuple of (int, Tensor)
         Those behind the first.
     states : tuple of (State, Tensor)
         What is remembered from one input to the next.
-    graph : Graph or None
-        What it was built from.
     """
 
     input: Tensor
@@ -94,10 +94,10 @@ class Network:
     output_index: int
     steps: tuple[Step, ...]
     constants: dict[int, np.ndarray]
+    graph: Graph | None = None
     more_inputs: tuple[tuple[int, Tensor], ...] = ()
     more_outputs: tuple[tuple[int, Tensor], ...] = ()
     states: tuple[tuple[State, Tensor], ...] = ()
-    graph: Graph | None = None
 
     @property
     def inputs(self) -> tuple[tuple[int, Tensor], ...]:
@@ -177,10 +177,10 @@ def build(graph: Graph) -> Network:
         output_index=last[0],
         steps=tuple(steps),
         constants=constants,
+        graph=graph,
         more_inputs=tuple(more_inputs),
         more_outputs=tuple(more_outputs),
         states=tuple((state, graph.tensors[state.tensor]) for state in graph.states),
-        graph=graph,
     )
 
 
@@ -199,10 +199,10 @@ def prepared(graph: Graph, node: Node) -> Step:
         result=graph.tensors[node.output],
         operation=operator.prepare(graph, node),
         last_use=(),
-        more_outputs=node.more_outputs,
-        more_results=tuple(graph.tensors[i] for i in node.more_outputs),
         node=node,
         fused=node.options.get("fused"),
+        more_outputs=node.more_outputs,
+        more_results=tuple(graph.tensors[i] for i in node.more_outputs),
     )
 
 

@@ -65,7 +65,7 @@ def _shape_of(node: Node, inputs: list[Tensor]) -> tuple[int, ...] | None:
     ):
         x, (n, channels) = inputs[0].shape, inputs[1].shape
         if channels and prod(x) % channels == 0:
-            return (*x[:-1], n) if node.options["keep_num_dims"] else (prod(x) // channels, n)
+            return (*x[:-1], n) if node.options.get("keep_num_dims") else (prod(x) // channels, n)
     return None
 
 

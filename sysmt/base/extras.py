@@ -17,6 +17,8 @@ EXTRAS = {
     "onnx": "onnx",
     "matplotlib": "demo",
     "sklearn": "demo",
+    "PIL": "train",
+    "torch": "train",
     "jinja2": "silicon",
     "numba": "silicon",
     "pyosys": "silicon",

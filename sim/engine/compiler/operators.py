@@ -14,10 +14,10 @@ from sysmt.sim.golden.requantize import INT32, multiply
 from sysmt.sim.nn.forward import LayerPlan
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import Graph, Node
-from sysmt.sim.nn.network import Network, Step
-from sysmt.sim.nn.operators.floating import FloatRequantize, is_float
+from sysmt.sim.nn.network import Step
+from sysmt.sim.nn.operators.floating import FloatRequantize
 from sysmt.sim.nn.operators.linear import AddBias, Linear
-from sysmt.sim.nn.operators.reductions import divide, mean_axes, mean_multiplier, pixels_covered
+from sysmt.sim.nn.operators.reductions import divide, mean_multiplier, pixels_covered, reduced_axes
 from sysmt.sim.nn.operators.window import window
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, multiplier
 
@@ -35,21 +35,6 @@ class EngineCannotError(Exception):
     """The engine cannot run an operator; says why."""
 
 
-def check_plain(step: Step, network: Network) -> None:
-    """Refuse what the engine has no way to do: several ends, state, batches, 16 bits, weights with a zero point."""
-    if network.more_inputs or network.more_outputs or network.states:
-        raise EngineCannotError("the network has several inputs or outputs, or a state")
-    if step.more_outputs or step.result.shape[:1] != (1,):
-        raise EngineCannotError(f"it writes {step.result.shape}, not one tensor with a batch of 1 in front")
-    if isinstance(step.operation, Linear):
-        if step.operation.weight_zero or step.operation.layer.batch != 1:
-            raise EngineCannotError("its weights have a zero point, or its input a batch")
-    elif step.node is not None and is_float(step.node):
-        raise EngineCannotError("it requantises in floating point, as ONNX has it")
-    elif step.node is not None and step.kind not in ("QUANTIZE", "DEQUANTIZE") and step.result.dtype != "int8":
-        raise EngineCannotError(f"it writes {step.result.dtype}, not int8")
-
-
 def linear_layer(
     step: Step, linear: Linear, plan: LayerPlan, geometry: Geometry, channels: int, config: EngineConfig
 ) -> EngineLayer:
@@ -59,6 +44,8 @@ def linear_layer(
         raise EngineCannotError("its sums are the scores, which the host computes")
     if isinstance(requantize, FloatRequantize):
         raise EngineCannotError("it requantises in floating point, as ONNX has it")
+    if linear.weight_zero:
+        raise EngineCannotError(f"its weights have the zero point {linear.weight_zero}")
     weights, bias = plan_of(linear, plan)
     if not INT32.min <= bias.min() <= bias.max() <= INT32.max:
         raise UserError(
@@ -144,7 +131,7 @@ def maximum(step: Step, graph: Graph, node: Node, image: Image) -> EngineLayer:
 def mean(step: Step, graph: Graph, node: Node, image: Image) -> EngineLayer:
     """MEAN over height, width or both."""
     x = graph.input_of(node, 0)
-    rank, axes = len(x.shape), mean_axes(graph, node)
+    rank, axes = len(x.shape), reduced_axes(graph, node)
     _whole(x.shape, image)
     if rank - 1 in axes or rank > 4:
         raise EngineCannotError("it averages over channels")

@@ -20,9 +20,8 @@ from sysmt.sim.nn.scales import VARIANT, clamp, multiplier, quantised
 from . import floating
 
 ADD_SHIFT = 20
-"""Bits that an addend of 8 bits is shifted up before it is rescaled (kernels/add.cc)."""
-WIDE_ADD_SHIFT = 15
-"""The same of 16 bits."""
+SHIFTS = {"int8": ADD_SHIFT, "uint8": ADD_SHIFT, "int16": 15}
+"""Bits that an addend is shifted up before it is rescaled (kernels/add.cc)."""
 DIFFERENCE_SHIFT = 7
 """The same of SQUARED_DIFFERENCE."""
 PLAIN = ("int32", "int64")
@@ -67,9 +66,10 @@ def add(graph: Graph, node: Node) -> Operation:
     if y.dtype == "int16" and all(log2(t.scale[0]).is_integer() for t in (a, b, y)):
         raise UserError(f"{node.name} must not have int16 with scales that are all powers of two; change one of them")
     low, high = clamp(node.options["activation"], y)
-    bits = WIDE_ADD_SHIFT if y.dtype == "int16" else ADD_SHIFT
-    *addends, (m, shift) = add_multipliers(a, b, y, bits)
-    left, right = (_lookup(_addend(tensor, scale, bits), tensor) for tensor, scale in zip((a, b), addends, strict=True))
+    *scales, (m, shift) = add_multipliers(a, b, y)
+    left, right = (
+        _lookup(_addend(tensor, scale, SHIFTS[y.dtype]), tensor) for tensor, scale in zip((a, b), scales, strict=True)
+    )
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
         total = left(u) + sign * right(v)
@@ -79,16 +79,19 @@ def add(graph: Graph, node: Node) -> Operation:
     return _spread(run, a, b, y)
 
 
-def add_multipliers(
-    a: Tensor, b: Tensor, y: Tensor, bits: int = ADD_SHIFT
-) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Multiplier and shift of either addend, `bits` up, and of their sum."""
-    twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
+def add_multipliers(a: Tensor, b: Tensor, y: Tensor) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Multiplier and shift of either addend, shifted up as `SHIFTS` says, and of their sum."""
+    twice = _twice(a, b)
     return (
         multiplier(float(a.scale[0]) / twice),
         multiplier(float(b.scale[0]) / twice),
-        multiplier(twice / (2**bits * float(y.scale[0]))),
+        multiplier(twice / (2 ** SHIFTS[y.dtype] * float(y.scale[0]))),
     )
+
+
+def _twice(a: Tensor, b: Tensor) -> float:
+    """Twice the larger scale, in which two tensors are added."""
+    return 2 * max(float(a.scale[0]), float(b.scale[0]))
 
 
 def _addend(tensor: Tensor, scale: tuple[int, int], bits: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -137,7 +140,7 @@ def squared_difference(graph: Graph, node: Node) -> Operation:
     a, b, y = _operands(graph, node)
     if y.dtype != "int8":
         raise UserError(f"{node.name} must be of int8, not {y.dtype}; quantise the model")
-    twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
+    twice = _twice(a, b)
     scale = (twice * twice) / (2 ** (2 * DIFFERENCE_SHIFT) * float(y.scale[0]))
     m, shift = multiplier(scale)
     left, right = (

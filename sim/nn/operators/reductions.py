@@ -72,10 +72,19 @@ def divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     return quotient
 
 
+def reduced_axes(graph: Graph, node: Node) -> list[int]:
+    """The dimensions that a reduction takes together."""
+    rank = len(graph.input_of(node, 0).shape)
+    axes = sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
+    if not axes:
+        raise UserError(f"{node.name} must have an axis, not none; the file is damaged")
+    return axes
+
+
 def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]:
     """Input, output, and the dimensions of [B, *shape] that a reduction takes together."""
     x, y = check_quantised(graph, node)
-    axes = mean_axes(graph, node)
+    axes = reduced_axes(graph, node)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
     if y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
         raise UserError(f"{node.name} must write {kept}, not {y.shape}; the file is damaged")
@@ -96,7 +105,8 @@ def mean(graph: Graph, node: Node) -> Operation:
             "use MEAN and scale it"
         )
     count = prod(x.shape[a - 1] for a in axes)
-    m, shift = mean_multiplier(x, y, count) if node.kind == "MEAN" else multiplier(float(x.scale[0] / y.scale[0]))
+    ratio = float(x.scale[0]) / float(y.scale[0])
+    m, shift = mean_multiplier(x, y, count) if node.kind == "MEAN" else multiplier(ratio)
     low, high = RANGES[y.dtype]
 
     def run(v: np.ndarray) -> np.ndarray:
@@ -131,15 +141,6 @@ def argument(graph: Graph, node: Node) -> Operation:
         raise UserError(f"{node.name} must write integers for {x.shape} without one axis, not {y.dtype} {y.shape}")
     function = np.argmax if node.kind == "ARG_MAX" else np.argmin
     return whole(lambda v: function(v, axis=axis + 1).astype(y.dtype), (x,), y)
-
-
-def mean_axes(graph: Graph, node: Node) -> list[int]:
-    """The dimensions that a reduction takes together."""
-    rank = len(graph.input_of(node, 0).shape)
-    axes = sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
-    if not axes:
-        raise UserError(f"{node.name} must have an axis, not none; the file is damaged")
-    return axes
 
 
 def mean_multiplier(x: Tensor, y: Tensor, count: int) -> tuple[int, int]:

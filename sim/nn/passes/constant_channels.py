@@ -20,11 +20,14 @@ Constants = dict[int, np.ndarray]
 
 def constant_channels(graph: Graph) -> Constants:
     """The value of every channel of every activation, `VARIES` where it is not constant."""
-    found: Constants = {graph.input: _varying(graph, graph.input)}
+    given = (*graph.inputs, *(state.tensor for state in graph.states))
+    found: Constants = {index: _varying(graph, index) for index in given}
     for node in graph.nodes:
         kind = role(graph, node)
         sweep = _SWEEPS.get(kind)
-        found[node.output] = sweep(graph, node, found) if sweep else _varying(graph, node.output)
+        found |= {index: _varying(graph, index) for index in node.outputs}
+        if sweep:
+            found[node.output] = sweep(graph, node, found)
     return found
 
 

@@ -107,6 +107,13 @@ COMMANDS = (
         "INSPECT",
     ),
     Command(
+        "train",
+        "Train a network for the array: NB-SMT in the forward pass, KURE, pruning; interrupted, it goes on.",
+        "sysmt train --recipe digits -o build/digits --policy S+aW --threads 4",
+        "train",
+        "TRAIN",
+    ),
+    Command(
         "cycles",
         "Count the cycles of every layer of a network.",
         "sysmt cycles model.tflite --array 8x8 --threads 2",

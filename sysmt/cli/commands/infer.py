@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import NO_OPTIMISE
+from sysmt.cli.arguments import NO_OPTIMISE, add_settings
 from sysmt.cli.output import Handler, Result, passes_text, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
+from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.infer import infer
@@ -22,6 +24,9 @@ from sysmt.sim.quant.options import Options
 
 if TYPE_CHECKING:
     from sysmt.sim.cosim.engine import RtlEngine
+
+DEFAULT = "sysmt2_16"
+"""The array where none is named."""
 
 COLUMNS = (
     "layer",
@@ -46,7 +51,7 @@ def _infer(args: argparse.Namespace) -> Result:
         model = model.optimised()
     inputs = load(args.inputs, model.network, args.limit)
     calibration = load(args.calibrate, model.network) if args.calibrate else None
-    config = ArrayConfig().with_fields(threads=args.threads, policy=args.policy, rows=args.size, cols=args.size)
+    config = _array(args)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
         reorder=args.reorder,
@@ -67,6 +72,14 @@ def _infer(args: argparse.Namespace) -> Result:
             np.save(content, result.outputs)
         write_together(args.output.parent, {args.output.name: content.getvalue()})
     return Result(_text(result.report), result.report, code=int(not result.report.get("equal", True)))
+
+
+def _array(args: argparse.Namespace) -> ArrayConfig:
+    """The array of the options: a preset, or NB-SMT with two threads on 16x16 PEs, and what replaces parts of it."""
+    named = {"threads": args.threads, "policy": args.policy, "rows": args.size, "cols": args.size}
+    given = {name: value for name, value in named.items() if value is not None}
+    base = preset(args.preset or DEFAULT, ArrayConfig, **given)
+    return with_settings(base, args.settings)
 
 
 def _engine(name: str, config: ArrayConfig) -> "RtlEngine | None":
@@ -130,9 +143,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "inputs", metavar="INPUTS.npz", type=Path, help="images, features, or in0, in1, ...; optionally labels"
     )
-    parser.add_argument("--threads", type=int, choices=THREADS, default=2, help="threads of the array (default 2)")
-    parser.add_argument("--policy", choices=POLICIES, default="S+A", help="default S+A")
-    parser.add_argument("--size", type=int, default=16, help="rows and columns of the array (default 16)")
+    parser.add_argument("--preset", metavar="P", help=f"the array (default {DEFAULT})")
+    parser.add_argument("--threads", type=int, choices=THREADS, help="threads of the array")
+    parser.add_argument("--policy", choices=POLICIES, help="policy of NB-SMT")
+    parser.add_argument("--size", type=int, help="rows and columns of the array")
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, or most error")
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
@@ -141,6 +155,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
+    add_settings(parser)
     parser.add_argument(
         "-o", "--output", type=Path, metavar="OUT", help="raw outputs: .npy of the first, .npz of all (out0, ...)"
     )

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Weights read ahead: chunk after chunk from an SDRAM into the weight memory, while the chunk before is in use."""
+
+import enum
+from typing import Any
+
+from amaranth.hdl import Cat, Module, Signal, Value
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from sysmt.hdl.params.stream import AHEAD, CHUNK, WeightStreamConfig
+
+from .ports import SdramBurst
+
+ChunkLayout = data.StructLayout({name: field.width for name, field in CHUNK.fields.items()})
+"""An entry of the list of chunks."""
+
+
+class StreamState(enum.Enum):
+    """Stopped; the address of an entry is out; the entry is here; wait for room; words come."""
+
+    STOPPED = 0
+    FETCH = 1
+    TAKE = 2
+    WAIT = 3
+    RECEIVE = 4
+
+
+class WeightStream(wiring.Component):
+    """Loads the chunks of a list (`sysmt.hdl.params.stream`) in order, as far ahead as there is room.
+
+    Parameters
+    ----------
+    config : WeightStreamConfig
+
+    Members
+    -------
+    enable : In(1)
+        While high, chunks are loaded, from the first of the list on. When it falls the chunk under way is received to
+        its end, and all are forgotten.
+    stopped : Out(1)
+        Not enabled, and no words are under way: the list and the SDRAM may be written.
+    entry_address, entry : Out(range(chunks)), In(ChunkLayout)
+        Port of the list; an entry comes one cycle after its address.
+    o_burst : Out(stream of SdramBurst)
+    i_words : In(stream of width bits), always ready
+        To and from the controller.
+    write, address, data : Out(1), Out(range(weight_words)), Out(8 * weight_bytes)
+        To the weight memory. Never stalls.
+    ready : Out(1)
+        The next chunk in order is in the weight memory. After `freed`, this is about the one behind it.
+    freed : In(1)
+        High for one cycle, while `ready` is: the chunk will not be read again.
+    error : Out(1)
+        Since `enable` rose: an entry was no part of the SDRAM, which counts as empty; or a word of weights had no
+        place in the weight memory, or not all its words; such a word is dropped.
+
+    Latency
+    -------
+    `ready` rises 2 cycles after the last word of a chunk came; the next burst is offered 3 cycles after it, and 1 cycle
+    after `freed`.
+    """
+
+    block = "memory controller"
+
+    def __init__(self, config: WeightStreamConfig):
+        self.config = config
+        chip = config.sdram.chip
+        super().__init__(
+            {
+                "enable": In(1),
+                "stopped": Out(1),
+                "entry_address": Out(range(config.chunks)),
+                "entry": In(ChunkLayout),
+                "o_burst": Out(stream.Signature(SdramBurst(chip))),
+                "i_words": In(stream.Signature(chip.width, always_ready=True)),
+                "write": Out(1),
+                "address": Out(range(config.weight_words)),
+                "data": Out(8 * config.weight_bytes),
+                "ready": Out(1),
+                "freed": In(1),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        config = self.config
+        chip = config.sdram.chip
+        state = Signal(StreamState)
+        # Of the entry: what is left of it, and how it ends.
+        chunk = Signal(
+            data.StructLayout(
+                {"address": chip.address_bits, "words": chip.address_bits + 1, "first": 24, "alone": 1, "last": 1}
+            )
+        )
+        legal = (self.entry.address < 1 << chip.address_bits) & (self.entry.words <= 1 << chip.address_bits)
+        held, ends = Signal(range(AHEAD + 1)), Signal()
+        room = Signal()
+        m.d.comb += [
+            self.ready.eq((held != 0) & self.enable),
+            self.stopped.eq(state == StreamState.STOPPED),
+            room.eq((held == 0) | ((held != AHEAD) & ~chunk.alone)),
+            self.o_burst.valid.eq((state == StreamState.WAIT) & room & (chunk.words != 0)),
+            self.o_burst.payload.address.eq(chunk.address),
+            self.o_burst.payload.length.eq(chunk.words),
+        ]
+        with m.Switch(state):
+            with m.Case(StreamState.STOPPED):
+                m.d.sync += [self.entry_address.eq(0), held.eq(0)]
+                with m.If(self.enable):
+                    m.d.sync += [state.eq(StreamState.FETCH), self.error.eq(0)]
+            with m.Case(StreamState.FETCH):
+                m.d.sync += state.eq(StreamState.TAKE)
+            with m.Case(StreamState.TAKE):
+                m.d.sync += [field.eq(self.entry[name]) for name, field in _fields(chunk)]
+                m.d.sync += state.eq(StreamState.WAIT)
+                with m.If(~legal):
+                    m.d.sync += [chunk.words.eq(0), self.error.eq(1)]
+            with m.Case(StreamState.WAIT):
+                with m.If(self.o_burst.valid & self.o_burst.ready):
+                    m.d.sync += state.eq(StreamState.RECEIVE)
+                with m.If(room & (chunk.words == 0)):
+                    m.d.comb += ends.eq(1)
+                # What was offered stays, until it is taken.
+                with m.If(~self.enable & ~self.o_burst.valid):
+                    m.d.sync += state.eq(StreamState.STOPPED)
+            with m.Case(StreamState.RECEIVE):
+                m.d.comb += ends.eq(self.i_words.valid & (chunk.words == 1))
+        with m.If(ends):
+            m.d.sync += [
+                self.entry_address.eq(self.entry_address + 1),
+                state.eq(StreamState.FETCH),
+            ]
+            with m.If(chunk.last):
+                m.d.sync += self.entry_address.eq(0)
+            with m.If(~self.enable):
+                m.d.sync += state.eq(StreamState.STOPPED)
+        with m.If(self.i_words.valid):
+            m.d.sync += chunk.words.eq(chunk.words - 1)
+        complete = self._words(m, chunk)
+        with m.If(ends & self.i_words.valid & ~complete):
+            m.d.sync += self.error.eq(1)
+        # The last word is written one cycle after it came.
+        loaded = Signal()
+        m.d.sync += loaded.eq(ends & self.enable)
+        with m.If(state != StreamState.STOPPED):
+            m.d.sync += held.eq(held + loaded - (self.freed & self.ready))
+        return m
+
+    def _words(self, m: Module, chunk: Any) -> Value:
+        """Words of weights from words of the SDRAM; returns whether one is complete."""
+        config, word = self.config, self.i_words.payload
+        number = config.words_per_weight
+        complete = self.i_words.valid
+        if number == 1:
+            whole = word
+        else:
+            parts = Signal((number - 1) * len(word), reset_less=True)
+            count = Signal(range(number))
+            whole = Cat(parts, word)
+            complete = complete & (count == number - 1)
+            with m.If(self.i_words.valid):
+                m.d.sync += [parts.eq(whole[len(word) :]), count.eq(count + 1)]
+            with m.If(complete | ~self.enable):
+                m.d.sync += count.eq(0)
+        inside = chunk.first < config.weight_words
+        m.d.sync += [
+            self.write.eq(complete & inside),
+            self.address.eq(chunk.first),
+            self.data.eq(whole),
+        ]
+        with m.If(complete):
+            m.d.sync += [chunk.first.eq(chunk.first + 1), self.error.eq(self.error | ~inside)]
+        return complete
+
+
+def _fields(struct: Any) -> list[tuple[str, Value]]:
+    """Names and fields of a structure."""
+    return [(name, struct[name]) for name, _ in struct.shape()]
