@@ -106,7 +106,8 @@ class Importer:
         name = node.input[position] if position < len(node.input) else ""
         if name not in self.constants:
             raise UserError(f"{self.name(node)} must have a constant as input {position}, not {name!r}; fold it")
-        return self.constants[name]
+        found: np.ndarray = self.constants[name]
+        return found
 
     def integers(self, node: onnx.NodeProto, position: int) -> str:
         """The name of the integers behind an input of real numbers."""
