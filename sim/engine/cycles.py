@@ -11,6 +11,7 @@ from sysmt.hdl.params.scatter import scatter_word
 
 from .layer_timing import layer_cycles
 from .program import Program
+from .stream_timing import waiting
 
 FETCH = DESCRIPTOR_WORDS + 5
 """Cycles from the end of one layer to the start of the next: its descriptor is read, placed and checked."""
@@ -19,12 +20,23 @@ FETCH = DESCRIPTOR_WORDS + 5
 def program_cycles(program: Program, progress: Callable[[int, int], None] | None = None) -> list[int]:
     """Cycles of every layer, from start to done of a run: their sum is the run's.
 
+    With weights from an SDRAM they are those of a run that begins when another one ends, and the time that layers wait
+    for their weights is in them.
+
     Parameters
     ----------
     program : Program
     progress : callable, optional
         Told how many layers of how many are done.
     """
+    cycles = computing_cycles(program, progress)
+    if program.config.stream is not None:
+        return waiting(program, cycles, FETCH, runs=2)[1]
+    return cycles
+
+
+def computing_cycles(program: Program, progress: Callable[[int, int], None] | None = None) -> list[int]:
+    """The same, had every layer its weights in time."""
     cycles = []
     for index, layer in enumerate(program.descriptors):
         table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)
