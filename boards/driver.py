@@ -20,8 +20,8 @@ from .plan import Plan
 from .session import Session
 from .transport import Transport, TransportError
 
-SAME = ("rows", "cols", "threads", "policy", "rounding", "acc_width")
-"""What two arrays must share to compute the same product in the same steps."""
+FREE = ("drain", "counters", "fuse", "pipeline", "target", "dsp", "clock_gating")
+"""What two arrays may differ in and still compute the same product in the same steps."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,8 @@ class Board(Connection[AccelConfig]):
 
     def _compare(self, expect: ArrayConfig) -> None:
         expected, actual = expect.as_dict(), self.config.array.as_dict()
-        differences = [f"{n} = {actual[n]} instead of {expected[n]}" for n in SAME if expected[n] != actual[n]]
+        names = [n for n in expected if n not in FREE and n in actual]
+        differences = [f"{n} = {actual[n]} instead of {expected[n]}" for n in names if expected[n] != actual[n]]
         if differences:
             raise UserError(
                 f"board on {self.transport.name!r} has {', '.join(differences)}: leave out the options of the array to "

@@ -10,21 +10,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sysmt.api import (
         Simulation,
+        compile_model,
         cycles,
         generate,
         infer,
         matmul,
         presets,
+        run_program,
         simulate,
         synthesise,
+        train,
     )
     from sysmt.base.errors import UserError
     from sysmt.boards.driver import Board
     from sysmt.hdl.params.accel import AccelConfig
     from sysmt.hdl.params.array import ArrayConfig
     from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
+    from sysmt.hdl.params.engine import EngineConfig
     from sysmt.hdl.params.pe import PEConfig
     from sysmt.hdl.params.presets import preset
+    from sysmt.sim.engine.file import read_program, write_program
     from sysmt.sim.nn.model import read_model
 
 __all__ = [
@@ -32,10 +37,12 @@ __all__ = [
     "ArrayConfig",
     "Board",
     "CacheConfig",
+    "EngineConfig",
     "PEConfig",
     "Simulation",
     "TCAMConfig",
     "UserError",
+    "compile_model",
     "cycles",
     "generate",
     "infer",
@@ -43,8 +50,12 @@ __all__ = [
     "preset",
     "presets",
     "read_model",
+    "read_program",
+    "run_program",
     "simulate",
     "synthesise",
+    "train",
+    "write_program",
 ]
 
 _ELSEWHERE = {
@@ -52,11 +63,14 @@ _ELSEWHERE = {
     "ArrayConfig": "sysmt.hdl.params.array",
     "Board": "sysmt.boards.driver",
     "CacheConfig": "sysmt.hdl.params.cache",
+    "EngineConfig": "sysmt.hdl.params.engine",
     "PEConfig": "sysmt.hdl.params.pe",
     "TCAMConfig": "sysmt.hdl.params.cache",
     "UserError": "sysmt.base.errors",
     "preset": "sysmt.hdl.params.presets",
     "read_model": "sysmt.sim.nn.model",
+    "read_program": "sysmt.sim.engine.file",
+    "write_program": "sysmt.sim.engine.file",
 }
 """Where a public name is defined, if not in `sysmt.api`."""
 

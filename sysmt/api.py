@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,12 +21,16 @@ from sysmt.sim.golden.product import Counters, Product
 
 if TYPE_CHECKING:
     from sysmt.hdl.emit import Design
+    from sysmt.hdl.params.engine import EngineConfig
     from sysmt.sim.cost.evaluate import CycleReport
+    from sysmt.sim.engine.program import Program
     from sysmt.sim.flow.synthesis import Synthesis
     from sysmt.sim.nn.inputs import Inputs
     from sysmt.sim.nn.layer import Layer
     from sysmt.sim.nn.model import Model
     from sysmt.sim.quant.infer import Inference
+    from sysmt.sim.train.recipe import Recipe
+    from sysmt.sim.train.run import Trained
 
 C = TypeVar("C", bound=Config)
 
@@ -186,12 +190,13 @@ def simulate(
     ([[-24, -24], [-24, -24]], 8)
     """
     from sysmt.sim.cosim.rtl import products
+    from sysmt.sim.golden.kind import golden_of
     from sysmt.sim.golden.product import check_operands
 
     array = _array(config).with_fields(counters=True)
     check_operands(x, w, array.pe)
     run = products([(x, w, threads)], array, simulator, waves=None if waves is None else Path(waves))
-    counters = Counters(**{field.name: run.counters[field.name] for field in dataclasses.fields(Counters)})
+    counters = golden_of(array.pe).counters(**{name: run.counters[name] for name in array.pe.EVENTS})
     return Simulation(run.sums[0].astype(np.int32), counters, run.cycles)
 
 
@@ -258,14 +263,14 @@ def cycles(
 @named()
 def infer(
     model: "Model | str | Path",
-    inputs: "Inputs | np.ndarray | str | Path",
+    inputs: "Inputs | np.ndarray | list[np.ndarray] | str | Path",
     config: ArrayConfig | str = DEFAULT_ARRAY,
     *,
     budget: float | None = None,
     reorder: bool = False,
     recalibrate: bool = False,
     keep_weights: bool = False,
-    calibration: "Inputs | np.ndarray | str | Path | None" = None,
+    calibration: "Inputs | np.ndarray | list[np.ndarray] | str | Path | None" = None,
     optimise: bool = True,
 ) -> "Inference":
     """Run an int8 model on an array and compare it with its exact self.
@@ -274,8 +279,9 @@ def infer(
     ----------
     model : Model, or path
         What `read_model` returns, a .tflite file (extra `infer`), or "digits".
-    inputs : array [B, ...], Inputs, or path
-        In the type of the model's input; a path names a .npz file with `images` or `features`, and `labels` if known.
+    inputs : array [B, ...], list of arrays, Inputs, or path
+        In the type of the model's input, a list for several; a path names a .npz file with `images`, `features`, or
+        `in0`, `in1`, ..., and `labels` if known.
     config : ArrayConfig or str
         The array; a string names a preset.
     budget : float, optional
@@ -323,16 +329,177 @@ def infer(
     return run(read, _inputs(inputs, read), _array(config), options, calibration=prepared)
 
 
-def _inputs(inputs: "Inputs | np.ndarray | str | Path", model: "Model") -> "Inputs":
+@named()
+def compile_model(
+    model: "Model | str | Path",
+    config: "EngineConfig | str" = f"engine_{DEFAULT_ARRAY}",
+    *,
+    threads: int | None = None,
+    budget: float | None = None,
+    reorder: bool = False,
+    recalibrate: bool = False,
+    keep_weights: bool = False,
+    calibration: "Inputs | np.ndarray | str | Path | None" = None,
+) -> "Program":
+    """Compile an int8 model into a program of the engine, which runs it whole.
+
+    Parameters
+    ----------
+    model : Model, or path
+        As `infer`.
+    config : EngineConfig or str
+        The engine; a string names a preset.
+    threads : int, optional
+        Threads of the layers that may run threaded, if fewer than the array has; not with the options below.
+    budget, reorder, recalibrate, keep_weights, calibration
+        As `infer`; the plan is the same.
+
+    Returns
+    -------
+    Program
+        `sysmt.write_program` leaves it in a file, `sysmt.read_program` reads it back.
+
+    Raises
+    ------
+    UserError
+        As `infer`; or the model does not fit into the engine, or has an operator that the engine cannot run.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> [layer.name for layer in sysmt.compile_model("digits", "engine_os4").layers]
+    ['conv1', 'conv2', 'conv3']
+    """
+    from sysmt.hdl.params.engine import EngineConfig
+    from sysmt.sim.engine.prepare import prepare
+    from sysmt.sim.nn.model import Model, read_model
+    from sysmt.sim.quant.options import Options
+
+    read = model if isinstance(model, Model) else read_model(model)
+    options = Options(budget=budget, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights)
+    prepared = None if calibration is None else _inputs(calibration, read)
+    return prepare(read, _config(config, EngineConfig), options, calibration=prepared, threads=threads)
+
+
+def run_program(
+    program: "Program | str | Path", inputs: "Inputs | np.ndarray | str | Path"
+) -> "tuple[np.ndarray, dict[str, Any]]":
+    """Run a program on the golden engine: the numbers of the gates, to the last bit, and their cycles.
+
+    Parameters
+    ----------
+    program : Program, or path
+        What `compile_model` returns, or a file that holds it.
+    inputs : array [B, ...], Inputs, or path
+        As `infer`.
+
+    Returns
+    -------
+    array [B, ...]
+        The network's raw outputs.
+    dict
+        The report: accuracy, cycles of one input, `layers`.
+
+    Raises
+    ------
+    UserError
+        The program is damaged, or inputs do not fit it.
+
+    Examples
+    --------
+    >>> import numpy as np, sysmt
+    >>> program = sysmt.compile_model("digits", "engine_os4")
+    >>> outputs, report = sysmt.run_program(program, np.zeros((2, 8, 8, 1), np.uint8))
+    >>> outputs.shape, sum(row["cycles"] or 0 for row in report["layers"]) == report["cycles"]
+    ((2, 10), True)
+    """
+    from sysmt.sim.engine.execute import execute
+    from sysmt.sim.engine.file import read_program
+    from sysmt.sim.engine.program import Program
     from sysmt.sim.nn.inputs import Inputs, load
-    from sysmt.sim.nn.model import check_input
+
+    read = program if isinstance(program, Program) else read_program(program)
+    if isinstance(inputs, (str, Path)):
+        inputs = load(Path(inputs), read.ends)
+    return execute(read, inputs if isinstance(inputs, Inputs) else Inputs(inputs, None))
+
+
+def _inputs(inputs: "Inputs | np.ndarray | list[np.ndarray] | str | Path", model: "Model") -> "Inputs":
+    from sysmt.sim.nn.inputs import Inputs, load
 
     if isinstance(inputs, Inputs):
         return inputs
     if isinstance(inputs, (str, Path)):
         return load(Path(inputs), model.network)
-    check_input(model.inputs[0], inputs)
-    return Inputs(inputs, None)
+    return Inputs(model.pack(inputs if isinstance(inputs, (list, tuple)) else [inputs]), None)
+
+
+@named()
+def train(
+    recipe: "Recipe | str",
+    folder: str | Path | None = None,
+    *,
+    data: str | Path | None = None,
+    test: str | Path | None = None,
+    limit: int | None = None,
+    start: str | Path | None = None,
+    device: str = "auto",
+    **changes: Any,
+) -> "Trained":
+    """Train a network with the array in its forward pass, or finish its training. Needs the extra `train`.
+
+    Parameters
+    ----------
+    recipe : Recipe or str
+        How to train; a string names one of "resnet8", "dscnn" and "digits".
+    folder : path, optional
+        For checkpoints, model.tflite, model.onnx and report.json.
+    data, test : path, optional
+        .npz files with inputs and labels to train and to test with; by default the recipe's own.
+    limit : int, optional
+        Only the first so many training inputs.
+    start : path, optional
+        Folder of a training with the same first phase: this one takes it from there.
+    device : "auto", "cpu" or "cuda"
+        `auto`: a GPU where there is one.
+    changes
+        Fields of the recipe, in place of its own: `threads`, `policy`, `prune`, `kure`, `epochs`, ...
+
+    Returns
+    -------
+    Trained
+        Its `report` has the accuracies, its `graph` the network in int8.
+
+    Raises
+    ------
+    UserError
+        A name is unknown, a value out of range, data or checkpoint cannot be used.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> trained = sysmt.train("digits", epochs=1, array_epochs=1, limit=64, policy="S+A")
+    >>> sorted(trained.files())
+    ['model.onnx', 'model.tflite', 'report.json']
+    """
+    from sysmt.base.choice import choose, must_be_one_of
+    from sysmt.sim.train.recipe import RECIPES, Recipe
+    from sysmt.sim.train.run import train as run
+
+    chosen = choose("recipe", recipe, RECIPES) if isinstance(recipe, str) else recipe
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    for name in changes:
+        if name not in known:
+            raise UserError(must_be_one_of("field of the recipe", name, known))
+    places = [None if path is None else Path(path) for path in (folder, data, test, start)]
+    return run(
+        dataclasses.replace(chosen, **changes),
+        places[0],
+        data=(places[1], places[2]),
+        limit=limit,
+        start=places[3],
+        device=device,
+    )
 
 
 @named()

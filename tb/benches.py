@@ -6,6 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import Design, emit, shared
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.pe.kind import gates_of
 
@@ -25,7 +26,7 @@ class MultiplierBench(wiring.Component):
 
     def __init__(self, variants: tuple[PEConfig, ...], lanes: int):
         self.variants, self.lanes = variants, lanes
-        operands = lanes * variants[0].pairs * 8
+        operands = lanes * variants[0].products * 8
         ports = {"x": In(operands), "w": In(operands), "running": In(2), "enable": In(1)}
         ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
         super().__init__(ports)
@@ -54,3 +55,46 @@ class MultiplierBench(wiring.Component):
 def multiplier_bench(variants: tuple[PEConfig, ...], lanes: int) -> Design:
     """Emit the fixture."""
     return emit(MultiplierBench(variants, lanes), f"multipliers_{variants[0].threads}", {})
+
+
+class TrimmedProducts(wiring.Component):
+    """Trimming units of several kinds of SPARQ, and behind each of them `lanes` multipliers.
+
+    Members
+    -------
+    x : In(threads * 8)
+    w : In(lanes * threads * 8)
+    full, enable : In(1)
+    product_<i> : Out(lanes * product_width)
+        The products of variant i with the weights of every lane.
+    """
+
+    def __init__(self, variants: tuple[SparqConfig, ...], lanes: int):
+        self.variants, self.lanes = variants, lanes
+        operands = 8 * variants[0].threads
+        ports = {"x": In(operands), "w": In(lanes * operands), "full": In(1), "enable": In(1)}
+        ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
+        super().__init__(ports)
+
+    def elaborate(self, platform):
+        m = Module()
+        for i, variant in enumerate(self.variants):
+            kind, named = gates_of(variant), {}
+            for part, component in (("edge", kind.edge(variant)), ("multiplier", kind.multiplier(variant))):
+                name = f"{part}_{i}"
+                named[part] = type(component.__name__, (component,), {"module_name": staticmethod(lambda _, n=name: n)})
+            edge = shared(m, f"edge_{i}", named["edge"], variant, platform)
+            m.d.comb += [edge.i.eq(self.x), edge.full.eq(self.full)]
+            products = []
+            for j in range(self.lanes):
+                multiplier = shared(m, f"multiplier_{i}_{j}", named["multiplier"], variant, platform)
+                m.d.comb += [multiplier.x.eq(edge.o), multiplier.enable.eq(self.enable)]
+                m.d.comb += multiplier.w.eq(self.w.word_select(j, len(self.x)))
+                products.append(multiplier.product)
+            m.d.comb += getattr(self, f"product_{i}").eq(Cat(products))
+        return m
+
+
+def trimmed_products(variants: tuple[SparqConfig, ...], lanes: int) -> Design:
+    """Emit the fixture."""
+    return emit(TrimmedProducts(variants, lanes), f"trimmed_{variants[0].target}_{variants[0].threads}", {})

@@ -131,7 +131,7 @@ class Player:
     async def take(self, ctx) -> None:
         """Collect what is read, and pooled rows."""
         filler, depth = self.design.filler, self.config.x_depth
-        shape = self.config.array.rows, self.config.array.pe.pairs
+        shape = self.config.array.rows, self.config.array.pe.products
         steps: list[np.ndarray] = []
         while True:
             for port in (filler.o_x, filler.o_pool):

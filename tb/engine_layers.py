@@ -8,7 +8,7 @@ import numpy as np
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, HALF, PARAMETER, Operation
 from sysmt.sim.golden.requantize import VARIANTS, Requantize, multiply
-from sysmt.sim.nn.operators.elementwise import ADD_SHIFT
+from sysmt.sim.nn.operators.arithmetic import ADD_SHIFT
 
 SIGN = 0x80
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.nn.forward import LayerPlan, Plan
-from sysmt.sim.nn.graph import ABSENT, Graph, Node, Tensor
+from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.network import Network, build
 from sysmt.sim.nn.operators.linear import Linear
 from sysmt.sim.nn.permutation import PADDING_SLOT
@@ -103,9 +103,9 @@ class Builder:
         weights = np.clip(self.rng.normal(scale=40, size=shape), -127, 127).astype(np.int8)
         weights[self.rng.random(shape) < 0.3] = 0
         w_scale = self.rng.uniform(0.002, 0.006, n if self.rng.random() < 0.5 else 1)
-        inputs = [x, self.constant(weights, w_scale, 3 if depthwise else 0), ABSENT]
+        inputs = [x, self.constant(weights, w_scale, 3 if depthwise else 0)]
         if self.rng.random() < 0.8:
-            inputs[2] = self.constant(self.rng.integers(-2000, 2000, n).astype(np.int32))
+            inputs.append(self.constant(self.rng.integers(-2000, 2000, n).astype(np.int32)))
         out = [
             -(-size // s) if padding == "SAME" else (size - r) // s + 1
             for size, r, s in zip((height, width), reach, stride, strict=True)
@@ -121,7 +121,7 @@ class Builder:
             ("uneven window", kernel[0] != kernel[1]),
             ("several filters per channel", multiple > 1),
             ("per channel", len(w_scale) > 1),
-            ("without bias", inputs[2] == ABSENT),
+            ("without bias", len(inputs) == 2),
         ):
             self.features[name] += present
         return self.node(
@@ -232,7 +232,7 @@ class Builder:
             axes = [[1, 2], [1], [2]][int(self.rng.choice(3, p=[0.8, 0.1, 0.1]))]
             kept = tuple(n for i, n in enumerate((height, width, channels), 1) if i not in axes)
             y = self.tensor((1, *kept), self._after(x, 0.7), self._zero())
-            x = self.node("MEAN", [x, self.constant(np.array(axes, np.int32))], y)
+            x = self.node("MEAN", [x, self.constant(np.array(axes, np.int32))], y, keep_dims=False)
         if len(self.tensors[x].shape) > 2:
             values = int(np.prod(self.tensors[x].shape))
             y = self.tensor((1, values), float(self.tensors[x].scale[0]), self.tensors[x].z)
@@ -241,7 +241,7 @@ class Builder:
         weights = self.rng.integers(-127, 128, (n, values)).astype(np.int8)
         w = self.constant(weights, np.array([0.004]))
         y = self.tensor((1, n), self._after(x, 0.004 * 70 * values**0.5), self._zero())
-        x = self.node("FULLY_CONNECTED", [x, w], y, activation="NONE", weights_format=0)
+        x = self.node("FULLY_CONNECTED", [x, w], y, activation="NONE", weights_format=0, keep_num_dims=False)
         if self.rng.random() < 0.5:
             y = self.tensor((1, n), 1 / 256, -128)
             x = self.node("SOFTMAX", [x], y, beta=1.0)

@@ -32,7 +32,7 @@ class Table:
 
 def random_table(config: EngineConfig, groups: int, random: np.random.Generator, share: float = 0.7) -> Table:
     """A table for fills of `groups` taps and channel words: about so large a share of columns and slots is used."""
-    fill, rows, pairs = config.fill, config.array.rows, config.array.pe.pairs
+    fill, rows, pairs = config.fill, config.array.rows, config.array.pe.products
     count = groups * rows * fill
     slots = random.permutation(config.x_depth * pairs)
     used = min(int(share * count), int(share * len(slots)))

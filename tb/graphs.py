@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sysmt.sim.nn.graph import ABSENT, Graph, Node, Tensor
+from sysmt.sim.nn.graph import Graph, Node, Tensor
 
 ACTIVATIONS = ("NONE", "RELU", "RELU6")
 STRIDES = {"stride_h": 1, "stride_w": 1}
@@ -60,8 +60,8 @@ class GraphBuilder:
     def bias(self, n):
         """Absent, or int32; a large negative one is clamped to the zero point behind a RELU."""
         if self.random.random() < 0.3:
-            return ABSENT
-        return self.constant(self.random.choice([-20_000, -300, 0, 300, 4000], n).astype(np.int32))
+            return []
+        return [self.constant(self.random.choice([-20_000, -300, 0, 300, 4000], n).astype(np.int32))]
 
     def conv(self, x, n, kernel, stride=1, padding="SAME", activation="RELU", z=-128):
         """CONV_2D of a square kernel."""
@@ -91,7 +91,7 @@ class GraphBuilder:
         )
         options = {"padding": padding, "stride_h": stride, "stride_w": stride, "activation": activation}
         options |= {"dilation_h": 1, "dilation_w": 1}
-        return self.node(kind, [x, stored, self.bias(n)], self.tensor((1, *size, n), z), **options)
+        return self.node(kind, [x, stored, *self.bias(n)], self.tensor((1, *size, n), z), **options)
 
     def pad(self, x):
         """PAD by a random edge; its reader is to be another operator."""
@@ -103,8 +103,10 @@ class GraphBuilder:
     def dense(self, x, n, z=3):
         """FULLY_CONNECTED over all values of an input."""
         values, scale = self.weights((n, int(np.prod(self.shape(x)))), n)
-        inputs = [x, self.constant(values, scale[:1]), self.bias(n)]
-        return self.node("FULLY_CONNECTED", inputs, self.tensor((1, n), z), activation="NONE", weights_format=0)
+        inputs = [x, self.constant(values, scale[:1]), *self.bias(n)]
+        return self.node(
+            "FULLY_CONNECTED", inputs, self.tensor((1, n), z), activation="NONE", weights_format=0, keep_num_dims=False
+        )
 
 
 def random_graph(seed, layers=8):

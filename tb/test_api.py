@@ -26,7 +26,7 @@ def test_importing_it_loads_nothing():
 
 
 def test_names():
-    assert len(FUNCTIONS) == 9
+    assert len(FUNCTIONS) == 14
     assert set(sysmt.__all__) <= set(dir(sysmt))
     assert sysmt.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -40,6 +40,8 @@ def test_every_name_is_explained(name):
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if getattr(sysmt, name).__module__ == "sysmt.api"])
 def test_examples_of_the_docstrings(name):
+    if name == "train":
+        pytest.importorskip("torch", reason="torch is not installed: pip install 'sysmt[train]'")
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(inspect.unwrap(getattr(sysmt, name)), name, globs={})
     assert example.examples
@@ -70,6 +72,20 @@ def test_generate_writes(tmp_path):
 def test_synthesise_takes_a_design_and_what_makes_one():
     design = sysmt.generate("os2", name="os2")
     assert sysmt.synthesise(design).cells == sysmt.synthesise("os2").cells
+
+
+def test_programs_are_files_and_objects(tmp_path):
+    program = sysmt.compile_model("digits", "engine_sysmt2_4", threads=1)
+    sysmt.write_program(program, tmp_path / "a.sysmt")
+    images = np.random.default_rng(3).integers(0, 17, (3, 8, 8, 1)).astype(np.uint8)
+    np.savez(tmp_path / "in.npz", features=images)
+    outputs, report = sysmt.run_program(tmp_path / "a.sysmt", tmp_path / "in.npz")
+    np.testing.assert_array_equal(outputs, sysmt.read_model("digits").run([images])[0])
+    again, _ = sysmt.run_program(sysmt.read_program(tmp_path / "a.sysmt"), images)
+    np.testing.assert_array_equal(again, outputs)
+    assert report["agree"] == 1.0
+    with pytest.raises(sysmt.UserError, match="must be uint8"):
+        sysmt.run_program(program, images.astype(np.int8))
 
 
 def test_infer_reads_files_and_arrays(tmp_path):
@@ -121,6 +137,7 @@ def test_what_cannot_be_used_is_one_line(call, message):
     [
         ("cocotb_tools", "cosim", lambda: sysmt.simulate(*operands(), config="os2")),
         ("tflite", "infer", lambda: sysmt.read_model("model.tflite")),
+        ("torch", "train", lambda: sysmt.train("digits")),
         ("serial", "boards", lambda: sysmt.Board("/dev/null")),
     ],
 )

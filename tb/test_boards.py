@@ -207,7 +207,7 @@ def test_a_bitstream_comes_with_report_and_manifest(without_tools, monkeypatch, 
 
 def test_a_missed_clock_is_refused_with_its_slack_and_nothing_is_left(without_tools, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(build.Flow, "route", lambda self, seed: nextpnr.read_report(ROUTED))
-    monkeypatch.setattr(build, "accel_design", lambda config, name: LOOP)
+    monkeypatch.setattr(build, "design_of", lambda config, name: LOOP)
     assert main(["build", "ulx3s", "-o", str(tmp_path)]) == 2
     assert re.search(
         r"^sysmt build: error: timing is not met on ulx3s with seed 1: clock \S+ reaches 61\.50 of 62\.50 MHz, "
@@ -225,7 +225,7 @@ def test_figures_of_a_board_are_kept_after_every_seed(without_tools, monkeypatch
         return nextpnr.Routed([nextpnr.RoutedClock("clk", next(speeds), 12.0)], {"LUT": {"used": 5, "available": 9}})
 
     monkeypatch.setattr(build.Flow, "route", route)
-    monkeypatch.setattr(build, "accel_design", lambda config, name: LOOP)
+    monkeypatch.setattr(build, "design_of", lambda config, name: LOOP)
     row = measure(BOARDS["icebreaker"], None, {}, 3, lambda row: kept.append(dict(row)))
     assert [(r["seeds"], r["MHz"], r["slowest"], r["met"]) for r in kept] == [
         (1, 13.0, 13.0, "yes"),

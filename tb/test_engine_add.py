@@ -9,7 +9,7 @@ import pytest
 from sysmt.hdl.engine.add import Addend, AddLane
 from sysmt.sim.golden.requantize import VARIANTS, multiply
 from sysmt.sim.nn.graph import Graph, Node, Tensor
-from sysmt.sim.nn.operators import elementwise
+from sysmt.sim.nn.operators import arithmetic
 from sysmt.sim.nn.scales import VARIANT, clamp, multiplier
 
 from .mutants import seeded_bug
@@ -32,7 +32,7 @@ def test_addends(variant):
     for shift in range(-31, 1):
         m = int(random.choice([2**30, 2**31 - 1, random.integers(2**30, 2**31), random.integers(0, 2**20)]))
         zero = int(random.choice([-128, 127, 0, random.integers(-128, 128)]))
-        expected = multiply((CODES - zero) << elementwise.ADD_SHIFT, m, shift, variant)
+        expected = multiply((CODES - zero) << arithmetic.ADD_SHIFT, m, shift, variant)
         np.testing.assert_array_equal(addends(zero, m, shift, variant), expected, f"{m} {shift} {zero}")
 
 
@@ -42,7 +42,7 @@ TIES = [(2**30, -9, 0), (2**30 + 2**20, -13, 1), (3 << 29, -20, -128), (2**30 + 
 @pytest.mark.parametrize(("m", "shift", "zero"), TIES)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_addends_at_ties(m, shift, zero, variant):
-    expected = multiply((CODES - zero) << elementwise.ADD_SHIFT, m, shift, variant)
+    expected = multiply((CODES - zero) << arithmetic.ADD_SHIFT, m, shift, variant)
     np.testing.assert_array_equal(addends(zero, m, shift, variant), expected)
 
 
@@ -72,7 +72,7 @@ class Addition:
     def expected(self, main: np.ndarray, residual: np.ndarray) -> np.ndarray:
         node = Node(index=0, kind="ADD", inputs=(0, 1), output=2, options={"activation": self.activation})
         graph = Graph(tensors=self.tensors(), nodes=(node,), input=0, output=2)
-        return elementwise.add(graph, node)(main, residual)
+        return arithmetic.add(graph, node)(main, residual)
 
     def fields(self) -> dict[str, int]:
         """The fields of the descriptor."""
@@ -82,7 +82,7 @@ class Addition:
         for name, scale in (
             ("main", float(a.scale[0]) / twice),
             ("residual", float(b.scale[0]) / twice),
-            ("add", twice / (2**elementwise.ADD_SHIFT * float(y.scale[0]))),
+            ("add", twice / (2**arithmetic.ADD_SHIFT * float(y.scale[0]))),
         ):
             fields[f"{name}_multiplier"], fields[f"{name}_shift"] = multiplier(scale)
         fields["add_low"], fields["add_high"] = clamp(self.activation, y)

@@ -25,7 +25,7 @@ WINDOW = Window(CONFIG, Geometry(size=(3, 3), kernel=(2, 2)), in_words=2, group_
 def damaged(words: list[int], **changes: int) -> Run:
     """A layer with such a table, between two layers with a good one."""
     random = np.random.default_rng(0)
-    columns = np.full((CONFIG.x_depth, CONFIG.array.pe.pairs), -2)
+    columns = np.full((CONFIG.x_depth, CONFIG.array.pe.products), -2)
     player = Player(WINDOW, Table(words, columns, 0, 0), **changes)
     first, second = play(player, image_of(WINDOW, random), layers=2)
     assert first.error == second.error, "an error is forgotten with the next start"

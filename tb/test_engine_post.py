@@ -13,10 +13,14 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Operation
-from sysmt.sim.cosim.simulator import run
+from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.engine.post_timing import PostTiming
 
 from .engine_layers import PostLayer, random_layer
+from .mutants import seeded_bug
+
+# Icarus builds at once, which counts for many small designs; Verilator takes its place where it is missing.
+QUICK = "icarus" if available("icarus") else "verilator"
 
 
 def config_of(rows: int, cols: int, fill: int, lanes: int, add_lanes: int) -> EngineConfig:
@@ -72,7 +76,7 @@ def play(
         "wait": np.int64(wait),
         "between": np.int64(between),
     }
-    return run(made or design(config), "tb.tb_engine_post", given, unfold=True), memory
+    return run(made or design(config), "tb.tb_engine_post", given, QUICK, unfold=True), memory
 
 
 def _bytes(numbers: Sequence[int], size: int) -> np.ndarray:
@@ -182,3 +186,56 @@ def test_addresses_outside_are_reported_and_nothing_is_written_there(change):
         assert changed.tolist() in ([], [edge - 1])
     else:
         assert got["writes"][1] == sum(pixels for _, pixels, _ in layer.tiles(config.array.rows))
+
+
+SEEDED = config_of(2, 2, 2, 2, 1)
+
+
+def seeded_layers() -> list[PostLayer]:
+    """Every loop goes round, one residual is added, the last tiles are parts, and the parameters do not overlap."""
+    common = {"operation": Operation.MATMUL, "groups": 2, "m_tiles": 3, "last_rows": 1, "last_cols": 1}
+    layers = []
+    for i, (add, n_tiles, last_n_tiles) in enumerate(((1, 3, 2), (0, 2, 1), (1, 2, 2))):
+        layer = random_layer(
+            SEEDED, np.random.default_rng(i), add=add, n_tiles=n_tiles, last_n_tiles=last_n_tiles, **common
+        )
+        layers.append(PostLayer(layer.fields | {"parameter_base": 20 * i}, layer.sums, layer.scaling))
+    return layers
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize(
+    ("module", "component", "right", "wrong"),
+    [
+        ("post", "Post", "[current.eq(group), tile.eq(group)]", "[current.eq(group)]"),
+        (
+            "post",
+            "Post",
+            "m.d.sync += [current.eq(following), tile.eq(following)]",
+            "m.d.sync += current.eq(following)",
+        ),
+        ("post", "Post", "goes.eq(rows.r_rdy & ~skips &", "goes.eq(rows.r_rdy &"),
+        ("post", "Post", "(residual.available & (pause == 0))", "residual.available"),
+        ("post", "Post", "(residual.available & (pause == 0))", "(pause == 0)"),
+        ("post", "Post", "& one.replicate(8)", "& 0xFF"),
+        ("residual", "ResidualReader", "parts.r_data, len(self.row)", "0, len(self.row)"),
+        ("residual", "ResidualReader", "(reserved != ahead)", "1"),
+        ("addition", "Addition", "takes & (beat == config.add_beats - 1)", "takes & (beat == 0)"),
+        ("addition", "Addition", "codes.eq(codes >> width)", "codes.eq(codes)"),
+    ],
+)
+def test_seeded_bugs_are_found(module, component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.engine.{module}", component, right, wrong):
+        made = design(SEEDED)
+    with pytest.raises((AssertionError, SimulationError)):
+        check_seeded(made)
+
+
+def test_the_layers_that_find_seeded_bugs_are_right():
+    check_seeded(design(SEEDED))
+
+
+def check_seeded(made: Design) -> None:
+    """With some stalls, and with so many that a residual is late."""
+    check(SEEDED, seeded_layers(), 0.3, made)
+    check(SEEDED, seeded_layers(), 0.85, made, wait=0)

@@ -63,6 +63,7 @@ MISSING = [
     (("demo",), COCOTB, "cocotb_tools", "cosim"),
     (("demo",), "sklearn", "sklearn", "demo"),
     (("demo",), "matplotlib", "matplotlib", "demo"),
+    (("train", "--recipe", "digits", "-o", "t"), "torch", "torch", "train"),
     (("trace", "digits", "-o", "d.npz"), "sklearn", "sklearn", "demo"),
     (("cycles", "--gemm", "4,4,4", "--array", "2x2", "--plot", "a.png"), "matplotlib", "matplotlib", "demo"),
     (("fuseconv", "--out", "."), "matplotlib", "matplotlib", "demo"),
@@ -159,6 +160,7 @@ DISTRIBUTIONS = {
     "cocotb_tools": "cocotb",
     "find_libpython": "cocotb",
     "sklearn": "scikit-learn",
+    "PIL": "pillow",
     "serial": "pyserial",
     "amaranth_boards": "amaranth-boards",
 }

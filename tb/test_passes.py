@@ -14,6 +14,7 @@ from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.network import build as build_network
 from sysmt.sim.nn.operators.linear import Linear
 from sysmt.sim.nn.passes import fold_padding, fuse_additions, optimise, remove_dead_channels, remove_unread_nodes
+from sysmt.sim.nn.passes.channels import role
 from sysmt.sim.nn.passes.constant_channels import VARIES, constant_channels
 from sysmt.sim.nn.passes.live_channels import live_channels
 
@@ -223,6 +224,34 @@ def test_a_residual_is_overwritten_only_where_nobody_reads_it_any_more(later, it
     assert found[0] == FusedAdd(main=main, residual=x, in_place=not later and not itself)
     # The second one adds to the first, which is no layer.
     assert found[1:] == [None] * later
+
+
+def test_operators_of_which_nothing_is_known_keep_their_channels():
+    """A layer of another type than int8, or with computed weights, and an operator of a later importer."""
+    build = GraphBuilder(np.random.default_rng(5))
+    x = build.tensor((1, 6, 6, 3))
+    y = build.conv(x, 8, 3)
+    build.tensors[build.nodes[0].inputs[1]] = replace(
+        build.tensors[build.nodes[0].inputs[1]], data=np.zeros((8, 3, 3, 3), np.int8)
+    )
+    z = build.conv(y, 5, 1)
+    graph = build.graph(x, z)
+    assert [role(graph, node) for node in graph.nodes] == ["mixes", "mixes"]
+    weights = graph.nodes[1].inputs[1]
+    for index, fields in (
+        (z, {"dtype": "int16"}),
+        (weights, {"data": None}),
+        (weights, {"zero_point": np.ones(5, int)}),
+    ):
+        tensors = list(graph.tensors)
+        tensors[index] = replace(tensors[index], **fields)
+        changed = object.__new__(Graph)
+        vars(changed).update(vars(graph) | {"tensors": tuple(tensors)})
+        assert role(changed, graph.nodes[1]) == "other"
+        assert live_channels(changed, constant_channels(changed))[y].all()
+    unknown = replace(graph, nodes=(graph.nodes[0], replace(graph.nodes[1], kind="HARD_SWISH", inputs=(y,))))
+    assert live_channels(unknown, constant_channels(unknown))[y].all()
+    assert not live_channels(graph, constant_channels(graph))[y].all()
 
 
 @pytest.mark.parametrize("name", MODELS)

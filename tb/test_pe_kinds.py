@@ -18,7 +18,7 @@ from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.accel import accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import array_counters
-from sysmt.hdl.params.pe import TARGETS, THREADS, PEConfig, kind_of, kinds
+from sysmt.hdl.params.pe import TARGETS, PEConfig, kind_of, kinds
 from sysmt.hdl.params.registers import config_of, identity
 from sysmt.hdl.params.settings import parse_settings
 from sysmt.hdl.pe.kind import Gates, gates_of
@@ -59,11 +59,11 @@ def operands(seed, m, k, n):
 def configurations(kind):
     """One per target and number of threads that the kind allows."""
     for target in TARGETS:
-        for threads in THREADS:
+        for threads in kind_of(kind).THREADS:
             try:
                 yield PEConfig(kind=kind, threads=threads, target=target)
             except ConfigError:
-                assert threads != 1
+                assert threads != kind_of(kind).THREADS[0]
 
 
 def test_every_kind_is_in_every_room():
@@ -86,7 +86,7 @@ def test_parameters(kind):
         assert made.options_of(pe.options).items() <= pe.as_dict().items()
         own = set(pe.as_dict()) - {field.name for field in dataclasses.fields(PEConfig)}
         assert set(made.options_of(pe.options)) == own, "a field is not in the identity register"
-        assert pe.product_width > (pe.pairs * pe.max_product).bit_length()
+        assert pe.product_width > (pe.products * pe.max_product).bit_length()
 
 
 def test_no_two_kinds_have_one_code():
@@ -100,7 +100,7 @@ def test_gates(kind):
         assert isinstance(gates, Gates)
         multiplier = gates.multiplier(pe)
         assert issubclass(multiplier, Multiplier)
-        assert activations(pe).size == weights(pe).size == 8 * pe.pairs
+        assert activations(pe).size == weights(pe).size == 8 * pe.products
         assert tuple(gates.events(pe)) == pe.EVENTS
         assert multiplier.block == "multiplier"
 
@@ -112,7 +112,7 @@ def test_golden_model_and_slow_reference_agree(kind):
         assert isinstance(golden, GoldenKind)
         assert issubclass(golden.counters, Counters)
         assert tuple(field.name for field in dataclasses.fields(golden.counters)) == pe.EVENTS
-        for threads in [t for t in THREADS if t <= pe.threads]:
+        for threads in pe.throttles:
             x, w = operands(seed, 3, 13, 4)
             fast, slow = matmul(x, w, pe, threads), reference.matmul(x, w, pe, threads)
             np.testing.assert_array_equal(fast.sums, slow.sums)
@@ -139,7 +139,7 @@ def test_a_kind_is_chosen_by_a_setting():
     assert config.with_fields(kind="nbsmt").pe == PEConfig(threads=2)
     with pytest.raises(ConfigError, match=r"^setting must be .*, dropped, .*, not 'policy=S'$"):
         parse_settings(config, ["policy=S"])
-    with pytest.raises(ConfigError, match=r"^kind must be one of nbsmt, toy, not 'toi' \(did you mean toy\?\)$"):
+    with pytest.raises(ConfigError, match=r"^kind must be one of nbsmt, sparq, toy, not 'toi' \(did you mean toy\?\)$"):
         parse_settings(config, ["kind=toi"])
 
 

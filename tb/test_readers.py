@@ -116,7 +116,10 @@ def test_the_command_takes_any_of_them(small, capsys):
         (["model.onnx"], r"network must be a \.tflite or \.csv file or one of mobilenet_v1, .*, not 'model\.onnx'"),
         (["mobilenetv2"], r"network must be .*, not 'mobilenetv2' \(did you mean mobilenet_v2\?\)"),
         (["absent.tflite"], r"model must be a readable file, not 'absent\.tflite' \(No such file or directory\)"),
-        (["text.tflite"], r"model must be a \.tflite file \(identifier TFL3\), not something else; convert it first"),
+        (
+            ["text.tflite"],
+            r"text\.tflite: model must be a \.tflite file \(identifier TFL3\), not something else; convert it first",
+        ),
         (["text.csv"], r"text\.csv:1: heading must name the columns .*"),
         (
             ["small.csv", "--variant", "half"],

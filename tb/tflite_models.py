@@ -11,7 +11,9 @@ import tflite
 TYPES = {
     "int8": tflite.TensorType.INT8,
     "uint8": tflite.TensorType.UINT8,
+    "int16": tflite.TensorType.INT16,
     "int32": tflite.TensorType.INT32,
+    "int64": tflite.TensorType.INT64,
     "float32": tflite.TensorType.FLOAT32,
 }
 CODES = {name: code for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")}
@@ -30,6 +32,42 @@ TABLES = {
     "PAD": "PadOptions",
     "QUANTIZE": "QuantizeOptions",
     "DEQUANTIZE": "DequantizeOptions",
+    "SUB": "SubOptions",
+    "MUL": "MulOptions",
+    "MAXIMUM": "MaximumMinimumOptions",
+    "MINIMUM": "MaximumMinimumOptions",
+    "SQUARED_DIFFERENCE": "SquaredDifferenceOptions",
+    "HARD_SWISH": "HardSwishOptions",
+    "ABS": "AbsOptions",
+    "RESIZE_BILINEAR": "ResizeBilinearOptions",
+    "RESIZE_NEAREST_NEIGHBOR": "ResizeNearestNeighborOptions",
+    "TRANSPOSE": "TransposeOptions",
+    "STRIDED_SLICE": "StridedSliceOptions",
+    "SLICE": "SliceOptions",
+    "SPLIT": "SplitOptions",
+    "SPLIT_V": "SplitVOptions",
+    "UNPACK": "UnpackOptions",
+    "PACK": "PackOptions",
+    "GATHER": "GatherOptions",
+    "TILE": "TileOptions",
+    "SUM": "ReducerOptions",
+    "REDUCE_MAX": "ReducerOptions",
+    "REDUCE_MIN": "ReducerOptions",
+    "ARG_MAX": "ArgMaxOptions",
+    "ARG_MIN": "ArgMinOptions",
+    "LOG_SOFTMAX": "LogSoftmaxOptions",
+    "SPACE_TO_BATCH_ND": "SpaceToBatchNDOptions",
+    "BATCH_TO_SPACE_ND": "BatchToSpaceNDOptions",
+    "SPACE_TO_DEPTH": "SpaceToDepthOptions",
+    "DEPTH_TO_SPACE": "DepthToSpaceOptions",
+    "MIRROR_PAD": "MirrorPadOptions",
+    "PADV2": "PadV2Options",
+    "BATCH_MATMUL": "BatchMatMulOptions",
+    "TRANSPOSE_CONV": "TransposeConvOptions",
+    "SVDF": "SVDFOptions",
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
+    "CAST": "CastOptions",
+    "L2_NORMALIZATION": "L2NormOptions",
 }
 
 
@@ -40,19 +78,21 @@ class ModelBuilder:
     tensors: list[dict[str, Any]] = field(default_factory=list)
     operators: list[tuple[str, list[int], list[int], dict[str, Any]]] = field(default_factory=list)
 
-    def tensor(self, shape, dtype="int8", scale=(), zero=0, axis=0, data=None) -> int:
+    def tensor(self, shape, dtype="int8", scale=(), zero=0, axis=0, data=None, variable=False) -> int:
         """Add a tensor. `scale`: one number, or one per channel."""
         scale = np.atleast_1d(np.asarray(scale, np.float32))
-        self.tensors.append({"shape": shape, "dtype": dtype, "scale": scale, "zero": zero, "axis": axis, "data": data})
+        fields = {"shape": shape, "dtype": dtype, "scale": scale, "zero": zero, "axis": axis, "data": data}
+        self.tensors.append(fields | {"variable": variable})
         return len(self.tensors) - 1
 
     def constant(self, data, scale=(), axis=0) -> int:
         """Add a constant."""
         return self.tensor(data.shape, str(data.dtype), scale, 0, axis, data)
 
-    def node(self, kind, inputs, output, **options) -> int:
-        """Add an operator; the options go by the schema's names. Returns the output."""
-        self.operators.append((kind, list(inputs), [output], options))
+    def node(self, kind, inputs, output, **options):
+        """Add an operator with one output, or a list; the options go by the schema's names. Returns the output."""
+        outputs = list(output) if isinstance(output, (list, tuple)) else [output]
+        self.operators.append((kind, list(inputs), outputs, options))
         return output
 
     def content(self, inputs, outputs, codes=None) -> bytes:
@@ -107,6 +147,7 @@ class ModelBuilder:
         tflite.TensorAddType(b, TYPES[t["dtype"]])
         tflite.TensorAddBuffer(b, 0 if t["data"] is None else len(buffers) - 1)
         tflite.TensorAddName(b, name)
+        tflite.TensorAddIsVariable(b, t["variable"])
         if quantization is not None:
             tflite.TensorAddQuantization(b, quantization)
         return tflite.TensorEnd(b)

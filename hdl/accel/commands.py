@@ -5,7 +5,6 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import data
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.pe import THREADS
 
 from .ports import ARGUMENT_LAYOUTS
 from .requests import RequestServer
@@ -32,7 +31,7 @@ class Commands(RequestServer):
         pe = self.config.array.pe
         short, legal = Signal(), Signal(name="fine")
         with m.Switch(runs.threads):
-            for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
+            for i, threads in enumerate(pe.throttles):
                 with m.Case(i):
                     m.d.comb += short.eq(runs.steps <= min(self.config.depth, pe.k_max // threads))
         counts = (runs.steps, runs.m_tiles, runs.n_tiles, runs.rows, runs.cols)

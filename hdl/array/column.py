@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.pe.element import ProcessingElement
-from sysmt.hdl.pe.ports import Control, activations, weights
+from sysmt.hdl.pe.ports import Control, passed, weights
 
 
 class Column(wiring.Component):
@@ -26,9 +26,9 @@ class Column(wiring.Component):
     enable : In(1)
     i_w : In(weights)
     o_sum : Out(signed(acc_width))
-    i_x, o_x : In, Out(rows * activations)
+    i_x, o_x : In, Out(rows * passed)
     i_control, o_control : In, Out(rows * Control)
-    i_row : In(rows * activations)
+    i_row : In(rows * weights)
         With `fuse`: the tap of every row, the same vector for all columns.
 
     Latency
@@ -40,7 +40,7 @@ class Column(wiring.Component):
 
     def __init__(self, config: ArrayConfig):
         self.config = config
-        x = config.rows * activations(config.pe).size
+        x = config.rows * passed(config.pe).size
         control = config.rows * Control(config).size
         super().__init__(
             {
@@ -52,7 +52,7 @@ class Column(wiring.Component):
                 "i_control": In(control),
                 "o_control": Out(control),
             }
-            | ({"i_row": In(x)} if config.fuse else {})
+            | ({"i_row": In(config.rows * weights(config.pe).size)} if config.fuse else {})
         )
 
     @staticmethod

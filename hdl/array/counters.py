@@ -76,7 +76,9 @@ class EventCounters(wiring.Component):
         real_rows = self._first(tile.rows, config.rows) & happens.replicate(config.rows)
         real_cols = self._first(tile.cols, config.cols)
         polynomials = gates_of(config.pe).events(config.pe)
-        found = bilinear_forms(polynomials)
+        # Events with one and the same polynomial are one count: synthesis makes one register of theirs.
+        same = {name: next(n for n, p in polynomials.items() if p is polynomials[name]) for name in polynomials}
+        found = bilinear_forms({name: p for name, p in polynomials.items() if same[name] == name})
         pairs = [pair for form in found for pair in form.pairs]
         x_parts, w_parts = (sorted(set(side), key=sorted) for side in zip(*pairs, strict=True))
         x_facts = self._facts(m, self.x, config.rows, x_parts, "x")
@@ -98,7 +100,7 @@ class EventCounters(wiring.Component):
             )
         x_counts = self._counts(m, platform, x_facts, real_rows, x_parts, "x")
         w_counts = self._counts(m, platform, w_facts, real_cols, w_parts, "w")
-        most = range(config.pe.pairs * config.rows * config.cols + 1)
+        most = range(config.pe.products * config.rows * config.cols + 1)
         totals = []
         for i, form in enumerate(found):
             terms = [
@@ -117,14 +119,18 @@ class EventCounters(wiring.Component):
             total = Signal(most, name=f"form_{i}")
             m.d.sync += total.eq(add_products(m, terms, len(total), config.pe.target, f"form_{i}_sum"))
             totals.append(total)
+        following: dict[str, Value] = {}
         for name, polynomial in polynomials.items():
-            if polynomial.terms:
+            if same[name] in following:
+                m.d.sync += self.counters[name].eq(following[same[name]])
+            elif polynomial.terms:
                 terms = [
                     (total, None, form.weights[name])
                     for total, form in zip(totals, found, strict=True)
                     if name in form.weights
                 ]
-                self._count(m, name, add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned())
+                amount = add_products(m, terms, len(totals[0]), config.pe.target, name).as_unsigned()
+                following[name] = self._count(m, name, amount)
         stepped: Value = self.step
         stepped = self._later(m, stepped, "step", config.counting[1] - 1 - self._stages)
         self._count(m, "steps", stepped)
@@ -141,10 +147,13 @@ class EventCounters(wiring.Component):
     def _later(m: Module, value: Value, name: str, cycles: int) -> Value:
         return delay_line(m, value, Const(1), name, cycles=cycles)
 
-    def _count(self, m: Module, name: str, amount: Value) -> None:
+    def _count(self, m: Module, name: str, amount: Value) -> Value:
+        """Add to a counter; returns what it is in the next cycle."""
         counter = self.counters[name]
         amount = self._later(m, amount, f"amount_{name}", self._stages)
-        m.d.sync += counter.eq((counter + amount)[:COUNTER_WIDTH])
+        following: Value = (counter + amount)[:COUNTER_WIDTH]
+        m.d.sync += counter.eq(following)
+        return following
 
     @staticmethod
     def _first(extent: Value, size: int) -> Value:
@@ -154,13 +163,14 @@ class EventCounters(wiring.Component):
     def _facts(self, m: Module, operands: Value, lanes: int, parts: list[Monomial], name: str) -> dict[str, Signal]:
         """Every fact in `parts`, about the first `lanes` operands: one bit per lane."""
         several, quad = self.tile.threads != 0, self.tile.threads == 2
-        running = Running(several, quad, lambda pair: self._runs(pair // per_thread) & several)
+        full = self.tile.threads == self.config.pe.threads.bit_length() - 1
+        running = Running(several, quad, full, lambda pair: self._runs(pair // per_thread) & several)
         pe = self.config.pe
         kind, per_thread = gates_of(pe), pe.pairs_per_thread
         facts = {}
         for f in sorted({f for part in parts for f in part}):
             pair = int(f[1:])
-            lane = [operands.word_select(i * pe.pairs + pair, 8) for i in range(lanes)]
+            lane = [operands.word_select(i * pe.products + pair, 8) for i in range(lanes)]
             bits = [kind.fact(pe, f[0].lower(), pair, v.as_signed() if name == "w" else v, running) for v in lane]
             facts[f] = Signal(lanes, name=f"fact_{f}")
             m.d.comb += facts[f].eq(Cat(bits))

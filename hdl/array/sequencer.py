@@ -17,7 +17,6 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.pe import THREADS
 
 from .ports import TileDescriptor
 
@@ -175,7 +174,7 @@ class Sequencer(wiring.Component):
         limits = Signal.like(descriptor.steps)
         known = Signal()
         with m.Switch(descriptor.threads):
-            for i, threads in enumerate(t for t in THREADS if t <= self.config.pe.threads):
+            for i, threads in enumerate(self.config.pe.throttles):
                 with m.Case(i):
                     m.d.comb += [limits.eq(self.config.pe.k_max // threads), known.eq(1)]
         length = descriptor.steps

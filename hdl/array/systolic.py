@@ -10,6 +10,7 @@ from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import X_WIDTH
+from sysmt.hdl.pe.kind import gates_of
 from sysmt.hdl.pe.ports import Control
 
 from .column import Column
@@ -133,13 +134,20 @@ class SystolicArray(wiring.Component):
         """The operands of this step. Activations are zero where no step is taken or the thread does not run."""
         x = Signal(len(self.i_x.payload.as_value()))
         threads = sequencer.tile.threads
-        runs = [1, threads != 0, threads == 2, threads == 2][: self.config.pe.threads]
+        runs = [self._runs(threads, t) for t in range(self.config.pe.threads)]
         runs = [run for run in runs for _ in range(self.config.pe.pairs_per_thread)]
         kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
         mask = Cat(bit.replicate(X_WIDTH) for bit in kept).replicate(self.config.rows)
         m.d.comb += x.eq(self._enter(m, self.i_x.payload.as_value(), "x") & mask)
         w = self.i_w.payload.w if self.config.fuse else self.i_w.payload
         return x, [self._enter(m, w[p], f"w_{p}") for p in range(self.config.w_lanes)]
+
+    def _runs(self, threads: Value, thread: int) -> Value | int:
+        """Whether a tile on so many threads, as a power of two, runs on this one."""
+        least, most = thread.bit_length(), self.config.pe.threads.bit_length() - 1
+        if least <= 1:
+            return threads != 0 if least else 1
+        return threads == least if least == most else threads >= least
 
     def _grid(
         self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, w: list[Value], platform: object
@@ -150,6 +158,11 @@ class SystolicArray(wiring.Component):
         mode = self._enter(m, mode, "mode")
         first = self._enter(m, sequencer.first, "first")
         shift = self._enter(m, sequencer.shift, "shift")
+        full = (
+            self._enter(m, sequencer.tile.threads == config.pe.threads.bit_length() - 1, "full")
+            if gates_of(config.pe).edge(config.pe)
+            else Const(0)
+        )
         skewed_w = [shared_delay_line(m, lane, p, enable, "skew", f"w_{p}", platform) for p, lane in enumerate(w)]
         taps = self._taps(m, sequencer, enable, skewed_w) if config.fuse else []
         skewed_x, control = [], []
@@ -158,7 +171,7 @@ class SystolicArray(wiring.Component):
             if place:
                 first = delay_line(m, first, enable, f"skew_first_{row}")
                 mode = delay_line(m, mode, enable, f"skew_mode_{row}", reset_less=True)
-            lane = x.word_select(row, len(x) // config.rows)
+            lane = self._edge(m, x.word_select(row, len(x) // config.rows), full, row, platform)
             skewed_x.append(shared_delay_line(m, lane, place, enable, "skew", f"x_{row}", platform))
             control += [first, shift[place], mode]
         passing_x, passing_control = Cat(skewed_x), Cat(control)
@@ -177,6 +190,15 @@ class SystolicArray(wiring.Component):
             sums.append(column.o_sum)
         at_exit = data.View(Control(config), passing_control[-Control(config).size :])
         return sums, at_exit.shift
+
+    def _edge(self, m: Module, x: Value, full: Value, row: int, platform: object) -> Value:
+        """The activations of a row as its PEs get them."""
+        kind = gates_of(self.config.pe).edge(self.config.pe)
+        if kind is None:
+            return x
+        edge = shared(m, f"edge_{row}", kind, self.config.pe, platform)
+        m.d.comb += [edge.i.eq(x), edge.full.eq(full)]
+        return Value.cast(edge.o)
 
     def _taps(self, m: Module, sequencer: Sequencer, enable: Signal, skewed_w: list[Value]) -> list[Value]:
         """The tap of every row, and zeros into the columns of `skewed_w` while they are part of a 1-D convolution.

@@ -8,7 +8,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.program import DESCRIPTOR, Operation
+from sysmt.hdl.params.program import Operation
 
 from .ports import LayerLayout
 
@@ -47,9 +47,11 @@ class Read(data.StructLayout):
         super().__init__({"address": range(config.activation_words)} | flags)
 
 
-Pixel = data.StructLayout({"column": 16, "y": COORDINATE, "x": COORDINATE, "address": ADDRESS, "row_address": ADDRESS})
-"""Where the window of an output pixel begins, from that of pixel (0, 0): column of the output image; row and column of
-the input image; words to its first tap, and to that of the first pixel in the same row."""
+Pixel = data.StructLayout(
+    {"column": 16, "row_end": 1, "y": COORDINATE, "x": COORDINATE, "address": ADDRESS, "row_address": ADDRESS}
+)
+"""Where the window of an output pixel begins, from that of pixel (0, 0): column of the output image, and whether it is
+the last one; row and column of the input image; words to its first tap, and to that of the first pixel in the row."""
 
 
 class AddressGenerator(wiring.Component):
@@ -132,44 +134,51 @@ class AddressGenerator(wiring.Component):
         return m
 
     def _count(self, m: Module, moves: Signal, ends: dict[str, Signal]) -> None:
-        """Six counters from 1, one inside the other."""
-        layer = self.layer
-        pixels = Mux(layer.operation != Operation.MATMUL, 1, Mux(ends["tile"], layer.last_rows, self.config.array.rows))
+        """Six counters, one inside the other. All but the innermost count down and know beforehand when they end."""
+        config, layer = self.config, self.layer
+        pixel, of_matmul = Signal(range(1, config.array.rows + 1), init=1), Signal()
+        of_tile = Mux(ends["tile"], layer.last_rows[: len(pixel)], config.array.rows)
+        m.d.comb += ends["pixel"].eq(~of_matmul | (pixel == of_tile))
+        with m.If(moves):
+            m.d.sync += pixel.eq(Mux(ends["pixel"], 1, pixel + 1))
+        with m.If(self.start):
+            m.d.sync += [pixel.eq(1), of_matmul.eq(layer.operation == Operation.MATMUL)]
         limits = {
-            "pixel": pixels,
             "word": layer.group_words,
             "kx": layer.kernel_w,
             "ky": layer.kernel_h,
             "tile": layer.m_tiles,
             "group": layer.groups,
         }
-        inner: Any = moves
+        inner: Any = moves & ends["pixel"]
         for name, limit in limits.items():
-            width = len(limit) if name != "pixel" else DESCRIPTOR.fields["last_rows"].width
-            counter = Signal(width, name=f"counter_{name}")
-            m.d.comb += ends[name].eq(counter == limit)
+            left, single = Signal(len(limit), name=f"left_{name}"), limit == 1
             with m.If(inner):
-                m.d.sync += counter.eq(Mux(ends[name], 1, counter + 1))
+                m.d.sync += [
+                    left.eq(Mux(ends[name], limit, left - 1)),
+                    ends[name].eq(Mux(ends[name], single, left == 2)),
+                ]
             with m.If(self.start):
-                m.d.sync += counter.eq(1)
+                m.d.sync += [left.eq(limit), ends[name].eq(single)]
             inner = inner & ends[name]
 
     def _pixels(self, m: Module, moves: Signal, ends: dict[str, Signal], fill_ends: Signal) -> data.View:
         """The pixel at hand; every tap goes through those of the tile again."""
         layer = self.layer
         pixel, first, following = Signal(Pixel), Signal(Pixel), Signal(Pixel)
-        row_ends = Signal()
+        narrow = layer.out_width == 1
         below = pixel.row_address + layer.pixel_y
         m.d.comb += [
             following.eq(pixel),
-            row_ends.eq(pixel.column == layer.out_width - 1),
+            following.row_end.eq(pixel.column == layer.out_width - 2),
             following.column.eq(pixel.column + 1),
             following.x.eq(pixel.x + layer.stride_w),
             following.address.eq(pixel.address + layer.pixel_x),
         ]
-        with m.If(row_ends):
+        with m.If(pixel.row_end):
             m.d.comb += [
                 following.column.eq(0),
+                following.row_end.eq(narrow),
                 following.y.eq(pixel.y + layer.stride_h),
                 following.x.eq(0),
                 following.address.eq(below),
@@ -180,7 +189,7 @@ class AddressGenerator(wiring.Component):
             with m.If(fill_ends):
                 m.d.sync += first.eq(following)
         with m.If(self.start | (moves & fill_ends & ends["tile"])):
-            m.d.sync += [pixel.eq(0), first.eq(0)]
+            m.d.sync += [pixel.eq(0), first.eq(0), pixel.row_end.eq(narrow), first.row_end.eq(narrow)]
         return pixel
 
     def _taps(

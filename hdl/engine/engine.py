@@ -180,14 +180,14 @@ class Engine(wiring.Component):
         pe, weights = config.array.pe, w.o.payload
         if pe.threads > 1:
             lanes = [
-                Cat(weights.word_select(column * pe.pairs + pair, W_WIDTH) for column in range(config.array.w_lanes))
-                for pair in range(pe.pairs)
+                Cat(weights.word_select(column * pe.products + pair, W_WIDTH) for column in range(config.array.w_lanes))
+                for pair in range(pe.products)
             ]
             lanes = from_thread(m, lanes, filler.o_thread, pe.pairs_per_thread)
             weights = Cat(
                 lanes[pair].word_select(column, W_WIDTH)
                 for column in range(config.array.w_lanes)
-                for pair in range(pe.pairs)
+                for pair in range(pe.products)
             )
         m.d.comb += array.i_w.payload.eq(weights)
         m.d.comb += [

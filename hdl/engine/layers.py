@@ -8,7 +8,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.program import DESCRIPTOR_WORDS, EngineError, Operation
 
 from .ports import LayerLayout
@@ -181,7 +180,7 @@ class LayerSequencer(wiring.Component):
         matmul = layer.operation == Operation.MATMUL
         short = Signal()
         with m.Switch(layer.threads):
-            for i, threads in enumerate(t for t in THREADS if t <= pe.threads):
+            for i, threads in enumerate(pe.throttles):
                 with m.Case(i):
                     limit = min(config.x_depth * pe.threads // threads, pe.k_max // (threads * pe.pairs_per_thread))
                     m.d.comb += short.eq((layer.steps != 0) & (layer.steps <= limit))

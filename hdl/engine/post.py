@@ -17,7 +17,7 @@ from .counter import beat_counter
 from .ports import SUM_WIDTH, LayerLayout, SumRow
 from .requantize import RequantizerLane
 from .residual import ResidualReader
-from .rows import ADDRESS_WIDTH, RowAddresses, RowLoop
+from .rows import RowAddresses, RowLoop
 
 QUEUE = 2
 """Cycles from a row on `i_rows` to its first beat."""
@@ -103,7 +103,11 @@ class Post(wiring.Component):
         connect(m, flipped(self.i_residual), residual.i_residual)
         m.d.comb += [residual.layer.eq(layer), residual.start.eq(self.start)]
 
-        lanes, enters, waits = self._beats(m, residual)
+        # Of parameters, of the output and of the residual; what was found before; in time for `done`.
+        errors, known = Signal(3), Signal()
+        m.d.comb += self.address_error.eq(Cat(errors, known).any())
+        m.d.sync += [errors[2].eq(residual.address_error), known.eq(self.address_error & ~self.start)]
+        lanes, enters, waits = self._beats(m, residual, errors[0])
         scaled = delay_line(m, enters, 1, "scaled", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
         codes, overflow = [], []
         for i, (total, channel) in enumerate(lanes):
@@ -127,12 +131,12 @@ class Post(wiring.Component):
             m.d.sync += self.overflow.eq(1)
         with m.If(self.start):
             m.d.sync += self.overflow.eq(0)
-        self._write(m, scaled & ~layer.add, Cat(codes), addition, waits)
-        with m.If(residual.address_error):
-            m.d.sync += self.address_error.eq(1)
+        self._write(m, scaled & ~layer.add, Cat(codes), addition, waits, errors[1])
         return m
 
-    def _beats(self, m: Module, residual: ResidualReader) -> tuple[list[tuple[Value, Value]], Value, Value]:
+    def _beats(
+        self, m: Module, residual: ResidualReader, error: Value
+    ) -> tuple[list[tuple[Value, Value]], Value, Value]:
         """Rows as beats of `lanes` channels.
 
         Returns the sums and channels of a beat as they reach the requantisers, whether one set out
@@ -167,7 +171,7 @@ class Post(wiring.Component):
             m.d.sync += pause.eq(share - 1)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
-        self._parameters(m, loop, goes, last)
+        self._parameters(m, loop, goes, last, error)
 
         width = config.lanes * SUM_WIDTH
         sums = row.sums.as_value().word_select(beat, width) if config.beats > 1 else row.sums.as_value()
@@ -177,9 +181,10 @@ class Post(wiring.Component):
         lanes = [(sums.word_select(i, SUM_WIDTH), channels.word_select(i, size)) for i in range(config.lanes)]
         return lanes, goes, skips
 
-    def _parameters(self, m: Module, loop: RowLoop, goes: Value, last: Value) -> None:
+    def _parameters(self, m: Module, loop: RowLoop, goes: Value, last: Value, error: Value) -> None:
         """Addresses of parameters: those of a tile again for every row, those of a group again for all its pixels."""
-        current, tile, group = (Signal(ADDRESS_WIDTH, name=f"parameters_{name}") for name in ("beat", "tile", "group"))
+        width = max(self._config.parameter_words.bit_length(), len(self.layer.parameter_base)) + 1
+        current, tile, group = (Signal(width, name=f"parameters_{name}") for name in ("beat", "tile", "group"))
         following = current + 1
         m.d.comb += self.parameter_address.eq(current)
         with m.If(goes):
@@ -194,11 +199,9 @@ class Post(wiring.Component):
                 m.d.sync += [register.eq(following) for register in (current, tile, group)]
         with m.If(self.start):
             m.d.sync += [register.eq(self.layer.parameter_base) for register in (current, tile, group)]
-            m.d.sync += self.address_error.eq(0)
-        with m.Elif(goes & (current >= self._config.parameter_words)):
-            m.d.sync += self.address_error.eq(1)
+        m.d.sync += error.eq(goes & (current >= self._config.parameter_words))
 
-    def _write(self, m: Module, valid: Value, codes: Value, addition: Addition, waits: Value) -> None:
+    def _write(self, m: Module, valid: Value, codes: Value, addition: Addition, waits: Value, error: Value) -> None:
         """Codes collected to a row, and written: of the requantisers while `valid`, or of the addition."""
         config, layer = self._config, self.layer
         m.submodules.addresses = addresses = RowAddresses(config, "out")
@@ -229,5 +232,4 @@ class Post(wiring.Component):
             ended.eq(ends),
             late.eq((ended | late) & waits),
         ]
-        with m.If(last & addresses.outside):
-            m.d.sync += self.address_error.eq(1)
+        m.d.sync += error.eq(last & addresses.outside)

@@ -12,9 +12,6 @@ from sysmt.hdl.params.program import Operation
 
 from .ports import LayerLayout
 
-ADDRESS_WIDTH = 24
-"""Bits of word addresses in a descriptor; an address grows in steps that are smaller than what lies above a memory."""
-
 
 class RowLoop(wiring.Component):
     """Where the current row stands in the loops of a layer: groups, tiles of pixels, tiles of channels, pixels.
@@ -48,31 +45,47 @@ class RowLoop(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         layer = self.layer
-        # Each counts from 1.
+        pooling = layer.operation != Operation.MATMUL
+        # What is left, the current one included; beside each a register that says 1, which would be late if compared.
         row = Signal(range(self._rows + 1))
         n_tile, m_tile, group = (Signal.like(layer[name]) for name in ("n_tiles", "m_tiles", "groups"))
-        last_pixels, last_group, last_tile = Signal(), Signal(), Signal()
-        pooling = layer.operation != Operation.MATMUL
+        last_row, last_tile, last_pixels, last_group = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            last_pixels.eq(m_tile == layer.m_tiles),
-            last_group.eq(group == layer.groups),
-            last_tile.eq(n_tile == Mux(last_group, layer.last_n_tiles, layer.n_tiles)),
-            self.tile_end.eq(pooling | (row == Mux(last_pixels, layer.last_rows, self._rows))),
+            self.tile_end.eq(pooling | last_row),
             self.pixels_end.eq(self.tile_end & last_tile),
             self.group_end.eq(self.pixels_end & last_pixels),
             self.layer_end.eq(self.group_end & last_group),
             self.last_channels.eq(last_tile & last_group),
         ]
-        with m.If(self.advance):
-            m.d.sync += row.eq(row + 1)
-            with m.If(self.tile_end):
-                m.d.sync += [row.eq(1), n_tile.eq(n_tile + 1)]
-            with m.If(self.pixels_end):
-                m.d.sync += [n_tile.eq(1), m_tile.eq(m_tile + 1)]
-            with m.If(self.group_end):
-                m.d.sync += [m_tile.eq(1), group.eq(group + 1)]
+        # Of the row that follows.
+        pixels_follow, group_follows = Signal(), Signal()
+        m.d.comb += [pixels_follow.eq(last_pixels), group_follows.eq(last_group)]
+        with m.If(self.pixels_end):
+            m.d.comb += pixels_follow.eq(m_tile == 2)
+        with m.If(self.group_end):
+            m.d.comb += [pixels_follow.eq(layer.m_tiles == 1), group_follows.eq(group == 2)]
         with m.If(self.start):
-            m.d.sync += [counter.eq(1) for counter in (row, n_tile, m_tile, group)]
+            m.d.comb += [pixels_follow.eq(layer.m_tiles == 1), group_follows.eq(layer.groups == 1)]
+        with m.If(self.advance):
+            m.d.sync += [row.eq(row - 1), last_row.eq(row == 2)]
+        with m.If((self.advance & self.tile_end) | self.start):
+            m.d.sync += [
+                row.eq(Mux(pixels_follow, layer.last_rows, self._rows)),
+                last_row.eq(Mux(pixels_follow, layer.last_rows == 1, int(self._rows == 1))),
+                n_tile.eq(n_tile - 1),
+                last_tile.eq(n_tile == 2),
+            ]
+        with m.If((self.advance & self.pixels_end) | self.start):
+            m.d.sync += [
+                n_tile.eq(Mux(group_follows, layer.last_n_tiles, layer.n_tiles)),
+                last_tile.eq(Mux(group_follows, layer.last_n_tiles == 1, layer.n_tiles == 1)),
+                m_tile.eq(m_tile - 1),
+                last_pixels.eq(pixels_follow),
+            ]
+        with m.If((self.advance & self.group_end) | self.start):
+            m.d.sync += [m_tile.eq(layer.m_tiles), group.eq(group - 1), last_group.eq(group_follows)]
+        with m.If(self.start):
+            m.d.sync += group.eq(layer.groups)
         return m
 
 
@@ -119,10 +132,13 @@ class RowAddresses(wiring.Component):
         m = Module()
         m.submodules.loop = loop = RowLoop(self._config)
         base, granule, words = (self.layer[f"{self._tensor}_{name}"] for name in ("base", "granule", "words"))
+        # Wide enough for one step beyond the memory, which is reported before any further one.
+        depth = self._config.activation_words
+        width = max(depth.bit_length(), len(words)) + 1
         # The first tile's word of the current pixel, and of the first pixel of the tile.
-        pixel, first = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
-        tile, group = Signal(ADDRESS_WIDTH), Signal(ADDRESS_WIDTH)
-        word = Signal(ADDRESS_WIDTH + 1)
+        pixel, first = Signal(width), Signal(width)
+        tile, group = (Signal(max((depth * self._config.granules).bit_length(), len(granule)) + 1) for _ in range(2))
+        word = Signal(max(width, len(tile)) + 1)
         m.d.comb += [
             loop.layer.eq(self.layer),
             loop.start.eq(self.start),
@@ -132,7 +148,7 @@ class RowAddresses(wiring.Component):
             word.eq(pixel + (tile >> len(self.part))),
             self.address.eq(word),
             self.part.eq(tile[: len(self.part)]),
-            self.outside.eq(word >= self._config.activation_words),
+            self.outside.eq((word >= depth) | base[width:].any()),
         ]
         following = pixel + words
         with m.If(self.advance):

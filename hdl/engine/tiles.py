@@ -9,7 +9,6 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import TileDescriptor
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.program import DESCRIPTOR, Operation
 
 from .ports import LayerLayout, XAddress
@@ -149,6 +148,6 @@ class TileIssuer(wiring.Component):
             return
         m.d.comb += self.o_x.payload.thread.eq(thread)
         with m.Switch(self.layer.threads):
-            for i, running in enumerate(t for t in THREADS if t <= threads):
+            for i, running in enumerate(self.config.array.pe.throttles):
                 with m.Case(i):
                     m.d.comb += word_ends.eq(thread == threads - running)

@@ -76,7 +76,7 @@ class XBuffer(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        fill, pairs, rows = config.fill, config.array.pe.pairs, config.array.rows
+        fill, pairs, rows = config.fill, config.array.pe.products, config.array.rows
         bits = fill.bit_length() - 1
         i, o, write = self.i, self.o, self.write
         held, bank, takes = Signal(), Signal(range(fill)), Signal()

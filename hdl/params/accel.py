@@ -108,12 +108,12 @@ class AccelConfig(Config):
     @property
     def x_bytes(self) -> int:
         """Bytes of one step of activations."""
-        return self.array.rows * self.array.pe.pairs * X_WIDTH // 8
+        return self.array.rows * self.array.pe.products * X_WIDTH // 8
 
     @property
     def w_bytes(self) -> int:
         """Bytes of one step of weights."""
-        return self.array.cols * self.array.pe.pairs * W_WIDTH // 8
+        return self.array.cols * self.array.pe.products * W_WIDTH // 8
 
     @property
     def table_bytes(self) -> int:
@@ -160,7 +160,7 @@ def accel_config(array: ArrayConfig, **changes: Any) -> AccelConfig:
     The result memory holds eight tiles where that is no more than 512 rows, and a frame at least one word.
     """
     rows = max(array.rows, array.cols, 2)
-    word = max(array.rows, array.cols) * array.pe.pairs
+    word = max(array.rows, array.cols) * array.pe.products
     sized = {
         "depth": 256,
         "result_rows": min(1 << (8 * rows - 1).bit_length(), 512) if rows <= 64 else 1 << (rows - 1).bit_length(),

@@ -52,6 +52,8 @@ class ArrayConfig(Config):
         one_of("drain", self.drain, DRAINS)
         one_of("counters", self.counters, (False, True))
         one_of("fuse", self.fuse, (False, True))
+        if self.fuse and not self.pe.FUSES:
+            raise ConfigError(f"fuse = True needs a kind of PE with 1-D convolution (nbsmt), not kind = {self.pe.kind}")
 
     @property
     def registered(self) -> bool:

@@ -14,6 +14,7 @@ BLOCKS: dict[str, str] = {
     "registers": "operands and control on their way through the PEs",
     "drain": "the way of results out of the array",
     "control": "sequencers, state machines, and what no other block of theirs owns",
+    "edge": "what activations go through once, at the edge of the array (SPARQ: trimming)",
     "skew": "delay lines in front of the array",
     "buffers": "operand and result memories, with their address counters",
     "counters": "performance counters",

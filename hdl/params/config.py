@@ -38,14 +38,16 @@ class Config:
         its fields.
         """
         base = self.converted(changes)
-        own, nested = base._split(changes)
+        if base is not self:
+            return base.with_fields(**changes)
+        own, nested = self._split(changes)
         for name, inner in nested.items():
-            held = own.get(name, getattr(base, name))
+            held = own.get(name, getattr(self, name))
             if held is None and name in own:
                 raise ConfigError(f"{name} must be on to set {name}.{next(iter(inner))}, not off")
-            config = base._default(name) if held is None else held
+            config = self._default(name) if held is None else held
             own[name] = config.with_fields(**inner)
-        return dataclasses.replace(base, **own)
+        return dataclasses.replace(self, **own)
 
     def converted(self: C, changes: Mapping[str, Any]) -> C:
         """The configuration that `changes` apply to: another one where they name another class (the kind of a PE)."""

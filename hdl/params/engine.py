@@ -66,7 +66,7 @@ class EngineConfig(Config):
     activation_words: int = 4096
     weight_words: int = 8192
     scatter_words: int = 2048
-    parameter_words: int = 512
+    parameter_words: int = 1024
     layers: int = 64
     stream: SdramConfig | None = None
     chunks: int = 64
@@ -122,7 +122,7 @@ class EngineConfig(Config):
     @property
     def weight_bytes(self) -> int:
         """Bytes of a word of the weight memory: the weights of one step."""
-        return self.array.w_lanes * self.array.pe.pairs * W_WIDTH // 8
+        return self.array.w_lanes * self.array.pe.products * W_WIDTH // 8
 
     @property
     def beats(self) -> int:
@@ -153,7 +153,7 @@ class EngineConfig(Config):
     @property
     def pair_bits(self) -> int:
         """Bits that name an operand pair of a step."""
-        return max((self.array.pe.pairs - 1).bit_length(), 1)
+        return max((self.array.pe.products - 1).bit_length(), 1)
 
     @property
     def step_bits(self) -> int:
@@ -170,7 +170,7 @@ class EngineConfig(Config):
             "parameters": (8 * PARAMETER.size * self.lanes, self.parameter_words),
             "activations": (8 * self.word_bytes, self.activation_words),
             **({"chunks": (8 * CHUNK.size, self.chunks)} if self.stream is not None else {}),
-            "x": (X_WIDTH * self.array.rows * self.array.pe.pairs, 2 * self.x_depth),
+            "x": (X_WIDTH * self.array.rows * self.array.pe.products, 2 * self.x_depth),
         }
 
     @property
@@ -222,7 +222,7 @@ def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
     fill = 2 if array.rows * 2 % array.cols == 0 else 4
     words = {
         "activation_words": 96 * 1024 // (fill * array.rows),
-        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.pairs),
+        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.products),
     }
     lanes = max(n for n in range(1, min(array.cols, 4) + 1) if array.cols % n == 0)
     return EngineConfig(array=array, **{"fill": fill, "lanes": lanes, **words, **changes})

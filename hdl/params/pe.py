@@ -52,8 +52,8 @@ class PEConfig(Config):
     ----------
     kind : str
         What the PE computes with: one of `kinds()`.
-    threads : 1, 2 or 4
-        Threads that share a PE: each has its own part of the reduction.
+    threads : int
+        Threads that share a PE: each has its own operand pairs of a step. One of the kind's `THREADS`.
     acc_width : int
         Bits of the partial sum, 17 to 32.
     pipeline : 0 to 3
@@ -70,6 +70,10 @@ class PEConfig(Config):
 
     A kind's class adds fields of its own, and says the rest by these members:
 
+    THREADS
+        Numbers of threads that the kind can have, powers of two.
+    FUSES
+        Whether an array of them may have the dataflow of 1-D convolution: every thread has a part of K of its own.
     CODE
         Number of the kind in the accelerator's identity register, 0 to 15; no two kinds have the same.
     EVENTS
@@ -90,6 +94,8 @@ class PEConfig(Config):
     dsp: bool = False
     clock_gating: bool = False
 
+    THREADS: ClassVar[tuple[int, ...]] = THREADS
+    FUSES: ClassVar[bool] = True
     CODE: ClassVar[int]
     EVENTS: ClassVar[tuple[str, ...]] = ("active", "busy", "collisions", "reduced")
 
@@ -101,7 +107,7 @@ class PEConfig(Config):
             raise ConfigError(
                 f"kind = {self.kind!r} is no {type(self).__name__}: use PEConfig(kind={self.kind!r}, ...)"
             )
-        one_of("threads", self.threads, THREADS)
+        one_of("threads", self.threads, self.THREADS)
         in_range("acc_width", self.acc_width, 17, 32)
         one_of("pipeline", self.pipeline, PIPELINES)
         one_of("target", self.target, TARGETS)
@@ -118,12 +124,17 @@ class PEConfig(Config):
             )
 
     def converted(self, changes: Mapping[str, Any]) -> "PEConfig":
-        """With another `kind` among the changes: a PE of that kind, its common fields as here."""
+        """With another `kind` among the changes: a PE of that kind, its common fields as here.
+
+        Where that kind cannot have as many threads, it has the nearest number below, or its smallest.
+        """
         kind = changes.get("kind", self.kind)
         if kind == self.kind:
             return self
-        common = {field.name: getattr(self, field.name) for field in fields(PEConfig)}
-        return kind_of(kind)(**common | {"kind": kind})
+        made = kind_of(kind)
+        common = {field.name: getattr(self, field.name) for field in fields(PEConfig)} | {"kind": kind}
+        common["threads"] = max((t for t in made.THREADS if t <= self.threads), default=made.THREADS[0])
+        return made(**common)
 
     @property
     def pairs_per_thread(self) -> int:
@@ -131,8 +142,8 @@ class PEConfig(Config):
         return 1
 
     @property
-    def pairs(self) -> int:
-        """Operand pairs, and so products, of one step."""
+    def products(self) -> int:
+        """Products, and so operand pairs, of one step."""
         return self.threads * self.pairs_per_thread
 
     @property
@@ -159,7 +170,7 @@ class PEConfig(Config):
     @property
     def product_width(self) -> int:
         """Bits of the signed sum of the products of one step."""
-        return (self.pairs * self.max_product).bit_length() + 1
+        return (self.products * self.max_product).bit_length() + 1
 
     @property
     def options(self) -> int:
@@ -174,17 +185,22 @@ class PEConfig(Config):
     @property
     def k_max(self) -> int:
         """Longest reduction that cannot overflow the accumulator, whatever the operands: whole steps of all threads."""
-        return int(2 ** (self.acc_width - 1) // self.max_product // self.pairs * self.pairs)
+        return int(2 ** (self.acc_width - 1) // self.max_product // self.products * self.products)
 
     def steps(self, k: int, threads: int | None = None) -> int:
         """Array steps of a reduction of length `k` on `threads` threads: ceil(k / operand pairs of a step)."""
         return -(-k // (self.throttle(threads) * self.pairs_per_thread))
 
+    @property
+    def throttles(self) -> tuple[int, ...]:
+        """Numbers of threads that a tile can run on: powers of two."""
+        return tuple(1 << i for i in range(self.threads.bit_length()))
+
     def throttle(self, threads: int | None) -> int:
         """Number of threads a tile runs on: all when None; refused when the PE cannot be throttled to it."""
         if threads is None:
             return self.threads
-        one_of("threads", threads, tuple(t for t in THREADS if t <= self.threads))
+        one_of("threads", threads, self.throttles)
         return threads
 
     def check_k(self, k: int) -> None:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named configurations of everything that can be generated.
 
-`os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one; `accel_<array>` is the accelerator around
-such an array, with buffers, requantiser and host link; `engine_<array>` is the engine that runs whole networks on it.
+`os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one, `sparq_<N>` and `sparq2_<N>` those of SPARQ
+with one and two pairs; `accel_<array>` is the accelerator around such an array, with buffers, requantiser and host
+link; `engine_<array>` is the engine that runs whole networks on it.
 """
 
 from typing import Any, TypeVar, overload
@@ -15,11 +16,13 @@ from .array import ArrayConfig
 from .cache import CacheConfig, NullCacheConfig, TCAMConfig
 from .config import Config
 from .engine import EngineConfig, engine_config
+from .kinds.sparq import SparqConfig
 from .pe import PEConfig
 
 C = TypeVar("C", bound=Config)
 
 SIZES = (2, 4, 8, 16, 32, 64)
+SPARQ_SIZES = (8, 16)
 ACCELERATOR_SIZES = (2, 4, 8, 16)
 
 
@@ -27,7 +30,16 @@ def _family(prefix: str, threads: int) -> dict[str, ArrayConfig]:
     return {f"{prefix}{n}": ArrayConfig(rows=n, cols=n, pe=PEConfig(threads=threads)) for n in SIZES}
 
 
-ARRAYS: dict[str, ArrayConfig] = _family("os", 1) | _family("sysmt2_", 2) | _family("sysmt4_", 4)
+ARRAYS: dict[str, ArrayConfig] = (
+    _family("os", 1)
+    | _family("sysmt2_", 2)
+    | _family("sysmt4_", 4)
+    | {
+        f"{name}_{n}": ArrayConfig(rows=n, cols=n, pe=SparqConfig(pairs=pairs))
+        for name, pairs in (("sparq", 1), ("sparq2", 2))
+        for n in SPARQ_SIZES
+    }
+)
 
 CACHES: dict[str, CacheConfig] = {
     # The reference configuration of the paper: 16 KB, 4 ways, 32 B lines, 1 KB null cache, memory 100 cycles away.

@@ -25,6 +25,9 @@ FIGURES = ("steps", "span", "cycles")
 """Counters of the controller, 32 bits."""
 
 
+MOST_THREADS = 8
+"""Threads of a PE that `element` has room for."""
+
 OPTIONS_LOW = 5
 """Bits of `PEConfig.options` in the first field of `element`; the others follow in its last."""
 
@@ -53,7 +56,7 @@ IDENTITY = {
         Field("dsp", 1, "PEs use DSP blocks."),
         Field("drain", 1, "How results leave the array: position in `DRAINS`."),
         Field("counters", 1, "The array counts events."),
-        Field("threads", 3, "Threads of a PE."),
+        Field("threads", 3, "Threads of a PE; 0 stands for 8."),
         Field("kind", 4, "Kind of PE: its `CODE`."),
         Field("options_high", 8, "The other bits of what only this kind of PE has."),
     ),
@@ -121,7 +124,7 @@ def element_word(array: ArrayConfig) -> dict[str, int]:
         "dsp": pe.dsp,
         "drain": DRAINS.index(array.drain),
         "counters": array.counters,
-        "threads": pe.threads,
+        "threads": pe.threads % MOST_THREADS,
         "kind": pe.CODE,
         "options_high": pe.options >> OPTIONS_LOW,
     }
@@ -141,7 +144,7 @@ def array_of(words: dict[str, int]) -> ArrayConfig:
     pe = PEConfig(
         kind=kind,
         **kind_of(kind).options_of(options),
-        threads=element["threads"],
+        threads=element["threads"] or MOST_THREADS,
         acc_width=element["acc_width"],
         pipeline=element["pipeline"],
         target=TARGETS[element["target"]],

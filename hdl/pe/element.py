@@ -12,7 +12,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.blocks import owned_by
 
 from .kind import gates_of
-from .ports import Control, activations, weights
+from .ports import Control, passed, weights
 
 
 class ProcessingElement(wiring.Component):
@@ -37,7 +37,7 @@ class ProcessingElement(wiring.Component):
     Members
     -------
     enable : In(1)
-    i_x, o_x : activations
+    i_x, o_x : activations, as `passed`
     i_control, o_control : Control
     i_w, o_w : weights
     i_sum, o_sum : signed(acc_width)
@@ -55,7 +55,7 @@ class ProcessingElement(wiring.Component):
 
     def __init__(self, config: ArrayConfig):
         self.config = config
-        x, w, control = activations(config.pe), weights(config.pe), Control(config)
+        x, w, control = passed(config.pe), weights(config.pe), Control(config)
         sums = signed(config.pe.acc_width)
         super().__init__(
             {
@@ -104,8 +104,8 @@ class ProcessingElement(wiring.Component):
         shift = delay_line(m, control.shift, self.enable, "shift", cycles=pe.pipeline)
         adds = Const(1)
         if pe.clock_gating:
-            active = Signal(pe.pairs)
-            m.d.comb += active.eq(Cat(x[t].any() & used_w[t].any() for t in range(pe.pairs)))
+            active = Signal(pe.products)
+            m.d.comb += active.eq(Cat(gates_of(pe).active(pe, x, used_w)))
             adds = delay_line(m, active.any(), self.enable, "adds", cycles=pe.pipeline, block="registers")
         # In an FPGA nothing but clock enables shall wait for what freezes the array. In cells `adds` needs no mask,
         # since its register has an enable, but clock-gated arrays of two threads come out smaller with it.

@@ -18,7 +18,7 @@ from .nbsmt import NbSmt2, NbSmt4
 from .reduction import high_nibble, low_nibble
 
 
-class _Fpga(Multiplier):
+class Fpga(Multiplier):
     """How products are made and summed, for any kind of multiplier."""
 
     @property
@@ -51,7 +51,7 @@ class _Fpga(Multiplier):
         m.d.comb += self.product.eq(total if self.config.pipeline else Mux(self.enable, total, 0))
 
 
-class FpgaConventional(_Fpga):
+class FpgaConventional(Fpga):
     """One thread: one product in a DSP block, or one per nibble of the activation on carry chains."""
 
     @property
@@ -72,9 +72,9 @@ class FpgaConventional(_Fpga):
         return m
 
 
-class FpgaNbSmt2(_Fpga, NbSmt2):
+class FpgaNbSmt2(Fpga, NbSmt2):
     """Two threads."""
 
 
-class FpgaNbSmt4(_Fpga, NbSmt4):
+class FpgaNbSmt4(Fpga, NbSmt4):
     """Four threads."""

@@ -15,10 +15,11 @@ from .polynomial import Polynomial
 
 
 class Running(NamedTuple):
-    """How many threads a tile runs on: more than one, more than two; and whether a given thread is one of several."""
+    """How many threads a tile runs on: more than one, more than two, all; whether a given one is one of several."""
 
     several: Value
     quad: Value
+    full: Value
     is_one_of_several: Callable[[int], Value]
 
 
@@ -46,7 +47,7 @@ class Gates(ABC):
         letter : str
             Of the fact, in lower case.
         pair : int
-            Number of the operand within its step, 0 to `PEConfig.pairs` - 1.
+            Number of the operand within its step, 0 to `PEConfig.products` - 1.
         operand : Value
             An activation, unsigned, or a weight, signed.
         """
@@ -55,12 +56,28 @@ class Gates(ABC):
         raise ValueError(f"{type(self).__name__} has no detector of the fact {letter}")
 
     def activations(self, config: PEConfig) -> data.ArrayLayout:
-        """The activations of one PE in one step: `PEConfig.pairs` of `X_WIDTH` bits, those of a thread together."""
-        return data.ArrayLayout(unsigned(X_WIDTH), config.pairs)
+        """The activations of one PE in one step: `PEConfig.products` of `X_WIDTH` bits, those of a thread together."""
+        return data.ArrayLayout(unsigned(X_WIDTH), config.products)
+
+    def edge(self, config: PEConfig) -> type[wiring.Component] | None:
+        """What stands between the activations of a row and its PEs; None where PEs take them as they come.
+
+        A component without registers, made of the `PEConfig`: `i`, the activations; `full`, all threads run; `o`, as
+        `passed`.
+        """
+        return None
+
+    def passed(self, config: PEConfig) -> data.ArrayLayout:
+        """What PEs get of the activations: one element per product."""
+        return self.activations(config)
+
+    def active(self, config: PEConfig, x: data.View, w: data.View) -> list[Value]:
+        """Per product whether it can be other than zero, from what a PE gets: for clock gates."""
+        return [x[t].any() & w[t].any() for t in range(config.products)]
 
     def weights(self, config: PEConfig) -> data.ArrayLayout:
         """The weights of one PE in one step, in the order of `activations`: `W_WIDTH` bits each, signed."""
-        return data.ArrayLayout(signed(W_WIDTH), config.pairs)
+        return data.ArrayLayout(signed(W_WIDTH), config.products)
 
 
 def gates_of(config: PEConfig) -> Gates:

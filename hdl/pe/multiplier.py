@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.common.adders import multiply
 from sysmt.hdl.params.pe import PEConfig
 
-from .ports import activations, weights
+from .ports import passed, weights
 
 
 class Multiplier(wiring.Component):
@@ -22,7 +22,7 @@ class Multiplier(wiring.Component):
 
     Members
     -------
-    x : In(activations)
+    x : In(passed)
     w : In(weights)
     mode : In(`PEConfig.mode_width`)
         Threads that run, see `Control.mode`.
@@ -38,7 +38,7 @@ class Multiplier(wiring.Component):
         self.config = config
         super().__init__(
             {
-                "x": In(activations(config)),
+                "x": In(passed(config)),
                 "w": In(weights(config)),
                 "mode": In(config.mode_width),
                 "enable": In(1),

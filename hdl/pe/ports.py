@@ -14,6 +14,11 @@ def activations(config: PEConfig) -> data.ArrayLayout:
     return gates_of(config).activations(config)
 
 
+def passed(config: PEConfig) -> data.ArrayLayout:
+    """What a PE gets of the activations of one step, behind the edge of the array."""
+    return gates_of(config).passed(config)
+
+
 def weights(config: PEConfig) -> data.ArrayLayout:
     """The weights of one step, signed: as the kind of PE lays them out."""
     return gates_of(config).weights(config)

@@ -133,7 +133,7 @@ def answers(outputs: np.ndarray, exact: np.ndarray, labels: np.ndarray | None) -
 def layer_rows(program: Program, cycles: Sequence[int]) -> list[dict[str, Any]]:
     """Every layer, and every operator of the host: name, kind, where it runs, cycles, utilisation of the array."""
     array = program.config.array
-    slots = array.rows * array.cols * array.pe.pairs
+    slots = array.rows * array.cols * array.pe.products
     rows: list[dict[str, Any]] = _host_rows(program.before)
     for layer, taken in zip(program.layers, cycles, strict=True):
         used = layer.macs / (slots * taken) if layer.macs else None

@@ -120,11 +120,11 @@ class GoldenEngine:
         config, array = self.program.config, self.program.config.array
         batch, pixels = columns.shape[:2]
         steps, threads, cols = layer["steps"], 1 << layer["threads"], array.cols
-        words = -(-steps * threads * array.pe.pairs_per_thread // array.pe.pairs)
+        words = -(-steps * threads * array.pe.pairs_per_thread // array.pe.products)
         places = golden_of(array.pe).k_order(threads * array.pe.pairs_per_thread * steps, array.pe, threads)
         length = int(places.max()) + 1
         sums = np.zeros((batch, pixels, tiles * cols), np.int64)
-        at_once = max(1, BATCH_BYTES // (pixels * config.x_depth * array.pe.pairs))
+        at_once = max(1, BATCH_BYTES // (pixels * config.x_depth * array.pe.products))
         for start in range(0, batch, at_once):
             part = columns[start : start + at_once].reshape(-1, columns.shape[2] * columns.shape[3])
             buffer = self._buffer(part, table)
@@ -151,7 +151,7 @@ class GoldenEngine:
     def _buffer(self, columns: np.ndarray, table: Table) -> np.ndarray:
         """The operand buffer of every pixel: uint8 [pixels, pairs, steps]."""
         config = self.program.config
-        shape = (len(columns), config.array.pe.pairs, config.x_depth)
+        shape = (len(columns), config.array.pe.products, config.x_depth)
         if self.stale is None:
             buffer = np.zeros(shape, np.uint8)
         else:
@@ -166,12 +166,12 @@ class GoldenEngine:
     ) -> np.ndarray:
         """The weights of a tile: int8 [K, cols]."""
         array, steps = self.program.config.array, layer["steps"]
-        count = -(-steps * len(places) // array.pe.pairs)
+        count = -(-steps * len(places) // array.pe.products)
         base = layer["w_base"] + (group * layer["n_tiles"] + n if layer["grouped"] else n) * count
         words = weights[base : base + count]
         if len(words) != count:
             raise OutOfRangeError("have its weights inside the memory")
-        by_pair = words.view(np.int8).reshape(count, array.w_lanes, array.pe.pairs)[:, : array.cols]
+        by_pair = words.view(np.int8).reshape(count, array.w_lanes, array.pe.products)[:, : array.cols]
         w = np.zeros((int(places.max()) + 1, array.cols), np.int8)
         w[places] = unpacked(by_pair.transpose(1, 2, 0), len(places), steps).transpose(1, 2, 0)
         return w

@@ -254,6 +254,7 @@ def _host(part: Operators | Scores | None, where: str, sections: Sections) -> di
                 "kind": node.kind,
                 "inputs": list(node.inputs),
                 "output": node.output,
+                "more_outputs": list(node.more_outputs),
                 "options": node.options,
             }
             for node in graph.nodes
@@ -306,6 +307,7 @@ def _read_host(stored: dict[str, Any] | None, arrays: dict[str, np.ndarray]) -> 
             kind=str(node["kind"]),
             inputs=tuple(int(i) for i in node["inputs"]),
             output=int(node["output"]),
+            more_outputs=tuple(int(i) for i in node["more_outputs"]),
             options=dict(node["options"]),
         )
         for node in stored["nodes"]

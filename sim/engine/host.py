@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan
 from sysmt.sim.nn.graph import Graph
 from sysmt.sim.nn.model import check_input
 from sysmt.sim.nn.network import build
-from sysmt.sim.nn.operators.linear import Linear
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,7 +33,7 @@ class Scores:
     shape: tuple[int, ...]
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Scores int64 [B, *shape] of activations int8 or uint8 [B, ...]."""
+        """Scores int64 [B, ...] of activations int8 or uint8 [B, ...]."""
         flat = values.reshape(len(values), -1).astype(np.int64) + (128 if values.dtype == np.int8 else 0)
         scores: np.ndarray = flat @ self.weights.astype(np.int64) + self.bias
         return scores.reshape(-1, *self.shape)
@@ -57,8 +59,5 @@ class Operators:
         """Outputs [B, ...] of inputs [B, ...]; refuses inputs of another shape or type."""
         network = build(self.graph)
         check_input(network.input, inputs)
-        values = {network.input_index: inputs} | network.constants
-        for step in network.steps:
-            assert not isinstance(step.operation, Linear)
-            values[step.output] = step.operation(*(values[i] for i in step.inputs))
-        return values[network.output_index]
+        runner = Runner(network=network, engine=Golden(PEConfig(), counting=False), plan=exact_plan(network))
+        return runner(inputs)

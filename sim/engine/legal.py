@@ -2,7 +2,6 @@
 """Which descriptors the engine takes: what its sequencer checks, and bounds on what would only end beyond memory."""
 
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.program import Operation
 
 from .table import OutOfRangeError
@@ -51,10 +50,10 @@ def check_descriptor(layer: dict[str, int], config: EngineConfig) -> None:
     _check("last_cols", layer["last_cols"], 1, config.array.cols)
     _check("last_rows", layer["last_rows"], 1, config.array.rows if matmul else 1)
     if matmul:
-        threads = [t for t in THREADS if t <= pe.threads]
+        threads = pe.throttles
         _check("threads", layer["threads"], 0, len(threads) - 1)
         operands = threads[layer["threads"]] * pe.pairs_per_thread
-        _check("steps", layer["steps"], 1, min(config.x_depth * pe.pairs // operands, pe.k_max // operands))
+        _check("steps", layer["steps"], 1, min(config.x_depth * pe.products // operands, pe.k_max // operands))
         _check("scatter_words", layer["scatter_words"], 1, config.scatter_words)
     else:
         _check("n_tiles", layer["n_tiles"], 1, config.granules)

@@ -6,7 +6,7 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.program import PARAMETER
 from sysmt.sim.golden.requantize import VARIANTS, multiply
-from sysmt.sim.nn.operators.elementwise import ADD_SHIFT
+from sysmt.sim.nn.operators.arithmetic import ADD_SHIFT
 
 from .table import OutOfRangeError
 

@@ -66,7 +66,7 @@ def streamed(program: Program, config: EngineConfig) -> Program:
 def weights_of(fields: dict[str, int], config: EngineConfig) -> tuple[int, int]:
     """Words of weights of one tile of a matrix product, and the tiles that have weights of their own."""
     pe = config.array.pe
-    words = -(-fields["steps"] * (pe.pairs_per_thread << fields["threads"]) // pe.pairs)
+    words = -(-fields["steps"] * (pe.pairs_per_thread << fields["threads"]) // pe.products)
     if fields["grouped"]:
         return words, (fields["groups"] - 1) * fields["n_tiles"] + fields["last_n_tiles"]
     return words, fields["last_n_tiles"] if fields["groups"] == 1 else fields["n_tiles"]

@@ -61,7 +61,7 @@ def read_table(content: bytes, groups: int, config: EngineConfig) -> Table:
             if not word[f"valid_{lane}"]:
                 continue
             pair, step = word[f"pair_{lane}"], word[f"step_{lane}"]
-            if pair >= config.array.pe.pairs or (pair, step % fill) in banks:
+            if pair >= config.array.pe.products or (pair, step % fill) in banks:
                 raise OutOfRangeError(
                     "have a scatter table that writes every bank of the operand buffer once in a cycle"
                 )

@@ -2,6 +2,7 @@
 """What a kind of processing element gives to the golden models, and where it is found."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,6 +10,25 @@ from sysmt.base import plugins
 from sysmt.hdl.params.pe import PEConfig
 
 from .product import Counters, Product
+
+
+class Sharing(NamedTuple):
+    """What an operand pair is off by while it shares its step with others: f(x) g(w).
+
+    Members
+    -------
+    x, w : float32 [256]
+        f and g, tabulated over the operand's byte.
+    weights_count : bool
+        Whether it shares a step only with operand pairs whose weight, too, is not zero.
+    together : int
+        Operands that share with one another.
+    """
+
+    x: np.ndarray
+    w: np.ndarray
+    weights_count: bool
+    together: int
 
 
 class GoldenKind(ABC):
@@ -34,8 +54,32 @@ class GoldenKind(ABC):
             Whether the counters are wanted; without, they are all 0.
         """
 
+    def sharing(self, pe: PEConfig) -> Sharing | None:
+        """What the order of K decides on, for operands that share a step; None where it makes no difference."""
+        return None
+
+    def slots(self, groups: np.ndarray) -> np.ndarray:
+        """The order of K in which the operands of each group [groups, together] share a step."""
+        order: np.ndarray = groups.T.ravel()
+        return order
+
+    def reduced(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int) -> int:
+        """The counter `reduced` of a product x [M, K], w [K, N]."""
+        return self.product(x, w, pe, threads, True).counters.reduced
+
+    def x_fed(self, x: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        """The activations [M, K] as the array is given them, in the order of K: as they are.
+
+        A kind whose steps cannot take an operand as a whole gives a longer K with the same product.
+        """
+        return x
+
+    def w_fed(self, w: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        """The weights [N, K] that go with `x_fed`."""
+        return w
+
     def k_order(self, k: int, pe: PEConfig, threads: int) -> np.ndarray:
-        """Which place of K every operand pair takes in every step: int64 [pairs that run, steps].
+        """Which place of the K of `x_fed` every operand pair takes in every step: int64 [pairs that run, steps].
 
         Places from `k` on are zero operands. By default thread t has the t-th contiguous part of K (MICRO 2020,
         section 3), and the pairs of one thread are neighbours.

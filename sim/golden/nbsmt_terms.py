@@ -55,11 +55,15 @@ def _term(others: int, x: np.ndarray, w: np.ndarray) -> ProductTerm:
     return ProductTerm(others, x.astype(np.float32), w.astype(np.float32))
 
 
+EXACT = (_term(0, X, W),)
+"""The exact product."""
+
+
 @lru_cache(maxsize=128)
 def terms(pe: NbSmtConfig, threads: int) -> tuple[ProductTerm, ...]:
     """The terms that add up to what a PE computes on `threads` threads."""
     if threads == 1:
-        return (_term(0, X, W),)
+        return EXACT
     x4, w4 = reduce_x(X, pe.rounding), reduce_w(W, pe.rounding)
     rules = pe.rules
     if rules.checks_width:
@@ -67,7 +71,7 @@ def terms(pe: NbSmtConfig, threads: int) -> tuple[ProductTerm, ...]:
     dx, dw = x4 - X, w4 - W
     pair_x, pair_w = _pair(rules, dx, dw)
     if rules.detects_zeros:
-        found = [_term(0, X, W), _term(1, pair_x, pair_w)]
+        found = [*EXACT, _term(1, pair_x, pair_w)]
         if threads == 4:
             found += _quad(rules, (pair_x, pair_w), (x4, w4))
         return tuple(found)
@@ -78,7 +82,7 @@ def terms(pe: NbSmtConfig, threads: int) -> tuple[ProductTerm, ...]:
         return (_term(0, X + pair_x, W),)
     if np.array_equal(pair_x, X):
         return (_term(0, X, W + pair_w),)
-    return (_term(0, X, W), _term(0, pair_x, pair_w))
+    return (*EXACT, _term(0, pair_x, pair_w))
 
 
 def _pair(rules: Policy, dx: np.ndarray, dw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -43,12 +43,14 @@ def x_steps(x: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.
     -------
     uint8 [steps, rows of the array, operand pairs of a PE], zero where there is no operand
     """
-    return _steps(x[tile.m : tile.m + tile.rows], config.rows, config.pe, threads)
+    fed = golden_of(config.pe).x_fed(x[tile.m : tile.m + tile.rows], config.pe, threads)
+    return _steps(fed, config.rows, config.pe, threads)
 
 
 def w_steps(w: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.ndarray:
     """The weights of every step of `tile`: int8 [K, N] to int8 [steps, w_lanes, operand pairs of a PE]."""
-    return _steps(w[:, tile.n : tile.n + tile.cols].T, config.w_lanes, config.pe, threads)
+    fed = golden_of(config.pe).w_fed(w[:, tile.n : tile.n + tile.cols].T, config.pe, threads)
+    return _steps(fed, config.w_lanes, config.pe, threads)
 
 
 def _steps(operands: np.ndarray, lanes: int, pe: PEConfig, threads: int) -> np.ndarray:
@@ -56,6 +58,6 @@ def _steps(operands: np.ndarray, lanes: int, pe: PEConfig, threads: int) -> np.n
     order = golden_of(pe).k_order(k, pe, threads)
     padded = np.zeros((real, max(k, int(order.max()) + 1)), operands.dtype)
     padded[:, :k] = operands
-    out = np.zeros((order.shape[1], lanes, pe.pairs), operands.dtype)
+    out = np.zeros((order.shape[1], lanes, pe.products), operands.dtype)
     out[:, :real, : len(order)] = padded[:, order].transpose(2, 0, 1)
     return out

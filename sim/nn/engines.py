@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What computes the products of a network: the golden model, or anything else with the same two methods."""
 
+from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +28,18 @@ class Engine(Protocol):
         """
 
 
+def in_parts(
+    product: Callable[[np.ndarray, np.ndarray], Product], x: np.ndarray, w: np.ndarray, pe: PEConfig
+) -> Product:
+    """A product of a K that could overflow the accumulator, as several that the host adds; it wraps at 32 bits."""
+    if x.shape[1] <= pe.k_max:
+        return product(x, w)
+    cuts = range(0, x.shape[1], pe.k_max)
+    parts = [product(np.ascontiguousarray(x[:, k : k + pe.k_max]), w[k : k + pe.k_max]) for k in cuts]
+    sums = np.stack([part.sums for part in parts]).sum(axis=0, dtype=np.int64)
+    return Product(sums.astype(np.int32), reduce(add, (part.counters for part in parts)))
+
+
 class Golden:
     """The golden model of an array of these PEs; it counts unless told that nobody looks at the counters."""
 
@@ -32,8 +47,8 @@ class Golden:
         self.pe, self.counting = pe, counting
 
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
-        """`sysmt.sim.golden.matmul.matmul`."""
-        return matmul(x, w, self.pe, threads, self.counting)
+        """`sysmt.sim.golden.matmul.matmul`, for any K (`in_parts`)."""
+        return in_parts(lambda u, v: matmul(u, v, self.pe, threads, self.counting), x, w, self.pe)
 
     def depthwise(self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None) -> Product:
         """Plain integers, and every product with two operands counts once.

@@ -9,8 +9,10 @@ import numpy as np
 from sysmt.sim.golden.product import Product
 from sysmt.sim.nn.operators.linear import Linear
 
+from .arrays import join, joined
 from .depthwise_patches import DepthwiseLowering
 from .engines import Engine
+from .graph import Tensor
 from .network import Network, Step
 from .permutation import PADDING_SLOT, permuted
 
@@ -147,8 +149,9 @@ class Runner:
 
         Parameters
         ----------
-        inputs : array [B, ...]
-            In the type and shape of the network's input.
+        inputs : array [B, ...], or a structured array [B]
+            In the type and shape of the network's input; of several inputs, a field for each (`sysmt.sim.nn.batches`).
+            A network with states takes them one after the other, and forgets when it returns.
         observe : function of LayerTrace, optional
             Called for every layer of the array.
         tensors : function of a step and its output, optional
@@ -161,9 +164,41 @@ class Runner:
         Returns
         -------
         array [B, ...]
-            The network's output.
+            The network's output; of several the first.
         """
-        values = {self.network.input_index: inputs} | self.network.constants
+        return self.all_outputs(inputs, observe, tensors, correct, adapt)[0]
+
+    def all_outputs(
+        self,
+        inputs: np.ndarray,
+        observe: Observer | None = None,
+        tensors: TensorObserver | None = None,
+        correct: Correction | None = None,
+        adapt: Adaptation | None = None,
+    ) -> tuple[np.ndarray, ...]:
+        """The same, to a tuple of all outputs."""
+        state = {state.tensor: join(state.initial, tensor.shape) for state, tensor in self.network.states}
+        if not state or len(inputs) < 2:
+            return self._pass(inputs, state, observe, tensors, correct, adapt)
+        one_by_one = [
+            self._pass(inputs[i : i + 1], state, observe, tensors, correct, adapt) for i in range(len(inputs))
+        ]
+        return tuple(np.concatenate(values) for values in zip(*one_by_one, strict=True))
+
+    def _pass(
+        self,
+        inputs: np.ndarray,
+        state: dict[int, np.ndarray],
+        observe: Observer | None,
+        tensors: TensorObserver | None,
+        correct: Correction | None,
+        adapt: Adaptation | None,
+    ) -> tuple[np.ndarray, ...]:
+        """One pass through all steps; what they leave behind goes into `state`."""
+        fields = inputs.dtype.names
+        parts = [inputs] if fields is None else [np.ascontiguousarray(inputs[field]) for field in fields]
+        values = {i: part for (i, _), part in zip(self.network.inputs, parts, strict=True)}
+        values |= self.network.constants | state
         index = 0
         for step in self.network.steps:
             operands = [values[i] for i in step.inputs]
@@ -171,12 +206,14 @@ class Runner:
                 values[step.output] = self._linear(step.operation, index, operands[0], observe, correct, adapt)
                 index += 1
             else:
-                values[step.output] = step.operation(*operands)
+                result = step.operation(*operands)
+                values |= zip(step.outputs, result if isinstance(result, tuple) else (result,), strict=True)
             if tensors is not None:
                 tensors(step, values[step.output])
             for dead in step.last_use:
                 values.pop(dead, None)
-        return values[self.network.output_index]
+        state.update({state.tensor: values[state.update] for state, _ in self.network.states})
+        return tuple(_repeated(values[i], tensor, len(inputs)) for i, tensor in self.network.outputs)
 
     def traced(self, inputs: np.ndarray) -> tuple[np.ndarray, list[LayerTrace]]:
         """The output of a batch, and the trace of every layer."""
@@ -204,4 +241,10 @@ class Runner:
             product = self.engine.product(rows, w, plan.threads)
         if observe is not None:
             observe(LayerTrace(linear=linear, index=index, x=rows, w=w, plan=plan, product=product))
-        return linear.finish(product.sums, correct(index, product.sums) if correct else plan.correction)
+        return linear.finish(product.sums, correct(index, product.sums) if correct else plan.correction, rows)
+
+
+def _repeated(values: np.ndarray, tensor: Tensor, count: int) -> np.ndarray:
+    """An output that no input changes has a value for each of them all the same."""
+    shape = (count, *joined(tensor.shape))
+    return values if values.shape == shape else np.array(np.broadcast_to(values, shape))

@@ -19,6 +19,14 @@ TENSOR_VALUES = 2**26
 SCALE_BITS = 40
 """Scales are within 2**-SCALE_BITS and 2**SCALE_BITS; the kernels' own limits lie within."""
 
+DIMENSIONS = 6
+"""Most dimensions of a tensor; the reference kernels stop at five or six."""
+
+RANGES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-32768, 32767), "int4": (-8, 7)}
+"""The integers of quantised tensors."""
+QUANTISED = tuple(RANGES)
+"""Types whose scale matters; elsewhere, as of int32 biases, it follows from others."""
+
 ABSENT = -1
 """Stands for an optional input that is not there, such as a bias."""
 
@@ -31,15 +39,17 @@ class Tensor:
     ----------
     name : str
     shape : tuple of int
-        The first dimension of an activation is the batch and is 1 here.
+        As in the file: the first dimension of an activation is the batch, and mostly 1.
     dtype : str
-        numpy's name: int8, uint8, int32, int64 or float32.
+        numpy's name, such as int8, int16, int32, float32 or bool; or the file's, for types that numpy does not have.
     scale : float32 [1] or [channels], or [0] when the tensor is not quantised
     zero_point : int64, as long as `scale`
     axis : int
         The dimension that the scales belong to, when there are several.
     data : array or None
         The value of a constant.
+    variable : bool
+        An operator's own state: kept from one input to the next.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Tensor:
     zero_point: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
     axis: int = 0
     data: np.ndarray | None = None
+    variable: bool = False
 
     @property
     def z(self) -> int:
@@ -104,6 +115,8 @@ class Node:
     output : int
     options : dict
         The operator's attributes by TFLite's names in lower case, such as stride_h.
+    more_outputs : tuple of int
+        Of an operator with several outputs those behind the first.
     """
 
     index: int
@@ -111,6 +124,12 @@ class Node:
     inputs: tuple[int, ...]
     output: int
     options: dict[str, Any]
+    more_outputs: tuple[int, ...] = ()
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """All outputs."""
+        return (self.output, *self.more_outputs)
 
     @property
     def name(self) -> str:
@@ -119,27 +138,75 @@ class Node:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class State:
+    """What a network remembers from one input to the next.
+
+    Parameters
+    ----------
+    tensor : int
+        The tensor that is the state when an input arrives.
+    update : int
+        The tensor that is the state for the next one.
+    initial : array
+        The state before the first input, in the shape of `tensor`.
+    """
+
+    tensor: int
+    update: int
+    initial: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Graph:
-    """A network with one input and one output, its nodes in an order they can run in."""
+    """A network, its nodes in an order they can run in.
+
+    Parameters
+    ----------
+    tensors : tuple of Tensor
+    nodes : tuple of Node
+    input, output : int
+        The first tensor that goes in, and the first that comes out.
+    more_inputs, more_outputs : tuple of int
+        The others.
+    states : tuple of State
+    """
 
     tensors: tuple[Tensor, ...]
     nodes: tuple[Node, ...]
     input: int
     output: int
+    more_inputs: tuple[int, ...] = ()
+    more_outputs: tuple[int, ...] = ()
+    states: tuple[State, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """All tensors that go in."""
+        return (self.input, *self.more_inputs)
+
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """All tensors that come out."""
+        return (self.output, *self.more_outputs)
 
     def __post_init__(self) -> None:
-        known = {self.input} | {i for i, tensor in enumerate(self.tensors) if tensor.data is not None}
-        for tensor in self.tensors:
-            check_shape(tensor)
+        known = {*self.inputs, *(state.tensor for state in self.states)}
+        known |= {i for i, tensor in enumerate(self.tensors) if tensor.data is not None}
+        used = {*self.inputs, *self.outputs}
         for node in self.nodes:
             for index in node.inputs:
                 if index != ABSENT and index not in known:
                     raise UserError(f"{node.name} reads tensor {index} before it is computed; the file is damaged")
-            if node.output in known:
-                raise UserError(f"{node.name} writes tensor {node.output} a second time; the file is damaged")
-            known.add(node.output)
-        if self.output not in known:
-            raise UserError(f"the output, tensor {self.output}, is never computed; the file is damaged")
+            for index in node.outputs:
+                if index in known:
+                    raise UserError(f"{node.name} writes tensor {index} a second time; the file is damaged")
+            known.update(node.outputs)
+            used.update(node.inputs, node.outputs)
+        for index in (*self.outputs, *(state.update for state in self.states)):
+            if index not in known:
+                raise UserError(f"the output, tensor {index}, is never computed; the file is damaged")
+        for index in sorted(used - {ABSENT}):
+            check_shape(self.tensors[index])
 
     def input_of(self, node: Node, position: int) -> Tensor:
         """The tensor a node reads as its `position`-th input; refused when the node has none there."""
@@ -151,10 +218,11 @@ class Graph:
 def check_shape(tensor: Tensor) -> None:
     """Refuse shapes that no network has and quantisation that cannot be."""
     size = prod(tensor.shape)
-    if len(tensor.shape) > 5 or min(tensor.shape, default=1) < 1 or size > TENSOR_VALUES:
+    least = 1 if tensor.data is None else 0  # an empty constant is the shape of a scalar
+    if len(tensor.shape) > DIMENSIONS or min(tensor.shape, default=1) < least or size > TENSOR_VALUES:
         raise UserError(
-            f"tensor {tensor.name!r} must have up to 5 dimensions from 1 and {TENSOR_VALUES} values at most, "
-            f"not the shape {tensor.shape}"
+            f"tensor {tensor.name!r} must have up to {DIMENSIONS} dimensions from 1 and {TENSOR_VALUES} values at "
+            f"most, not the shape {tensor.shape}"
         )
     if len(tensor.scale) != len(tensor.zero_point):
         raise UserError(
@@ -163,7 +231,7 @@ def check_shape(tensor: Tensor) -> None:
         )
     if not ((tensor.scale >= 2.0**-SCALE_BITS) & (tensor.scale <= 2.0**SCALE_BITS)).all():
         raise UserError(f"tensor {tensor.name!r} must have scales from 2**-40 to 2**40; requantise the model")
-    limits = {"int8": (-128, 127), "uint8": (0, 255)}.get(tensor.dtype, (0, 0))
+    limits = RANGES.get(tensor.dtype, (0, 0))
     if len(tensor.zero_point) and not limits[0] <= tensor.zero_point.min() <= tensor.zero_point.max() <= limits[1]:
         raise UserError(
             f"tensor {tensor.name!r} must have zero points within {limits[0]}..{limits[1]}, "

@@ -11,7 +11,8 @@ from sysmt.base.errors import UserError
 from sysmt.base.extras import require
 from sysmt.hdl.params.pe import PEConfig
 
-from .batches import run
+from .arrays import join, joined
+from .batches import pack, run_all
 from .digits import network as digits
 from .engines import Golden
 from .forward import Runner, exact_plan
@@ -19,6 +20,7 @@ from .graph import Graph, Tensor
 from .layer import Layer
 from .network import Network, build
 from .passes import optimise
+from .simplify import simplify
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +44,12 @@ class Model:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """Type, shape and scale of every input."""
-        return (self.network.input,)
+        return tuple(tensor for _, tensor in self.network.inputs)
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """Type, shape and scale of every output."""
-        return (self.network.output,)
+        return tuple(tensor for _, tensor in self.network.outputs)
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -58,7 +60,7 @@ class Model:
         """The model with all graph passes applied (`sysmt.sim.nn.passes`): the same outputs, from less work."""
         if self.graph is None:
             return self
-        done = optimise(self.graph)
+        done = optimise(simplify(self.graph))
         return Model(build(done.graph), done.graph, self.changes + done.changes)
 
     def run(self, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
@@ -67,35 +69,51 @@ class Model:
         Parameters
         ----------
         inputs : list of array
-            One per input of the model, in its type, [B, ...]: any number of inputs in front in place of its batch of 1.
+            One per input of the model, in its type and shape; or B of each at once: [B, ...], in place of a batch of 1
+            and in front of any other shape. A model with state takes them one after the other, from its initial state.
 
         Returns
         -------
         list of array
-            One per output of the model, in its type, [B, ...].
+            One per output of the model, in its type and shape, or B of each as the inputs are.
 
         Raises
         ------
         UserError
             Number, type or shape of the inputs is not the model's.
         """
+        packed = self.pack(inputs)
+        runner = Runner(network=self.network, engine=Golden(PEConfig(), counting=False), plan=exact_plan(self.network))
+        outputs = run_all(runner, packed)
+        single = all(values.shape == tensor.shape for values, tensor in zip(inputs, self.inputs, strict=True))
+        if not single:
+            return list(outputs)
+        return [values.reshape(tensor.shape) for values, tensor in zip(outputs, self.outputs, strict=True)]
+
+    def pack(self, inputs: Sequence[np.ndarray]) -> np.ndarray:
+        """The inputs of `run`, checked, as the one array that runners take (`sysmt.sim.nn.batches.pack`)."""
+        if not isinstance(inputs, (list, tuple)):
+            raise UserError(f"inputs must be a list of arrays, one per input of the model, not {type(inputs).__name__}")
         if len(inputs) != len(self.inputs):
             raise UserError(f"inputs must be {len(self.inputs)}, as many as the model has, not {len(inputs)}")
         for tensor, values in zip(self.inputs, inputs, strict=True):
             check_input(tensor, values)
-        runner = Runner(network=self.network, engine=Golden(PEConfig(), counting=False), plan=exact_plan(self.network))
-        return [run(runner, inputs[0])]
+        arrays = [join(values, tensor.shape) for tensor, values in zip(self.inputs, inputs, strict=True)]
+        if len({len(values) for values in arrays}) != 1:
+            raise UserError(f"inputs must be as many of each, not {', '.join(str(len(values)) for values in arrays)}")
+        return pack(self.network, arrays)
 
 
 def check_input(tensor: Tensor, values: np.ndarray) -> None:
-    """Refuse an array that is not [B, ...] of the tensor's shape and type."""
-    wanted = tensor.shape[1:]
+    """Refuse an array that is not of the tensor's type and shape, or many of it (`Model.run`)."""
+    wanted = joined(tensor.shape)
     shape = ", ".join(map(str, ("inputs", *wanted)))
     if not isinstance(values, np.ndarray):
         raise UserError(f"input {tensor.name!r} must be an array, not {type(values).__name__}")
-    if values.dtype != tensor.dtype or values.ndim != len(tensor.shape) or values.shape[1:] != wanted:
+    fitting = values.shape == tensor.shape or (values.ndim == 1 + len(wanted) and values.shape[1:] == wanted)
+    if values.dtype != tensor.dtype or not fitting:
         raise UserError(f"input {tensor.name!r} must be {tensor.dtype} ({shape}), not {values.dtype} {values.shape}")
-    if not len(values):
+    if not values.size:
         raise UserError(f"input {tensor.name!r} must hold at least one, not none")
 
 
@@ -108,15 +126,29 @@ def read_model(path: str | Path) -> Model:
         The file cannot be read, is damaged, or has an operator that is not supported; or the reader of its format is
         not installed.
     """
+    if isinstance(path, (str, Path)) and str(path) == digits.NAME:
+        return Model(digits.load())
+    graph = read_graph(path)
+    try:
+        return Model(build(graph), graph)
+    except UserError as error:
+        raise UserError(f"{Path(path).name}: {error}") from None
+
+
+def read_graph(path: str | Path) -> Graph:
+    """Read the graph of a model file, supported or not.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or is damaged; or the reader of its format is not installed.
+    """
     if not isinstance(path, (str, Path)):
         raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {path!r}; give its path")
-    if str(path) == digits.NAME:
-        return Model(digits.load())
     path = Path(path)
     if path.suffix.lower() != ".tflite":
         raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {str(path)!r}; convert it first")
     require("tflite", "infer")
     from .readers.tflite import read
 
-    graph = read(path)
-    return Model(build(graph), graph)
+    return read(path)

@@ -22,9 +22,11 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.nbsmt import split
-from sysmt.sim.golden.nbsmt_terms import terms
+from sysmt.sim.golden.nbsmt_terms import EXACT, ProductTerm, terms
+from sysmt.sim.golden.sparq import operands
 
 REACH = 20
 """How far a weight may move: beyond its neighbours in 4 bits, 16 apart."""
@@ -57,8 +59,8 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     -------
     int8 [P, N]
     """
-    if not isinstance(pe, NbSmtConfig):
-        raise UserError(f"kind must be nbsmt to recalibrate weights, not {pe.kind!r}; leave recalibration out")
+    if not isinstance(pe, NbSmtConfig | SparqConfig):
+        raise UserError(f"kind must be nbsmt or sparq to adapt weights, not {pe.kind!r}; keep the weights")
     tables, mix = _basis(pe, threads)
     gram, wanted = _moments(x, target, pe, threads, mix)
     parts = len(mix)
@@ -94,13 +96,18 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
 
 def _basis(pe: PEConfig, threads: int) -> tuple[np.ndarray, np.ndarray]:
     """Independent ones of the terms' functions of w, float64 [parts, 256], and the terms in them, [parts, terms]."""
-    every = np.array([term.w for term in terms(pe, threads)], np.float64)
+    every = np.array([term.w for term in _terms(pe, threads)], np.float64)
     kept: list[np.ndarray] = []
     for table in every:
         if np.linalg.matrix_rank(np.array([*kept, table])) > len(kept):
             kept.append(table)
     tables = np.array(kept)
     return tables, np.linalg.lstsq(tables.T, every.T, rcond=None)[0]
+
+
+def _terms(pe: PEConfig, threads: int) -> tuple[ProductTerm, ...]:
+    """What a sum is made of. SPARQ trims activations only: exact weights."""
+    return terms(pe, threads) if isinstance(pe, NbSmtConfig) else EXACT
 
 
 def _moments(
@@ -125,11 +132,13 @@ def _moments(
 
 def _side(x: np.ndarray, pe: PEConfig, threads: int, mix: np.ndarray) -> np.ndarray:
     """What every weight of a column is multiplied with, float32 [M, P * parts]: the other threads' zeros included."""
+    if isinstance(pe, SparqConfig):
+        return operands(x, pe).astype(np.float32) if threads == pe.threads else x.astype(np.float32)
     codes = split(x, threads)
     active = (codes != 0).astype(np.float32)
     around = np.concatenate([active, active], axis=1)  # from any thread on, all threads in cyclic order
     factors = np.zeros((*codes.shape, len(mix)), np.float32)
-    for term, shares in zip(terms(pe, threads), mix.T.astype(np.float32), strict=True):
+    for term, shares in zip(_terms(pe, threads), mix.T.astype(np.float32), strict=True):
         met = sum(
             prod((around[:, d : d + threads] for d in others), start=np.float32(1))
             for others in combinations(range(1, threads), term.others)

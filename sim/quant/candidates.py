@@ -16,9 +16,8 @@ from math import inf
 import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
-from sysmt.hdl.params.pe import THREADS
 from sysmt.sim.cost.rtl import RtlCycles
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.nn.batches import observe_in_order
 from sysmt.sim.nn.engines import Engine
 from sysmt.sim.nn.forward import LayerPlan, LayerTrace, Plan, Runner, exact_plan, threaded
@@ -112,7 +111,7 @@ class Candidates:
         pe = self.config.pe
         if not self.options.reorder or self.threads == 1:
             return {}
-        if not isinstance(pe, NbSmtConfig) or not pe.rules.detects_zeros:
+        if golden_of(pe).sharing(pe) is None:
             return {}
         self._log("reading operands for the permutations of K")
         return {
@@ -141,7 +140,7 @@ class Candidates:
         for index in self.indices:
             choices = {self.threads: self._layer(index, inf)}
             if index not in self.reorderers:
-                choices = {t: LayerPlan(threads=t) for t in THREADS if t <= self.threads}
+                choices = {t: LayerPlan(threads=t) for t in self.config.pe.throttles}
             errors = {1: 0.0}
             for threads, choice in choices.items():
                 if threads > 1:
@@ -172,7 +171,8 @@ class Candidates:
         unit = self.sensitivity[index][self.threads] / max(self._densest[index].error, SMALLEST)
         linear = self.network.linears[index]
 
-        def time(steps: int) -> int:
+        def time(groups: int) -> int:
+            steps = -(-groups * reorderer.together // self.threads)
             return RtlCycles(self.config).layer_cycles(linear.layer, steps)
 
         permutation = reorderer.at(multiplier / max(unit, SMALLEST), time).permutation

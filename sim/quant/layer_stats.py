@@ -52,13 +52,13 @@ class LayerStats:
     -------
     rows, operands, zeros, narrow : list of int, one per layer
         Rows of the product; activations, padding slots left out; those that are zero; those that fit in 4 bits.
-    counters : list of Counters
+    counters : list of Counters, of the kind of PE; None before the first batch
     """
 
     def __init__(self, network: Network) -> None:
         count = len(network.linears)
         self.rows, self.operands, self.zeros, self.narrow = ([0] * count for _ in range(4))
-        self.counters = [Counters()] * count
+        self.counters: list[Counters | None] = [None] * count
 
     def __call__(self, trace: LayerTrace) -> None:
         """Take in one batch of one layer."""
@@ -68,7 +68,8 @@ class LayerStats:
         self.operands[i] += x.size - padding
         self.zeros[i] += x.size - padding - int(np.count_nonzero(x))
         self.narrow[i] += int(np.count_nonzero(fits_x(x))) - padding
-        self.counters[i] = self.counters[i] + trace.product.counters
+        before = self.counters[i]
+        self.counters[i] = trace.product.counters if before is None else before + trace.product.counters
 
 
 class RelativeErrors:
@@ -118,7 +119,7 @@ def rows(
     for i, (linear, how) in enumerate(zip(network.linears, plan, strict=True)):
         cycles = planned_cycles(linear, config, how)
         one = EXACT if how.lowering is None else LayerPlan(lowering=depthwise_lowering(linear.layer, config, 1))
-        counters = stats.counters[i]
+        counters = stats.counters[i] or Counters()
         inputs = stats.rows[i] / linear.rows
         table.append(
             {

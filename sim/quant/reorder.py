@@ -20,9 +20,8 @@ from math import inf
 
 import numpy as np
 
-from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
-from sysmt.sim.golden.nbsmt import split
-from sysmt.sim.golden.nbsmt_counters import count
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.nn.permutation import PADDING_SLOT, permuted
 
 from .matching import groups, match_at
@@ -32,7 +31,7 @@ ROWS = 4_096
 """Rows of a layer's product that a permutation is made from, and as many that it is validated on."""
 
 Time = Callable[[int], float]
-"""Cycles of a layer by its steps."""
+"""Cycles of a layer by its groups of operands that share a step."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +50,8 @@ class Reorderer:
     x : uint8 [M, K]
         Activations of calibration inputs. The first half makes the permutation, the second validates it.
     w : int8 [K, N]
-    pe : NbSmtConfig
-        Of a policy that detects zeros: the others reduce alike in any order.
+    pe : PEConfig
+        With `GoldenKind.sharing`: the others reduce alike in any order.
     threads : int
     weight : float64 [N], optional
         What a squared error of one column counts; 1 by default.
@@ -65,12 +64,15 @@ class Reorderer:
         *,
         x: np.ndarray,
         w: np.ndarray,
-        pe: NbSmtConfig,
+        pe: PEConfig,
         threads: int,
         weight: np.ndarray | None = None,
         centred: bool = False,
     ) -> None:
         self.w, self.pe, self.threads = w, pe, threads
+        sharing = golden_of(pe).sharing(pe)
+        assert sharing is not None
+        self.together = sharing.together
         half = len(x) // 2
         step = max(1, half // ROWS)
         self._validation = x[half::step]
@@ -87,15 +89,15 @@ class Reorderer:
         ----------
         multiplier : float
             Squared error that a unit of time is worth; inf packs K as densely as can be.
-        time : function of steps
+        time : function of the groups that share
         """
         steps = groups(match_at(self._pairs, multiplier, time))
         together = steps[steps[:, 1] != PADDING_SLOT]
         error = float(self._pairs[together[:, 0], together[:, 1]].sum())
-        if self.threads == 4:
+        if self.together == 4:
             steps, more = self._joined(steps, multiplier, time)
             error += more
-        permutation = steps.T.ravel()
+        permutation = golden_of(self.pe).slots(steps)
         natural, reduced = self.validate(permutation)
         return Reordering(permutation if reduced < natural else None, error)
 
@@ -105,7 +107,7 @@ class Reorderer:
 
     def _count(self, x: np.ndarray, w: np.ndarray) -> int:
         """Reduced products of x [M, slots] and w [N, slots]."""
-        return count(split(x, self.threads), split(w, self.threads), self.pe).reduced
+        return golden_of(self.pe).reduced(x, w.T, self.pe, self.threads)
 
     def _joined(self, pairs: np.ndarray, multiplier: float, time: Time) -> tuple[np.ndarray, float]:
         """Join pairs to fours: int64 [steps, 4], and the error that it adds."""

@@ -2,15 +2,15 @@
 """How far NB-SMT takes a layer's sums off when certain operands share a step: what a permutation of K is chosen by.
 
 Two threads that are both active are off by `f(x) g(w)` each, f and g the policy's own
-(`sysmt.sim.golden.nbsmt_terms`). Summed over outputs, the squared error of operands i and j in one step is then, per
+(`sysmt.sim.golden.kind.Sharing`). Summed over outputs, the squared error of operands i and j in one step is then, per
 row,
 
     mean(f_i f_i a_j) (g_i g_i . b_j) + the mirror + 2 mean(f_i f_j) (g_i . g_j)
 
-with a and b "not zero" of x and w: exact for the rows looked at, not an estimate. Recalibration takes the mean of the
-error away; the means' squares are then left out. On four threads the number of active operands of a step decides
-between no error, the two-thread rule and 4b x 4b; there the squared errors of a step's operands are added up, their
-products and means left out, and zero weights count as active.
+with a and b "not zero" of x and w (b is 1 where, as in SPARQ, only activations count): exact for the rows looked at,
+not an estimate. Recalibration takes the mean of the error away; the means' squares are then left out. On four threads
+the number of active operands of a step decides between no error, the two-thread rule and 4b x 4b; there the squared
+errors of a step's operands are added up, their products and means left out, and zero weights count as active.
 
 NB-SMT: Shomron and Weiser, MICRO 2020, sections 3 and 4.2.
 """
@@ -21,6 +21,8 @@ from functools import cached_property, reduce
 import numpy as np
 
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.nbsmt_terms import W, X, terms
 from sysmt.sim.golden.rounding import fits_w, fits_x, reduce_w, reduce_x
 from sysmt.sim.nn.permutation import PADDING_SLOT
@@ -34,7 +36,8 @@ class SharingError:
     ----------
     x : uint8 [M, K]
     w : int8 [K, N]
-    pe : NbSmtConfig
+    pe : PEConfig
+        Of a kind and policy with `GoldenKind.sharing`.
     weight : float64 [N]
         What a squared error of one column counts.
     centred : bool
@@ -43,15 +46,17 @@ class SharingError:
 
     x: np.ndarray
     w: np.ndarray
-    pe: NbSmtConfig
+    pe: PEConfig
     weight: np.ndarray
     centred: bool = False
 
     def pairs(self) -> np.ndarray:
         """Squared error of every pair of operands that shares a step, per row: float64 [K, K], the diagonal 0."""
-        deviation = terms(replace(self.pe, threads=2), 2)[1]
-        f, a = deviation.x[self.x], (self.x != 0).astype(np.float32)
-        g, b = deviation.w[self.w.view(np.uint8)].astype(np.float64), (self.w != 0).astype(np.float64)
+        sharing = golden_of(self.pe).sharing(self.pe)
+        assert sharing is not None
+        f, a = sharing.x[self.x], (self.x != 0).astype(np.float32)
+        g = sharing.w[self.w.view(np.uint8)].astype(np.float64)
+        b = ((self.w != 0) | (not sharing.weights_count)).astype(np.float64)
         squares, products = self._mean(f * f, a), self._mean(f, f)
         if self.centred:
             means = self._mean(f, a)
@@ -96,6 +101,7 @@ class SharingError:
     @cached_property
     def _alone(self) -> tuple[np.ndarray, np.ndarray]:
         """Squared error of every operand under the two-thread and the four-thread rule: float32 [M, K] each."""
+        assert isinstance(self.pe, NbSmtConfig)
         deviation = terms(replace(self.pe, threads=2), 2)[1]
         codes = self.w.view(np.uint8)
         two = (deviation.x**2)[self.x] * ((deviation.w**2)[codes] @ self.weight).astype(np.float32)

@@ -17,7 +17,7 @@ from .descriptors import Words
 from .host import host_operators, host_scores
 from .lower import Lowered, lower
 from .patches import inputs_in_patches
-from .places import no_room, place
+from .places import described, place
 
 
 def compile_network(
@@ -49,6 +49,10 @@ def compile_network(
     UserError
         Something does not fit into the engine, or the engine cannot do it: says what, and how many bytes.
     """
+    ends = {"input": network.inputs, "output": network.outputs, "state": network.states}
+    for what, found in ends.items():
+        if len(found) > (what != "state"):
+            raise UserError(f"network must have one input, one output and no state, not {len(found)} {what}s; cut it")
     program = _compile(network, plan, config, clock_hz)
     if exact is not None and any(layer.weights is not None or layer.correction is not None for layer in plan):
         return replace(program, exact=_compile(network, exact, config, clock_hz))
@@ -74,9 +78,10 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
         words.layer(layer, source, target, residual, ends=ends)
     results = {step.output: step.result for step in network.steps} | {network.input_index: network.input}
     first, last = results[lowered.input], results[lowered.output]
+    over = [described(lowered, config, used)] if used > config.activation_words else []
     return Program(
         config=config,
-        images=words.memories(),
+        images=words.memories(over),
         activation_words=used,
         ends=Ends(input=network.input, output=network.output),
         layers=tuple(
@@ -101,15 +106,17 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
 
 
 def _placed(lowered: Lowered, config: EngineConfig) -> tuple[Lowered, Geometry | None, dict[int, Place], int]:
-    """The fastest layout of the input that leaves room for all activations, with the places of tensors."""
+    """The fastest layout of the input that leaves room for all activations, with the places of tensors.
+
+    The smallest where none does; the last number, words of activation memory, says so.
+    """
     tried = []
     for found, patches in inputs_in_patches(lowered, config):
         places, used = place(found, config)
         if used <= config.activation_words:
             return found, patches, places, used
-        tried.append((used, found))
-    used, smallest = min(tried, key=lambda way: way[0])
-    raise no_room(smallest, config, used)
+        tried.append((found, patches, places, used))
+    return min(tried, key=lambda way: way[3])
 
 
 def _after(network: Network, plan: Plan, lowered: Lowered) -> Operators | Scores | None:

@@ -164,8 +164,8 @@ class Words:
             "add_shift": addition.total[1],
         }
 
-    def memories(self) -> dict[Memory, np.ndarray]:
-        """The words of every memory, refused where they do not fit."""
+    def memories(self, over: list[str]) -> dict[Memory, np.ndarray]:
+        """The words of every memory; refused where they do not fit, or anything in `over` does not."""
         config = self.config
         scatter_bytes = scatter_word(config).size
         found = {
@@ -180,7 +180,6 @@ class Words:
                 -1, PARAMETER.size * config.lanes
             ),
         }
-        over = []
         for memory, words in found.items():
             name = memory.name.lower()
             _, depth = config.memories[name]

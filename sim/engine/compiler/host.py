@@ -53,7 +53,7 @@ def host_operators(network: Network, steps: Sequence[Step], source: int, target:
         )
     tensors = network.graph.tensors
     nodes = [step.node for step in steps if step.node is not None]
-    used = sorted({source, target} | {i for node in nodes for i in (*node.inputs, node.output) if i != ABSENT})
+    used = sorted({source, target} | {i for node in nodes for i in (*node.inputs, *node.outputs) if i != ABSENT})
     number = {index: i for i, index in enumerate(used)} | {ABSENT: ABSENT}
 
     def moved(node: Node) -> Node:

@@ -73,7 +73,7 @@ def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: 
     slots: dict[tuple[int, int], list[Slot]] = {}
     empty = []
     for pair, step in np.ndindex(*order.shape):
-        place = packed_slot(pair, step, len(order), array.pe.pairs)
+        place = packed_slot(pair, step, len(order), array.pe.products)
         slot = int(order[pair, step])
         operand = int(permutation[slot]) if slot < len(permutation) else PADDING_SLOT
         if operand == PADDING_SLOT:
@@ -119,10 +119,10 @@ def _depthwise(layer: EngineLayer, product: Product, positions: np.ndarray, conf
     order = golden_of(array.pe).k_order(group.k, array.pe, group.threads)
     slots: dict[tuple[int, int], list[Slot]] = {}
     empty = []
-    words = -(-order.shape[1] * len(order) // array.pe.pairs)
+    words = -(-order.shape[1] * len(order) // array.pe.products)
     for pair, step in np.ndindex(*order.shape):
         channel, tap = divmod(int(order[pair, step]), taps)
-        to, word = packed_slot(pair, step, len(order), array.pe.pairs)
+        to, word = packed_slot(pair, step, len(order), array.pe.products)
         for n, inside in enumerate(by_tile):
             slot = to, n * words + word
             if channel < len(inside):

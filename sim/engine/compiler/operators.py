@@ -16,7 +16,7 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import Graph, Node
 from sysmt.sim.nn.network import Step
 from sysmt.sim.nn.operators.linear import AddBias, Linear
-from sysmt.sim.nn.operators.reductions import divide, mean_axes, mean_multiplier, pixels_covered
+from sysmt.sim.nn.operators.reductions import divide, mean_multiplier, pixels_covered, reduced_axes
 from sysmt.sim.nn.operators.window import window
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, multiplier
 
@@ -41,6 +41,8 @@ def linear_layer(
     requantize = linear.requantize
     if isinstance(requantize, AddBias):
         raise EngineCannotError("its sums are the scores, which the host computes")
+    if linear.weight_zero:
+        raise EngineCannotError(f"its weights have the zero point {linear.weight_zero}")
     weights, bias = plan_of(linear, plan)
     if not INT32.min <= bias.min() <= bias.max() <= INT32.max:
         raise UserError(
@@ -126,7 +128,7 @@ def maximum(step: Step, graph: Graph, node: Node, image: Image) -> EngineLayer:
 def mean(step: Step, graph: Graph, node: Node, image: Image) -> EngineLayer:
     """MEAN over height, width or both."""
     x = graph.input_of(node, 0)
-    rank, axes = len(x.shape), mean_axes(graph, node)
+    rank, axes = len(x.shape), reduced_axes(graph, node)
     _whole(x.shape, image)
     if rank - 1 in axes or rank > 4:
         raise EngineCannotError("it averages over channels")

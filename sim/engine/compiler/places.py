@@ -147,13 +147,12 @@ def place(lowered: Lowered, config: EngineConfig) -> tuple[dict[int, Place], int
     return single
 
 
-def no_room(lowered: Lowered, config: EngineConfig, used: int) -> UserError:
-    """Why activations that take `used` words do not fit, in bytes."""
+def described(lowered: Lowered, config: EngineConfig, used: int) -> str:
+    """What activations that take `used` words take, in bytes."""
     name, live = _busiest(lowered, Layouts(lowered, config))
-    return UserError(
-        f"activations must fit into {config.activation_words * config.word_bytes} bytes (activation_words = "
-        f"{config.activation_words} of {config.word_bytes} bytes), not take {used * config.word_bytes}: "
-        f"{live * config.word_bytes} at layer {name!r}; use a larger engine"
+    return (
+        f"activations take {used * config.word_bytes} bytes ({live * config.word_bytes} at layer {name!r}), the engine "
+        f"has {config.activation_words * config.word_bytes}"
     )
 
 

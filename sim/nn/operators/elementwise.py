@@ -1,174 +1,261 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that treat every value alike or only move values: ADD, activations, QUANTIZE, PAD, CONCATENATION, RESHAPE.
+"""Operators on every value by itself: activation functions, PRELU, ABS, QUANTIZE, DEQUANTIZE, CAST.
 
-Each function takes the graph and a node, checks them, and returns the operation on arrays with a batch in front.
-Source of the arithmetic: TensorFlow Lite, kernels/{add,activations,quantize,dequantize,pad,concatenation}.cc and their
-reference kernels.
+Each function takes the graph and a node, checks them, and returns the operation on arrays (`sysmt.sim.nn.arrays`).
+Source of the arithmetic: TensorFlow Lite, kernels/{activations,elementwise,quantize,dequantize,cast}.cc and their
+reference kernels; what they tabulate from single-precision functions is tabulated here.
 """
 
 from collections.abc import Callable
-from functools import partial
+from math import prod
 
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.sim.golden.requantize import multiply
-from sysmt.sim.nn.graph import Graph, Node, Tensor
-from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, int8, multiplier
+from sysmt.sim.golden.requantize import multiply, quantize_multiplier
+from sysmt.sim.golden.rounding import shift_right
+from sysmt.sim.nn.arrays import Operation, whole
+from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
+from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, int8, multiplier, quantised
 
-Operation = Callable[..., np.ndarray]
-
-ADD_SHIFT = 20
-"""Bits that an addend is shifted up before it is rescaled (kernels/add.cc)."""
-
-
-def table(function: Callable[[np.ndarray], np.ndarray], dtype: str) -> Operation:
-    """Tabulate a function of one byte: it then costs a look-up, whatever it computes."""
-    codes = np.arange(256, dtype=np.uint8)
-    values = function(codes.view(dtype).astype(np.int64))
-    return lambda x: values.take(np.ascontiguousarray(x).view(np.uint8))
+from .arithmetic import table
 
 
-def add(graph: Graph, node: Node) -> Operation:
-    """ADD of two int8 tensors, with broadcasting."""
-    a, b, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
-    int8(node.name, a, b, y)
-    try:
-        fitting = np.broadcast_shapes(a.shape, b.shape) == y.shape
-    except ValueError:
-        fitting = False
-    if not fitting:
-        raise UserError(f"{node.name} must read shapes that add up to {y.shape}, not {a.shape} and {b.shape}")
-    low, high = clamp(node.options["activation"], y)
-    *scales, (m, shift) = add_multipliers(a, b, y)
-    left, right = (
-        table(partial(_addend, zero=tensor.z, scale=scale), "int8")
-        for tensor, scale in zip((a, b), scales, strict=True)
-    )
-
-    def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        codes: np.ndarray = np.clip(multiply(left(u) + right(v), m, shift, VARIANT) + y.z, low, high)
-        return codes.astype(np.int8)
-
-    return run
-
-
-def add_multipliers(a: Tensor, b: Tensor, y: Tensor) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
-    """Multiplier and shift of either addend, `ADD_SHIFT` bits up, and of their sum."""
-    twice = 2 * max(float(a.scale[0]), float(b.scale[0]))
-    return (
-        multiplier(float(a.scale[0]) / twice),
-        multiplier(float(b.scale[0]) / twice),
-        multiplier(twice / (2**ADD_SHIFT * float(y.scale[0]))),
-    )
-
-
-def _addend(values: np.ndarray, zero: int, scale: tuple[int, int]) -> np.ndarray:
-    return multiply((values - zero) << ADD_SHIFT, *scale, VARIANT)
+def _pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
+    """The input and the output, of one shape."""
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
+    if x.shape != y.shape:
+        raise UserError(f"{node.name} must write the shape that it reads, not {x.shape} to {y.shape}")
+    return x, y
 
 
 def activation(graph: Graph, node: Node) -> Operation:
     """RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 with their own rescaling."""
-    x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
-    _same_shape(node, x, y)
+    x, y = _pair(graph, node)
+    eight_bits(node.name, x, y)
     low, high = clamp(node.kind, y)
     m, shift = multiplier(float(x.scale[0] / y.scale[0]))
-    return table(lambda v: np.clip(multiply(v - x.z, m, shift, VARIANT) + y.z, low, high).astype(np.int8), "int8")
+    return table(lambda v: np.clip(multiply(v - x.z, m, shift, VARIANT) + y.z, low, high).astype(y.dtype), x.dtype)
 
 
 def leaky(graph: Graph, node: Node) -> Operation:
     """LEAKY_RELU: one multiplier for positive values, another for negative ones."""
-    x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
-    _same_shape(node, x, y)
+    x, y = _pair(graph, node)
+    eight_bits(node.name, x, y)
     alpha = node.options["alpha"]
-    if not 0 <= alpha < 2**10:
-        raise UserError(f"{node.name} must have alpha from 0 to 1023, not {alpha}; retrain it")
+    if not -(2**10) < alpha < 2**10:
+        raise UserError(f"{node.name} must have alpha from -1023 to 1023, not {alpha}; retrain it")
     identity = multiplier(float(x.scale[0]) / float(y.scale[0]))
-    slope = multiplier(float(x.scale[0]) * alpha / float(y.scale[0]))
+    slope = multiplier(float(x.scale[0]) * abs(alpha) / float(y.scale[0]))
+    # A negative multiplier rounds as gemmlowp does it: the product is negated before it is rounded.
+    sign = -1 if alpha < 0 else 1
 
     def run(v: np.ndarray) -> np.ndarray:
         v = v - x.z
-        scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(v, *slope, VARIANT))
-        codes: np.ndarray = np.clip(scaled + y.z, -128, 127)
+        scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(sign * v, *slope, VARIANT))
+        codes: np.ndarray = np.clip(scaled + y.z, *LIMITS[y.dtype])
+        return codes.astype(y.dtype)
+
+    return table(run, x.dtype)
+
+
+def prelu(graph: Graph, node: Node) -> Operation:
+    """PRELU: a slope per value, broadcast."""
+    x, y = _pair(graph, node)
+    alpha = graph.input_of(node, 1)
+    eight_bits(node.name, x, alpha, y)
+    slopes = alpha.constant()
+    try:
+        fitting = np.broadcast_shapes(x.shape, alpha.shape) == y.shape
+    except ValueError:
+        fitting = False
+    if not fitting:
+        raise UserError(f"{node.name} must have slopes that fit {x.shape}, not {alpha.shape}")
+    identity = multiplier(float(x.scale[0] / y.scale[0]))
+    slope = multiplier(float(x.scale[0] * alpha.scale[0] / y.scale[0]))
+    factors = slopes.astype(np.int64) - alpha.z
+
+    def run(v: np.ndarray) -> np.ndarray:
+        v = v.astype(np.int64) - x.z
+        scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(v * factors, *slope, VARIANT))
+        codes: np.ndarray = np.clip(scaled + y.z, *LIMITS[y.dtype])
+        return codes.astype(y.dtype)
+
+    return whole(run, (x,), y)
+
+
+def absolute(graph: Graph, node: Node) -> Operation:
+    """ABS of int8 values."""
+    x, y = _pair(graph, node)
+    int8(node.name, x, y)
+    m, shift = multiplier(float(x.scale[0]) / float(y.scale[0]))
+    same = x.scale[0] == y.scale[0]
+
+    def run(v: np.ndarray) -> np.ndarray:
+        v = np.abs(v - x.z)
+        codes: np.ndarray = np.clip((v if same else multiply(v, m, shift, VARIANT)) + y.z, -128, 127)
         return codes.astype(np.int8)
 
     return table(run, "int8")
 
 
+def negative(graph: Graph, node: Node) -> Operation:
+    """NEG of plain integers."""
+    x, y = _pair(graph, node)
+    if x.dtype not in ("int32", "int64") or y.dtype != x.dtype:
+        raise UserError(f"{node.name} must be of plain integers, not {x.dtype}; quantise the model otherwise")
+    return lambda v: -v
+
+
+def _single(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
+    """A function in single precision, correctly rounded."""
+    return lambda v: function(v.astype(np.float64)).astype(np.float32)
+
+
+def _logistic(v: np.ndarray) -> np.ndarray:
+    one = np.float32(1)
+    exponential = _single(np.exp)(np.minimum(-v, np.float32(88)))
+    result: np.ndarray = one / (one + exponential)
+    return result
+
+
+def _elu(v: np.ndarray) -> np.ndarray:
+    return np.where(v < 0, _single(np.expm1)(np.minimum(v, np.float32(0))), v)
+
+
+TABULATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "LOGISTIC": _logistic,
+    "TANH": _single(np.tanh),
+    "ELU": _elu,
+}
+
+
+def tabulated(graph: Graph, node: Node) -> Operation:
+    """LOGISTIC, TANH, ELU of 8 bits, from the real function: float32 [256] to float32 [256]."""
+    x, y = _pair(graph, node)
+    eight_bits(node.name, x, y)
+    if node.kind == "ELU":
+        int8(node.name, x)
+    function = TABULATED[node.kind]
+
+    def run(v: np.ndarray) -> np.ndarray:
+        real = x.scale[0] * (v - x.z).astype(np.float32)
+        scaled = (function(real) * (np.float32(1) / y.scale[0])).astype(np.float32)
+        codes: np.ndarray = np.clip(_round_away(scaled).astype(np.int64) + y.z, *LIMITS[y.dtype])
+        return codes.astype(y.dtype)
+
+    return table(run, x.dtype)
+
+
+def _round_away(values: np.ndarray) -> np.ndarray:
+    """C's `round` of float32, float64."""
+    whole_part = np.trunc(values)
+    away = np.where(np.abs(values - whole_part) >= 0.5, np.sign(values), 0)
+    rounded: np.ndarray = whole_part.astype(np.float64) + away
+    return rounded
+
+
+def hard_swish(graph: Graph, node: Node) -> Operation:
+    """HARD_SWISH of 8 bits, in 16-bit fixed point (reference/hard_swish.h)."""
+    x, y = _pair(graph, node)
+    eight_bits(node.name, x, y)
+    hires = np.float32(1.0 / 128.0) * x.scale[0]
+    output, output_shift = _short_multiplier(float(hires / y.scale[0]))
+    relu, relu_shift = _short_multiplier(float(hires / np.float32(3.0 / 32768.0)))
+    if output_shift > 0:
+        raise UserError(f"{node.name} must write a scale of at least {x.scale[0] / 128}, not {y.scale[0]}")
+
+    def run(v: np.ndarray) -> np.ndarray:
+        value = (v - x.z) << 7
+        before_shift = _high_short(value, output)
+        gate = value
+        if relu_shift > 0:
+            gate = _saturated(gate << (relu_shift - 1))
+        gate = _high_short(gate, relu)
+        if relu_shift > 0:
+            gate = _saturated(gate << 1)
+        if relu_shift < 0:
+            gate = shift_right(gate, -relu_shift, "away")
+        gate = (gate + (1 << 15)) >> 1
+        product = gate * before_shift
+        product = np.sign(product) * (np.abs(product) >> 15)
+        codes: np.ndarray = np.clip(shift_right(product, -output_shift, "away") + y.z, *LIMITS[y.dtype])
+        return codes.astype(y.dtype)
+
+    return table(run, x.dtype)
+
+
+def _short_multiplier(scale: float) -> tuple[int, int]:
+    m, shift = quantize_multiplier(scale)
+    return (2**15 - 1 if m >= 2**31 - 1 - 2**15 else (m + 2**15) >> 16), shift
+
+
+def _high_short(value: np.ndarray, m: int) -> np.ndarray:
+    """gemmlowp's SaturatingRoundingDoublingHighMul of 16 bits: towards zero behind a rounding of half away."""
+    product = value * m
+    nudged = product + np.where(product >= 0, 1 << 14, 1 - (1 << 14))
+    result: np.ndarray = np.sign(nudged) * (np.abs(nudged) >> 15)
+    return result
+
+
+def _saturated(value: np.ndarray) -> np.ndarray:
+    clipped: np.ndarray = np.clip(value, -(2**15), 2**15 - 1)
+    return clipped
+
+
 def quantize(graph: Graph, node: Node) -> Operation:
-    """QUANTIZE: real numbers to 8 bits, or 8 bits to others of another scale."""
-    x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    _same_shape(node, x, y)
-    if y.dtype not in LIMITS or x.dtype not in (*LIMITS, "float32"):
-        raise UserError(f"{node.name} must go from float32, int8 or uint8 to 8 bits, not {x.dtype} to {y.dtype}")
-    low, high = LIMITS[y.dtype]
+    """QUANTIZE: real numbers to integers, or integers to others of another scale."""
+    x, y = _pair(graph, node)
+    if y.dtype not in RANGES or x.dtype not in (*RANGES, "float32"):
+        raise UserError(
+            f"{node.name} must go from float32, int8, uint8 or int16 to one of those, not {x.dtype} to {y.dtype}"
+        )
+    low, high = RANGES[y.dtype]
     scale, z = y.per_tensor().scale[0], y.z
     if x.dtype == "float32":
 
         def run(values: np.ndarray) -> np.ndarray:
             ratio = (values / scale).astype(np.float32)
-            away = np.trunc(ratio) + np.where(np.abs(ratio - np.trunc(ratio)) >= 0.5, np.sign(ratio), 0)
-            codes: np.ndarray = np.clip(away.astype(np.float64) + z, low, high)
+            codes: np.ndarray = np.clip(_round_away(ratio) + z, low, high)
             return codes.astype(y.dtype)
 
         return run
     m, shift = multiplier(float(x.per_tensor().scale[0]) / float(scale))
-    return table(lambda v: np.clip(multiply(v - x.z, m, shift, VARIANT) + z, low, high).astype(y.dtype), x.dtype)
+
+    def requantise(v: np.ndarray) -> np.ndarray:
+        codes: np.ndarray = np.clip(multiply(v - x.z, m, shift, VARIANT) + z, low, high)
+        return codes.astype(y.dtype)
+
+    return table(requantise, x.dtype) if x.dtype in LIMITS else lambda v: requantise(v.astype(np.int64))
 
 
 def dequantize(graph: Graph, node: Node) -> Operation:
-    """DEQUANTIZE: 8 bits to real numbers."""
-    x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    _same_shape(node, x, y)
-    if x.dtype not in LIMITS or y.dtype != "float32":
-        raise UserError(f"{node.name} must go from 8 bits to float32, not {x.dtype} to {y.dtype}")
+    """DEQUANTIZE: integers to real numbers."""
+    x, y = _pair(graph, node)
+    if x.dtype not in RANGES or y.dtype != "float32":
+        raise UserError(f"{node.name} must go from 8 or 16 bits to float32, not {x.dtype} to {y.dtype}")
     scale = float(x.per_tensor().scale[0])
-    return table(lambda v: (scale * (v - x.z)).astype(np.float32), x.dtype)
+
+    def real(v: np.ndarray) -> np.ndarray:
+        return (scale * (v - x.z)).astype(np.float32)
+
+    return table(real, x.dtype) if x.dtype in LIMITS else lambda v: real(v.astype(np.int64))
 
 
-def reshape(graph: Graph, node: Node) -> Operation:
-    """RESHAPE that leaves the batch alone; the target is the output's own shape."""
+def cast(graph: Graph, node: Node) -> Operation:
+    """CAST between integers, or of integers to real numbers."""
+    x, y = _pair(graph, node)
+    integers = ("int8", "uint8", "int16", "int32", "int64")
+    if x.dtype not in integers or y.dtype not in (*integers, "float32"):
+        raise UserError(f"{node.name} must cast integers, not {x.dtype} to {y.dtype}")
+    return lambda v: v.astype(y.dtype)
+
+
+def check_quantised(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
+    """Input and output, quantised alike: what moves or picks values needs no arithmetic then."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    if x.shape[:1] != (1,) or y.shape[:1] != (1,) or np.prod(x.shape) != np.prod(y.shape) or x.dtype != y.dtype:
-        raise UserError(f"{node.name} must keep the batch of 1 and all values, not turn {x.shape} into {y.shape}")
-    return lambda v: v.reshape(len(v), *y.shape[1:])
-
-
-def pad(graph: Graph, node: Node) -> Operation:
-    """PAD with the zero point."""
-    x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
-    edges = graph.input_of(node, 1).constant()
-    if edges.shape != (len(x.shape), 2) or edges.min() < 0 or edges[0].any():
-        raise UserError(f"{node.name} must pad each of {len(x.shape)} dimensions from 0 up and not the batch")
-    if y.shape != tuple(int(n + e.sum()) for n, e in zip(x.shape, edges.astype(np.int64), strict=True)):
-        raise UserError(f"{node.name} must write {x.shape} with its padding, not {y.shape}; the file is damaged")
-    widths = [tuple(int(v) for v in edge) for edge in edges]
-    return lambda v: np.pad(v, widths, constant_values=y.z)
-
-
-def concatenation(graph: Graph, node: Node) -> Operation:
-    """CONCATENATION of tensors with the same scale, along any dimension but the batch."""
-    y = graph.tensors[node.output]
-    parts = [graph.input_of(node, i) for i in range(len(node.inputs))]
-    int8(node.name, y, *parts)
-    rank = len(y.shape)
-    axis = node.options["axis"] + (rank if node.options["axis"] < 0 else 0)
-    if not 0 < axis < rank or node.options["activation"] != "NONE":
-        raise UserError(f"{node.name} must join a dimension behind the batch, without an activation, not {axis}")
-    for part in parts:
-        if part.scale[0] != y.scale[0] or part.z != y.z:
-            raise UserError(f"{node.name} must join tensors of its own scale, not {part.name!r}; requantise them")
-    sizes = [part.shape[axis : axis + 1] for part in parts]
-    others = {(part.shape[:axis], part.shape[axis + 1 :]) for part in parts}
-    joined = sum(size[0] for size in sizes if size)
-    if others != {(y.shape[:axis], y.shape[axis + 1 :])} or joined != y.shape[axis]:
-        raise UserError(f"{node.name} must join shapes to {y.shape}, not {[part.shape for part in parts]}")
-    return lambda *values: np.concatenate(values, axis=axis)
-
-
-def _same_shape(node: Node, x: Tensor, y: Tensor) -> None:
-    if x.shape != y.shape:
-        raise UserError(f"{node.name} must write the shape that it reads, not {x.shape} to {y.shape}")
+    if x.dtype in RANGES:
+        quantised(node.name, x, y)
+    if prod(x.shape) < 1 or x.dtype != y.dtype:
+        raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
+    return x, y

@@ -11,10 +11,11 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import Requantize
+from sysmt.sim.nn.arrays import joined
 from sysmt.sim.nn.geometry import Geometry
-from sysmt.sim.nn.graph import ABSENT, Graph, Node, Tensor
+from sysmt.sim.nn.graph import ABSENT, TENSOR_VALUES, Graph, Node, Tensor
 from sysmt.sim.nn.layer import Layer
-from sysmt.sim.nn.scales import FULLY_CONNECTED_VARIANT, VARIANT, clamp, int8, multipliers
+from sysmt.sim.nn.scales import FULLY_CONNECTED_VARIANT, LIMITS, VARIANT, clamp, eight_bits, multipliers
 
 from .window import window
 
@@ -55,10 +56,12 @@ class Linear:
         K runs over kernel rows, kernel columns and input channels, the channels innermost.
     zero : int
         The activations' zero point as an unsigned number, 0 to 255.
+    weight_zero : int
+        The weights' zero point; what it takes off the sums follows from the sums of the operands (`finish`).
     requantize : Requantize or AddBias
         Its bias holds the folded zero point.
     shape : tuple of int
-        The output for one input, without the batch.
+        The output for one input, without a batch of 1.
     dtype : str
         Of the output.
     """
@@ -69,6 +72,7 @@ class Linear:
     requantize: Requantize | AddBias
     shape: tuple[int, ...]
     dtype: str = "int8"
+    weight_zero: int = 0
 
     @property
     def name(self) -> str:
@@ -95,47 +99,99 @@ class Linear:
         unsigned = np.ascontiguousarray(x)
         if x.dtype == np.int8:
             unsigned = unsigned.view(np.uint8) ^ np.uint8(128)
-        image = unsigned.reshape(len(x), *self.layer.geometry.size, self.layer.channels)
+        image = unsigned.reshape(-1, *self.layer.geometry.size, self.layer.channels)
         rows = self.layer.geometry.im2col(image, self.zero)
         return rows if self.depthwise else rows.reshape(len(rows), -1)
 
-    def finish(self, sums: np.ndarray, correction: np.ndarray | None = None) -> np.ndarray:
+    def finish(
+        self, sums: np.ndarray, correction: np.ndarray | None = None, operands: np.ndarray | None = None
+    ) -> np.ndarray:
         """Bias, requantisation and clamp: sums int32 [B * rows, N] to the output [B, ...].
 
-        `correction` int64 [N] is added to the bias (recalibration).
+        `correction` int64 [N] is added to the bias (recalibration). `operands`: what `im2col` gave, in any order of K;
+        needed where `weight_zero` is not 0.
         """
+        if correction is not None or self.weight_zero:
+            sums = sums.astype(np.int64)
         if correction is not None:
-            sums = sums.astype(np.int64) + correction
+            sums = sums + correction
+        if self.weight_zero:
+            if operands is None:
+                raise ValueError(f"{self.name} needs its operands: the zero point of its weights is not 0")
+            taken = operands.sum(axis=1, dtype=np.int64).reshape(len(sums), -1)
+            sums = sums - self.weight_zero * taken.repeat(sums.shape[1] // taken.shape[1], axis=1)
+        # The accumulator wraps, and so do the reference kernels': only the sum with the bias has to fit.
+        bias = np.asarray(self.requantize.bias, np.int64)
+        if isinstance(self.requantize, Requantize):
+            sums = wrapped(sums.astype(np.int64) + bias) - bias
         return self.requantize(sums).astype(self.dtype).reshape(-1, *self.shape)
+
+
+def wrapped(values: np.ndarray) -> np.ndarray:
+    """Integers as 32 bits hold them, int64."""
+    return values.astype(np.int32).astype(np.int64)
 
 
 def linear(graph: Graph, node: Node) -> Linear:
     """Prepare a CONV_2D, DEPTHWISE_CONV_2D or FULLY_CONNECTED node."""
     x, w, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
-    int8(node.name, x, y)
-    stored = w.constant()
-    if w.dtype != "int8" or w.zero_point.any() or not len(w.scale):
-        raise UserError(f"{node.name} must have symmetric int8 weights, not {w.dtype} with a zero point; requantise it")
+    eight_bits(node.name, x, y)
+    stored = weights_of(node, w)
+    if w.dtype not in LIMITS or not len(w.scale):
+        raise UserError(f"{node.name} must have weights of 8 bits with a scale, not {w.dtype}; quantise the model")
+    stored, weight_zero = signed(node, w, stored)
     if node.kind == "FULLY_CONNECTED":
-        layer, weights = _fully_connected(node, y.name, x, stored)
+        layer, weights = fully_connected(node, y.name, x, stored)
     else:
-        layer, weights = _convolution(node, y.name, x, stored)
+        layer, weights = convolution(node, y.name, x, stored)
     n, rows = layer.outputs, layer.pixels
-    shape = (*layer.out_size, n) if node.kind != "FULLY_CONNECTED" else y.shape[1:]
-    if y.shape[1:] != shape or rows * n != np.prod(shape):
-        raise UserError(f"{node.name} must write {shape} per input, not {y.shape}; the file is damaged")
+    whole = (x.shape[0], *layer.out_size, n) if node.kind != "FULLY_CONNECTED" else y.shape
+    if y.shape != whole or rows * n != np.prod(whole):
+        raise UserError(f"{node.name} must write {whole[1:]} per input, not {y.shape}; the file is damaged")
     if rows * len(weights) > LOWERED:
         raise UserError(f"{node.name} must have at most {LOWERED} operands per input, not {rows * len(weights)}")
-    zero = x.z + 128
-    bias = _bias(graph, node, n) - zero * weights.astype(np.int64).sum(axis=0)
+    zero = x.z - LIMITS[x.dtype][0]
+    bias = _bias(graph, node, n) - zero * (weights.astype(np.int64) - weight_zero).sum(axis=0)
     variant = FULLY_CONNECTED_VARIANT if node.kind == "FULLY_CONNECTED" else VARIANT
-    m, shift = multipliers(_scales(node, x, w, y, n), variant)
+    m, shift = multipliers(scales(node, x, w, y, n), variant)
     low, high = clamp(node.options["activation"], y)
-    requantize = Requantize(bias=bias, multiplier=m, shift=shift, zero_point=y.z, low=low, high=high, variant=variant)
-    return Linear(layer=layer, weights=weights, zero=zero, requantize=requantize, shape=shape)
+    requantize = Requantize(
+        bias=wrapped(bias), multiplier=m, shift=shift, zero_point=y.z, low=low, high=high, variant=variant
+    )
+    return Linear(
+        layer=layer,
+        weights=weights,
+        zero=zero,
+        requantize=requantize,
+        shape=joined(y.shape),
+        dtype=y.dtype,
+        weight_zero=weight_zero,
+    )
 
 
-def _fully_connected(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
+def weights_of(node: Node, w: Tensor) -> np.ndarray:
+    """The weights as they are stored."""
+    stored = w.constant()
+    if not stored.size:
+        raise UserError(f"{node.name} must have weights, not none of shape {stored.shape}; the file is damaged")
+    return stored
+
+
+def signed(node: Node, w: Tensor, stored: np.ndarray) -> tuple[np.ndarray, int]:
+    """Weights as int8 and their zero point: 0 where the weights without it fit in int8."""
+    zeros = np.unique(w.zero_point)
+    if len(zeros) != 1:
+        raise UserError(f"{node.name} must have one zero point of its weights, not {len(zeros)}; requantise the model")
+    zero = int(zeros[0])
+    centred = stored.astype(np.int16) - np.int16(zero)
+    if centred.min() >= -128 and centred.max() <= 127:
+        return centred.astype(np.int8), 0
+    if w.dtype == "uint8":
+        return (stored ^ np.uint8(128)).view(np.int8), zero - 128
+    return stored, zero
+
+
+def fully_connected(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
     if node.options["weights_format"] != 0 or stored.ndim != 2:
         raise UserError(f"{node.name} must have plain [outputs, inputs] weights, not packed ones; export it plainly")
     outputs, channels = stored.shape
@@ -143,35 +199,51 @@ def _fully_connected(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tu
     if values % channels:
         raise UserError(f"{node.name} must read a multiple of {channels} values, not {x.shape}")
     geometry = Geometry(size=(values // channels, 1))
-    layer = Layer(name=name, kind="fc", geometry=geometry, channels=channels, outputs=outputs, bias=_has_bias(node))
+    layer = Layer(name=name, kind="fc", geometry=geometry, channels=channels, outputs=outputs, bias=has_bias(node))
     return layer, np.ascontiguousarray(stored.T)
 
 
-def _convolution(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
+def convolution(node: Node, name: str, x: Tensor, stored: np.ndarray) -> tuple[Layer, np.ndarray]:
     if len(x.shape) != 4 or stored.ndim != 4:
         raise UserError(f"{node.name} must read four dimensions, not {x.shape} with weights {stored.shape}")
-    _, height, width, channels = x.shape
+    batch, height, width, channels = x.shape
     _, down, across, last = stored.shape
     if node.kind == "DEPTHWISE_CONV_2D":
         fitting = stored.shape[0] == 1 and last % channels == 0
         weights, kind = stored.reshape(-1, last), "depthwise"
     else:
-        fitting = last == channels
+        fitting = 0 < last <= channels and channels % last == 0 and stored.shape[0] % (channels // last) == 0
+        stored = ungrouped(node, stored, channels) if fitting and last < channels else stored
         weights = np.ascontiguousarray(stored.reshape(stored.shape[0], -1).T)
         kind = "pointwise" if (down, across) == (1, 1) else "conv"
     if not fitting:
         raise UserError(f"{node.name} must have weights for {channels} input channels, not {stored.shape}; ungroup it")
     geometry = window(node.name, (height, width), (down, across), node.options)
-    outputs, bias = weights.shape[1], _has_bias(node)
-    return Layer(name=name, kind=kind, geometry=geometry, channels=channels, outputs=outputs, bias=bias), weights
+    outputs, bias = weights.shape[1], has_bias(node)
+    layer = Layer(name=name, kind=kind, geometry=geometry, channels=channels, outputs=outputs, batch=batch, bias=bias)
+    return layer, weights
 
 
-def _has_bias(node: Node) -> bool:
+def ungrouped(node: Node, stored: np.ndarray, channels: int) -> np.ndarray:
+    """Weights of a grouped convolution for all channels: zeros for those of other groups."""
+    outputs, *kernel, own = stored.shape
+    if outputs * kernel[0] * kernel[1] * channels > TENSOR_VALUES:
+        raise UserError(
+            f"{node.name} must have at most {TENSOR_VALUES} weights when its groups are one, not {stored.shape}"
+        )
+    groups = channels // own
+    dense = np.zeros((groups, outputs // groups, *kernel, groups, own), np.int8)
+    for group, part in enumerate(stored.reshape(groups, -1, *kernel, own)):
+        dense[group, :, :, :, group] = part
+    return dense.reshape(outputs, *kernel, channels)
+
+
+def has_bias(node: Node) -> bool:
     return len(node.inputs) > 2 and node.inputs[2] != ABSENT
 
 
 def _bias(graph: Graph, node: Node, n: int) -> np.ndarray:
-    if not _has_bias(node):
+    if not has_bias(node):
         return np.zeros(n, np.int64)
     bias = graph.input_of(node, 2)
     values = bias.constant()
@@ -180,13 +252,9 @@ def _bias(graph: Graph, node: Node, n: int) -> np.ndarray:
     return values.astype(np.int64)
 
 
-def _scales(node: Node, x: Tensor, w: Tensor, y: Tensor, n: int) -> np.ndarray:
+def scales(node: Node, x: Tensor, w: Tensor, y: Tensor, n: int) -> np.ndarray:
     """Real scale of every output channel: float64 [N]."""
     if len(w.scale) not in (1, n):
         raise UserError(f"{node.name} must have 1 or {n} weight scales, not {len(w.scale)}; the file is damaged")
-    if node.kind == "FULLY_CONNECTED" and len(w.scale) == 1:
-        # The reference multiplies these two in float32 (GetQuantizedConvolutionMultipler).
-        product = (x.scale * w.scale).astype(np.float64)
-    else:
-        product = x.scale.astype(np.float64) * w.scale.astype(np.float64)
+    product = x.scale.astype(np.float64) * w.scale.astype(np.float64)
     return np.broadcast_to(product / y.scale.astype(np.float64), n)

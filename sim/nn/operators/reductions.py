@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that join many values into one: pooling, MEAN, SOFTMAX.
+"""Operators that join many values into one: pooling, MEAN, SUM, extremes, SOFTMAX.
 
 Source of the arithmetic: TensorFlow Lite, kernels/internal/reference/integer_ops/pooling.h, reduce.h, softmax.h;
 gemmlowp, fixedpoint.h.
 """
 
 from functools import partial
+from math import prod
 
 import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
+from sysmt.sim.nn.arrays import Operation, join, whole
 from sysmt.sim.nn.geometry import Geometry
-from sysmt.sim.nn.graph import Graph, Node, Tensor
-from sysmt.sim.nn.scales import VARIANT, clamp, int8, multiplier
+from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
+from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, multiplier, quantised
 
-from .elementwise import Operation
+from .elementwise import check_quantised
+from .moves import axis_of, parameter
 from .softmax import softmax_row_tables, softmax_rows
 from .window import window
 
@@ -23,7 +26,7 @@ from .window import window
 def pool(graph: Graph, node: Node) -> Operation:
     """AVERAGE_POOL_2D and MAX_POOL_2D; padding takes no part in either."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
+    quantised(node.name, x, y)
     if len(x.shape) != 4:
         raise UserError(f"{node.name} must read four dimensions, not {x.shape}")
     geometry = window(node.name, x.shape[1:3], (node.options["filter_h"], node.options["filter_w"]), node.options)
@@ -32,23 +35,26 @@ def pool(graph: Graph, node: Node) -> Operation:
     if x.scale[0] != y.scale[0] or x.z != y.z:
         raise UserError(f"{node.name} must write the scale that it reads, not another; requantise the model")
     low, high = clamp(node.options["activation"], y)
+    size, least = (*geometry.out_size, x.shape[3]), RANGES[y.dtype][0]
     if node.kind == "MAX_POOL_2D":
 
         def most(v: np.ndarray) -> np.ndarray:
-            best = np.full((len(v), *y.shape[1:]), -128, np.int8)
-            for tap in geometry.windows(geometry.pad(v, -128)):
+            image = v.reshape(-1, *x.shape[1:])
+            best = np.full((len(image), *size), least, y.dtype)
+            for tap in geometry.windows(geometry.pad(image, least)):
                 np.maximum(best, tap, out=best)
-            return np.clip(best, low, high)
+            return join(np.clip(best, low, high).astype(y.dtype), y.shape)
 
         return most
     covered = pixels_covered(geometry)
 
     def average(v: np.ndarray) -> np.ndarray:
-        total = np.zeros((len(v), *y.shape[1:]), np.int32)
-        for tap in geometry.windows(geometry.pad(v, 0)):
+        image = v.reshape(-1, *x.shape[1:])
+        total = np.zeros((len(image), *size), np.int32)
+        for tap in geometry.windows(geometry.pad(image, 0)):
             total += tap
         means: np.ndarray = np.clip(divide(total, covered), low, high)
-        return means.astype(np.int8)
+        return join(means.astype(y.dtype), y.shape)
 
     return average
 
@@ -65,32 +71,73 @@ def divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
     return quotient
 
 
-def mean(graph: Graph, node: Node) -> Operation:
-    """MEAN over any dimensions but the batch."""
-    x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
-    axes = mean_axes(graph, node)
+def reduced_axes(graph: Graph, node: Node) -> list[int]:
+    """The dimensions that a reduction takes together."""
+    rank = len(graph.input_of(node, 0).shape)
+    axes = sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
+    if not axes:
+        raise UserError(f"{node.name} must have an axis, not none; the file is damaged")
+    return axes
+
+
+def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]:
+    """Input, output, and the dimensions of [B, *shape] that a reduction takes together."""
+    x, y = check_quantised(graph, node)
+    axes = reduced_axes(graph, node)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    if np.prod(kept) != np.prod(y.shape) or y.shape[0] != x.shape[0]:
+    if y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
         raise UserError(f"{node.name} must write {kept}, not {y.shape}; the file is damaged")
-    count = int(np.prod([x.shape[a] for a in axes]))
-    scale, shift = mean_multiplier(x, y, count)
+    return x, y, tuple(axis + 1 for axis in axes)
+
+
+def mean(graph: Graph, node: Node) -> Operation:
+    """MEAN of quantised values, SUM of uint8 and plain integers."""
+    x, y, axes = _reduced(graph, node)
+    if node.kind == "SUM" and x.dtype in ("int32", "int64"):
+        return whole(lambda v: np.sum(v, axis=axes, dtype=v.dtype), (x,), y)
+    quantised(node.name, x, y)
+    if node.kind == "SUM" and x.dtype != "uint8":
+        raise UserError(
+            f"{node.name} must be of uint8 or int32, not {x.dtype}, which the reference kernel reads as uint8; "
+            "use MEAN and scale it"
+        )
+    count = prod(x.shape[a - 1] for a in axes)
+    ratio = float(x.scale[0]) / float(y.scale[0])
+    m, shift = mean_multiplier(x, y, count) if node.kind == "MEAN" else multiplier(ratio)
+    low, high = RANGES[y.dtype]
 
     def run(v: np.ndarray) -> np.ndarray:
-        total = v.sum(axis=tuple(axes), dtype=np.int64) - count * x.z
-        means: np.ndarray = np.clip(multiply(total, scale, shift, VARIANT) + y.z, -128, 127)
-        return means.astype(np.int8).reshape(len(v), *y.shape[1:])
+        total = v.sum(axis=axes, dtype=np.int64) - count * x.z
+        means: np.ndarray = np.clip(multiply(total, m, shift, VARIANT) + y.z, low, high)
+        return means.astype(y.dtype)
 
-    return run
+    return whole(run, (x,), y)
 
 
-def mean_axes(graph: Graph, node: Node) -> list[int]:
-    """The dimensions that a MEAN averages over."""
-    rank = len(graph.input_of(node, 0).shape)
-    axes = sorted({int(a) + (rank if a < 0 else 0) for a in graph.input_of(node, 1).constant().ravel()})
-    if not axes or not 0 < axes[0] <= axes[-1] < rank:
-        raise UserError(f"{node.name} must average over dimensions behind the batch, not {axes} of {rank}")
-    return axes
+def extreme(graph: Graph, node: Node) -> Operation:
+    """REDUCE_MAX and REDUCE_MIN: of the integers as they are."""
+    x, y, axes = _reduced(graph, node)
+    function = np.max if node.kind == "REDUCE_MAX" else np.min
+    return whole(lambda v: function(v, axis=axes), (x,), y)
+
+
+def product(graph: Graph, node: Node) -> Operation:
+    """REDUCE_PROD of plain integers."""
+    x, y, axes = _reduced(graph, node)
+    if x.dtype not in ("int32", "int64"):
+        raise UserError(f"{node.name} must be of plain integers, not {x.dtype}; quantise the model otherwise")
+    return whole(lambda v: np.prod(v, axis=axes, dtype=v.dtype), (x,), y)
+
+
+def argument(graph: Graph, node: Node) -> Operation:
+    """ARG_MAX and ARG_MIN: the first of equal ones."""
+    x, y = graph.input_of(node, 0), graph.tensors[node.output]
+    axes = parameter(graph, node, 1)
+    axis = axis_of(node, axes[0] if axes else 0, len(x.shape))
+    if len(axes) != 1 or y.dtype not in ("int32", "int64") or y.shape != x.shape[:axis] + x.shape[axis + 1 :]:
+        raise UserError(f"{node.name} must write integers for {x.shape} without one axis, not {y.dtype} {y.shape}")
+    function = np.argmax if node.kind == "ARG_MAX" else np.argmin
+    return whole(lambda v: function(v, axis=axis + 1).astype(y.dtype), (x,), y)
 
 
 def mean_multiplier(x: Tensor, y: Tensor, count: int) -> tuple[int, int]:
@@ -103,12 +150,16 @@ def mean_multiplier(x: Tensor, y: Tensor, count: int) -> tuple[int, int]:
 def softmax(graph: Graph, node: Node) -> Operation:
     """SOFTMAX over the last dimension, in fixed point."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
-    int8(node.name, x, y)
-    if x.shape != y.shape:
+    eight_bits(node.name, x, y)
+    if x.dtype != y.dtype:
+        raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
+    least = LIMITS[y.dtype][0]
+    if x.shape != y.shape or not x.shape:
         raise UserError(f"{node.name} must write the shape that it reads, not {x.shape} to {y.shape}")
-    if float(y.scale[0]) != 1 / 256 or y.z != -128:
-        raise UserError(f"{node.name} must write with scale 1/256 and zero point -128, not {y.scale[0]} and {y.z}")
+    if float(y.scale[0]) != 1 / 256 or y.z != least:
+        raise UserError(f"{node.name} must write with scale 1/256 and zero point {least}, not {y.scale[0]} and {y.z}")
     beta = node.options["beta"]
     if not 0 < beta < 2**10:
         raise UserError(f"{node.name} must have beta above 0 and below 1024, not {beta}")
-    return partial(softmax_rows, tables=softmax_row_tables(float(x.scale[0]), float(beta)))
+    tables = softmax_row_tables(float(x.scale[0]), float(beta))
+    return whole(partial(softmax_rows, tables=tables), (x,), y)

@@ -103,7 +103,7 @@ def softmax_row_tables(scale: float, beta: float) -> Tables:
 
 
 def softmax_rows(x: np.ndarray, tables: Tables) -> np.ndarray:
-    """Softmax of int8 [..., C] along C, to int8 with scale 1/256 and zero point -128."""
+    """Softmax of int8 or uint8 [..., C] along C, to the same type with scale 1/256 and its least value for 0."""
     values = x.reshape(-1, x.shape[-1]).astype(np.int64)
     differences = values.max(axis=1, keepdims=True) - values
     totals = tables.addend[differences].sum(axis=1)
@@ -112,8 +112,9 @@ def softmax_rows(x: np.ndarray, tables: Tables) -> np.ndarray:
     # Both factors are positive: rounding half up of the doubled high half is what gemmlowp computes.
     product = shift_right(tables.exponential[differences] * scale, 31, "nearest")
     rounded = shift_right(product, over_unit + 31 - 8, "away")
-    codes: np.ndarray = np.clip(rounded - 128, -128, 127)
-    return codes.astype(np.int8).reshape(x.shape)
+    least = np.iinfo(x.dtype).min
+    codes: np.ndarray = np.clip(rounded + least, least, least + 255)
+    return codes.astype(x.dtype).reshape(x.shape)
 
 
 def _saturate(value: int) -> int:

@@ -39,7 +39,13 @@ def _fused(graph: Graph, node: Node, reading: dict[int, list[Node]], place: dict
     residual, main = sorted(node.inputs, key=lambda index: place.get(index, -1))
     if main not in place or graph.nodes[place[main]].kind not in LINEAR:
         return None
-    if main == graph.output or len(reading[main]) != 1:
+    if main in _ends(graph) or len(reading[main]) != 1:
         return None
     later = [other for other in reading[residual] if place[other.output] >= place[main] and other is not node]
-    return FusedAdd(main=main, residual=residual, in_place=not later and residual not in (graph.input, graph.output))
+    return FusedAdd(main=main, residual=residual, in_place=not later and residual not in _ends(graph))
+
+
+def _ends(graph: Graph) -> set[int]:
+    """Tensors that are more than a step on the way."""
+    states = {index for state in graph.states for index in (state.tensor, state.update)}
+    return {*graph.inputs, *graph.outputs, *states}

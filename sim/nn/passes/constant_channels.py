@@ -6,8 +6,8 @@ from collections.abc import Callable
 import numpy as np
 
 from sysmt.sim.nn.graph import Graph, Node
-from sysmt.sim.nn.network import OPERATORS
 from sysmt.sim.nn.operators.linear import Linear, linear
+from sysmt.sim.nn.operators.table import OPERATORS
 
 from .channels import data_inputs, role
 
@@ -20,11 +20,14 @@ Constants = dict[int, np.ndarray]
 
 def constant_channels(graph: Graph) -> Constants:
     """The value of every channel of every activation, `VARIES` where it is not constant."""
-    found: Constants = {graph.input: _varying(graph, graph.input)}
+    given = (*graph.inputs, *(state.tensor for state in graph.states))
+    found: Constants = {index: _varying(graph, index) for index in given}
     for node in graph.nodes:
         kind = role(graph, node)
         sweep = _SWEEPS.get(kind)
-        found[node.output] = sweep(graph, node, found) if sweep else _varying(graph, node.output)
+        found |= {index: _varying(graph, index) for index in node.outputs}
+        if sweep:
+            found[node.output] = sweep(graph, node, found)
     return found
 
 
@@ -75,14 +78,14 @@ def _finished(operation: Linear, varies: np.ndarray, sums: np.ndarray) -> np.nda
 def _channelwise(graph: Graph, node: Node, found: Constants) -> np.ndarray:
     """Run the operator on constants, and see what comes out: any number stands for a channel that varies."""
     operands, varies = [], np.zeros(graph.tensors[node.output].shape[-1], bool)
-    for index in data_inputs(node):
+    for index in data_inputs(graph, node):
         tensor, values = graph.tensors[index], found[index]
         varies |= values == VARIES
         image = np.where(values == VARIES, 0, values).astype(tensor.dtype)
         operands.append(np.ascontiguousarray(np.broadcast_to(image, tensor.shape)))
-    operation = OPERATORS[node.kind](graph, node)
+    operation = OPERATORS[node.kind].prepare(graph, node)
     assert not isinstance(operation, Linear)
-    result = operation(*operands).reshape(-1, len(varies))[0].astype(np.int64)
+    result = np.asarray(operation(*operands)).reshape(-1, len(varies))[0].astype(np.int64)
     return np.where(varies, VARIES, result)
 
 

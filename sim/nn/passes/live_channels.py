@@ -23,12 +23,16 @@ def live_channels(graph: Graph, constants: Constants) -> Live:
     A layer that mixes channels reads those that have weights, but for `foldable` ones. All other operators tie the
     channels of their output to those of their inputs: where one stays, all stay. Every tensor keeps a channel at least.
     """
-    live = {node.output: np.zeros(graph.tensors[node.output].shape[-1:], bool) for node in graph.nodes}
-    live |= {index: np.ones(graph.tensors[index].shape[-1:], bool) for index in (graph.input, graph.output)}
+    states = (index for state in graph.states for index in (state.tensor, state.update))
+    computed = (index for node in graph.nodes for index in node.outputs)
+    live = {index: np.zeros(graph.tensors[index].shape[-1:], bool) for index in computed}
+    live |= {
+        index: np.ones(graph.tensors[index].shape[-1:], bool) for index in (*graph.inputs, *graph.outputs, *states)
+    }
     rules = [rule for node in reversed(graph.nodes) for rule in _rules(graph, node, constants)]
     _settle(live, rules)
     for mask in live.values():
-        mask[:1] |= not mask.any()
+        mask.reshape(-1)[:1] |= not mask.any()
     _settle(live, rules)
     return live
 
@@ -44,7 +48,7 @@ def _settle(live: Live, rules: list[Rule]) -> None:
 def _rules(graph: Graph, node: Node, constants: Constants) -> Iterator[Rule]:
     kind = role(graph, node)
     if kind == "other":
-        yield partial(_whole, tensors=(*node.inputs, node.output))
+        yield partial(_whole, tensors=(*node.inputs, *node.outputs))
         return
     source, target = node.inputs[0], node.output
     channels, outputs = (graph.tensors[index].shape[-1] for index in (source, target))
@@ -63,7 +67,7 @@ def _rules(graph: Graph, node: Node, constants: Constants) -> Iterator[Rule]:
             if kind == "depthwise"
             else np.arange(outputs).reshape(-1, channels).T
         )
-        for index in data_inputs(node):
+        for index in data_inputs(graph, node):
             yield partial(_tied, source=index, target=target, places=places)
 
 

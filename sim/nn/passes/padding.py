@@ -19,7 +19,7 @@ def fold_padding(graph: Graph) -> Pass:
     for node in reversed(graph.nodes):
         edges = _edges(graph, node)
         behind = readers(graph).get(node.output, [])
-        if edges is None or node.output == graph.output or not behind:
+        if edges is None or node.output in graph.outputs or not behind:
             continue
         if any(reader.kind not in CONVOLUTIONS or node.output in reader.inputs[1:] for reader in behind):
             continue

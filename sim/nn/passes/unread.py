@@ -10,10 +10,10 @@ from .result import Pass
 
 def remove_unread_nodes(graph: Graph) -> Pass:
     """Remove every operator whose result reaches no output of the network."""
-    wanted = {graph.output}
+    wanted = {*graph.outputs, *(state.update for state in graph.states)}
     kept, changes = [], []
     for node in reversed(graph.nodes):
-        if node.output in wanted:
+        if wanted.intersection(node.outputs):
             wanted |= set(node.inputs)
             kept.append(node)
         else:

@@ -6,51 +6,25 @@ index against what it points into: a damaged file costs no more time and memory 
 """
 
 import struct
-from collections.abc import Callable
 from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tflite
-from tflite.utils import BUILTIN_OPCODE2NAME
 
 from sysmt.base.errors import UserError
-from sysmt.sim.nn.graph import ABSENT, TENSOR_VALUES, Graph, Node, Tensor
+from sysmt.sim.nn.graph import ABSENT, QUANTISED, TENSOR_VALUES, Graph, Tensor
+
+from .tflite_fields import DTYPES, int4, kind_of, one_line, options_of
+from .tflite_states import WITHOUT_OUTPUT, Stored, with_states
 
 FILE_BYTES = 2**30
 TENSORS = 2**16
+VERSION = 3
 DIMENSIONS = 8
-DTYPES = {
-    tflite.TensorType.INT8: "int8",
-    tflite.TensorType.UINT8: "uint8",
-    tflite.TensorType.INT32: "int32",
-    tflite.TensorType.INT64: "int64",
-    tflite.TensorType.FLOAT32: "float32",
-}
-ACTIVATIONS = {0: "NONE", 1: "RELU", 2: "RELU_N1_TO_1", 3: "RELU6"}
-PADDINGS = {0: "SAME", 1: "VALID"}
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError, AttributeError, KeyError)
 """What the schema's library raises when an offset leads outside the file or a field is not what it should be."""
-
-_WINDOW = {"padding": "Padding", "stride_h": "StrideH", "stride_w": "StrideW", "activation": "FusedActivationFunction"}
-_DILATED = _WINDOW | {"dilation_h": "DilationHFactor", "dilation_w": "DilationWFactor"}
-OPTIONS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
-    "CONV_2D": (tflite.Conv2DOptions, _DILATED),
-    "DEPTHWISE_CONV_2D": (tflite.DepthwiseConv2DOptions, _DILATED | {"depth_multiplier": "DepthMultiplier"}),
-    "FULLY_CONNECTED": (
-        tflite.FullyConnectedOptions,
-        {"activation": "FusedActivationFunction", "weights_format": "WeightsFormat"},
-    ),
-    "AVERAGE_POOL_2D": (tflite.Pool2DOptions, _WINDOW | {"filter_h": "FilterHeight", "filter_w": "FilterWidth"}),
-    "MAX_POOL_2D": (tflite.Pool2DOptions, _WINDOW | {"filter_h": "FilterHeight", "filter_w": "FilterWidth"}),
-    "ADD": (tflite.AddOptions, {"activation": "FusedActivationFunction"}),
-    "CONCATENATION": (tflite.ConcatenationOptions, {"axis": "Axis", "activation": "FusedActivationFunction"}),
-    "MEAN": (tflite.ReducerOptions, {"keep_dims": "KeepDims"}),
-    "SOFTMAX": (tflite.SoftmaxOptions, {"beta": "Beta"}),
-    "LEAKY_RELU": (tflite.LeakyReluOptions, {"alpha": "Alpha"}),
-}
-"""Operators with attributes: their table in the schema, and our names for its fields."""
 
 
 def read(path: Path) -> Graph:
@@ -61,7 +35,10 @@ def read(path: Path) -> Graph:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"model must be a readable file, not {str(path)!r} ({error.strerror})") from None
-    return parse(content)
+    try:
+        return parse(content)
+    except UserError as error:
+        raise UserError(f"{path.name}: {error}") from None
 
 
 def parse(content: bytes) -> Graph:
@@ -74,8 +51,7 @@ def parse(content: bytes) -> Graph:
     Raises
     ------
     UserError
-        The content is no TFLite model, is damaged, has several subgraphs, inputs or outputs, or a tensor of a type
-        that is not supported.
+        The content is no TFLite model, or is damaged.
     """
     if len(content) < 16 or not tflite.Model.ModelBufferHasIdentifier(content, 0):
         raise UserError("model must be a .tflite file (identifier TFL3), not something else; convert it first")
@@ -90,35 +66,44 @@ def parse(content: bytes) -> Graph:
 
 
 def _graph(model: Any, content: bytes) -> Graph:
-    if model.SubgraphsLength() != 1:
-        raise UserError(f"model must have one subgraph, not {model.SubgraphsLength()}; export without control flow")
+    """The first subgraph; others matter as far as it names them."""
+    if model.Version() != VERSION:
+        raise UserError(f"model must be of version {VERSION} of the schema, not {model.Version()}; convert it again")
+    _walkable("operator codes", model.OperatorCodesLength(), content, least=0)
+    _walkable("subgraphs", model.SubgraphsLength(), content)
+    kinds = [kind_of(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
+    tensors, nodes = _subgraph(model, 0, kinds, content)
     subgraph = model.Subgraphs(0)
+    inputs = _indices(subgraph.InputsAsNumpy(), "inputs", tensors)
+    outputs = _indices(subgraph.OutputsAsNumpy(), "outputs", tensors)
+    if not inputs or not outputs or ABSENT in (*inputs, *outputs):
+        raise UserError(f"model must have inputs and outputs, not {len(inputs)} and {len(outputs)}")
+    return with_states(
+        tensors, nodes, inputs, outputs, lambda index: _subgraph(model, index, kinds, content, "initial subgraph")
+    )
+
+
+def _subgraph(
+    model: Any, index: int, kinds: list[str], content: bytes, name: str = "subgraph"
+) -> tuple[tuple[Tensor, ...], list[Stored]]:
+    if not 0 <= index < model.SubgraphsLength():
+        raise UserError(f"{name} must be one of {model.SubgraphsLength()}, not {index}; the file is damaged")
+    subgraph = model.Subgraphs(index)
     _walkable("tensors", subgraph.TensorsLength(), content)
-    _walkable("operators", subgraph.OperatorsLength(), content)
-    _walkable("operator codes", model.OperatorCodesLength(), content)
+    _walkable("operators", subgraph.OperatorsLength(), content, least=0)
     tensors = tuple(_tensor(model, subgraph.Tensors(i), i, content) for i in range(subgraph.TensorsLength()))
-    kinds = [_kind(model.OperatorCodes(i)) for i in range(model.OperatorCodesLength())]
-    nodes = [_node(subgraph.Operators(i), i, kinds, tensors) for i in range(subgraph.OperatorsLength())]
-    ends = [
-        _indices(values, name, tensors)
-        for name, values in (("inputs", subgraph.InputsAsNumpy()), ("outputs", subgraph.OutputsAsNumpy()))
-    ]
-    if [len(end) for end in ends] != [1, 1] or ABSENT in (ends[0] + ends[1]):
-        raise UserError(f"model must have one input and one output, not {len(ends[0])} and {len(ends[1])}")
-    return Graph(tensors=tensors, nodes=tuple(nodes), input=ends[0][0], output=ends[1][0])
+    return tensors, [_node(subgraph.Operators(i), i, kinds, tensors) for i in range(subgraph.OperatorsLength())]
 
 
-def _walkable(name: str, count: int, content: bytes) -> None:
+def _walkable(name: str, count: int, content: bytes, least: int = 1) -> None:
     """A vector of tables takes four bytes per entry at least."""
-    if not 0 < count <= min(TENSORS, len(content) // 4):
-        raise UserError(f"model must have 1 to {TENSORS} {name} that its size has room for, not {count}")
+    if not least <= count <= min(TENSORS, len(content) // 4):
+        raise UserError(f"model must have {least} to {TENSORS} {name} that its size has room for, not {count}")
 
 
 def _tensor(model: Any, stored: Any, index: int, content: bytes) -> Tensor:
-    name = _name(stored.Name(), index)
-    dtype = DTYPES.get(stored.Type())
-    if dtype is None:
-        raise UserError(f"tensor {name!r} must be one of {', '.join(DTYPES.values())}, not type {stored.Type()}")
+    name = one_line(stored.Name()) or f"tensor {index}"
+    dtype = DTYPES.get(stored.Type(), f"type {stored.Type()}")
     if stored.ShapeLength() > DIMENSIONS:
         raise UserError(f"tensor {name!r} must have up to {DIMENSIONS} dimensions, not {stored.ShapeLength()}")
     if stored.Sparsity() is not None:
@@ -128,26 +113,28 @@ def _tensor(model: Any, stored: Any, index: int, content: bytes) -> Tensor:
     scale: np.ndarray = np.zeros(0, np.float32)
     zero_point: np.ndarray = np.zeros(0, np.int64)
     axis = 0
-    if quantization is not None and quantization.ScaleLength() and dtype in ("int8", "uint8"):
-        scale = _vector(quantization.ScaleAsNumpy())
-        # Absent zero points are zeros.
-        zero_point = _vector(quantization.ZeroPointAsNumpy()) if quantization.ZeroPointLength() else scale * 0
-        axis = quantization.QuantizedDimension()
+    if quantization is not None and quantization.ScaleLength():
+        axis, count = quantization.QuantizedDimension(), quantization.ScaleLength()
+        if shape and not (0 <= axis < len(shape) and count in (1, shape[axis])):
+            raise UserError(
+                f"tensor {name!r} of shape {shape} must have one scale, or one for each of its channels, "
+                f"not {count} along dimension {axis}; the file is damaged"
+            )
+        if dtype in QUANTISED:
+            scale = _vector(quantization.ScaleAsNumpy())
+            # Absent zero points are zeros.
+            zero_point = _vector(quantization.ZeroPointAsNumpy()) if quantization.ZeroPointLength() else np.zeros(count)
+    data = _data(model, stored.Buffer(), name, shape, dtype, content)
     return Tensor(
         name=name,
         shape=shape,
-        dtype=dtype,
+        dtype="int8" if dtype == "int4" and data is not None else dtype,
         scale=scale.astype(np.float32),
         zero_point=zero_point.astype(np.int64),
         axis=axis,
-        data=_data(model, stored.Buffer(), name, shape, dtype, content),
+        data=data,
+        variable=bool(stored.IsVariable()),
     )
-
-
-def _name(raw: bytes | None, index: int) -> str:
-    """A tensor's name as one short line whatever is in the file."""
-    text = (raw or b"").decode("utf-8", "replace")[:80]
-    return "".join(c if c.isprintable() else "?" for c in text) or f"tensor {index}"
 
 
 def _data(model: Any, buffer: int, name: str, shape: tuple[int, ...], dtype: str, content: bytes) -> np.ndarray | None:
@@ -157,24 +144,27 @@ def _data(model: Any, buffer: int, name: str, shape: tuple[int, ...], dtype: str
     if stored.Offset() > 1:
         raise UserError(f"tensor {name!r} must be inside the model's own buffers, not appended; export it below 2 GB")
     if not stored.DataLength():
-        return None
+        empty = min(shape, default=1) == 0 and _in_numpy(dtype)
+        return np.zeros(shape, dtype) if empty else None
     raw = _vector(stored.DataAsNumpy())
-    wanted = prod(shape) * np.dtype(dtype).itemsize
+    if dtype != "int4" and not _in_numpy(dtype):
+        return None
+    wanted = -(-prod(shape) // 2) if dtype == "int4" else prod(shape) * np.dtype(dtype).itemsize
     if min(shape, default=1) < 0 or prod(shape) > TENSOR_VALUES or raw.nbytes != wanted:
         raise UserError(f"tensor {name!r} of shape {shape} must have {wanted} bytes, not {raw.nbytes}")
+    if dtype == "int4":
+        return int4(raw, prod(shape)).reshape(shape)
     values: np.ndarray = raw.view(np.dtype(dtype).newbyteorder("<")).reshape(shape)
     return values.astype(dtype, copy=False)  # shared with the file: many tensors may claim one buffer
+
+
+def _in_numpy(dtype: str) -> bool:
+    return dtype in np.sctypeDict
 
 
 def _vector(values: Any) -> np.ndarray:
     """The library gives 0 for a vector that is not there."""
     return values if isinstance(values, np.ndarray) else np.zeros(0, np.uint8)
-
-
-def _kind(code: Any) -> str:
-    # Old files hold small codes in a byte of their own; the larger of the two counts.
-    builtin = max(code.DeprecatedBuiltinCode(), code.BuiltinCode())
-    return str(BUILTIN_OPCODE2NAME.get(builtin, f"code {builtin}"))
 
 
 def _indices(values: Any, name: str, tensors: tuple[Tensor, ...]) -> tuple[int, ...]:
@@ -185,32 +175,16 @@ def _indices(values: Any, name: str, tensors: tuple[Tensor, ...]) -> tuple[int, 
     return indices
 
 
-def _node(stored: Any, index: int, kinds: list[str], tensors: tuple[Tensor, ...]) -> Node:
+def _node(stored: Any, index: int, kinds: list[str], tensors: tuple[Tensor, ...]) -> Stored:
     if not 0 <= stored.OpcodeIndex() < len(kinds):
         raise UserError(f"operator {index} has code {stored.OpcodeIndex()} of {len(kinds)}; the file is damaged")
     kind = kinds[stored.OpcodeIndex()]
-    inputs = _indices(stored.InputsAsNumpy(), f"operator {index} ({kind})", tensors)
-    outputs = _indices(stored.OutputsAsNumpy(), f"operator {index} ({kind})", tensors)
-    if len(outputs) != 1 or outputs[0] == ABSENT:
-        raise UserError(f"operator {index} ({kind}) must have one output, not {len(outputs)}")
-    return Node(index=index, kind=kind, inputs=inputs, output=outputs[0], options=_options(stored, kind, index))
-
-
-def _options(stored: Any, kind: str, index: int) -> dict[str, Any]:
-    if kind not in OPTIONS:
-        return {}
-    table, names = OPTIONS[kind]
-    where, options = stored.BuiltinOptions(), table()
-    if where is None:
-        raise UserError(f"operator {index} ({kind}) has no attributes; the file is damaged")
-    options.Init(where.Bytes, where.Pos)
-    values = {name: getattr(options, field)() for name, field in names.items()}
-    for name, allowed in (("activation", ACTIVATIONS), ("padding", PADDINGS)):
-        if name in values:
-            if values[name] not in allowed:
-                raise UserError(
-                    f"operator {index} ({kind}) must have {name} one of {', '.join(allowed.values())}, "
-                    f"not code {values[name]}"
-                )
-            values[name] = allowed[values[name]]
-    return values
+    name = f"operator {index} ({kind})"
+    inputs = _indices(stored.InputsAsNumpy(), name, tensors)
+    outputs = _indices(stored.OutputsAsNumpy(), name, tensors)
+    if ABSENT in outputs or (not outputs and kind not in WITHOUT_OUTPUT):
+        raise UserError(f"{name} must have an output; the file is damaged")
+    if kind in ("CONV_2D", "DEPTHWISE_CONV_2D") and inputs[2:3] == (ABSENT,):
+        # As the reference kernels do, which would read it.
+        raise UserError(f"{name} must end with its weights when it has no bias, not with tensor -1; export it so")
+    return Stored(index, kind, inputs, outputs, options_of(stored, kind, name))

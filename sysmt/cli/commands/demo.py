@@ -1,17 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt demo`: handwritten digits on the conventional and the multithreaded arrays, RTL beside the model."""
+"""`sysmt demo`: handwritten digits on the conventional and the multithreaded arrays, RTL beside the model.
+
+Then the whole network as a program of the engine, every layer of it on the simulated gates.
+"""
 
 import argparse
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root
 from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.presets import preset
 
 ARRAYS = ("os8", "sysmt2_8", "sysmt4_8")
+ENGINE = "engine_sysmt2_4"
+"""Runs the whole network: small, so that it is compiled soon."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,13 +82,55 @@ def _run(args: argparse.Namespace) -> Result:
     digits_figure.draw(results, len(images.labels), drawn)
     for row in rows:
         del row["_threaded"]
+    engine = _engine(few.pixels, args.simulator)
+    checks.append(engine["agree"])
     verdict = "RTL and golden model agree bit for bit, and cycle for cycle with the closed formula"
     if not all(checks):
         verdict = "RTL and golden model DIFFER"
     text = f"{table(rows)}\n\naccuracy: golden model on {len(images.labels)} unseen images; {verdict}\n"
+    text += f"\n{table(engine['layers'])}\n\n" if engine["layers"] else ""
+    text += f"{engine['text']}\n\n"
     text += f"Verilog: {', '.join(str(folder / f'{n}.v') for n in ARRAYS)}\npicture: {drawn}"
     data_ = {"arrays": rows, "policies": [r.as_dict() for r in results], "agree": all(checks), "picture": str(drawn)}
+    data_["engine"] = {name: value for name, value in engine.items() if name != "text"}
     return Result(text, data_, 0 if all(checks) else 1)
+
+
+def _engine(pixels: np.ndarray, simulator: str) -> dict[str, Any]:
+    """The network as a program on the simulated engine: every layer for the first image, then all images."""
+    from sysmt.sim.engine.golden import GoldenEngine
+    from sysmt.sim.engine.prepare import prepare
+    from sysmt.sim.nn.model import read_model
+
+    program = prepare(read_model("digits"), preset(ENGINE, EngineConfig))
+    if simulator != "verilator":
+        return {"preset": ENGINE, "layers": [], "agree": True, "text": f"{ENGINE}: simulated by Verilator only"}
+    from sysmt.sim.cosim.layers import check_layers
+    from sysmt.sim.cosim.network import SimulatedEngine
+
+    progress(f"{ENGINE}: compiling the engine that runs the whole network (minutes, the first time)")
+    with SimulatedEngine(program.config) as gates:
+        found = check_layers(gates, program, pixels[:1])
+        run = gates.run(pixels)
+    equal = bool((run.outputs == GoldenEngine(program).run(pixels)).all())
+    agree = equal and all(layer.agrees for layer in found)
+    verdict = "every layer and every score is the golden engine's" if agree else "gates and golden engine DIFFER"
+    return {
+        "preset": ENGINE,
+        "layers": [
+            {
+                "layer": layer.name,
+                "operator": layer.kind,
+                "cycles": layer.cycles,
+                "model": layer.modelled,
+                "equal": "yes" if layer.equal else "NO",
+            }
+            for layer in found
+        ],
+        "cycles": run.cycles[0],
+        "agree": agree,
+        "text": f"{ENGINE}: the whole network runs in the engine in {run.cycles[0]} cycles per image; {verdict}",
+    }
 
 
 DEMO = Handler(_arguments, _run)

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import NO_OPTIMISE
+from sysmt.cli.arguments import NO_OPTIMISE, add_settings
 from sysmt.cli.output import Handler, Result, passes_text, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.policy import POLICIES
+from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.infer import infer
@@ -22,6 +24,9 @@ from sysmt.sim.quant.options import Options
 
 if TYPE_CHECKING:
     from sysmt.sim.cosim.engine import RtlEngine
+
+DEFAULT = "sysmt2_16"
+"""The array where none is named."""
 
 COLUMNS = (
     "layer",
@@ -46,7 +51,7 @@ def _infer(args: argparse.Namespace) -> Result:
         model = model.optimised()
     inputs = load(args.inputs, model.network, args.limit)
     calibration = load(args.calibrate, model.network) if args.calibrate else None
-    config = ArrayConfig().with_fields(threads=args.threads, policy=args.policy, rows=args.size, cols=args.size)
+    config = _array(args)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
         reorder=args.reorder,
@@ -60,9 +65,21 @@ def _infer(args: argparse.Namespace) -> Result:
         result.report["cycles_simulated"] = engine.cycles
     if args.output:
         content = io.BytesIO()
-        np.save(content, result.outputs)
+        if args.output.suffix == ".npz":
+            arrays: dict[str, Any] = {f"out{i}": values for i, values in enumerate(result.all_outputs)}
+            np.savez(content, **arrays)
+        else:
+            np.save(content, result.outputs)
         write_together(args.output.parent, {args.output.name: content.getvalue()})
     return Result(_text(result.report), result.report, code=int(not result.report.get("equal", True)))
+
+
+def _array(args: argparse.Namespace) -> ArrayConfig:
+    """The array of the options: a preset, or NB-SMT with two threads on 16x16 PEs, and what replaces parts of it."""
+    named = {"threads": args.threads, "policy": args.policy, "rows": args.size, "cols": args.size}
+    given = {name: value for name, value in named.items() if value is not None}
+    base = preset(args.preset or DEFAULT, ArrayConfig, **given)
+    return with_settings(base, args.settings)
 
 
 def _engine(name: str, config: ArrayConfig) -> "RtlEngine | None":
@@ -78,14 +95,21 @@ def _text(report: dict[str, Any]) -> str:
     for row in report["layers"]:
         short = row | {"layer": row["layer"].split(";")[0][-28:], "shape": "x".join(map(str, row["shape"]))}
         rows.append({name: "-" if short[name] is None else short[name] for name in COLUMNS})
-    lines = [table(rows), ""]
+    lines = [table(rows) if rows else "no layer of this model runs on the array", ""]
     if report["accuracy_drop"] is not None:
         drop = report["accuracy_drop"]
         lines.append(
             f"top-1 {100 * report['top1']:.2f} %, exact {100 * report['top1_exact']:.2f} %: accuracy drop "
             f"{100 * drop['drop']:.2f} points (95 % interval {100 * drop['low']:.2f} to {100 * drop['high']:.2f})"
         )
-    lines.append(f"{len(report['changed'])} of {report['inputs']} answers changed: {report['changed'][:20]}")
+    what = "answers" if report["judged_by"] == "answers" else "outputs"
+    lines.append(f"{len(report['changed'])} of {report['inputs']} {what} changed: {report['changed'][:20]}")
+    if report["judged_by"] == "error":
+        lines.append(f"relative error of the outputs {100 * report['output_error']:.2f} % of their standard deviation")
+    if report["budget_kept"] is False:
+        lines.append(
+            f"these inputs lose more than the budget of {100 * report['budget']:g} %, which the calibration inputs kept"
+        )
     lines += _attribution(report)
     lines.append(
         f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
@@ -116,11 +140,14 @@ def _attribution(report: dict[str, Any]) -> list[str]:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL.tflite", type=Path)
-    parser.add_argument("inputs", metavar="INPUTS.npz", type=Path, help="images or features, and optionally labels")
-    parser.add_argument("--threads", type=int, choices=THREADS, default=2, help="threads of the array (default 2)")
-    parser.add_argument("--policy", choices=POLICIES, default="S+A", help="default S+A")
-    parser.add_argument("--size", type=int, default=16, help="rows and columns of the array (default 16)")
-    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
+    parser.add_argument(
+        "inputs", metavar="INPUTS.npz", type=Path, help="images, features, or in0, in1, ...; optionally labels"
+    )
+    parser.add_argument("--preset", metavar="P", help=f"the array (default {DEFAULT})")
+    parser.add_argument("--threads", type=int, choices=THREADS, help="threads of the array")
+    parser.add_argument("--policy", choices=POLICIES, help="policy of NB-SMT")
+    parser.add_argument("--size", type=int, help="rows and columns of the array")
+    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, or most error")
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
@@ -128,7 +155,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
-    parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
+    add_settings(parser)
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="raw outputs: .npy of the first, .npz of all (out0, ...)"
+    )
 
 
 INFER = Handler(_arguments, _infer)

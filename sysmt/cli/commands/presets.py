@@ -13,7 +13,9 @@ def _list(_: argparse.Namespace) -> Result:
     rows = [{"preset": name} | config.as_dict() for name, config in ARRAYS.items()]
     blocks = [{"preset": name} | config.as_dict() for name, config in PRESETS.items() if name not in ARRAYS]
     lines = [f"{block['preset']:16} {' '.join(f'{n}={v}' for n, v in _dotted(block)[1:])}" for block in blocks]
-    return Result("\n".join([table(rows), "", *lines]), {"presets": rows, "blocks": blocks})
+    kinds = dict.fromkeys(config.pe.kind for config in ARRAYS.values())
+    tables = [part for kind in kinds for part in (table([row for row in rows if row["kind"] == kind]), "")]
+    return Result("\n".join([*tables, *lines]), {"presets": rows, "blocks": blocks})
 
 
 def _dotted(facts: dict[str, Any]) -> list[tuple[str, object]]:

@@ -16,7 +16,7 @@ class ToyMultiplier(Multiplier):
         m = Module()
         dropped = self.config.dropped
         products = []
-        for i in range(self.config.pairs):
+        for i in range(self.config.products):
             x, neighbour = self.x[i], self.x[i ^ 1]
             products.append(Mux(neighbour.any(), Cat(Const(0, dropped), x[dropped:]), x) * self.w[i])
         m.d.comb += self.product.eq(Mux(self.enable, sum(products), 0))
@@ -30,7 +30,7 @@ class ToyGates(Gates):
         return ToyMultiplier
 
     def events(self, config: PEConfig) -> dict[str, Polynomial]:
-        pairs = range(config.pairs)
+        pairs = range(config.products)
         active = [fact(f"n{i}") * fact(f"N{i}") for i in pairs]
         return {
             "active": total(active),

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Parameters of SPARQ (Shomron et al., NeurIPS 2021): activations trimmed to windows of a few bits, two to a pair."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sysmt.base.errors import ConfigError
+from sysmt.hdl.params.checks import one_of
+from sysmt.hdl.params.pe import X_WIDTH, PEConfig
+
+TRIMS = ("round", "raw")
+PAIRS = (1, 2, 4)
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some successive bits of an activation, and the places that they may begin at.
+
+    Parameters
+    ----------
+    bits : int
+    shifts : tuple of int
+        In rising order. The smallest one is taken that leaves no bit out above the window: a < 2**(shift + bits).
+    """
+
+    bits: int
+    shifts: tuple[int, ...]
+
+    @property
+    def alone(self) -> "Window":
+        """The window of an activation that has both lanes of its pair: twice as many bits, any shift."""
+        return Window(2 * self.bits, tuple(range(X_WIDTH - 2 * self.bits + 1)))
+
+
+WINDOWS = {
+    "2opt": Window(4, (0, 4)),
+    "3opt": Window(4, (0, 2, 4)),
+    "5opt": Window(4, (0, 1, 2, 3, 4)),
+    "6opt": Window(3, (0, 1, 2, 3, 4, 5)),
+    "7opt": Window(2, (0, 1, 2, 3, 4, 5, 6)),
+}
+"""The modes of the authors' code, by their names there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparqConfig(PEConfig):
+    """A PE that multiplies pairs of activations: two trimmed ones, or one with (nearly) all of its bits.
+
+    Neighbours along K make a pair. On half of its threads or fewer a PE has one activation in each pair and is exact;
+    where a lane has less than 4 bits, by taking the halves of an activation one after the other.
+
+    Parameters
+    ----------
+    threads : int
+        Products of one step: 2 * `pairs`, and either may be left out.
+    pairs : 1, 2 or 4
+        Pairs of one step (default 1).
+    window : "2opt", "3opt", "5opt", "6opt" or "7opt"
+        What a trimmed activation keeps (`WINDOWS`).
+    trim : "round" or "raw"
+        To nearest, ties to even, saturating; or low bits dropped.
+    vsparq : bool
+        An activation whose neighbour is zero has both lanes of the pair. Without, activations are trimmed always.
+    """
+
+    kind: str = "sparq"
+    threads: int = 0
+    pairs: int = 0
+    window: str = "3opt"
+    trim: str = "round"
+    vsparq: bool = True
+
+    CODE: ClassVar[int] = 1
+    FUSES: ClassVar[bool] = False
+    THREADS: ClassVar[tuple[int, ...]] = tuple(2 * pairs for pairs in PAIRS)
+    EVENTS: ClassVar[tuple[str, ...]] = (
+        "active",
+        "busy",
+        "collisions",
+        "reduced",
+        "alone",
+        *(f"from_{shift}" for shift in range(2, 7)),
+    )
+
+    def __post_init__(self) -> None:
+        if not self.pairs:
+            object.__setattr__(self, "pairs", max(1, self.threads // 2) if type(self.threads) is int else 1)
+        one_of("pairs", self.pairs, PAIRS)
+        if not self.threads:
+            object.__setattr__(self, "threads", 2 * self.pairs)
+        super().__post_init__()
+        if self.threads != 2 * self.pairs:
+            raise ConfigError(
+                f"threads = {self.threads} must be twice pairs = {self.pairs}; set one of them and leave out the other"
+            )
+        one_of("window", self.window, tuple(WINDOWS))
+        one_of("trim", self.trim, TRIMS)
+        one_of("vsparq", self.vsparq, (False, True))
+
+    def with_fields(self, **changes: Any) -> "SparqConfig":
+        """As `Config.with_fields`; of `pairs` and `threads` one follows the other."""
+        for given, follows in (("pairs", "threads"), ("threads", "pairs")):
+            if given in changes and follows not in changes:
+                changes[follows] = 0
+        found: SparqConfig = super().with_fields(**changes)
+        return found
+
+    @property
+    def narrow(self) -> Window:
+        """The window of an activation that shares its pair."""
+        return WINDOWS[self.window]
+
+    def steps(self, k: int, threads: int | None = None) -> int:
+        """As `PEConfig.steps`; where a lane has less than 4 bits, an exact product takes two (`GoldenKind.x_fed`)."""
+        halves = self.narrow.bits < 4 and self.throttle(threads) < self.threads
+        return super().steps(k << halves, threads)
+
+    def check_k(self, k: int) -> None:
+        """As `PEConfig.check_k`, so that an exact product fits too."""
+        super().check_k(k)
+        if self.narrow.bits < 4 and 2 * k > self.k_max:
+            raise ConfigError(
+                f"K = {k} must be at most {self.k_max // 2} with window = {self.window}, whose exact products take two "
+                "steps; split K or widen acc_width"
+            )
+
+    @property
+    def options(self) -> int:
+        """`window` in 3 bits, then `trim` and `vsparq`, then `pairs` in 2 bits."""
+        packed = list(WINDOWS).index(self.window) | TRIMS.index(self.trim) << 3 | self.vsparq << 4
+        return packed | PAIRS.index(self.pairs) << 5
+
+    @classmethod
+    def options_of(cls, bits: int) -> dict[str, Any]:
+        """The fields of `options`."""
+        return {
+            "pairs": PAIRS[bits >> 5],
+            "window": list(WINDOWS)[bits & 7],
+            "trim": TRIMS[bits >> 3 & 1],
+            "vsparq": bool(bits >> 4 & 1),
+        }
+
+
+KIND = SparqConfig

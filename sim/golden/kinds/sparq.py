@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Golden model of SPARQ."""
+
+import numpy as np
+
+from sysmt.hdl.params.kinds.sparq import SparqConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import GoldenKind, Sharing
+from sysmt.sim.golden.nbsmt import split, sum_of_terms
+from sysmt.sim.golden.nbsmt_terms import EXACT, W
+from sysmt.sim.golden.product import Product
+from sysmt.sim.golden.sparq import SparqCounters, count, halves, operands, takes_halves, trimmed
+
+
+class GoldenSparq(GoldenKind):
+    """See `GoldenKind`."""
+
+    counters = SparqCounters
+
+    def product(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int, counting: bool) -> Product:
+        assert isinstance(pe, SparqConfig)
+        counters = SparqCounters()
+        if counting:
+            counters = count(self.x_fed(x, pe, threads), self.w_fed(w.T, pe, threads).T, pe, threads)
+        multiplied = operands(x, pe) if threads == pe.threads else x
+        return Product(sum_of_terms(split(multiplied, 1), split(w.T, 1), EXACT), counters)
+
+    def sharing(self, pe: PEConfig) -> Sharing | None:
+        assert isinstance(pe, SparqConfig)
+        if not pe.vsparq:
+            return None
+        lost = trimmed(pe.narrow, pe.trim).astype(np.float32) - trimmed(pe.narrow.alone, pe.trim)
+        return Sharing(lost, W.astype(np.float32), weights_count=False, together=2)
+
+    def slots(self, groups: np.ndarray) -> np.ndarray:
+        order: np.ndarray = groups.ravel()
+        return order
+
+    def reduced(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int) -> int:
+        assert isinstance(pe, SparqConfig)
+        return count(x, w, pe, threads).reduced
+
+    def x_fed(self, x: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        assert isinstance(pe, SparqConfig)
+        return halves(x) if takes_halves(pe, threads) else x
+
+    def w_fed(self, w: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        assert isinstance(pe, SparqConfig)
+        return w.repeat(2, axis=1) if takes_halves(pe, threads) else w
+
+    def k_order(self, k: int, pe: PEConfig, threads: int) -> np.ndarray:
+        """Neighbours in one step: thread p has the first operand of pair p, thread `pairs` + p the second."""
+        assert isinstance(pe, SparqConfig)
+        first = np.arange(-(-k // threads)) * threads
+        thread = np.arange(threads)
+        if threads == pe.threads:
+            thread = thread % pe.pairs * 2 + thread // pe.pairs
+        return thread[:, None] + first
+
+
+KIND = GoldenSparq()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What SPARQ makes of activations before the product, and what it counts, for whole matrices (NeurIPS 2021).
+
+Trimming depends on an activation and on whether its neighbour is zero, never on a weight: the product is a dense one of
+trimmed activations.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from sysmt.hdl.params.kinds.sparq import SparqConfig, Window
+
+from .product import Counters
+
+X = np.arange(256, dtype=np.uint8)
+
+
+@dataclass(frozen=True)
+class SparqCounters(Counters):
+    """What the PEs count, over (output, step, pair).
+
+    Parameters
+    ----------
+    active : int
+        Products with both operands non-zero.
+    busy : int
+        Pairs with at least one such product.
+    collisions : int
+        Pairs of two activations that are not zero.
+    reduced : int
+        Activations whose window began above bit 0, even where the value survived.
+    alone : int
+        Pairs of one activation that is not zero, the other zero or not there.
+    from_2, ..., from_6 : int
+        Those of `reduced` whose window began at that bit or above.
+    """
+
+    alone: int = 0
+    from_2: int = 0
+    from_3: int = 0
+    from_4: int = 0
+    from_5: int = 0
+    from_6: int = 0
+
+
+def shifts(window: Window) -> np.ndarray:
+    """Where the window of every activation begins: uint8 [256]."""
+    tops = np.array([1 << shift + window.bits for shift in window.shifts])
+    return np.array(window.shifts, np.uint8)[np.searchsorted(tops, X, side="right")]
+
+
+@lru_cache(maxsize=32)
+def trimmed(window: Window, trim: str) -> np.ndarray:
+    """What is left of every activation in a window: uint8 [256]."""
+    x, shift = X.astype(np.int64), shifts(window).astype(np.int64)
+    kept = x >> shift
+    if trim == "round":
+        # Ties to even: just below half where the last bit that stays is even.
+        kept = np.minimum((x + (1 << shift >> 1) - ((shift > 0) & (kept % 2 == 0))) >> shift, (1 << window.bits) - 1)
+    return (kept << shift).astype(np.uint8)
+
+
+def shares(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
+    """Which activations share their pair, and so are trimmed to the narrow window: bool, like x [M, K]."""
+    if threads < pe.threads:
+        return np.zeros(x.shape, bool)
+    if not pe.vsparq:
+        return np.ones(x.shape, bool)
+    met = np.zeros((len(x), x.shape[1] + x.shape[1] % 2), bool)
+    met[:, : x.shape[1]] = x != 0
+    neighbour: np.ndarray = met.reshape(len(x), -1, 2)[:, :, ::-1].reshape(met.shape)
+    return neighbour[:, : x.shape[1]]
+
+
+def operands(x: np.ndarray, pe: SparqConfig) -> np.ndarray:
+    """The activations as the PEs multiply them on all threads: uint8, like x [M, K]."""
+    wide = trimmed(pe.narrow.alone, pe.trim).take(x)
+    return np.where(shares(x, pe, pe.threads), trimmed(pe.narrow, pe.trim).take(x), wide)
+
+
+def takes_halves(pe: SparqConfig, threads: int) -> bool:
+    """Whether exact products take two steps: the activations are x & 0xF0, then x & 0x0F, which any window holds."""
+    return pe.narrow.bits < 4 and threads < pe.threads
+
+
+def halves(x: np.ndarray) -> np.ndarray:
+    """Activations [M, K] as [M, 2 * K] of 4 bits each."""
+    return np.stack([x & 0xF0, x & 0x0F], axis=2).reshape(len(x), -1)
+
+
+def count(x: np.ndarray, w: np.ndarray, pe: SparqConfig, threads: int) -> SparqCounters:
+    """Count for x uint8 [M, K] and w int8 [K, N] in the order of K that the array takes them."""
+    columns = w.shape[1]
+    live, met = x != 0, w != 0
+    active = int(live.sum(axis=0, dtype=np.int64) @ met.sum(axis=1, dtype=np.int64))
+    begun = _begun(x, pe, threads) * columns
+    both = shared = 0
+    if threads == pe.threads:
+        even = slice(0, x.shape[1] // 2 * 2, 2), slice(1, None, 2)
+        pairs = live[:, even[0]] & live[:, even[1]]
+        both = int(pairs.sum()) * columns
+        shared = int(pairs.sum(axis=0, dtype=np.int64) @ (met[even[0]] & met[even[1]]).sum(axis=1, dtype=np.int64))
+    return SparqCounters(
+        active=active,
+        busy=active - shared,
+        collisions=both,
+        reduced=int(begun[1]),
+        alone=int(live.sum()) * columns - 2 * both,
+        **{f"from_{shift}": int(begun[shift]) for shift in range(2, 7)},
+    )
+
+
+def _begun(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
+    """How many activations have a window that begins at bit 0, 1, ..., 6 or above: int64 [7]."""
+    shared = shares(x, pe, threads)
+    used = np.where(shared, shifts(pe.narrow).take(x), shifts(pe.narrow.alone).take(x))
+    counted: np.ndarray = np.bincount(used.ravel(), minlength=7)[::-1].cumsum()[::-1]
+    return counted

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators of the intermediate form, by their names: how each is prepared, and what it reads as data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sysmt.sim.nn.arrays import Operation, Operations
+from sysmt.sim.nn.graph import ABSENT, Graph, Node
+
+from . import arithmetic, elementwise, moves, products, recurrent, reductions, resize, splits
+from .linear import Linear
+
+Prepare = Callable[[Graph, Node], Linear | Operation | Operations]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One operator.
+
+    Parameters
+    ----------
+    prepare : function of a graph and a node
+        Checks the node and returns what it computes.
+    data : tuple of int, optional
+        The positions of inputs that are data where the others are parameters; all of them by default.
+    """
+
+    prepare: Prepare
+    data: tuple[int, ...] | None = None
+
+    def data_inputs(self, graph: Graph, node: Node) -> tuple[int, ...]:
+        """The tensors that a node reads as data: its own, and behind them parameters that are computed."""
+        if self.data is None:
+            return node.inputs
+        own = tuple(node.inputs[i] for i in self.data if i < len(node.inputs))
+        rest = (tensor for i, tensor in enumerate(node.inputs) if i not in self.data and tensor != ABSENT)
+        return (*own, *(tensor for tensor in rest if graph.tensors[tensor].data is None))
+
+
+OPERATORS: dict[str, Operator] = {
+    "ABS": Operator(elementwise.absolute),
+    "ADD": Operator(arithmetic.add),
+    "ARG_MAX": Operator(reductions.argument, (0,)),
+    "ARG_MIN": Operator(reductions.argument, (0,)),
+    "AVERAGE_POOL_2D": Operator(reductions.pool),
+    "BATCH_MATMUL": Operator(products.batch_matmul),
+    "BATCH_TO_SPACE_ND": Operator(moves.batch_to_space, (0,)),
+    "BROADCAST_TO": Operator(moves.broadcast, (0,)),
+    "CAST": Operator(elementwise.cast),
+    "CONCATENATION": Operator(moves.concatenation),
+    "CONV_2D": Operator(products.product, (0,)),
+    "DEPTHWISE_CONV_2D": Operator(products.product, (0,)),
+    "DEPTH_TO_SPACE": Operator(moves.depth_space),
+    "DEQUANTIZE": Operator(elementwise.dequantize),
+    "ELU": Operator(elementwise.tabulated),
+    "EXPAND_DIMS": Operator(moves.reshape, (0,)),
+    "FILL": Operator(moves.fill, (1,)),
+    "FULLY_CONNECTED": Operator(products.product, (0,)),
+    "GATHER": Operator(moves.gather, (0,)),
+    "HARD_SWISH": Operator(elementwise.hard_swish),
+    "LEAKY_RELU": Operator(elementwise.leaky),
+    "LOGISTIC": Operator(elementwise.tabulated),
+    "MAXIMUM": Operator(arithmetic.extreme),
+    "MAX_POOL_2D": Operator(reductions.pool),
+    "MEAN": Operator(reductions.mean, (0,)),
+    "MINIMUM": Operator(arithmetic.extreme),
+    "MIRROR_PAD": Operator(moves.pad, (0,)),
+    "MUL": Operator(arithmetic.mul),
+    "NEG": Operator(elementwise.negative),
+    "PACK": Operator(moves.pack),
+    "PAD": Operator(moves.pad, (0,)),
+    "PADV2": Operator(moves.pad, (0,)),
+    "PRELU": Operator(elementwise.prelu, (0,)),
+    "QUANTIZE": Operator(elementwise.quantize),
+    "REDUCE_MAX": Operator(reductions.extreme, (0,)),
+    "REDUCE_MIN": Operator(reductions.extreme, (0,)),
+    "REDUCE_PROD": Operator(reductions.product, (0,)),
+    "RELU": Operator(elementwise.activation),
+    "RELU6": Operator(elementwise.activation),
+    "RELU_0_TO_1": Operator(elementwise.activation),
+    "RELU_N1_TO_1": Operator(elementwise.activation),
+    "RESHAPE": Operator(moves.reshape, (0,)),
+    "RESIZE_BILINEAR": Operator(resize.bilinear, (0,)),
+    "RESIZE_NEAREST_NEIGHBOR": Operator(resize.nearest, (0,)),
+    "SLICE": Operator(moves.take, (0,)),
+    "SOFTMAX": Operator(reductions.softmax),
+    "SPACE_TO_BATCH_ND": Operator(moves.space_to_batch, (0,)),
+    "SPACE_TO_DEPTH": Operator(moves.depth_space),
+    "SPLIT": Operator(splits.split, (1,)),
+    "SPLIT_V": Operator(splits.split, (0,)),
+    "SQUARED_DIFFERENCE": Operator(arithmetic.squared_difference),
+    "SQUEEZE": Operator(moves.reshape, (0,)),
+    "STRIDED_SLICE": Operator(moves.take, (0,)),
+    "SUB": Operator(arithmetic.add),
+    "SUM": Operator(reductions.mean, (0,)),
+    "SVDF": Operator(recurrent.svdf, (0, 4)),
+    "TANH": Operator(elementwise.tabulated),
+    "TILE": Operator(moves.tile, (0,)),
+    "TRANSPOSE": Operator(moves.transpose, (0,)),
+    "TRANSPOSE_CONV": Operator(products.transposed, (2,)),
+    "UNPACK": Operator(splits.unpack),
+}
