@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import ConfigError, UserError
+from sysmt.boards.definitions import BOARDS
 from sysmt.hdl.designs import engine_design
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine import EngineConfig, engine_config
+from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.program import DESCRIPTOR, Memory
 from sysmt.hdl.params.sdram import SdramChip, SdramConfig
 from sysmt.hdl.params.stream import CHUNK
@@ -21,9 +23,13 @@ from sysmt.sim.engine.file import read_program, write_program
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.stream_timing import waiting
 from sysmt.sim.engine.streaming import streamed
+from sysmt.sim.flow.parts import ECP5_25F
+from sysmt.sim.nn.forward import threaded_plan
+from sysmt.sim.nn.model import read_model
 
 from .engine_networks import random_inputs, random_network, random_plan
 from .mutants import seeded_bug
+from .shared import shared
 
 CHIP = SdramChip(name="small", row_bits=7, column_bits=7, refresh_ms=0.5, init_us=1)
 ROOMY = EngineConfig(
@@ -149,6 +155,20 @@ def test_a_chunk_beyond_the_weight_memory_fails_the_run(gates):
         gates.run(inputs)
     gates.load(program)
     assert np.array_equal(gates.run(inputs).outputs, GoldenEngine(program).run(inputs)), "loaded anew, all is well"
+
+
+def test_resnet8_on_a_small_fpga_hardly_waits_for_its_weights():
+    """Its weights do not fit beside its activations; at 60 MHz, with a chip as on the iCESugar-Pro."""
+    network = read_model(shared("data", "models", "resnet8_cifar10_int8.tflite")).optimised().network
+    array = preset("sysmt2_4", ArrayConfig, target="fpga", pipeline=3)
+    sizes = {"activation_words": 5120, "weight_words": 2048, "parameter_words": 128, "scatter_words": 1024}
+    engine = engine_config(array, **sizes, stream=BOARDS["icesugar_pro"].memory)
+    roomy = replace(engine, stream=None, weight_words=1 << 20, layers=1024)
+    program = streamed(compile_network(network, threaded_plan(network, 2), roomy), engine)
+    assert engine.memory_bits < ECP5_25F.rams * ECP5_25F.family.block_bits
+    assert program.images[Memory.SDRAM].nbytes > engine.weight_words * engine.weight_bytes
+    assert sum(program_cycles(program)) <= 1.02 * sum(computing_cycles(program))
+    assert sum(program_cycles(program)) / engine.stream.clock_hz <= 7.5e-3
 
 
 @pytest.mark.parametrize(
