@@ -122,7 +122,9 @@ def config_of(words: dict[str, int]) -> EngineConfig:
         words,
         lambda: EngineConfig(
             array=array_of(words),
-            **units,
+            fill=units["fill"],
+            lanes=units["lanes"],
+            x_depth=units["x_depth"],
             activation_words=words["activation_words"],
             weight_words=words["weight_words"],
             scatter_words=tables["scatter_words"] + 1,

@@ -12,6 +12,7 @@ from sysmt.hdl.params.scatter import scatter_word
 from .activity import Activity, Record
 from .layer_timing import layer_cycles
 from .program import Program
+from .stream_timing import waiting
 
 FETCH = DESCRIPTOR_WORDS + 5
 """Cycles from the end of one layer to the start of the next: its descriptor is read, placed and checked."""
@@ -22,14 +23,27 @@ def program_cycles(
 ) -> list[int]:
     """Cycles of every layer, from start to done of a run: their sum is the run's.
 
+    With weights from an SDRAM they are those of a run that begins when another one ends, and the time that layers wait
+    for their weights is in them.
+
     Parameters
     ----------
     program : Program
     progress : callable, optional
         Told how many layers of how many are done.
     records : list of Record, optional
-        Gets one per layer: what every unit does in every cycle.
+        Gets one per layer: what every unit does in every cycle, without those in which it waits for the SDRAM.
     """
+    cycles = computing_cycles(program, progress, records)
+    if program.config.stream is not None:
+        return waiting(program, cycles, FETCH, runs=2)[1]
+    return cycles
+
+
+def computing_cycles(
+    program: Program, progress: Callable[[int, int], None] | None = None, records: list[Record] | None = None
+) -> list[int]:
+    """The same, had every layer its weights in time."""
     cycles = []
     for index, layer in enumerate(program.descriptors):
         table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)
