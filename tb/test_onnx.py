@@ -2,6 +2,7 @@
 """Quantised ONNX models against ONNX Runtime, bit for bit; what is not supported is one line."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,10 @@ from sysmt.cli.main import main
 from sysmt.sim.nn.model import Model, read_model
 from sysmt.sim.nn.network import build
 from sysmt.sim.nn.readers.onnx import parse
+from sysmt.sim.nn.readers.tflite import parse as tflite
 from tb.references.onnx_runtime import reference
 
+from .int8_networks import small_content
 from .onnx_models import OnnxBuilder
 
 
@@ -92,6 +95,16 @@ def test_a_network(dtype):
     assert len(found.layers) == 3
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+@pytest.mark.parametrize("attributes", [{}, {"strides": [2, 1], "pads": [1, 0, 1, 1]}])
+def test_average_pooling(dtype, attributes):
+    model = OnnxBuilder(np.random.default_rng(5), dtype)
+    least = np.iinfo(dtype).min
+    x = model.quantised("x", 0.05, least + 7)
+    y = model.quantised(model.node("AveragePool", [x], kernel_shape=[3, 2], **attributes), 0.05, least + 7)
+    compare(model.content([("x", "float32", (4, 7, 7))], [(y, "float32", (4, None, None))]), (4, 7, 7), count=40)
+
+
 def test_operators_on_integers():
     model = OnnxBuilder(np.random.default_rng(5))
     x, first = model.pair(0.05, 120), model.pair(0.07, 90)
@@ -122,6 +135,15 @@ def test_the_command_takes_it(tmp_path, capsys):
     assert "CONV_2D" in capsys.readouterr().out
 
 
+def test_what_the_project_writes_is_read_back():
+    """A network of the intermediate form, written as ONNX: the reader's bits are the runtime's."""
+    from sysmt.sim.nn.writers import onnx as writer
+
+    graph = tflite(small_content())
+    graph = replace(graph, nodes=graph.nodes[:-2], output=graph.nodes[-3].output)
+    compare(writer.write(graph), (3, 6, 6), name="real_input", count=40)
+
+
 def refusal(content, pattern):
     with pytest.raises(UserError) as error:
         build(parse(content))
@@ -132,7 +154,7 @@ def test_refusals(tmp_path):
     model = OnnxBuilder(np.random.default_rng(5))
     y = model.quantised(model.node("Sin", [model.quantised("x", 0.05, 128)]), 0.05, 128)
     content = model.content([("x", "float32", (4,))], [(y, "float32", (4,))])
-    refusal(content, r"operator 2 \(Sin\) is not supported; supported are Add, Clip, Conv, .*")
+    refusal(content, r"operator 2 \(Sin\) is not supported; supported are Add, AveragePool, Clip, .*")
     model = OnnxBuilder(np.random.default_rng(5))
     y = model.conv(model.quantised("x", 0.05, 128), 3, 8, (3, 3), 0.06, 7, True)
     content = model.content([("x", "float32", (3, 8, 8))], [(y, "float32", (8, None, None))])

@@ -8,6 +8,7 @@ import pytest
 
 import sysmt
 from sysmt.cli.main import main
+from sysmt.sim.golden.requantize import multiply, quantize_multiplier
 from tb.references.interpreter import reference_outputs
 
 from .tflite_models import ModelBuilder
@@ -127,3 +128,19 @@ def test_lists_in_python(towers):
     found = sysmt.infer(towers / "m.tflite", [a, b], config="sysmt2_8")
     assert found.outputs.shape == (6, 8)
     assert len(found.all_outputs) == 2
+
+
+def test_double_rounding_is_that_of_microcontrollers(tmp_path):
+    """A layer that only rescales: every sum there is, against the one routine of requantisation."""
+    model = ModelBuilder()
+    x = model.tensor((1, 1), scale=1.0)
+    y = model.tensor((1, 1), scale=1.0)
+    w = model.constant(np.array([[1]], np.int8), np.float32(0.3))
+    model.node("FULLY_CONNECTED", [x, w], y)
+    (tmp_path / "m.tflite").write_bytes(model.content([x], [y]))
+    inputs = np.arange(-128, 128).astype(np.int8)[:, None]
+    once, twice = (sysmt.read_model(tmp_path / "m.tflite", double_rounding=how) for how in (False, True))
+    m, shift = quantize_multiplier(float(np.float32(0.3)), "double")
+    expected = multiply(inputs.astype(np.int64), m, shift, "double")
+    np.testing.assert_array_equal(twice.run([inputs])[0], expected)
+    assert not np.array_equal(once.run([inputs])[0], twice.run([inputs])[0])

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.sim.nn.arrays import Operation, whole
+from sysmt.sim.nn.arrays import Operation, join, whole
+from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, eight_bits
 
@@ -82,6 +83,21 @@ def mean(graph: Graph, node: Node, axes: tuple[int, ...]) -> Operation:
         return codes.astype(y.dtype)
 
     return whole(run, (x,), y)
+
+
+def average(x: Tensor, y: Tensor, geometry: Geometry, covered: np.ndarray) -> Operation:
+    """AVERAGE_POOL_2D: the mean of real numbers, added one after the other (QLinearAveragePool)."""
+
+    def run(v: np.ndarray) -> np.ndarray:
+        image = (v.reshape(-1, *x.shape[1:]).astype(np.float32) - np.float32(x.z)) * x.scale[0]
+        total = np.zeros((len(image), *geometry.out_size, x.shape[3]), np.float32)
+        for tap in geometry.windows(geometry.pad(image, 0)):
+            total += tap
+        real = total / covered.astype(np.float32) / y.scale[0] + np.float32(y.z)
+        codes: np.ndarray = np.clip(np.rint(real), *LIMITS[y.dtype])
+        return join(codes.astype(y.dtype), y.shape)
+
+    return run
 
 
 def quantize(x: Tensor, y: Tensor) -> Operation:

@@ -153,7 +153,7 @@ def linear(graph: Graph, node: Node) -> Linear:
         raise UserError(f"{node.name} must have at most {LOWERED} operands per input, not {rows * len(weights)}")
     zero = x.z - LIMITS[x.dtype][0]
     bias = _bias(graph, node, n) - zero * (weights.astype(np.int64) - weight_zero).sum(axis=0)
-    variant = FULLY_CONNECTED_VARIANT if node.kind == "FULLY_CONNECTED" else VARIANT
+    variant = variant_of(node)
     low, high = clamp(node.options["activation"], y)
     requantize: Requantize | FloatRequantize
     if is_float(node):
@@ -174,6 +174,12 @@ def linear(graph: Graph, node: Node) -> Linear:
         dtype=y.dtype,
         weight_zero=weight_zero,
     )
+
+
+def variant_of(node: Node) -> str:
+    """How a layer's requantisation rounds (`sysmt.sim.golden.requantize`)."""
+    usual = FULLY_CONNECTED_VARIANT if node.kind == "FULLY_CONNECTED" else VARIANT
+    return str(node.options.get("variant", usual))
 
 
 def weights_of(node: Node, w: Tensor) -> np.ndarray:

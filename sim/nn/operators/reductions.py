@@ -33,6 +33,9 @@ def pool(graph: Graph, node: Node) -> Operation:
     geometry = window(node.name, x.shape[1:3], (node.options["filter_h"], node.options["filter_w"]), node.options)
     if y.shape != (x.shape[0], *geometry.out_size, x.shape[3]):
         raise UserError(f"{node.name} must write {(x.shape[0], *geometry.out_size, x.shape[3])}, not {y.shape}")
+    if floating.is_float(node) and node.kind == "AVERAGE_POOL_2D":
+        eight_bits(node.name, x, y)
+        return floating.average(x, y, geometry, pixels_covered(geometry))
     if x.scale[0] != y.scale[0] or x.z != y.z:
         raise UserError(f"{node.name} must write the scale that it reads, not another; requantise the model")
     low, high = clamp(node.options["activation"], y)

@@ -243,6 +243,23 @@ def _global_average(
     importer.emit("MEAN", [x, importer.constant("axes", np.array([1, 2], np.int32))], y, keep_dims=True, **FLOAT)
 
 
+def average_window(importer: Importer, node: onnx.NodeProto, output: str, scale: np.ndarray, zero: np.ndarray) -> None:
+    """AveragePool of integers; padding takes no part."""
+    x = importer.in_order(importer.integers(node, 0), channels_last=True)
+    shape = importer.tensors[x].shape
+    kernel = attribute(node, "kernel_shape", ())
+    if len(shape) != 4 or len(kernel) != 2 or attribute(node, "ceil_mode", 0):
+        raise UserError(f"{importer.name(node)} must pool an image and round down, not {shape}")
+    options = _window_options(importer, node, shape[1:3], (kernel[0], kernel[1]))
+    if attribute(node, "count_include_pad", 0) or (options["dilation_h"], options["dilation_w"]) != (1, 1):
+        raise UserError(f"{importer.name(node)} must leave padding out of its averages, and have no dilation")
+    geometry = window(importer.name(node), (shape[1], shape[2]), (kernel[0], kernel[1]), options)
+    y = importer.result(output, (shape[0], *geometry.out_size, shape[3]), scale, zero)
+    importer.last[output] = y
+    options |= {"filter_h": kernel[0], "filter_w": kernel[1], "activation": "NONE"}
+    importer.emit("AVERAGE_POOL_2D", [x], y, **options, **FLOAT)
+
+
 def maximum(importer: Importer, node: onnx.NodeProto) -> None:
     """MaxPool: the same on integers."""
     name = importer.integers(node, 0)
@@ -334,6 +351,7 @@ RESULTS = {
     "MatMul": multiply,
     "Add": add,
     "GlobalAveragePool": average,
+    "AveragePool": average_window,
 }
 """Operators on real numbers, once their QuantizeLinear is known."""
 HANDLERS: Handlers = {

@@ -46,7 +46,7 @@ COLUMNS = (
 
 
 def _infer(args: argparse.Namespace) -> Result:
-    model = read_model(args.model)
+    model = read_model(args.model, args.double_rounding)
     if not args.no_optimise:
         model = model.optimised()
     inputs = load(args.inputs, model.network, args.limit)
@@ -153,6 +153,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
     parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
     parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
+    parser.add_argument("--double-rounding", action="store_true", help="fully connected layers as TFLM rounds them")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
     add_settings(parser)
