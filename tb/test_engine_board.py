@@ -14,6 +14,7 @@ from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import STATE, config_of, identity
+from sysmt.hdl.params.presets import ENGINES
 from sysmt.hdl.params.program import DESCRIPTOR, DESCRIPTOR_WORDS, EngineError, Memory
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.cycles import program_cycles
@@ -40,8 +41,19 @@ def port():
         yield virtual.port
 
 
-def test_identity_is_read_back():
-    assert config_of(identity(CONFIG, "1.2.3")) == CONFIG
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        replace(CONFIG, add_lanes=2, lanes=4, x_depth=4096, fill=4),
+        replace(CONFIG, array=ArrayConfig(rows=256, cols=256, counters=False), fill=1, lanes=256, slot=4096),
+        *(config for config in ENGINES.values()),
+    ],
+    ids=str,
+)
+def test_identity_is_read_back(config):
+    """Every field that is not its default: a board is known by what it says."""
+    assert config_of(identity(config, "1.2.3")) == config
 
 
 def test_programs_and_inputs_one_after_the_other(port):

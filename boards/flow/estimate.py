@@ -2,7 +2,6 @@
 """What an accelerator needs of a part, before it is synthesised: exact for memories, a fit for LUTs."""
 
 from collections.abc import Mapping
-from math import ceil
 from typing import Any
 
 from sysmt.base.errors import ConfigError, UserError
@@ -48,12 +47,9 @@ def luts(board: BoardDefinition, config: AccelConfig) -> int:
 
 
 def rams(board: BoardDefinition, config: Held) -> int:
-    """Blocks of RAM: every memory is as many blocks wide as its word takes ports of the widest kind."""
-    family = board.part.family
-    return sum(
-        max(ceil(width / family.block_width), ceil(width * depth / family.block_bits))
-        for width, depth in config.memories.values()
-    )
+    """Blocks of RAM."""
+    built = config.memories.values() if isinstance(config, AccelConfig) else config.banks
+    return sum(board.part.family.blocks(width, depth) for width, depth in built)
 
 
 def check(board: BoardDefinition, config: Held) -> None:

@@ -13,7 +13,7 @@ from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.array.ports import CounterLayout, TileDescriptor
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.skid_buffer import SkidBuffer
-from sysmt.hdl.emit import UNINITIALISED, shared
+from sysmt.hdl.emit import UNCHECKED, UNINITIALISED, shared
 from sysmt.hdl.memory.ports import SdramPins
 from sysmt.hdl.memory.streamed import StreamedWeights
 from sysmt.hdl.params.engine import EngineConfig
@@ -163,7 +163,7 @@ class Engine(wiring.Component):
 
     def _operands(self, m: Module, tiles: TileIssuer, filler: Filler, array: Any) -> Buffer:
         config = self.config
-        m.submodules.w = w = Buffer(*config.memories["weights"], register=True, initialised=False)
+        m.submodules.w = w = Buffer(*config.memories["weights"], register=True, initialised=False, checked=False)
         m.submodules.x_addresses = x_addresses = SkidBuffer(XAddress(config))
         m.submodules.w_addresses = w_addresses = SkidBuffer(range(config.weight_words))
         m.submodules.tiles_queue = queue = SkidBuffer(TileDescriptor(config.array))
@@ -249,7 +249,7 @@ class Engine(wiring.Component):
             read = self._written(m, name, self._writes(memory))
             m.d.comb += [read.addr.eq(address), word.eq(read.data)]
         m.submodules.cycles_memory = cycles = BlockRAM(
-            shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 1}
+            shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
         )
         write, layer = cycles.write_port(), cycles.read_port()
         m.d.comb += [
@@ -263,7 +263,7 @@ class Engine(wiring.Component):
     def _written(self, m: Module, name: str, writes: Signal) -> ReadPort:
         """A memory that the host writes; returns its read port."""
         width, depth = self.config.memories[name]
-        memory = BlockRAM(shape=width, depth=depth, init=[], attrs={UNINITIALISED: 1})
+        memory = BlockRAM(shape=width, depth=depth, init=[], attrs={UNINITIALISED: 1, **UNCHECKED})
         m.submodules[name] = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [

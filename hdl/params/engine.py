@@ -174,6 +174,22 @@ class EngineConfig(Config):
         }
 
     @property
+    def banks(self) -> list[tuple[int, int]]:
+        """Width and depth of every block RAM as it is built, that of the link too.
+
+        Activations are written in parts, the operand buffer in columns: both are memories side by side.
+        """
+        sizes = self.memories
+        word, depth = sizes.pop("activations")
+        x_columns, x_depth = self.array.pe.products * self.fill, sizes.pop("x")[1]
+        return [
+            *sizes.values(),
+            *[(word // self.granules, depth)] * self.granules,
+            *[(X_WIDTH * self.array.rows, x_depth // self.fill)] * x_columns,
+            (8, self.slot * self.slots),
+        ]
+
+    @property
     def host_bytes(self) -> dict[str, int]:
         """Bytes of a word of every memory that the host writes, in the order of `Memory`."""
         return {memory.name.lower(): -(-width // 8) for memory, (width, _) in self.host_memories.items()}
