@@ -28,6 +28,7 @@ from . import (
     silicon,
     tcam,
     throughput,
+    training,
 )
 
 MEASUREMENTS = {
@@ -44,8 +45,9 @@ MEASUREMENTS = {
     "frequency": frequency,
     "boards": boards,
     "accuracy": accuracy,
+    "training": training,
 }
-SLOW = {"frequency", "boards", "accuracy"}
+SLOW = {"frequency", "boards", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

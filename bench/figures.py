@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
-`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept.
+`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` what
+`python -m bench training --record` did.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards
+from . import boards, training
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -34,7 +35,7 @@ def silicon() -> str:
     return figures(by_default(progress), by_default(progress, clock_gating=True))
 
 
-TABLES = {"silicon": silicon, "boards": boards.markdown}
+TABLES = {"silicon": silicon, "boards": boards.markdown, "training": training.markdown}
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -87,6 +87,15 @@ MEASUREMENTS: dict[str, Measurement] = {
     "link": Measurement((("board",),), {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)}),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
+    "training": Measurement(
+        (("network", "training"), ("network", "first phase", "bits")),
+        {
+            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array"), _MORE),
+            "drop": _LESS,
+            "speedup": _MORE,
+            "top1": _MORE,
+        },
+    ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         run_program,
         simulate,
         synthesise,
+        train,
     )
     from sysmt.base.errors import UserError
     from sysmt.boards.driver import Board
@@ -53,6 +54,7 @@ __all__ = [
     "run_program",
     "simulate",
     "synthesise",
+    "train",
     "write_program",
 ]
 

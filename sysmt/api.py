@@ -4,6 +4,7 @@
 A configuration is an object, or the name of a preset.
 """
 
+import dataclasses
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sysmt.sim.nn.layer import Layer
     from sysmt.sim.nn.model import Model
     from sysmt.sim.quant.infer import Inference
+    from sysmt.sim.train.recipe import Recipe
+    from sysmt.sim.train.run import Trained
 
 C = TypeVar("C", bound=Config)
 
@@ -260,14 +263,14 @@ def cycles(
 @named()
 def infer(
     model: "Model | str | Path",
-    inputs: "Inputs | np.ndarray | str | Path",
+    inputs: "Inputs | np.ndarray | list[np.ndarray] | str | Path",
     config: ArrayConfig | str = DEFAULT_ARRAY,
     *,
     budget: float | None = None,
     reorder: bool = False,
     recalibrate: bool = False,
     keep_weights: bool = False,
-    calibration: "Inputs | np.ndarray | str | Path | None" = None,
+    calibration: "Inputs | np.ndarray | list[np.ndarray] | str | Path | None" = None,
     optimise: bool = True,
 ) -> "Inference":
     """Run an int8 model on an array and compare it with its exact self.
@@ -276,8 +279,9 @@ def infer(
     ----------
     model : Model, or path
         What `read_model` returns, a .tflite file (extra `infer`), or "digits".
-    inputs : array [B, ...], Inputs, or path
-        In the type of the model's input; a path names a .npz file with `images` or `features`, and `labels` if known.
+    inputs : array [B, ...], list of arrays, Inputs, or path
+        In the type of the model's input, a list for several; a path names a .npz file with `images`, `features`, or
+        `in0`, `in1`, ..., and `labels` if known.
     config : ArrayConfig or str
         The array; a string names a preset.
     budget : float, optional
@@ -420,16 +424,82 @@ def run_program(
     return execute(read, inputs if isinstance(inputs, Inputs) else Inputs(inputs, None))
 
 
-def _inputs(inputs: "Inputs | np.ndarray | str | Path", model: "Model") -> "Inputs":
+def _inputs(inputs: "Inputs | np.ndarray | list[np.ndarray] | str | Path", model: "Model") -> "Inputs":
     from sysmt.sim.nn.inputs import Inputs, load
-    from sysmt.sim.nn.model import check_input
 
     if isinstance(inputs, Inputs):
         return inputs
     if isinstance(inputs, (str, Path)):
         return load(Path(inputs), model.network)
-    check_input(model.inputs[0], inputs)
-    return Inputs(inputs, None)
+    return Inputs(model.pack(inputs if isinstance(inputs, (list, tuple)) else [inputs]), None)
+
+
+@named()
+def train(
+    recipe: "Recipe | str",
+    folder: str | Path | None = None,
+    *,
+    data: str | Path | None = None,
+    test: str | Path | None = None,
+    limit: int | None = None,
+    start: str | Path | None = None,
+    device: str = "auto",
+    **changes: Any,
+) -> "Trained":
+    """Train a network with the array in its forward pass, or finish its training. Needs the extra `train`.
+
+    Parameters
+    ----------
+    recipe : Recipe or str
+        How to train; a string names one of "resnet8", "dscnn" and "digits".
+    folder : path, optional
+        For checkpoints, model.tflite, model.onnx and report.json.
+    data, test : path, optional
+        .npz files with inputs and labels to train and to test with; by default the recipe's own.
+    limit : int, optional
+        Only the first so many training inputs.
+    start : path, optional
+        Folder of a training with the same first phase: this one takes it from there.
+    device : "auto", "cpu" or "cuda"
+        `auto`: a GPU where there is one.
+    changes
+        Fields of the recipe, in place of its own: `threads`, `policy`, `prune`, `kure`, `epochs`, ...
+
+    Returns
+    -------
+    Trained
+        Its `report` has the accuracies, its `graph` the network in int8.
+
+    Raises
+    ------
+    UserError
+        A name is unknown, a value out of range, data or checkpoint cannot be used.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> trained = sysmt.train("digits", epochs=1, array_epochs=1, limit=64, policy="S+A")
+    >>> sorted(trained.files())
+    ['model.onnx', 'model.tflite', 'report.json']
+    """
+    from sysmt.base.choice import choose, must_be_one_of
+    from sysmt.sim.train.recipe import RECIPES, Recipe
+    from sysmt.sim.train.run import train as run
+
+    chosen = choose("recipe", recipe, RECIPES) if isinstance(recipe, str) else recipe
+    known = [field.name for field in dataclasses.fields(Recipe)]
+    for name in changes:
+        if name not in known:
+            raise UserError(must_be_one_of("field of the recipe", name, known))
+    places = [None if path is None else Path(path) for path in (folder, data, test, start)]
+    return run(
+        dataclasses.replace(chosen, **changes),
+        places[0],
+        data=(places[1], places[2]),
+        limit=limit,
+        start=places[3],
+        device=device,
+    )
 
 
 @named()

@@ -26,7 +26,7 @@ def test_importing_it_loads_nothing():
 
 
 def test_names():
-    assert len(FUNCTIONS) == 13
+    assert len(FUNCTIONS) == 14
     assert set(sysmt.__all__) <= set(dir(sysmt))
     assert sysmt.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
@@ -40,6 +40,8 @@ def test_every_name_is_explained(name):
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if getattr(sysmt, name).__module__ == "sysmt.api"])
 def test_examples_of_the_docstrings(name):
+    if name == "train":
+        pytest.importorskip("torch", reason="torch is not installed: pip install 'sysmt[train]'")
     finder = doctest.DocTestFinder(recurse=False)
     (example,) = finder.find(inspect.unwrap(getattr(sysmt, name)), name, globs={})
     assert example.examples
@@ -115,7 +117,7 @@ BAD = [
     (lambda: sysmt.simulate(*operands()[::-1]), "x must be a uint8 array"),
     (lambda: sysmt.simulate(*operands(), threads=3), "threads must be"),
     (lambda: sysmt.cycles("resnet51"), "network must be"),
-    (lambda: sysmt.read_model("model.onnx"), "model must be a .tflite file"),
+    (lambda: sysmt.read_model("model.pb"), "model must be a .tflite or .onnx file"),
     (lambda: sysmt.infer("digits", np.zeros((1, 2), np.uint8)), "must be uint8"),
     (lambda: sysmt.infer("digits", np.zeros((1, 8, 8, 1), np.uint8), reorder=True), "calibration inputs"),
     (lambda: sysmt.synthesise("os2", target="asic"), "target"),
@@ -135,6 +137,7 @@ def test_what_cannot_be_used_is_one_line(call, message):
     [
         ("cocotb_tools", "cosim", lambda: sysmt.simulate(*operands(), config="os2")),
         ("tflite", "infer", lambda: sysmt.read_model("model.tflite")),
+        ("torch", "train", lambda: sysmt.train("digits")),
         ("serial", "boards", lambda: sysmt.Board("/dev/null")),
     ],
 )

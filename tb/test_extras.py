@@ -57,12 +57,14 @@ EVERYTHING = " ".join(EXTRAS)
 
 MISSING = [
     (("infer", "m.tflite", "in.npz"), "tflite", "tflite", "infer"),
+    (("inspect", "m.onnx"), "onnx", "onnx", "onnx"),
     (("matmul", "X.npy", "W.npy", "--on", "rtl"), COCOTB, "cocotb_tools", "cosim"),
     (("conv1d", "image.npy", "taps.npy", "--on", "rtl"), COCOTB, "cocotb_tools", "cosim"),
     (("cache", "t.npz", "--on", "rtl"), COCOTB, "cocotb_tools", "cosim"),
     (("demo",), COCOTB, "cocotb_tools", "cosim"),
     (("demo",), "sklearn", "sklearn", "demo"),
     (("demo",), "matplotlib", "matplotlib", "demo"),
+    (("train", "--recipe", "digits", "-o", "t"), "torch", "torch", "train"),
     (("trace", "digits", "-o", "d.npz"), "sklearn", "sklearn", "demo"),
     (("cycles", "--gemm", "4,4,4", "--array", "2x2", "--plot", "a.png"), "matplotlib", "matplotlib", "demo"),
     (("fuseconv", "--out", "."), "matplotlib", "matplotlib", "demo"),
@@ -159,6 +161,7 @@ DISTRIBUTIONS = {
     "cocotb_tools": "cocotb",
     "find_libpython": "cocotb",
     "sklearn": "scikit-learn",
+    "PIL": "pillow",
     "serial": "pyserial",
     "amaranth_boards": "amaranth-boards",
 }

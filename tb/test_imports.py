@@ -17,6 +17,7 @@ ROOMS = (
     "sysmt.sim.cost",
     "sysmt.sim.quant",
     "sysmt.sim.engine",
+    "sysmt.sim.train",
     "sysmt.sim.nullcache",
     "sysmt.hdl.emit",
     "sysmt.hdl.common",
@@ -42,6 +43,7 @@ MODELS = (
     "sysmt.sim.cost",
     "sysmt.sim.quant",
     "sysmt.sim.engine",
+    "sysmt.sim.train",
 )
 """Rooms that may not load amaranth, not even through another; nor may `sysmt.sim.nullcache`."""
 

@@ -100,6 +100,20 @@ COMMANDS = (
         "RUN",
     ),
     Command(
+        "inspect",
+        "Show the operators of a model: shapes, weights, work, what runs on the array, what is in the way.",
+        "sysmt inspect MODEL.tflite --json",
+        "inspect",
+        "INSPECT",
+    ),
+    Command(
+        "train",
+        "Train a network for the array: NB-SMT in the forward pass, KURE, pruning; interrupted, it goes on.",
+        "sysmt train --recipe digits -o build/digits --policy S+aW --threads 4",
+        "train",
+        "TRAIN",
+    ),
+    Command(
         "cycles",
         "Count the cycles of every layer of a network.",
         "sysmt cycles model.tflite --array 8x8 --threads 2",

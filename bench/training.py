@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.training`: ResNet-8 trained for the array, with and without KURE and pruning: hours without a GPU.
+
+Trained on the first 29,000 images of SYSMT_DATA, tested on the 500 of the test set and the last 1,000 of the training
+set, which no training sees. All trainings share the first phases of two; what is finished is found again in the build
+folder.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.base.extras import require
+from sysmt.base.files import build_root, write_together
+from sysmt.cli.output import progress, table
+from sysmt.hdl.params.array import ArrayConfig
+
+from . import record
+
+NETWORK = "resnet8"
+HELD_OUT = 1000
+"""Training images that are tested on instead."""
+PLAIN, KURE = "plain", "KURE"
+FIRST_PHASES: dict[str, dict[str, Any]] = {PLAIN: {"kure": 0.0}, KURE: {}}
+TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
+    "plain": (PLAIN, {}),
+    "KURE": (KURE, {}),
+    "KURE, 40 % pruned": (KURE, {"prune": "0.4"}),
+    "KURE, 2:4 pruned": (KURE, {"prune": "2:4"}),
+}
+"""By name: the first phase, and what else differs from the recipe."""
+COMPARED = 64
+"""Test inputs that the golden model runs, to compare."""
+SIDE = 16
+RESULT = "result.json"
+
+
+def folder(name: str, first_phase: bool) -> Path:
+    """Where a training, or the first phase of one, keeps its files."""
+    tame = "".join(letter if letter.isalnum() else "_" for letter in name)
+    return build_root() / "training" / (f"first_phase_{tame}" if first_phase else tame)
+
+
+def run(name: str, first_phase: bool, epochs: tuple[int, int] | None) -> dict[str, Any]:
+    """Train one, or the first phase of one, and return its rows."""
+    from sysmt.sim.train.data import Examples, load
+    from sysmt.sim.train.recipe import RECIPES
+    from sysmt.sim.train.robustness import robustness
+    from sysmt.sim.train.run import train_on
+
+    phase, changes = (name, {}) if first_phase else TRAININGS[name]
+    recipe = replace(RECIPES[NETWORK], **FIRST_PHASES[phase], **changes)
+    if epochs is not None:
+        recipe = replace(recipe, epochs=epochs[0], array_epochs=epochs[1])
+    if first_phase:
+        recipe = replace(recipe, array_epochs=0)
+    torch = require("torch", "train")
+    every, test = load(recipe.architecture)
+    kept, held_out = every[: len(every) - HELD_OUT], every[len(every) - HELD_OUT :]
+    unseen = Examples(torch.cat([test.inputs, held_out.inputs]), torch.cat([test.labels, held_out.labels]))
+    start = None if first_phase else folder(phase, True)
+    where = folder(name, first_phase)
+    trained = train_on(recipe, (kept, unseen), where, start=start, log=lambda text: progress(f"{name}: {text}"))
+    if first_phase:
+        rows = [{"network": NETWORK, "first phase": name} | row for row in robustness(trained.training)]
+        result: dict[str, Any] = {"weights": rows}
+    else:
+        result = {"trained": [_row(name, trained, unseen)]}
+    write_together(where, {RESULT: json.dumps(result)})
+    return result
+
+
+def _row(name: str, trained: Any, unseen: Any) -> dict[str, Any]:
+    """One training: accuracies, what four threads cost, and the speed-up as `sysmt infer` has it."""
+    from sysmt.sim.nn.inputs import Inputs
+    from sysmt.sim.nn.model import Model
+    from sysmt.sim.nn.network import build
+    from sysmt.sim.quant.infer import infer
+    from sysmt.sim.train.quantised import quantised
+
+    recipe, found = trained.training.recipe, trained.report["accuracy"]
+    images = unseen.inputs[:COMPARED]
+    signed = np.ascontiguousarray(images.numpy() ^ np.uint8(128)).view(np.int8)
+    config = ArrayConfig(rows=SIDE, cols=SIDE).with_fields(threads=recipe.threads, policy=recipe.policy)
+    inference = infer(Model(build(trained.graph)), Inputs(signed, None), config, attribution=False)
+    answers = quantised(trained.training.network, images.to(trained.training.network.device), recipe.mode)[1]
+    if not np.array_equal(inference.outputs.astype(int) + 128, answers.detach().cpu().numpy()):
+        raise UserError(f"{name}: outputs must be the golden model's, not others")
+    return {
+        "network": NETWORK,
+        "training": name,
+        "inputs": len(unseen),
+        "real": found["real"],
+        "int8": found["int8"],
+        "untouched": found["array, untouched"],
+        "recalibrated": found["array, recalibrated"],
+        "one thread": found["one thread"],
+        "array": found["array"],
+        "drop": max(found["int8"], found["one thread"]) - found["array"],
+        "sparsity": trained.report["sparsity"],
+        "speedup": inference.report["speedup_threaded"],
+    }
+
+
+def measure(jobs: int, epochs: tuple[int, int] | None) -> dict[str, list[dict[str, Any]]]:
+    """All first phases, then all trainings, so many at a time, each in a process of its own."""
+
+    def start(task: tuple[str, bool]) -> dict[str, Any]:
+        words = [sys.executable, "-m", "bench.training", "--only", task[0], *(["--first-phase"] if task[1] else [])]
+        words += [] if epochs is None else ["--epochs", *map(str, epochs)]
+        done = subprocess.run([*words, "--json"], stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise UserError(f"{task[0]} must end without an error, not with code {done.returncode}; see above")
+        rows: dict[str, Any] = json.loads(done.stdout)
+        return rows
+
+    tables: dict[str, list[dict[str, Any]]] = {"trained": [], "weights": []}
+    for tasks in ([(name, True) for name in FIRST_PHASES], [(name, False) for name in TRAININGS]):
+        with ThreadPoolExecutor(jobs) as pool:
+            for result in pool.map(start, tasks):
+                for key, rows in result.items():
+                    tables[key] += rows
+    return tables
+
+
+COLUMNS = {
+    "training": ("real", "int8", "untouched", "recalibrated", "one thread", "array", "drop", "speedup"),
+    "bits": ("top1", "recalibrated"),
+}
+"""Of the tables, by what is in their rows' keys."""
+
+
+def markdown() -> str:
+    """The recorded run as two tables: the trainings, and the first phases with coarser weights."""
+    recorded: dict[tuple[str, ...], dict[str, float]] = {}
+    for figure in record.load().get("training", []):
+        key = tuple(str(value) for name, value in figure.key.items() if name != "network")
+        recorded.setdefault(key, {})[figure.column] = figure.value
+    lines: list[str] = []
+    for titles, columns in ((("training",), COLUMNS["training"]), (("first phase", "bits"), COLUMNS["bits"])):
+        rows = {key: values for key, values in recorded.items() if len(key) == len(titles)}
+        lines += ["", f"| {' | '.join((*titles, *columns))} |", f"|{' --- |' * len(titles)}{' ---: |' * len(columns)}"]
+        for key, values in rows.items():
+            cells = [_cell(column, values[column]) for column in columns]
+            lines.append(f"| {' | '.join((*key, *cells))} |")
+    return "\n".join(lines[1:])
+
+
+def _cell(column: str, value: float) -> str:
+    return f"{value:.2f}x" if column == "speedup" else f"{100 * value:.1f}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Train, and print the tables."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.training",
+        description=__doc__.partition("\n")[0],
+        epilog="example: python -m bench.training --jobs 4 --json",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time (default 1)")
+    parser.add_argument("--epochs", type=int, nargs=2, metavar="N", help="of both phases, in place of the recipe's")
+    parser.add_argument("--only", choices=(*TRAININGS, *FIRST_PHASES), help="one training, its first phase being there")
+    parser.add_argument("--first-phase", action="store_true", help="with --only: the first phase itself")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    args = parser.parse_args(argv)
+    epochs = None if args.epochs is None else (args.epochs[0], args.epochs[1])
+    try:
+        require("torch", "train")
+        facts = run(args.only, args.first_phase, epochs) if args.only else measure(args.jobs, epochs)
+    except UserError as error:
+        print(f"bench.training: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in facts.items() if rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
