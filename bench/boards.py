@@ -5,6 +5,8 @@ Each board is synthesised once with its default preset, or with `--preset`; `MHz
 `slowest` their minimum, which must not be below `clock`. `--synthesis` leaves place and route out and prints the model
 that `sysmt boards` goes by beside the synthesis.
 
+`--engine` takes the engines for whole networks instead of the accelerators.
+
 `--record` keeps the rows in `bench/boards.json`, from which `python -m bench.figures boards` writes a table.
 """
 
@@ -23,7 +25,6 @@ from sysmt.boards.flow import estimate
 from sysmt.boards.flow.board import BoardDefinition
 from sysmt.boards.flow.build import Flow
 from sysmt.cli.output import progress, table
-from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.settings import parse_settings
 from sysmt.report import markdown as pages
@@ -38,10 +39,12 @@ def measure(
     fields: dict[str, Any],
     seeds: int,
     keep: Callable[[dict[str, Any]], None] | None = None,
+    engine: bool = False,
 ) -> dict[str, Any]:
     """One row of the table, given to `keep` after every seed; without seeds, what synthesis needs and the estimate."""
-    config = chosen.accelerator(preset, **fields)
+    config = (chosen.networks if engine else chosen.accelerator)(preset, **fields)
     row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.preset}
+    row |= {"engine": "yes"} if engine else {}
     row |= {"dsp": "yes" if config.array.pe.dsp else "no", "pipeline": config.array.pe.pipeline}
     with Flow(chosen, config, progress) as flow:
         flow.prepare()
@@ -59,7 +62,7 @@ def measure(
     return row
 
 
-def _figures(chosen: BoardDefinition, config: AccelConfig, routed: list[Routed]) -> dict[str, Any]:
+def _figures(chosen: BoardDefinition, config: estimate.Held, routed: list[Routed]) -> dict[str, Any]:
     """What the placements so far say."""
     speeds = [route.clocks[0].fmax_mhz for route in routed]
     used = {name: f"{route['used']} of {route['available']}" for name, route in routed[0].utilisation.items()}
@@ -74,23 +77,32 @@ def _figures(chosen: BoardDefinition, config: AccelConfig, routed: list[Routed])
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """The recorded rows, by board."""
+    """The recorded rows, by board; engines by "BOARD engine"."""
     return json.loads(RECORD.read_text()) if RECORD.exists() else {}
 
 
+def _key(name: str, engine: bool) -> str:
+    return f"{name} engine" if engine else name
+
+
 def save(row: dict[str, Any]) -> None:
-    """Keep a row in place of the one of the same board."""
-    rows = load() | {row["board"]: row}
+    """Keep a row in place of the one of the same board, and of its engine if it is one."""
+    rows = load() | {_key(row["board"], "engine" in row): row}
     write_together(RECORD.parent, {RECORD.name: json.dumps(rows, indent=2, sort_keys=True) + "\n"})
 
 
-def markdown() -> str:
-    """The table of docs/figures.md, from the record."""
-    rows = [row for name, row in load().items() if name in BOARDS]
-    rows.sort(key=lambda row: list(BOARDS).index(row["board"]))
+def markdown(engine: bool = False) -> str:
+    """The table of docs/figures.md, of the accelerators or the engines, from the record."""
+    recorded = load()
+    rows = [recorded[key] for name in BOARDS if (key := _key(name, engine)) in recorded]
     columns = ("board", "part", "preset", "dsp", "pipeline", "LUT", "FF", "DSP", "RAM")
     columns += ("clock", "MHz", "slowest", "seeds", "met", "peak GMAC/s")
     return pages.table(columns, [[_text(row.get(name, "-")) for name in columns] for row in rows]) if rows else ""
+
+
+def engines() -> str:
+    """The table of the engines."""
+    return markdown(engine=True)
 
 
 def _text(value: Any) -> str:
@@ -108,6 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--preset", metavar="P", help="array preset (default: each board's own)")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the array")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="placements per board (default 3)")
+    parser.add_argument("--engine", action="store_true", help="the engines for whole networks (default: boards with one)")
     parser.add_argument("--synthesis", action="store_true", help="synthesis only, beside the estimate")
     parser.add_argument("--record", action="store_true", help=f"keep the rows in bench/{RECORD.name}, after every seed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
@@ -118,9 +131,10 @@ def main(argv: list[str] | None = None) -> int:
     rows = []
     try:
         fields = parse_settings(ArrayConfig(), args.set)
-        for name in args.boards or BOARDS:
+        for name in args.boards or [name for name, each in BOARDS.items() if each.engine or not args.engine]:
             seeds = 0 if args.synthesis else max(args.seeds, 1)
-            rows.append(measure(board(name), args.preset, fields, seeds, save if args.record else None))
+            keep = save if args.record else None
+            rows.append(measure(board(name), args.preset, fields, seeds, keep, args.engine))
     except UserError as error:
         print(f"bench.boards: {error}", file=sys.stderr)
         return 2

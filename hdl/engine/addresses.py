@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 
+from .counter import count_loops
 from .ports import LayerLayout
 
 ADDRESS = 24
@@ -150,17 +151,7 @@ class AddressGenerator(wiring.Component):
             "tile": layer.m_tiles,
             "group": layer.groups,
         }
-        inner: Any = moves & ends["pixel"]
-        for name, limit in limits.items():
-            left, single = Signal(len(limit), name=f"left_{name}"), limit == 1
-            with m.If(inner):
-                m.d.sync += [
-                    left.eq(Mux(ends[name], limit, left - 1)),
-                    ends[name].eq(Mux(ends[name], single, left == 2)),
-                ]
-            with m.If(self.start):
-                m.d.sync += [left.eq(limit), ends[name].eq(single)]
-            inner = inner & ends[name]
+        count_loops(m, self.start, moves & ends["pixel"], limits, ends)
 
     def _pixels(self, m: Module, moves: Signal, ends: dict[str, Signal], fill_ends: Signal) -> data.View:
         """The pixel at hand; every tap goes through those of the tile again."""

@@ -11,6 +11,7 @@ from sysmt.hdl.array.ports import TileDescriptor
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Operation
 
+from .counter import count_loops
 from .ports import LayerLayout, XAddress
 
 
@@ -68,30 +69,25 @@ class TileIssuer(wiring.Component):
         config, layer = self.config, self.layer
         width = {name: field.width for name, field in DESCRIPTOR.fields.items()}
         running, available = Signal(), Signal(range(3))
-        group, tile_m, tile_n = (Signal(width[name]) for name in ("groups", "m_tiles", "n_tiles"))
-        step, x, x_tile = Signal(width["steps"]), Signal(width["steps"] + 1), Signal(width["steps"] + 1)
+        x, x_tile, first = Signal(width["steps"] + 1), Signal(width["steps"] + 1), Signal()
         # One bit more than an address has shows that it went beyond.
         w, w_group = Signal(width["w_base"] + 1), Signal(width["w_base"] + 1)
         half, thread, word_ends = Signal(), Signal(range(max(config.array.pe.threads, 2))), Signal()
-        last_group, last_m, last_n, last_step = (Signal(name=f"last_{n}") for n in ("group", "m", "n", "step"))
-        m.d.comb += [
-            last_group.eq(group == layer.groups - 1),
-            last_m.eq(tile_m == layer.m_tiles - 1),
-            last_n.eq(tile_n == Mux(last_group, layer.last_n_tiles, layer.n_tiles) - 1),
-            last_step.eq(step == layer.steps - 1),
-        ]
+        ends = {name: Signal(name=f"last_{name}") for name in ("step", "n", "m", "group")}
+        last_step, last_n, last_m, last_group = ends.values()
         self._threads(m, thread, word_ends)
         tile = self.o_tile
         may, moves, ends_tile, ends_m = Signal(), Signal(), Signal(), Signal()
+        self._count(m, moves, ends)
         m.d.comb += [
-            may.eq(running & (available != 0) & ((step != 0) | tile.ready)),
+            may.eq(running & (available != 0) & (~first | tile.ready)),
             moves.eq(may & self.o_x.ready & self.o_w.ready),
             ends_tile.eq(moves & last_step),
             ends_m.eq(ends_tile & last_n),
             self.waits.eq(running & (available == 0)),
             self.o_x.valid.eq(may & self.o_w.ready),
             self.o_w.valid.eq(may & self.o_x.ready),
-            tile.valid.eq(running & (available != 0) & (step == 0) & self.o_x.ready & self.o_w.ready),
+            tile.valid.eq(running & (available != 0) & first & self.o_x.ready & self.o_w.ready),
             self.o_x.payload.step.eq(x),
             self.o_x.payload.half.eq(half),
             self.o_x.payload.frees.eq(last_step & last_n),
@@ -104,7 +100,7 @@ class TileIssuer(wiring.Component):
         with m.If(self.filled != ends_m):
             m.d.sync += available.eq(Mux(self.filled, available + 1, available - 1))
         with m.If(moves):
-            m.d.sync += step.eq(step + 1)
+            m.d.sync += first.eq(last_step)
             with m.If(word_ends | last_step):
                 m.d.sync += [x.eq(x + 1), w.eq(w + 1), thread.eq(0)]
             with m.Else():
@@ -112,22 +108,15 @@ class TileIssuer(wiring.Component):
             with m.If((x >= config.x_depth) | (w >= config.weight_words)):
                 m.d.sync += self.error.eq(1)
         with m.If(ends_tile):
-            m.d.sync += [
-                step.eq(0),
-                tile_n.eq(tile_n + 1),
-                x_tile.eq(x_tile + layer.x_stride),
-                x.eq(x_tile + layer.x_stride),
-            ]
+            m.d.sync += [x_tile.eq(x_tile + layer.x_stride), x.eq(x_tile + layer.x_stride)]
         with m.If(ends_m):
-            m.d.sync += [tile_n.eq(0), x_tile.eq(0), x.eq(0), half.eq(~half), tile_m.eq(tile_m + 1)]
+            m.d.sync += [x_tile.eq(0), x.eq(0), half.eq(~half)]
             with m.If(~last_m | ~layer.grouped):
                 m.d.sync += w.eq(w_group)
-            with m.If(last_m):
-                m.d.sync += [tile_m.eq(0), group.eq(group + 1)]
-                with m.If(layer.grouped):
-                    m.d.sync += w_group.eq(w + 1)
-                with m.If(last_group):
-                    m.d.sync += running.eq(0)
+            with m.If(last_m & layer.grouped):
+                m.d.sync += w_group.eq(w + 1)
+            with m.If(last_m & last_group):
+                m.d.sync += running.eq(0)
         with m.If(self.start):
             m.d.sync += [
                 running.eq(layer.operation == Operation.MATMUL),
@@ -136,9 +125,23 @@ class TileIssuer(wiring.Component):
                 self.error.eq(0),
                 w.eq(layer.w_base),
                 w_group.eq(layer.w_base),
-                *(counter.eq(0) for counter in (group, tile_m, tile_n, step, x, x_tile, thread)),
+                first.eq(1),
+                *(counter.eq(0) for counter in (x, x_tile, thread)),
             ]
         return m
+
+    def _count(self, m: Module, moves: Signal, ends: dict[str, Signal]) -> None:
+        """Steps, tiles of channels, tiles of pixels, groups; the last group has tiles of channels of its own."""
+        layer, of_last = self.layer, Signal()
+        limits = {
+            "step": layer.steps,
+            "n": Mux(of_last, layer.last_n_tiles, layer.n_tiles),
+            "m": layer.m_tiles,
+            "group": layer.groups,
+        }
+        left = count_loops(m, self.start, moves, limits, ends)["group"]
+        following = Mux(ends["m"], left == 2, ends["group"])
+        m.d.comb += of_last.eq(Mux(self.start, layer.groups == 1, following))
 
     def _threads(self, m: Module, thread: Signal, word_ends: Signal) -> None:
         """On fewer threads than there are, a word of operands holds those of several steps."""
