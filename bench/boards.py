@@ -120,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--preset", metavar="P", help="array preset (default: each board's own)")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the array")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="placements per board (default 3)")
-    parser.add_argument("--engine", action="store_true", help="the engines for whole networks (default: boards with one)")
+    parser.add_argument("--engine", action="store_true", help="the engines, of the boards that have one")
     parser.add_argument("--synthesis", action="store_true", help="synthesis only, beside the estimate")
     parser.add_argument("--record", action="store_true", help=f"keep the rows in bench/{RECORD.name}, after every seed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")

@@ -35,7 +35,7 @@ def silicon() -> str:
     return figures(by_default(progress), by_default(progress, clock_gating=True))
 
 
-TABLES = {"silicon": silicon, "boards": boards.markdown, "training": training.markdown}
+TABLES = {"silicon": silicon, "boards": boards.markdown, "engines": boards.engines, "training": training.markdown}
 
 
 def main(argv: list[str] | None = None) -> int:

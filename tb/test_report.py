@@ -257,3 +257,7 @@ def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
         ["| icebreaker", "P", "os2", "yes"],
     ]
     assert "| 61.5 |" in lines[2]
+    assert boards.engines() == ""
+    boards.save(row | {"board": "ulx3s", "dsp": "no", "engine": "yes", "MHz": 60.25})
+    assert "| 60.25 |" in boards.engines()
+    assert boards.markdown().splitlines() == lines
