@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
-from sysmt.sim.golden.product import Counters, Product
+from sysmt.sim.golden.product import Product
 
 
 class Engine(Protocol):
@@ -44,4 +45,5 @@ class Golden:
             sums += under * row.astype(np.int32)
             if self.counting:
                 active += int(np.count_nonzero(under, axis=0) @ (row != 0))
-        return Product(sums, Counters(active=active, busy=active))
+        golden = golden_of(self.pe)
+        return Product(sums, golden.by_channel(x, w, self.pe, active) if self.counting else golden.counters())
