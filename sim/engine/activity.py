@@ -60,7 +60,7 @@ def shares(records: list[Record], bins: int) -> dict[str, np.ndarray]:
 
     Every span's shares add up to 1. A run that has fewer cycles than `bins` gets a span per cycle.
     """
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for unit in Record.UNITS:
         doing = np.frombuffer(b"".join(getattr(record, unit) for record in records), np.uint8)
         edges = np.linspace(0, len(doing), min(bins, len(doing)) + 1).astype(int)
