@@ -68,7 +68,15 @@ def accel_design(config: AccelConfig, name: str) -> Design:
 
 
 def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Design:
-    """Verilog and manifest of the engine `config`: behind its UART, with the ports of `accel_design`, or bare."""
+    """Verilog and manifest of the engine `config`: behind its UART, with the ports of `accel_design`, or bare.
+
+    Raises
+    ------
+    ConfigError
+        It has an SDRAM, which the link does not fill.
+    """
+    if linked and config.stream is not None:
+        raise ConfigError(f"stream.chip = {config.stream.chip.name} cannot be filled over the link: set stream to None")
     facts = {
         "kind": "engine" if linked else "bare engine",
         "config": config.as_dict(),

@@ -35,6 +35,8 @@ MANIFEST_VERSION = 1
 UNINITIALISED = "sysmt.uninitialised"
 """Attribute of a memory whose content nobody reads before it is written: it is emitted without an initial one, which in
 Verilog is a line per word, and which some block RAM cannot have."""
+UNCHECKED = {"no_rw_check": 1}
+"""Attributes of a memory of which nobody reads a word in the cycle it is written: Yosys then adds nothing for that."""
 
 WRITE = (
     "proc -nomux -norom",

@@ -263,14 +263,14 @@ def cycles(
 @named()
 def infer(
     model: "Model | str | Path",
-    inputs: "Inputs | np.ndarray | str | Path",
+    inputs: "Inputs | np.ndarray | list[np.ndarray] | str | Path",
     config: ArrayConfig | str = DEFAULT_ARRAY,
     *,
     budget: float | None = None,
     reorder: bool = False,
     recalibrate: bool = False,
     keep_weights: bool = False,
-    calibration: "Inputs | np.ndarray | str | Path | None" = None,
+    calibration: "Inputs | np.ndarray | list[np.ndarray] | str | Path | None" = None,
     optimise: bool = True,
 ) -> "Inference":
     """Run an int8 model on an array and compare it with its exact self.
@@ -279,8 +279,9 @@ def infer(
     ----------
     model : Model, or path
         What `read_model` returns, a .tflite file (extra `infer`), or "digits".
-    inputs : array [B, ...], Inputs, or path
-        In the type of the model's input; a path names a .npz file with `images` or `features`, and `labels` if known.
+    inputs : array [B, ...], list of arrays, Inputs, or path
+        In the type of the model's input, a list for several; a path names a .npz file with `images`, `features`, or
+        `in0`, `in1`, ..., and `labels` if known.
     config : ArrayConfig or str
         The array; a string names a preset.
     budget : float, optional
@@ -423,16 +424,14 @@ def run_program(
     return execute(read, inputs if isinstance(inputs, Inputs) else Inputs(inputs, None))
 
 
-def _inputs(inputs: "Inputs | np.ndarray | str | Path", model: "Model") -> "Inputs":
+def _inputs(inputs: "Inputs | np.ndarray | list[np.ndarray] | str | Path", model: "Model") -> "Inputs":
     from sysmt.sim.nn.inputs import Inputs, load
-    from sysmt.sim.nn.model import check_input
 
     if isinstance(inputs, Inputs):
         return inputs
     if isinstance(inputs, (str, Path)):
         return load(Path(inputs), model.network)
-    check_input(model.inputs[0], inputs)
-    return Inputs(inputs, None)
+    return Inputs(model.pack(inputs if isinstance(inputs, (list, tuple)) else [inputs]), None)
 
 
 @named()

@@ -117,7 +117,7 @@ BAD = [
     (lambda: sysmt.simulate(*operands()[::-1]), "x must be a uint8 array"),
     (lambda: sysmt.simulate(*operands(), threads=3), "threads must be"),
     (lambda: sysmt.cycles("resnet51"), "network must be"),
-    (lambda: sysmt.read_model("model.onnx"), "model must be a .tflite file"),
+    (lambda: sysmt.read_model("model.pb"), "model must be a .tflite or .onnx file"),
     (lambda: sysmt.infer("digits", np.zeros((1, 2), np.uint8)), "must be uint8"),
     (lambda: sysmt.infer("digits", np.zeros((1, 8, 8, 1), np.uint8), reorder=True), "calibration inputs"),
     (lambda: sysmt.synthesise("os2", target="asic"), "target"),

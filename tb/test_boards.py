@@ -9,7 +9,7 @@ import pytest
 from amaranth.build import Attrs, Pins, Resource, Subsignal
 
 from bench.boards import measure
-from sysmt.base.errors import UserError
+from sysmt.base.errors import ConfigError, UserError
 from sysmt.boards.definitions import BOARDS, board
 from sysmt.boards.flow import build, estimate, pll
 from sysmt.cli.main import main
@@ -138,11 +138,45 @@ def test_what_is_too_large_is_refused_before_any_tool_runs(name):
     assert chosen.preset in estimate.fitting(chosen)
 
 
+def test_an_engine_that_is_too_large_is_refused_before_any_tool_runs():
+    chosen = BOARDS["icesugar_pro"]
+    said = r"^engine 4x4x2 needs about \d+ RAMs of the 56 of LFE5U-25F on icesugar_pro: what fits is .*sysmt2_4"
+    with pytest.raises(UserError, match=said):
+        build.Flow(chosen, dataclasses.replace(chosen.networks(), weight_words=1 << 16), pytest.fail)
+    said = r"^engine 8x8x4 needs about \d+ LUTs of the 24288 of LFE5U-25F on colorlight_5a75b: what fits is .*sysmt2_4"
+    small = dataclasses.replace(BOARDS["colorlight_5a75b"].networks("sysmt4_8"), activation_words=64, weight_words=64)
+    with pytest.raises(UserError, match=said):
+        build.Flow(BOARDS["colorlight_5a75b"], small, pytest.fail)
+    many = dataclasses.replace(chosen.networks(), lanes=4, add_lanes=4, weight_words=64)
+    with pytest.raises(UserError, match=r"^engine 4x4x2 needs about 40 DSPs of the 28 of LFE5U-25F on icesugar_pro"):
+        build.Flow(chosen, many, pytest.fail)
+
+
+@pytest.mark.parametrize("name", [name for name, chosen in BOARDS.items() if chosen.engine])
+def test_the_engine_of_a_board_fits_it_and_the_list_says_so(name):
+    row = estimate.describe(BOARDS[name])
+    assert BOARDS[name].preset in row["engines"]
+    assert "os64" not in row["engines"]
+
+
+def test_boards_without_an_engine_say_so():
+    assert estimate.describe(BOARDS["icebreaker"])["engines"] == []
+    with pytest.raises(ConfigError, match=r"^board 'icebreaker' is too small for an engine: take a larger board$"):
+        BOARDS["icebreaker"].networks()
+
+
+def test_blocks_of_ram_are_those_of_the_netlists():
+    """Yosys' numbers for the engines of the boards and the parts of them."""
+    ecp5 = BOARDS["ulx3s"].part.family
+    assert [ecp5.blocks(*memory) for memory in ((64, 4096), (32, 1024), (144, 512), (28, 1024))] == [16, 2, 4, 2]
+    assert estimate.rams(BOARDS["icesugar_pro"], BOARDS["icesugar_pro"].networks()) == 49
+
+
 def test_a_netlist_that_is_too_large_is_refused():
     used = BOARDS["icebreaker"].part.family.used({"SB_LUT4": 5281, "SB_DFFESR": 7, "SB_DFF": 3, "SB_RAM40_4K": 30})
     assert used == {"LUT": 5281, "FF": 10, "DSP": 0, "RAM": 30}
     with pytest.raises(UserError, match=r"^array 2x2x2 needs about 5281 LUTs of the 5280 of iCE40UP5K on icebreaker"):
-        estimate.refuse_larger(BOARDS["icebreaker"], used, "2x2x2")
+        estimate.refuse_larger(BOARDS["icebreaker"], used, BOARDS["icebreaker"].accelerator())
 
 
 def test_cells_of_other_families_are_counted():

@@ -16,11 +16,14 @@ from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.file import START, from_bytes, read_program, to_bytes, write_program
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.prepare import prepare
-from sysmt.sim.nn.forward import LayerPlan, exact_plan
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import LayerPlan, Runner, exact_plan
+from sysmt.sim.nn.graph import Graph
 from sysmt.sim.nn.model import Model
+from sysmt.sim.nn.network import Network, build
 from sysmt.sim.quant.options import Options
 
-from .engine_networks import random_inputs, random_network, random_plan
+from .engine_networks import Builder, random_inputs, random_network, random_plan
 from .int8_networks import small_network
 
 ENGINE = EngineConfig(array=ArrayConfig(rows=4, cols=4).with_fields(threads=2), lanes=2)
@@ -172,6 +175,52 @@ def test_what_does_not_fit_is_said_in_bytes(changes, message):
     network = small_network()
     with pytest.raises(UserError, match=message):
         compile_network(network, exact_plan(network), ENGINE.with_fields(**changes))
+
+
+def graph_of(*operators: tuple[str, dict]) -> Network:
+    """A convolution, and operators behind it, each on the tensor before."""
+    model = Builder(1)
+    first = x = model.tensor((1, 4, 4, 3), 0.05, 3)
+    w = model.constant(np.ones((3, 1, 1, 3), np.int8), np.array([0.01]))
+    window = {"padding": "SAME", "stride_h": 1, "stride_w": 1, "dilation_h": 1, "dilation_w": 1}
+    for kind, options in operators:
+        y = model.tensor((1, 4, 4, 3), 0.05, 3)
+        if kind == "CONV_2D":
+            x = model.node(kind, [x, w], y, activation="NONE", **window)
+        else:
+            x = model.node(kind, [x, first] if kind == "MAXIMUM" else [x], y, **options)
+    return build(Graph(tensors=tuple(model.tensors), nodes=tuple(model.nodes), input=first, output=x))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "message"),
+    [
+        (
+            ["CONV_2D", "HARD_SWISH", "CONV_2D"],
+            r"^operator 1 \(HARD_SWISH\) cannot run on the engine: .* it is amid layers",
+        ),
+        (
+            ["HARD_SWISH"],
+            r"^the network must have a layer for the engine, not only HARD_SWISH; run it with `sysmt infer`$",
+        ),
+        (["CONV_2D", "MAXIMUM"], r"^operator 1 \(MAXIMUM\) cannot run on the engine: .* from 1 and 1 of its own; cut"),
+    ],
+)
+def test_what_the_engine_cannot_do_is_named(kinds, message):
+    network = graph_of(*((kind, {}) for kind in kinds))
+    with pytest.raises(UserError, match=message):
+        compile_network(network, exact_plan(network), ENGINE)
+
+
+def test_the_host_does_what_is_at_the_ends():
+    network = graph_of(("HARD_SWISH", {}), ("CONV_2D", {}), ("LEAKY_RELU", {"alpha": 0.1}))
+    program = from_bytes(to_bytes(compile_network(network, exact_plan(network), ENGINE)))
+    assert program.before is not None
+    assert program.after is not None
+    assert (program.before.name, program.after.name) == ("HARD_SWISH", "LEAKY_RELU")
+    inputs = random_inputs(network, 3, 1)
+    runner = Runner(network=network, engine=Golden(ENGINE.array.pe), plan=exact_plan(network))
+    np.testing.assert_array_equal(GoldenEngine(program).run(inputs), runner(inputs))
 
 
 def test_threads_and_a_budget_exclude_each_other():

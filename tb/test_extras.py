@@ -57,6 +57,7 @@ EVERYTHING = " ".join(EXTRAS)
 
 MISSING = [
     (("infer", "m.tflite", "in.npz"), "tflite", "tflite", "infer"),
+    (("inspect", "m.onnx"), "onnx", "onnx", "onnx"),
     (("matmul", "X.npy", "W.npy", "--on", "rtl"), COCOTB, "cocotb_tools", "cosim"),
     (("conv1d", "image.npy", "taps.npy", "--on", "rtl"), COCOTB, "cocotb_tools", "cosim"),
     (("cache", "t.npz", "--on", "rtl"), COCOTB, "cocotb_tools", "cosim"),

@@ -16,8 +16,8 @@ ROOMS = (
     "sysmt.sim.nn",
     "sysmt.sim.cost",
     "sysmt.sim.quant",
-    "sysmt.sim.train",
     "sysmt.sim.engine",
+    "sysmt.sim.train",
     "sysmt.sim.nullcache",
     "sysmt.hdl.emit",
     "sysmt.hdl.common",
@@ -42,8 +42,8 @@ MODELS = (
     "sysmt.sim.nn",
     "sysmt.sim.cost",
     "sysmt.sim.quant",
-    "sysmt.sim.train",
     "sysmt.sim.engine",
+    "sysmt.sim.train",
 )
 """Rooms that may not load amaranth, not even through another; nor may `sysmt.sim.nullcache`."""
 

@@ -51,10 +51,12 @@ def test_case(case):
             read_model(path)
         assert re.fullmatch(rf"{case}\.tflite: {REFUSED.get(case, '.+')}", str(error.value))
         return
-    found, wanted = read_model(path).run(numbered(arrays, "in")), numbered(arrays, "out")
-    assert [(a.dtype, a.shape) for a in found] == [(b.dtype, b.shape) for b in wanted]
-    for a, b in zip(found, wanted, strict=True):
-        np.testing.assert_array_equal(a, b)
+    model, wanted = read_model(path), numbered(arrays, "out")
+    for same in (model, model.optimised()):
+        found = same.run(numbered(arrays, "in"))
+        assert [(a.dtype, a.shape) for a in found] == [(b.dtype, b.shape) for b in wanted]
+        for a, b in zip(found, wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("case", ["newcode_conv", "batch_of_4", "rank1_input", "fc_keep_num_dims", "sigmoid_gate"])

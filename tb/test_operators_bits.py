@@ -301,9 +301,9 @@ def test_svdf_remembers(rank):
     compare_sequence(model, [x], [y])
 
 
-def compare_sequence(model, inputs, outputs, count=12):
+def compare_sequence(model, inputs, outputs, count=12, more=()):
     """The same of a model with state: all inputs in one run are those of one interpreter, one after the other."""
-    content = model.content(inputs, outputs)
+    content = model.content(inputs, outputs, more=more)
     ours = Model(build(parse(content)))
     rng = np.random.default_rng(4)
     stacks = [rng.integers(-128, 128, (count, *tensor.shape[1:])).astype(tensor.dtype) for tensor in ours.inputs]
@@ -424,3 +424,28 @@ def test_unsigned_concatenation_rescales():
     a, b = model.tensor((1, 3, 4), "uint8", 0.05, 10), model.tensor((1, 2, 4), "uint8", 0.083, 99)
     y = model.tensor((1, 5, 4), "uint8", 0.07, 30)
     compare(model, [a, b], [model.node("CONCATENATION", [a, b], y, Axis=-2)], 20)
+
+
+def test_variables_remember():
+    """A streaming window: the last three inputs, kept in a variable that a subgraph of CALL_ONCE sets first."""
+    model, first = ModelBuilder(), ModelBuilder()
+
+    def handle(builder):
+        resource = builder.tensor((), "resource")
+        return builder.node("VAR_HANDLE", [], resource, Container="", SharedName="window")
+
+    start = first.constant(RNG.integers(-128, 128, (1, 3, 4)).astype(np.int8), 0.05)
+    first.node("ASSIGN_VARIABLE", [handle(first), start], [])
+    x = model.tensor((1, 1, 4), "int8", 0.05)
+    model.node("CALL_ONCE", [], [], InitSubgraphIndex=1)
+    window = handle(model)
+    before = model.node("READ_VARIABLE", [window], model.tensor((1, 3, 4), "int8", 0.05))
+    masks = {"BeginMask": 5, "EndMask": 7}
+    part = model.tensor((1, 2, 4), "int8", 0.05)
+    model.node(
+        "STRIDED_SLICE", [before, *(numbers(model, v) for v in ((0, 1, 0), (0, 0, 0), (1, 1, 1)))], part, **masks
+    )
+    after = model.node("CONCATENATION", [part, x], model.tensor((1, 3, 4), "int8", 0.05), Axis=1)
+    model.node("ASSIGN_VARIABLE", [window, after], [])
+    mean = model.node("MEAN", [after, numbers(model, 1)], model.tensor((1, 4), "int8", 0.05), KeepDims=False)
+    compare_sequence(model, [x], [mean], more=[first])

@@ -113,7 +113,7 @@ def test_the_command_takes_any_of_them(small, capsys):
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        (["model.onnx"], r"network must be a \.tflite or \.csv file or one of mobilenet_v1, .*, not 'model\.onnx'"),
+        (["model.pb"], r"network must be a \.tflite, \.onnx or \.csv file or one of mobilenet_v1, .*, not 'model\.pb'"),
         (["mobilenetv2"], r"network must be .*, not 'mobilenetv2' \(did you mean mobilenet_v2\?\)"),
         (["absent.tflite"], r"model must be a readable file, not 'absent\.tflite' \(No such file or directory\)"),
         (
@@ -186,6 +186,6 @@ def test_inference_counts_the_cycles_of_the_network(small):
 
 def test_other_files_are_no_models():
     with pytest.raises(
-        UserError, match=r"^model must be a \.tflite file or 'digits', not 'net\.onnx'; convert it first$"
+        UserError, match=r"^model must be a \.tflite or \.onnx file or 'digits', not 'net\.pb'; convert it$"
     ):
-        read_model("net.onnx")
+        read_model("net.pb")

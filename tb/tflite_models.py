@@ -14,6 +14,7 @@ TYPES = {
     "int16": tflite.TensorType.INT16,
     "int32": tflite.TensorType.INT32,
     "int64": tflite.TensorType.INT64,
+    "resource": tflite.TensorType.RESOURCE,
     "float32": tflite.TensorType.FLOAT32,
 }
 CODES = {name: code for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")}
@@ -32,6 +33,10 @@ TABLES = {
     "PAD": "PadOptions",
     "QUANTIZE": "QuantizeOptions",
     "DEQUANTIZE": "DequantizeOptions",
+    "VAR_HANDLE": "VarHandleOptions",
+    "READ_VARIABLE": "ReadVariableOptions",
+    "ASSIGN_VARIABLE": "AssignVariableOptions",
+    "CALL_ONCE": "CallOnceOptions",
     "SUB": "SubOptions",
     "MUL": "MulOptions",
     "MAXIMUM": "MaximumMinimumOptions",
@@ -95,30 +100,18 @@ class ModelBuilder:
         self.operators.append((kind, list(inputs), outputs, options))
         return output
 
-    def content(self, inputs, outputs, codes=None) -> bytes:
-        """The file."""
+    def content(self, inputs, outputs, codes=None, more=()) -> bytes:
+        """The file. `more`: builders of subgraphs behind this one, without inputs and outputs."""
         b = flatbuffers.Builder(1024)
-        kinds = sorted({kind for kind, *_ in self.operators})
+        kinds = sorted({kind for builder in (self, *more) for kind, *_ in builder.operators})
         buffers = [np.zeros(0, np.uint8)]
-        tensors = [self._tensor(b, i, t, buffers) for i, t in enumerate(self.tensors)]
-        operators = [self._operator(b, kinds, *operator) for operator in self.operators]
-        subgraph_parts = [
-            _offsets(b, tflite.SubGraphStartTensorsVector, tensors),
-            _offsets(b, tflite.SubGraphStartOperatorsVector, operators),
-            b.CreateNumpyVector(np.array(inputs, np.int32)),
-            b.CreateNumpyVector(np.array(outputs, np.int32)),
-        ]
-        tflite.SubGraphStart(b)
-        tflite.SubGraphAddTensors(b, subgraph_parts[0])
-        tflite.SubGraphAddOperators(b, subgraph_parts[1])
-        tflite.SubGraphAddInputs(b, subgraph_parts[2])
-        tflite.SubGraphAddOutputs(b, subgraph_parts[3])
-        subgraph = tflite.SubGraphEnd(b)
+        subgraphs = [self._subgraph(b, kinds, buffers, inputs, outputs)]
+        subgraphs += [builder._subgraph(b, kinds, buffers, [], []) for builder in more]
         stored = [_buffer(b, data) for data in buffers]
         names = [_code(b, (codes or CODES)[kind]) for kind in kinds]
         parts = [
             _offsets(b, tflite.ModelStartOperatorCodesVector, names),
-            _offsets(b, tflite.ModelStartSubgraphsVector, [subgraph]),
+            _offsets(b, tflite.ModelStartSubgraphsVector, subgraphs),
             _offsets(b, tflite.ModelStartBuffersVector, stored),
         ]
         tflite.ModelStart(b)
@@ -128,6 +121,22 @@ class ModelBuilder:
         tflite.ModelAddBuffers(b, parts[2])
         b.Finish(tflite.ModelEnd(b), b"TFL3")
         return bytes(b.Output())
+
+    def _subgraph(self, b, kinds, buffers, inputs, outputs):
+        tensors = [self._tensor(b, i, t, buffers) for i, t in enumerate(self.tensors)]
+        operators = [self._operator(b, kinds, *operator) for operator in self.operators]
+        parts = [
+            _offsets(b, tflite.SubGraphStartTensorsVector, tensors),
+            _offsets(b, tflite.SubGraphStartOperatorsVector, operators),
+            b.CreateNumpyVector(np.array(inputs, np.int32)),
+            b.CreateNumpyVector(np.array(outputs, np.int32)),
+        ]
+        tflite.SubGraphStart(b)
+        tflite.SubGraphAddTensors(b, parts[0])
+        tflite.SubGraphAddOperators(b, parts[1])
+        tflite.SubGraphAddInputs(b, parts[2])
+        tflite.SubGraphAddOutputs(b, parts[3])
+        return tflite.SubGraphEnd(b)
 
     def _tensor(self, b, index, t, buffers):
         name, shape = b.CreateString(f"t{index}"), b.CreateNumpyVector(np.array(t["shape"], np.int32))
@@ -156,6 +165,7 @@ class ModelBuilder:
         table = None
         if kind in TABLES:
             name = TABLES[kind]
+            options = {o: b.CreateString(v) if isinstance(v, str) else v for o, v in options.items()}
             getattr(tflite, f"{name}Start")(b)
             for option, value in options.items():
                 getattr(tflite, f"{name}Add{option}")(b, value)

@@ -17,6 +17,6 @@ BOARD = BoardDefinition(
     baud=6_000_000,
     preset="sysmt2_8",
     fields={"pipeline": 3},
-    engine={"activation_words": 4096, "weight_words": 16896},
+    engine={"activation_words": 5120, "weight_words": 16896, "scatter_words": 1024, "layers": 32, "add_lanes": 4},
     loader=("--board", "ecpix5"),
 )

@@ -18,7 +18,7 @@ BOARD = BoardDefinition(
     baud=3_000_000,
     preset="sysmt2_8",
     fields={"pipeline": 3},
-    engine={"activation_words": 4096, "weight_words": 16896},
+    engine={"activation_words": 5120, "weight_words": 16896, "scatter_words": 1024, "layers": 32, "add_lanes": 4},
     # Boards came with chips of several makers, of 256 Mbit or more.
     sdram=CHIPS["x16_256mbit"],
     loader=("--board", "ulx3s"),

@@ -109,7 +109,7 @@ class Flow:
         netlist = next(path for name in ("json", "syn.json") if (path := self._folder / f"{TOP}.{name}").exists())
         used = self.board.part.family.used(load(netlist, TOP).cells)
         if self._check:
-            estimate.refuse_larger(self.board, used, self._array())
+            estimate.refuse_larger(self.board, used, self.config)
         return used
 
     def route(self, seed: int) -> nextpnr.Routed:

@@ -2,11 +2,11 @@
 """What an accelerator needs of a part, before it is synthesised: exact for memories, a fit for LUTs."""
 
 from collections.abc import Mapping
-from math import ceil
 from typing import Any
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.presets import ARRAYS
@@ -21,6 +21,15 @@ FITTED: dict[str, dict[str, int]] = {
 """LUTs per unit of each of `features`. The sums are those of 4x4x2 and 8x8x2 on ECP5, and rough on the others; how
 they divide is a guess until `python -m bench.estimate` has been run, which fits every number to netlists."""
 
+ENGINE: dict[str, dict[str, int]] = {
+    "ecp5": {"engine": 5000, "lane": 900, "add_lane": 900, "word_byte": 100, "chunk": 10},
+}
+"""The same of what an engine has besides its array (`engine_features`), from netlists of 4x4x2 and 8x8x2: how the sums
+divide is a guess too."""
+
+LANE_DSPS, ADD_LANE_DSPS = 4, 6
+"""Multipliers of 18x18 bits in a requantiser, and in one that adds a residual."""
+
 DOUBT = 1.3
 """An estimate may be so far off: only what is certainly too large is refused by it."""
 
@@ -28,52 +37,83 @@ DOUBT = 1.3
 Held = AccelConfig | EngineConfig
 
 
-def features(config: AccelConfig) -> dict[str, int]:
-    """What the LUTs are taken to be a weighted sum of: everything but the array; a requantiser; counters, per thread; a
-    PE of so many threads, its multiplications not in DSP blocks; an edge of the array, per row or column and thread."""
-    array, threads = config.array, config.array.pe.threads
+def array_features(array: ArrayConfig) -> dict[str, int]:
+    """What the LUTs of an array are taken to be a weighted sum of: counters, per thread; a PE of so many threads, its
+    multiplications not in DSP blocks; an edge of the array, per row or column and thread."""
+    threads = array.pe.threads
     return {
-        "base": 1,
-        "requantize": int(config.requantize),
         "counters": threads * array.counters,
         **{f"pe_{t}": array.rows * array.cols * (t == threads) for t in THREADS},
         "edge": threads * (array.rows + array.cols),
     }
 
 
-def luts(board: BoardDefinition, config: AccelConfig) -> int:
-    """LUTs that synthesis is likely to need."""
-    fitted = FITTED[board.part.family.name]
-    return sum(fitted[name] * number for name, number in features(config).items())
+def features(config: AccelConfig) -> dict[str, int]:
+    """The same of an accelerator: a part that all have, a requantiser, the array."""
+    return {"base": 1, "requantize": int(config.requantize), **array_features(config.array)}
+
+
+def engine_features(config: EngineConfig) -> dict[str, int]:
+    """The same of an engine but its array: a part that all have; requantisers; those that add; a byte of an activation
+    word: pooling, queues; a chunk in the square that turns pixels into columns."""
+    return {
+        "engine": 1,
+        "lane": config.lanes,
+        "add_lane": config.add_lanes,
+        "word_byte": config.word_bytes,
+        "chunk": config.fill * config.array.rows**2,
+    }
+
+
+def luts(board: BoardDefinition, config: Held) -> int:
+    """LUTs that synthesis is likely to need; 0 for an engine in a family that none has been synthesised for."""
+    family = board.part.family.name
+    if isinstance(config, AccelConfig):
+        return _sum(FITTED[family], features(config))
+    if family not in ENGINE:
+        return 0
+    return _sum(FITTED[family], array_features(config.array)) + _sum(ENGINE[family], engine_features(config))
+
+
+def _sum(fitted: Mapping[str, int], numbers: Mapping[str, int]) -> int:
+    return sum(fitted[name] * number for name, number in numbers.items())
+
+
+def dsps(config: Held) -> int:
+    """Multipliers that a design certainly takes: those of the PEs, if they are in DSP blocks, and of requantisers."""
+    array = config.array
+    multipliers = array.rows * array.cols * array.pe.threads if array.pe.dsp else 0
+    if isinstance(config, EngineConfig):
+        multipliers += LANE_DSPS * config.lanes + ADD_LANE_DSPS * config.add_lanes
+    return multipliers
 
 
 def rams(board: BoardDefinition, config: Held) -> int:
-    """Blocks of RAM: every memory is as many blocks wide as its word takes ports of the widest kind."""
-    family = board.part.family
-    return sum(
-        max(ceil(width / family.block_width), ceil(width * depth / family.block_bits))
-        for width, depth in config.memories.values()
-    )
+    """Blocks of RAM."""
+    built = config.memories.values() if isinstance(config, AccelConfig) else config.banks
+    return sum(board.part.family.blocks(width, depth) for width, depth in built)
+
+
+def needs(board: BoardDefinition, config: Held) -> dict[str, float]:
+    """What a design is likely to take of the resources that it may lack."""
+    return {"RAM": rams(board, config), "LUT": luts(board, config), "DSP": dsps(config)}
 
 
 def check(board: BoardDefinition, config: Held) -> None:
     """Refuse, before anything is run, what cannot fit."""
-    what = f"{config.array.rows}x{config.array.cols}x{config.array.pe.threads}"
-    need: dict[str, float] = {"RAM": rams(board, config)}
-    if isinstance(config, AccelConfig):
-        need["LUT"] = luts(board, config) / DOUBT
-    if config.array.pe.dsp:
-        need["DSP"] = config.array.rows * config.array.cols * config.array.pe.threads
-    refuse_larger(board, need, what)
+    need = needs(board, config)
+    refuse_larger(board, need | {"LUT": need["LUT"] / DOUBT}, config)
 
 
-def refuse_larger(board: BoardDefinition, used: Mapping[str, float], what: str) -> None:
+def refuse_larger(board: BoardDefinition, used: Mapping[str, float], config: Held) -> None:
     """Refuse a design that needs more of anything than the part has, and name what fits."""
+    array, engine = config.array, isinstance(config, EngineConfig)
+    what = f"{'engine' if engine else 'array'} {array.rows}x{array.cols}x{array.pe.threads}"
     for resource, there in board.part.capacity.items():
         if used.get(resource, 0) > there:
             raise UserError(
-                f"array {what} needs about {round(used[resource])} {resource}s of the {there} of {board.part.name} on "
-                f"{board.name}: what fits is {', '.join(fitting(board)) or 'nothing'}"
+                f"{what} needs about {round(used[resource])} {resource}s of the {there} of {board.part.name} on "
+                f"{board.name}: what fits is {', '.join(fitting(board, engine)) or 'nothing'}"
             )
 
 
@@ -89,6 +129,7 @@ def describe(board: BoardDefinition) -> dict[str, Any]:
         "preset": board.preset,
         "peak_gmac_per_s": round(peak(board, config) / 1e9, 3),
         "fits": fitting(board),
+        "engines": fitting(board, engine=True),
     }
 
 
@@ -97,14 +138,15 @@ def peak(board: BoardDefinition, config: Held) -> float:
     return config.array.rows * config.array.cols * config.array.pe.threads * board.clock_hz
 
 
-def fitting(board: BoardDefinition) -> list[str]:
-    """The presets that are expected to fit."""
+def fitting(board: BoardDefinition, engine: bool = False) -> list[str]:
+    """The presets whose accelerator, or engine, is expected to fit."""
     names = []
     for name in ARRAYS:
         try:
-            config = board.accelerator(name)
+            config = board.networks(name) if engine else board.accelerator(name)
         except ConfigError:
             continue
-        if luts(board, config) <= board.part.luts and rams(board, config) <= board.part.rams:
+        need = needs(board, config)
+        if all(number <= board.part.capacity[resource] for resource, number in need.items()):
             names.append(name)
     return names

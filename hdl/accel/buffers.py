@@ -8,14 +8,14 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.emit import UNINITIALISED
+from sysmt.hdl.emit import UNCHECKED, UNINITIALISED
 
 
 class Buffer(wiring.Component):
     """A memory that is written at addresses and read as a stream: addresses in, words out, in order.
 
     One write and one read port on one clock, a synchronous read, no reset of the content: what Yosys maps to block RAM
-    on ECP5, iCE40 and Gowin. Reading a word in the cycle it is written gives the old one.
+    on ECP5, iCE40 and Gowin. Reading a word in the cycle it is written gives the old one, where that is `checked`.
 
     Parameters
     ----------
@@ -25,6 +25,8 @@ class Buffer(wiring.Component):
         A register behind the memory: its clock-to-output time is long on FPGAs.
     initialised : bool
         Words are zero before they are written; else they are whatever the block RAM has.
+    checked : bool
+        A word that is read in the cycle it is written is the old one; else it is not defined, which takes less logic.
 
     Members
     -------
@@ -41,8 +43,9 @@ class Buffer(wiring.Component):
 
     block = "buffers"
 
-    def __init__(self, width: int, depth: int, register: bool = False, initialised: bool = True):
-        self.width, self.depth, self.register, self.initialised = width, depth, register, initialised
+    def __init__(self, width: int, depth: int, register: bool = False, initialised: bool = True, checked: bool = True):
+        self.width, self.depth, self.register = width, depth, register
+        self.initialised, self.checked = initialised, checked
         super().__init__(
             {
                 "write": In(1),
@@ -56,9 +59,8 @@ class Buffer(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(
-            shape=self.width, depth=self.depth, init=[], attrs={} if self.initialised else {UNINITIALISED: 1}
-        )
+        attributes = ({} if self.initialised else {UNINITIALISED: 1}) | ({} if self.checked else UNCHECKED)
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs=attributes)
         write, read = memory.write_port(), memory.read_port()
         held = Signal()
         takes = Signal()

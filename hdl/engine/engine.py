@@ -13,7 +13,9 @@ from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.array.ports import CounterLayout, TileDescriptor
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.skid_buffer import SkidBuffer
-from sysmt.hdl.emit import UNINITIALISED, shared
+from sysmt.hdl.emit import UNCHECKED, UNINITIALISED, shared
+from sysmt.hdl.memory.ports import SdramPins
+from sysmt.hdl.memory.streamed import StreamedWeights
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import W_WIDTH
 from sysmt.hdl.params.program import EngineError, Memory, Operation
@@ -57,6 +59,8 @@ class Engine(wiring.Component):
     layer : In(range(layers))
     layer_cycles : Out(32)
         Cycles of a layer of the last run, one cycle after its number.
+    pins : Out(SdramPins)
+        Of the SDRAM, when it has one.
     counters : Out(CounterLayout)
         Of the array, when it has them.
 
@@ -88,6 +92,7 @@ class Engine(wiring.Component):
                 "layer": In(range(config.layers)),
                 "layer_cycles": Out(32),
             }
+            | ({"pins": Out(SdramPins(config.stream.chip))} if config.stream is not None else {})
             | ({"counters": Out(CounterLayout(config.array.pe))} if config.array.counters else {})
         )
 
@@ -119,7 +124,9 @@ class Engine(wiring.Component):
         m.d.comb += tiles.filled.eq(filler.filled)
 
         self._host(m, activations)
-        self._operands(m, tiles, filler, array)
+        weights = self._operands(m, tiles, filler, array)
+        if config.stream is not None:
+            self._stream(m, sequencer, weights)
         self._activations(m, activations, filler, post)
         pooling = sequencer.layer.operation != Operation.MATMUL
         m.d.comb += [
@@ -154,9 +161,9 @@ class Engine(wiring.Component):
             activations.i_host_write.payload.word.eq(word.word),
         ]
 
-    def _operands(self, m: Module, tiles: TileIssuer, filler: Filler, array: Any) -> None:
+    def _operands(self, m: Module, tiles: TileIssuer, filler: Filler, array: Any) -> Buffer:
         config = self.config
-        m.submodules.w = w = Buffer(*config.memories["weights"], register=True, initialised=False)
+        m.submodules.w = w = Buffer(*config.memories["weights"], register=True, initialised=False, checked=False)
         m.submodules.x_addresses = x_addresses = SkidBuffer(XAddress(config))
         m.submodules.w_addresses = w_addresses = SkidBuffer(range(config.weight_words))
         m.submodules.tiles_queue = queue = SkidBuffer(TileDescriptor(config.array))
@@ -188,6 +195,35 @@ class Engine(wiring.Component):
             w.address.eq(self.i_write.payload.address),
             w.data.eq(self.i_write.payload.word),
         ]
+        return w
+
+    def _stream(self, m: Module, sequencer: LayerSequencer, weights: Buffer) -> None:
+        """Weights from the SDRAM, from the first run on until the host writes into a memory of the program."""
+        config, word = self.config, self.i_write.payload
+        assert config.weight_stream is not None
+        m.submodules.streamed = streamed = StreamedWeights(config.weight_stream)
+        connect(m, streamed.pins, wiring.flipped(self.pins))
+        entries = self._written(m, Memory.CHUNKS.name.lower(), self._writes(Memory.CHUNKS))
+        to_sdram = word.memory == Memory.SDRAM
+        m.d.comb += [
+            entries.addr.eq(streamed.entry_address),
+            streamed.entry.eq(entries.data),
+            streamed.i_host.valid.eq(self.i_write.valid & to_sdram & streamed.stopped),
+            streamed.i_host.payload.address.eq(word.address),
+            streamed.i_host.payload.word.eq(word.word),
+            sequencer.chunk_ready.eq(streamed.ready),
+            streamed.freed.eq(sequencer.chunk_freed),
+        ]
+        with m.If(to_sdram):
+            m.d.comb += self.i_write.ready.eq(streamed.stopped & streamed.i_host.ready)
+        with m.If(streamed.write & streamed.enable):
+            m.d.comb += [weights.write.eq(1), weights.address.eq(streamed.address), weights.data.eq(streamed.data)]
+        with m.If(self.i_run.valid & self.i_run.ready):
+            m.d.sync += streamed.enable.eq(1)
+        with m.If(self.clear | (self.i_write.valid & (word.memory != Memory.ACTIVATIONS))):
+            m.d.sync += streamed.enable.eq(0)
+        with m.If(streamed.error):
+            m.d.comb += sequencer.address_error.eq(1)
 
     def _activations(self, m: Module, activations: ActivationMemory, filler: Filler, post: Post) -> None:
         connect(m, filler.o_read, activations.i_filler)
@@ -213,7 +249,7 @@ class Engine(wiring.Component):
             read = self._written(m, name, self._writes(memory))
             m.d.comb += [read.addr.eq(address), word.eq(read.data)]
         m.submodules.cycles_memory = cycles = BlockRAM(
-            shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 1}
+            shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
         )
         write, layer = cycles.write_port(), cycles.read_port()
         m.d.comb += [
@@ -227,7 +263,7 @@ class Engine(wiring.Component):
     def _written(self, m: Module, name: str, writes: Signal) -> ReadPort:
         """A memory that the host writes; returns its read port."""
         width, depth = self.config.memories[name]
-        memory = BlockRAM(shape=width, depth=depth, init=[], attrs={UNINITIALISED: 1})
+        memory = BlockRAM(shape=width, depth=depth, init=[], attrs={UNINITIALISED: 1, **UNCHECKED})
         m.submodules[name] = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [

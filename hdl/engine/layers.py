@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -49,6 +49,8 @@ class LayerSequencer(wiring.Component):
         High for one cycle: the layer's last row is written.
     address_error, overflow, refused : In(1)
         What the units found, looked at when the layer has ended; `refused` ends it.
+    chunk_ready, chunk_freed : In(1), Out(1)
+        With an SDRAM only: the chunk that a layer waits for is there; high for one cycle, it is not read again.
     layer_end : Out(1)
         High for one cycle: a layer has ended; `number` and `layer_cycles` are its own.
     layer_cycles : Out(32)
@@ -85,6 +87,7 @@ class LayerSequencer(wiring.Component):
                 "layer_end": Out(1),
                 "layer_cycles": Out(32),
             }
+            | ({"chunk_ready": In(1), "chunk_freed": Out(1)} if config.stream is not None else {})
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -126,11 +129,13 @@ class LayerSequencer(wiring.Component):
             with m.State("check"):
                 m.next = "start"
             with m.State("start"):
-                m.d.comb += self.start.eq(legal)
-                m.next = "run"
+                waits = layer.waits_chunk & ~self.chunk_ready if self.config.stream is not None else Const(0)
                 with m.If(~legal):
                     m.d.sync += self.error.eq(EngineError.DESCRIPTOR)
                     m.next = "end"
+                with m.Elif(~waits):
+                    m.d.comb += self.start.eq(1)
+                    m.next = "run"
             with m.State("run"):
                 with m.If(self.refused):
                     m.d.sync += self.error.eq(EngineError.ARRAY)
@@ -143,6 +148,8 @@ class LayerSequencer(wiring.Component):
                     m.next = "end"
             with m.State("end"):
                 m.d.comb += self.layer_end.eq(1)
+                if self.config.stream is not None:
+                    m.d.comb += self.chunk_freed.eq(layer.frees_chunk & ~failed)
                 m.d.sync += [
                     elapsed.eq(0),
                     base.eq(base + DESCRIPTOR_WORDS),
@@ -188,6 +195,7 @@ class LayerSequencer(wiring.Component):
                 layer.last_rows <= Mux(matmul, array.rows, 1),
                 layer.last_cols <= array.cols,
                 computable(layer),
+                *([] if config.stream is not None else [~(layer.waits_chunk | layer.frees_chunk)]),
             ).all()
         )
         return legal

@@ -9,14 +9,11 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.promised_queue import PromisedQueue
-from sysmt.hdl.emit import UNINITIALISED
+from sysmt.hdl.emit import UNCHECKED, UNINITIALISED
 from sysmt.hdl.params.engine import EngineConfig
 
 CLIENTS = ("residual", "filler", "host")
 """Who reads, the first one first."""
-
-UNCHECKED = {"no_rw_check": 1}
-"""Attributes of a memory of which nobody reads a word in the cycle it is written: Yosys then adds nothing for that."""
 
 
 class ActivationMemory(wiring.Component):

@@ -6,7 +6,7 @@ from amaranth.lib import data
 
 from sysmt.hdl.accel.ports import layout
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.program import DESCRIPTOR, Memory
+from sysmt.hdl.params.program import DESCRIPTOR
 
 SUM_WIDTH = 32
 """Bits of a sum on its way to the requantisers."""
@@ -64,10 +64,10 @@ class HostWord(data.StructLayout):
     """
 
     def __init__(self, config: EngineConfig):
-        memories = [config.memories[memory.name.lower()] for memory in Memory]
+        memories = config.host_memories.values()
         super().__init__(
             {
-                "memory": range(len(Memory)),
+                "memory": range(len(memories)),
                 "address": range(max(depth for _, depth in memories)),
                 "word": max(width for width, _ in memories),
             }

@@ -27,6 +27,7 @@ class LinkedEngine(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
+        Without `stream`.
 
     Members
     -------
@@ -117,7 +118,7 @@ class LinkedEngine(wiring.Component):
             m.d.sync += engine.i_write.valid.eq(0)
         with m.If(commands.write.any()):
             m.d.sync += [engine.i_write.valid.eq(1), word.address.eq(commands.address)]
-        for memory, size in zip(Memory, config.host_bytes.values(), strict=True):
+        for memory, size in zip(config.host_memories, config.host_bytes.values(), strict=True):
             with m.If(commands.write[memory]):
                 m.d.sync += [word.memory.eq(memory), word.word.eq(commands.word[-8 * size :])]
         m.d.comb += engine.clear.eq(commands.write.any() & ~commands.write[Memory.ACTIVATIONS])

@@ -9,9 +9,9 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import x_step
+from sysmt.hdl.emit import UNCHECKED
 from sysmt.hdl.params.engine import EngineConfig
 
-from .memory import UNCHECKED
 from .ports import XAddress
 from .threads import from_thread
 

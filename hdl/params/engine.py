@@ -15,6 +15,8 @@ from .config import Config
 from .pe import W_WIDTH, X_WIDTH
 from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION, Memory
 from .protocol import CRC, HEADER
+from .sdram import SdramConfig
+from .stream import CHUNK, WeightStreamConfig
 
 LINK = ("slot", "slots", "divisor")
 """Fields of the host link."""
@@ -48,6 +50,10 @@ class EngineConfig(Config):
         column of im2col its place in the reduction, of requantisation parameters (`lanes` channels each).
     layers : int
         Layer descriptors that fit, 1 to 1024.
+    stream : SdramConfig, optional
+        An SDRAM that weights are read ahead from.
+    chunks : int
+        Chunks of weights that the list holds, 1 to 4096. Read with `stream` only.
     slot, slots, divisor : int
         Of the host link, as in `AccelConfig`.
     """
@@ -60,8 +66,10 @@ class EngineConfig(Config):
     activation_words: int = 4096
     weight_words: int = 8192
     scatter_words: int = 2048
-    parameter_words: int = 512
+    parameter_words: int = 1024
     layers: int = 64
+    stream: SdramConfig | None = None
+    chunks: int = 64
     slot: int = 256
     slots: int = 4
     divisor: int = 16
@@ -82,6 +90,9 @@ class EngineConfig(Config):
         in_range("scatter_words", self.scatter_words, 2, 1 << 16)
         in_range("parameter_words", self.parameter_words, 2, 1 << 16)
         in_range("layers", self.layers, 1, 1024)
+        if self.stream is not None and not isinstance(self.stream, SdramConfig):
+            raise ConfigError(f"stream must be an SdramConfig or None, not {self.stream!r}")
+        in_range("chunks", self.chunks, 1, 1 << 12)
         check_link(self.slot, self.slots, self.divisor)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
@@ -158,13 +169,47 @@ class EngineConfig(Config):
             "weights": (8 * self.weight_bytes, self.weight_words),
             "parameters": (8 * PARAMETER.size * self.lanes, self.parameter_words),
             "activations": (8 * self.word_bytes, self.activation_words),
+            **({"chunks": (8 * CHUNK.size, self.chunks)} if self.stream is not None else {}),
             "x": (X_WIDTH * self.array.rows * self.array.pe.products, 2 * self.x_depth),
         }
 
     @property
+    def banks(self) -> list[tuple[int, int]]:
+        """Width and depth of every block RAM as it is built, that of the link too.
+
+        Activations are written in parts, the operand buffer in columns: both are memories side by side.
+        """
+        sizes = self.memories
+        word, depth = sizes.pop("activations")
+        x_columns, x_depth = self.array.pe.products * self.fill, sizes.pop("x")[1]
+        return [
+            *sizes.values(),
+            *[(word // self.granules, depth)] * self.granules,
+            *[(X_WIDTH * self.array.rows, x_depth // self.fill)] * x_columns,
+            (8, self.slot * self.slots),
+        ]
+
+    @property
     def host_bytes(self) -> dict[str, int]:
         """Bytes of a word of every memory that the host writes, in the order of `Memory`."""
-        return {memory.name.lower(): -(-self.memories[memory.name.lower()][0] // 8) for memory in Memory}
+        return {memory.name.lower(): -(-width // 8) for memory, (width, _) in self.host_memories.items()}
+
+    @property
+    def host_memories(self) -> dict[Memory, tuple[int, int]]:
+        """Width in bits and depth of every memory that the host writes, on chip or not, in the order of `Memory`."""
+        sizes = self.memories
+        if self.stream is not None:
+            sizes["sdram"] = (self.stream.chip.width, 1 << self.stream.chip.address_bits)
+        return {memory: sizes[memory.name.lower()] for memory in Memory if memory.name.lower() in sizes}
+
+    @property
+    def weight_stream(self) -> WeightStreamConfig | None:
+        """Weights from the SDRAM; None without one."""
+        if self.stream is None:
+            return None
+        return WeightStreamConfig(
+            sdram=self.stream, weight_bytes=self.weight_bytes, weight_words=self.weight_words, chunks=self.chunks
+        )
 
     @property
     def frame_data(self) -> int:
@@ -179,7 +224,8 @@ class EngineConfig(Config):
     @property
     def fingerprint(self) -> int:
         """What program and bitstream must agree in: 64 bits of everything but the link."""
-        facts = {name: value for name, value in self.as_dict().items() if name not in LINK}
+        without = LINK if self.stream is not None else (*LINK, "stream", "chunks")
+        facts = {name: value for name, value in self.as_dict().items() if name not in without}
         text = json.dumps({"program": PROGRAM_VERSION, **facts}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 

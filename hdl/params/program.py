@@ -58,6 +58,10 @@ class Memory(enum.IntEnum):
     WEIGHTS = 2
     PARAMETERS = 3
     ACTIVATIONS = 4
+    CHUNKS = 5
+    """The list of chunks of weights (`sysmt.hdl.params.stream`), of an engine with an SDRAM."""
+    SDRAM = 6
+    """The SDRAM itself."""
 
 
 class EngineError(enum.IntEnum):
@@ -83,7 +87,9 @@ DESCRIPTOR = PackedRecord(
     Field("add_double", 1, "The variant of the addition's requantisers."),
     Field("from_input", 1, "Reads the network's input: `in_origin` is of half 0; half 1 lies `in_half` words on."),
     Field("to_output", 1, "Writes the network's output: `out_base` is of half 0; half 1 lies `out_half` words on."),
-    Field("unused", 14, "Zero.", reserved=True),
+    Field("waits_chunk", 1, "Starts when the next chunk of weights has come from the SDRAM."),
+    Field("frees_chunk", 1, "Is the last layer that reads that chunk."),
+    Field("unused", 12, "Zero.", reserved=True),
     Field("pad_value", 8, "What lies outside the image: the zero point."),
     # The image.
     Field("in_origin", 24, "Word address of the first tap of output pixel (0, 0), padding counted.", signed=True),

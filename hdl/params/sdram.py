@@ -215,6 +215,11 @@ class SdramConfig(Config):
         return self.cycles(1e3 * self.chip.init_us)
 
     @property
+    def ready_cycles(self) -> int:
+        """Clocks from reset until bursts are served: refreshes and the mode register follow on `init_cycles`."""
+        return self.init_cycles + self.t_rp + INIT_REFRESHES * self.t_rfc + MODE_CYCLES
+
+    @property
     def refresh_interval(self) -> int:
         """Clocks from one refresh to the next, at most: every single interval keeps to the average that is asked."""
         return math.floor(1e6 * self.chip.refresh_ms / (1 << self.chip.row_bits) * self.clock_hz / 1e9 + 1e-6)

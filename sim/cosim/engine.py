@@ -13,6 +13,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.product import Counters, Product
 from sysmt.sim.nn.depthwise_patches import DepthwiseLowering
+from sysmt.sim.nn.engines import in_parts
 
 from .rtl import ArrayRun, products
 
@@ -46,7 +47,10 @@ class RtlEngine:
         self._waves, self._lock, self.cycles = waves, Lock(), 0
 
     def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
-        """One product on so many threads."""
+        """One product on so many threads; of a long K the sum of several (`in_parts`)."""
+        return in_parts(lambda u, v: self._product(u, v, threads), x, w, self.config.pe)
+
+    def _product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
         run = self._run([(x, w, threads)])
         return Product(run.sums[0].astype(np.int32), _counters(run, self.config.pe))
 

@@ -82,7 +82,12 @@ class SimulatedEngine:
 
     def __init__(self, config: EngineConfig, design: Design | None = None):
         self.config = config
-        program = build(design or _design(config), MAIN, "engine-run")
+        macros: dict[str, int] = {}
+        if config.stream is not None:
+            chip = config.stream.chip
+            macros |= {"SDRAM_CAS": config.stream.cas, "SDRAM_CAPTURE": config.stream.capture}
+            macros |= {"SDRAM_BANK_BITS": chip.bank_bits, "SDRAM_COLUMN_BITS": chip.column_bits}
+        program = build(design or _design(config), MAIN, "engine-run", macros)
         self._process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -148,9 +153,9 @@ class SimulatedEngine:
         first : int
             Address of the first one.
         """
-        depths = [self.config.memories[m.name.lower()][1] for m in Memory]
-        selects, addresses = (len(Memory) - 1).bit_length(), (max(depths) - 1).bit_length()
-        bits = selects + addresses + max(self.config.memories[m.name.lower()][0] for m in Memory)
+        widths, depths = zip(*self.config.host_memories.values(), strict=True)
+        selects, addresses = (len(depths) - 1).bit_length(), (max(depths) - 1).bit_length()
+        bits = selects + addresses + max(widths)
         size = self._port_bytes(bits)
         payloads = bytearray()
         for address, word in enumerate(words, first):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Simulations that a C++ program drives instead of a testbench: compiled once, by content."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sysmt.base.cache import build_directory
@@ -12,10 +13,13 @@ MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
 # Simulated for millions of cycles: worth more of the compiler's time than a testbench.
 
 
-def build(design: Design, main: Path, name: str) -> Path:
-    """Compile `design` with the program `main` around it, or find it compiled. Returns the executable."""
+def build(design: Design, main: Path, name: str, macros: Mapping[str, int] | None = None) -> Path:
+    """Compile `design` with the program `main` around it, or find it compiled. Returns the executable.
+
+    `macros` are defined in front of the program's text.
+    """
     require("verilator")
-    text = main.read_text()
+    text = "".join(f"#define {macro} {value}\n" for macro, value in (macros or {}).items()) + main.read_text()
     content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, text]
     with build_directory("sim", f"{design.name}-{name}", content) as (folder, missing):
         if missing:

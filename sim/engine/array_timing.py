@@ -3,6 +3,7 @@
 
 from sysmt.hdl.params.array import ArrayConfig
 
+from .activity import Activity
 from .timing import Skid
 
 
@@ -46,6 +47,18 @@ class ArrayTiming:
         self._step = self._enable and self.opened and operands
         self._starts = self.full and (not self.running or (self._step and self.left < 0))
         return self._step, valid
+
+    def activity(self, tiles_left: bool) -> Activity:
+        """What the cycle that `begin` looked at is spent on; `tiles_left`: whether there are tiles to come."""
+        if self._step:
+            return Activity.WORKS
+        if not self._enable:
+            return Activity.WAITS_REQUANTISER
+        if self.running and not self.opened:
+            return Activity.DRAINS
+        if self.running or self.full or tiles_left:
+            return Activity.WAITS_FILLER
+        return Activity.DRAINS if self.pending or self.busy or self.shifting or self.line else Activity.IDLE
 
     def end(self, tile_valid: bool, sink_ready: bool) -> None:
         """The clock edge of the cycle that `begin` looked at."""

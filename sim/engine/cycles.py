@@ -9,26 +9,50 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR_WORDS, Memory, Operation
 from sysmt.hdl.params.scatter import scatter_word
 
+from .activity import Activity, Record
 from .layer_timing import layer_cycles
 from .program import Program
+from .stream_timing import waiting
 
 FETCH = DESCRIPTOR_WORDS + 5
 """Cycles from the end of one layer to the start of the next: its descriptor is read, placed and checked."""
 
 
-def program_cycles(program: Program, progress: Callable[[int, int], None] | None = None) -> list[int]:
+def program_cycles(
+    program: Program, progress: Callable[[int, int], None] | None = None, records: list[Record] | None = None
+) -> list[int]:
     """Cycles of every layer, from start to done of a run: their sum is the run's.
+
+    With weights from an SDRAM they are those of a run that begins when another one ends, and the time that layers wait
+    for their weights is in them.
 
     Parameters
     ----------
     program : Program
     progress : callable, optional
         Told how many layers of how many are done.
+    records : list of Record, optional
+        Gets one per layer: what every unit does in every cycle, without those in which it waits for the SDRAM.
     """
+    cycles = computing_cycles(program, progress, records)
+    if program.config.stream is not None:
+        return waiting(program, cycles, FETCH, runs=2)[1]
+    return cycles
+
+
+def computing_cycles(
+    program: Program, progress: Callable[[int, int], None] | None = None, records: list[Record] | None = None
+) -> list[int]:
+    """The same, had every layer its weights in time."""
     cycles = []
     for index, layer in enumerate(program.descriptors):
         table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)
-        cycles.append(FETCH + layer_cycles(program.config, layer, table, outside(layer, program.config)))
+        record = None
+        if records is not None:
+            record = Record()
+            record.spend(Activity.FETCHES, FETCH)
+            records.append(record)
+        cycles.append(FETCH + layer_cycles(program.config, layer, table, outside(layer, program.config), record))
         if progress is not None:
             progress(index + 1, len(program.layers))
     return cycles

@@ -9,6 +9,7 @@ import numpy as np
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 
+from .activity import Activity
 from .timing import Queue
 
 Flags = tuple[bool, bool, bool, bool, bool]
@@ -62,6 +63,16 @@ class WordTiming:
         comes = self.words.stored != 0
         self._gives = self._moves and self.queue.stored != 0 and (first[0] or comes)
         self._takes_word = self._moves and self.queue.stored != 0 and not first[0] and comes
+
+    @property
+    def activity(self) -> Activity:
+        """What the read port of the memory is spent on in the cycle that `begin` looked at, as far as words go."""
+        return Activity.WORKS if self._wins else Activity.IDLE
+
+    @property
+    def finished(self) -> bool:
+        """Whether all words of the layer have been taken."""
+        return not (self.running or self.counted or self.asks or self.queue.promised or self.valid)
 
     def end(self) -> None:
         """The clock edge."""
@@ -144,6 +155,15 @@ class FillTiming:
         self._shifts = enters and leaves and not (self.exhausted and not self.emitting)
         return self._shifts and not self.padding and not self.exhausted
 
+    @property
+    def activity(self) -> Activity:
+        """What the cycle that `begin` looked at is spent on."""
+        if self._writes or self._shifts:
+            return Activity.WORKS
+        if self.emitting and not self.dropping and not self.begun and self.used == 2:
+            return Activity.WAITS_ARRAY
+        return Activity.IDLE if self.exhausted and not self.emitting else Activity.WAITS_MEMORY
+
     def end(self, words: WordTiming, taken: bool, freed: bool) -> None:
         """The clock edge; `words` still shows the word of the cycle."""
         _, group_end, word_fill_end, word_layer_end, _ = words.payload
@@ -187,6 +207,14 @@ class PoolTiming:
         self._leaves = self.valid and sink_ready
         ready = not words.payload[2] or self.tiles == 0 or (self._leaves and self.tiles == 1)
         return words.valid and ready
+
+    def activity(self, words: WordTiming, taken: bool) -> Activity:
+        """What the cycle that `begin` looked at is spent on."""
+        if taken:
+            return Activity.WORKS
+        if words.valid:
+            return Activity.WAITS_REQUANTISER
+        return Activity.IDLE if words.finished else Activity.WAITS_MEMORY
 
     def end(self, words: WordTiming, taken: bool) -> None:
         """The clock edge; `words` still shows the word of the cycle."""

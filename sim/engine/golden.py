@@ -15,6 +15,7 @@ from .legal import check_descriptor
 from .postprocess import rescaled
 from .program import Program
 from .table import OutOfRangeError, Table, read_table
+from .weights import WeightMemory
 
 LayerObserver = Callable[[int, np.ndarray], None]
 """Is shown the number of a layer that has run, and the activation memories behind it: uint8 [B, words, bytes]."""
@@ -55,9 +56,10 @@ class GoldenEngine:
         memory = np.zeros((len(inputs), config.activation_words, config.word_bytes), np.uint8)
         base, size = program.input.place.base, program.input.place.size
         memory[:, base : base + size] = packed
+        weights = WeightMemory(program)
         for index, layer in enumerate(program.descriptors):
             try:
-                self._layer(layer, memory)
+                self._layer(layer, memory, weights.at(layer))
             except OutOfRangeError as error:
                 name = program.layers[index].name
                 raise UserError(f"layer {index} ({name!r}) must {error}; compile the network again") from None
@@ -65,7 +67,7 @@ class GoldenEngine:
                 observe(index, memory)
         return program.unpack(program.output.place.words_of(memory))
 
-    def _layer(self, layer: dict[str, int], memory: np.ndarray) -> None:
+    def _layer(self, layer: dict[str, int], memory: np.ndarray, weights: np.ndarray) -> None:
         check_descriptor(layer, self.program.config)
         matmul_layer = layer["operation"] == Operation.MATMUL
         table = self._table(layer) if matmul_layer else None
@@ -74,7 +76,7 @@ class GoldenEngine:
             last = group == layer["groups"] - 1
             tiles = layer["last_n_tiles"] if last else layer["n_tiles"]
             if table is not None:
-                sums = self._products(layer, columns, table, group, tiles)
+                sums = self._products(layer, columns, table, group, tiles, weights)
             else:
                 sums = self._pooled(layer, columns, tiles)
             self._write(layer, memory, sums, group, tiles)
@@ -111,7 +113,9 @@ class GoldenEngine:
         groups = layer["kernel_h"] * layer["kernel_w"] * layer["group_words"]
         return read_table(words.tobytes(), groups, config)
 
-    def _products(self, layer: dict[str, int], columns: np.ndarray, table: Table, group: int, tiles: int) -> np.ndarray:
+    def _products(
+        self, layer: dict[str, int], columns: np.ndarray, table: Table, group: int, tiles: int, weights: np.ndarray
+    ) -> np.ndarray:
         """Sums of a group's tiles: int64 [B, pixels, tiles * cols]."""
         config, array = self.program.config, self.program.config.array
         batch, pixels = columns.shape[:2]
@@ -132,7 +136,9 @@ class GoldenEngine:
                     raise OutOfRangeError("read inside the operand buffer")
                 x = np.zeros((len(part), length), np.uint8)
                 x[:, places] = unpacked(buffer[:, :, first : first + words], len(places), steps)
-                w = np.concatenate([self._weights(layer, group, n + i, places) for i in range(together)], axis=1)
+                w = np.concatenate(
+                    [self._weights(weights, layer, group, n + i, places) for i in range(together)], axis=1
+                )
                 if self.exact:
                     product = x.astype(np.float64) @ w.astype(np.float64)  # below 2**53: exact
                 else:
@@ -155,12 +161,14 @@ class GoldenEngine:
         buffer[:, table.pair[wanted], table.step[wanted]] = columns[:, table.column[wanted]]
         return buffer
 
-    def _weights(self, layer: dict[str, int], group: int, n: int, places: np.ndarray) -> np.ndarray:
+    def _weights(
+        self, weights: np.ndarray, layer: dict[str, int], group: int, n: int, places: np.ndarray
+    ) -> np.ndarray:
         """The weights of a tile: int8 [K, cols]."""
         array, steps = self.program.config.array, layer["steps"]
         count = -(-steps * len(places) // array.pe.products)
         base = layer["w_base"] + (group * layer["n_tiles"] + n if layer["grouped"] else n) * count
-        words = self.program.images[Memory.WEIGHTS][base : base + count]
+        words = weights[base : base + count]
         if len(words) != count:
             raise OutOfRangeError("have its weights inside the memory")
         by_pair = words.view(np.int8).reshape(count, array.w_lanes, array.pe.products)[:, : array.cols]

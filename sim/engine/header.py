@@ -99,7 +99,9 @@ def program_of(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Program
     if header["fingerprint"] != f"{config.fingerprint:016x}":
         raise UserError("program must be of this version of the engine, not of another one; compile the network again")
     images: dict[Memory, np.ndarray] = {
-        memory: _image(memory, arrays[memory.name.lower()], config) for memory in Memory if memory != Memory.ACTIVATIONS
+        memory: _image(memory, arrays[memory.name.lower()], config)
+        for memory in config.host_memories
+        if memory != Memory.ACTIVATIONS
     }
     layers = tuple(
         ProgramLayer(
@@ -144,8 +146,9 @@ def _image(memory: Memory, words: np.ndarray, config: EngineConfig) -> np.ndarra
     name = memory.name.lower()
     if words.dtype != np.uint8 or words.ndim != 2 or words.shape[1] != config.host_bytes[name]:
         raise UserError(f"program must have {name} of the engine's width, not {words.shape}; compile the network again")
-    if len(words) > config.memories[name][1]:
-        raise UserError(f"program must have at most {config.memories[name][1]} {name}, not {len(words)}")
+    _, depth = config.host_memories[memory]
+    if len(words) > depth:
+        raise UserError(f"program must have at most {depth} {name}, not {len(words)}")
     return words
 
 

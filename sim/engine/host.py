@@ -33,7 +33,7 @@ class Scores:
     shape: tuple[int, ...]
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Scores int64 [B, *shape] of activations int8 or uint8 [B, ...]."""
+        """Scores int64 [B, ...] of activations int8 or uint8 [B, ...]."""
         flat = values.reshape(len(values), -1).astype(np.int64) + (128 if values.dtype == np.int8 else 0)
         scores: np.ndarray = flat @ self.weights.astype(np.int64) + self.bias
         return scores.reshape(-1, *self.shape)

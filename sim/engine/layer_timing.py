@@ -8,6 +8,7 @@ import numpy as np
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 
+from .activity import Activity, Record
 from .array_timing import ArrayTiming
 from .filler_timing import FillTiming, PoolTiming, WordTiming
 from .post_timing import PostTiming
@@ -32,6 +33,11 @@ class IssuerTiming:
         self._tile = self._moves and self.step == 0
         self._taken = self.addresses.valid and self.operands.ready(step)
         return self._taken and self.frees[0]
+
+    @property
+    def left(self) -> bool:
+        """Whether there are tiles that the array has not taken."""
+        return self.running or self.tiles.valid
 
     def end(self, step: bool, tile_taken: bool, filled: bool) -> None:
         """The clock edge."""
@@ -62,7 +68,11 @@ class IssuerTiming:
 
 
 def layer_cycles(
-    config: EngineConfig, layer: Mapping[str, int], table: Sequence[tuple[bool, bool]], outside: np.ndarray
+    config: EngineConfig,
+    layer: Mapping[str, int],
+    table: Sequence[tuple[bool, bool]],
+    outside: np.ndarray,
+    record: Record | None = None,
 ) -> int:
     """Cycles from a layer's `start` to its `done`.
 
@@ -75,26 +85,43 @@ def layer_cycles(
         `advance` and `last` of every word of its scatter table.
     outside : bool [pixels, taps]
         Which taps of which output pixels lie outside the image.
+    record : Record, optional
+        Gets what every unit does in every cycle.
     """
     words, post = WordTiming(config, layer, outside), PostTiming(config, layer)
     if layer["operation"] == Operation.MATMUL:
-        return _product(config, layer, words, FillTiming(config, table), post)
+        return _product(config, layer, words, FillTiming(config, table), post, record)
     pool, cycles = PoolTiming(layer), 0
     while True:
         cycles += 1
         done, row_ready = post.begin(), post.ready
         if done:
-            return cycles
+            break
         row_valid = pool.valid
         taken = pool.begin(words, row_ready)
         words.begin(taken, not post.residual.wins)
+        if record is not None:
+            record.add(Activity.IDLE, pool.activity(words, taken), post.activity, _memory(words, post))
         pool.end(words, taken)
         post.end(row_valid)
         words.end()
+    if record is not None:
+        record.spend(Activity.IDLE)
+    return cycles
+
+
+def _memory(words: WordTiming, post: PostTiming) -> Activity:
+    """Whom the activation memory is read for."""
+    return Activity.RESIDUAL if post.residual.wins else words.activity
 
 
 def _product(
-    config: EngineConfig, layer: Mapping[str, int], words: WordTiming, fill: FillTiming, post: PostTiming
+    config: EngineConfig,
+    layer: Mapping[str, int],
+    words: WordTiming,
+    fill: FillTiming,
+    post: PostTiming,
+    record: Record | None,
 ) -> int:
     issuer, array = IssuerTiming(layer), ArrayTiming(config.array, layer["steps"])
     cycles = 0
@@ -102,15 +129,20 @@ def _product(
         cycles += 1
         done, row_ready = post.begin(), post.ready
         if done:
-            return cycles
+            break
         step, row_valid = array.begin(issuer.operands.valid, row_ready)
         freed = issuer.begin(step)
         tile_taken = issuer.tiles.valid and array.tile_ready
         taken = fill.begin(words)
         words.begin(taken, not post.residual.wins)
         filled = fill.filled
+        if record is not None:
+            record.add(array.activity(issuer.left), fill.activity, post.activity, _memory(words, post))
         array.end(issuer.tiles.valid, row_ready)
         issuer.end(step, tile_taken, filled)
         fill.end(words, taken, freed)
         post.end(row_valid)
         words.end()
+    if record is not None:
+        record.spend(Activity.IDLE)
+    return cycles

@@ -42,6 +42,9 @@ def check_descriptor(layer: dict[str, int], config: EngineConfig) -> None:
     pe, matmul = config.array.pe, layer["operation"] == Operation.MATMUL
     for name in COUNTS:
         _check(name, layer[name], 1)
+    if config.stream is None:
+        for name in ("waits_chunk", "frees_chunk"):
+            _check(name, layer[name], 0, 0)
     _check("operation", layer["operation"], 0, max(Operation))
     _check("last_n_tiles", layer["last_n_tiles"], 1, layer["n_tiles"])
     _check("last_cols", layer["last_cols"], 1, config.array.cols)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from sysmt.hdl.params.engine import ADDITION_LATENCY, PARAMETER_LATENCY, REQUANTIZER_LATENCY, EngineConfig
 from sysmt.hdl.params.program import Operation
 
+from .activity import Activity
 from .timing import Queue
 
 
@@ -84,6 +85,17 @@ class PostTiming:
         self._goes = self.head and not self.skips and available
         self._last = self._goes and self.beat == self.beats - 1
         return (self.ended or self.late) and not self.skips
+
+    @property
+    def activity(self) -> Activity:
+        """What the cycle that `begin` looked at is spent on."""
+        if self._goes or (self.head and (self.skips or self.pause)):
+            return Activity.WORKS
+        if self.head:
+            return Activity.WAITS_MEMORY
+        if self.group > self.layer["groups"]:
+            return Activity.IDLE
+        return Activity.WAITS_ARRAY if self.matmul else Activity.WAITS_FILLER
 
     def end(self, row_valid: bool) -> None:
         """The clock edge."""

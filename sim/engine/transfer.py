@@ -77,7 +77,7 @@ class HostTensor:
     zero: int = 0
 
     def pack(self, values: np.ndarray, word_bytes: int) -> np.ndarray:
-        """Values [B, *shape] as words: uint8 [B, words of the tensor, bytes of a word]."""
+        """Values [B, ...] as words: uint8 [B, words of the tensor, bytes of a word]."""
         place, batch = self.place, len(values)
         flat = np.ascontiguousarray(values)
         unsigned = flat.view(np.uint8) ^ np.uint8(128) if self.dtype == "int8" else flat
@@ -90,7 +90,7 @@ class HostTensor:
         return words.reshape(batch, place.size, word_bytes)
 
     def unpack(self, words: np.ndarray) -> np.ndarray:
-        """The inverse: uint8 [B, words of the tensor, bytes of a word] to values [B, *shape]."""
+        """The inverse: uint8 [B, words of the tensor, bytes of a word] to values [B, ...]."""
         pixels = self.place.values(words)
         values = (pixels ^ np.uint8(128)).view(np.int8) if self.dtype == "int8" else pixels
         return values.reshape(len(words), *self.shape)

@@ -7,6 +7,7 @@ Capacities are those of the data sheets, which nextpnr's chip databases agree wi
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import ceil
 
 from sysmt.base.errors import UserError
 
@@ -31,8 +32,8 @@ class Family:
         What is counted as one DSP: the smallest multiplier that the family has.
     ram_bits : mapping of pattern to int
         Bits of one memory cell whose type matches, parity included.
-    block_bits, block_width : int
-        Bits of a block of RAM without parity, and its widest port.
+    block_shapes : tuple of (int, int)
+        Width and depth that a block of RAM can have, with one port to write and one to read.
     suffix : str
         Ending of the name of a bitstream.
     after_synthesis : tuple of str
@@ -50,8 +51,7 @@ class Family:
     cells: Mapping[str, tuple[str, int]]
     dsp: str
     ram_bits: Mapping[str, int]
-    block_bits: int
-    block_width: int
+    block_shapes: tuple[tuple[int, int], ...]
     suffix: str
     after_synthesis: tuple[str, ...] = ()
     harness_options: str = ""
@@ -66,6 +66,10 @@ class Family:
                     total[resource] += number * amount
                     break
         return total
+
+    def blocks(self, width: int, depth: int) -> int:
+        """Blocks of RAM that a memory takes: the fewest of one shape, side by side and one above the other."""
+        return min(ceil(width / wide) * ceil(depth / deep) for wide, deep in self.block_shapes)
 
     def memory_bits(self, cells: Mapping[str, int]) -> int:
         """Bits of all memory cells of a netlist."""
@@ -131,8 +135,7 @@ ECP5 = Family(
     },
     dsp="MULT18X18D",
     ram_bits={"(DP16KD|PDPW16KD)": 18 * 1024, "TRELLIS_DPR16X4": 64},
-    block_bits=16 * 1024,
-    block_width=36,
+    block_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
     suffix=".bit",
     arguments=("--lpf-allow-unconstrained",),
 )
@@ -150,8 +153,7 @@ ICE40 = Family(
     },
     dsp="SB_MAC16",
     ram_bits={"SB_RAM40_4K.*": 4096, "SB_SPRAM256KA": 262144},
-    block_bits=4096,
-    block_width=16,
+    block_shapes=((16, 256), (8, 512), (4, 1024), (2, 2048)),
     suffix=".bin",
     harness_options="-dsp",
     arguments=("--pcf-allow-unconstrained",),
@@ -174,8 +176,7 @@ GOWIN = Family(
     },
     dsp="MULT9X9",
     ram_bits={"(SPX9|SDPX9B|DPX9B|SP|SDPB|DPB|pROM).*": 18 * 1024, "RAM16SDP4": 64},
-    block_bits=16 * 1024,
-    block_width=32,
+    block_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
     suffix=".fs",
     # Of all modules, only the test harness has pads.
     after_synthesis=("iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O {harness}",),

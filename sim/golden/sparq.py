@@ -70,8 +70,8 @@ def shares(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
         return np.ones(x.shape, bool)
     met = np.zeros((len(x), x.shape[1] + x.shape[1] % 2), bool)
     met[:, : x.shape[1]] = x != 0
-    partners: np.ndarray = met.reshape(len(x), -1, 2)[:, :, ::-1].reshape(met.shape)[:, : x.shape[1]]
-    return partners
+    neighbour: np.ndarray = met.reshape(len(x), -1, 2)[:, :, ::-1].reshape(met.shape)
+    return neighbour[:, : x.shape[1]]
 
 
 def operands(x: np.ndarray, pe: SparqConfig) -> np.ndarray:

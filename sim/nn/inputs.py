@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads inputs and labels from .npz files, in the type and shape that a network takes."""
 
+import re
 import struct
 import tokenize
 import zipfile
@@ -14,9 +15,14 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
+from .arrays import join, joined
+from .batches import pack
 from .graph import Tensor
+from .network import Network
 
 NAMES = ("images", "features", "labels")
+NUMBERED = re.compile(r"in\d{1,3}")
+"""Inputs of a network with several, by their place."""
 BYTES = 2**32
 """Largest array read: bounds the memory whatever a compressed file unfolds to."""
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -80,7 +86,7 @@ def load(path: Path, network: NetworkEnds, limit: int | None = None) -> Inputs:
     ----------
     path : Path
         Holds `images` (uint8; 128 is subtracted for an int8 input with zero point -128) or `features` (already the
-        network's input), and optionally `labels`.
+        network's input), or one array per input, `in0`, `in1`, ..., and optionally `labels`.
     network : NetworkEnds
     limit : int, optional
         Only the first so many.
@@ -93,23 +99,43 @@ def load(path: Path, network: NetworkEnds, limit: int | None = None) -> Inputs:
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
     arrays = _arrays(path)
-    if ("images" in arrays) == ("features" in arrays):
-        raise UserError(
-            f"inputs must hold either images or features, not {'both' if 'images' in arrays else 'neither'}"
-        )
-    name = "images" if "images" in arrays else "features"
-    values = _fit(name, arrays[name], network)
+    kinds = [name for name in ("images", "features", "in0") if name in arrays]
+    if len(kinds) != 1:
+        raise UserError(f"inputs must hold images, features, or in0, in1, ..., not {' and '.join(kinds) or 'none'}")
+    values = _several(arrays, network) if kinds == ["in0"] else _fit(kinds[0], arrays[kinds[0]], network)
     if not len(values):
-        raise UserError(f"{name} must hold at least one input, not {arrays[name].shape}; the set is empty")
+        raise UserError(f"{kinds[0]} must hold at least one input, not {arrays[kinds[0]].shape}; the set is empty")
     labels = _labels(arrays["labels"], len(values), network) if "labels" in arrays else None
     return Inputs(values, labels)[slice(limit)]
+
+
+def _several(arrays: dict[str, np.ndarray], network: NetworkEnds) -> np.ndarray:
+    """`in0`, `in1`, ...: one array per input of the network, as many of each, packed."""
+    tensors = [tensor for _, tensor in network.inputs] if isinstance(network, Network) else [network.input]
+    names = sorted(name for name in arrays if name != "labels")
+    if names != sorted(f"in{i}" for i in range(len(tensors))):
+        raise UserError(f"inputs must hold in0 to in{len(tensors) - 1}, the model's inputs, not {', '.join(names)}")
+    values = []
+    for i, tensor in enumerate(tensors):
+        array, wanted = arrays[f"in{i}"], joined(tensor.shape)
+        if array.dtype != tensor.dtype or (array.shape != tensor.shape and array.shape[1:] != wanted):
+            shape = ", ".join(map(str, ("inputs", *wanted)))
+            raise UserError(
+                f"in{i} must be {tensor.dtype} ({shape}) as the model's input, not {array.dtype} {array.shape}"
+            )
+        values.append(join(array, tensor.shape) if array.size else array)
+    if len({len(array) for array in values}) != 1:
+        raise UserError(f"inputs must be as many of each, not {', '.join(str(len(array)) for array in values)}")
+    return pack(network, values) if isinstance(network, Network) else values[0]
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of the file that matter, none of them believed to be larger than what is in the file."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return {name: _array(archive, f"{name}.npy") for name in NAMES if f"{name}.npy" in archive.namelist()}
+            members = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+            wanted = [name for name in sorted(members) if name in NAMES or NUMBERED.fullmatch(name)]
+            return {name: _array(archive, f"{name}.npy") for name in wanted}
     except UserError:
         raise
     except DAMAGE as error:
@@ -131,7 +157,7 @@ def _array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
 
 
 def _fit(name: str, values: np.ndarray, network: NetworkEnds) -> np.ndarray:
-    wanted, dtype = network.input.shape[1:], network.input.dtype
+    wanted, dtype = joined(network.input.shape), network.input.dtype
     if values.shape[1:] != wanted or not values.ndim:
         shape = ", ".join(map(str, ("inputs", *wanted)))
         raise UserError(f"{name} must have the model's shape ({shape}), not {values.shape}")
@@ -148,7 +174,7 @@ def _fit(name: str, values: np.ndarray, network: NetworkEnds) -> np.ndarray:
 
 
 def _labels(labels: np.ndarray, count: int, network: NetworkEnds) -> np.ndarray:
-    classes = int(np.prod(network.output.shape[1:]))
+    classes = int(np.prod(joined(network.output.shape)))
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise UserError(f"labels must be integers of shape ({count},), not {labels.dtype} of shape {labels.shape}")
     for extreme in (int(labels.min()), int(labels.max())):

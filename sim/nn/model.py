@@ -2,7 +2,7 @@
 """A quantised model: read from a file, run exactly, shown layer by layer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from .batches import pack, run_all
 from .digits import network as digits
 from .engines import Golden
 from .forward import Runner, exact_plan
-from .graph import Graph, Tensor
+from .graph import Graph, Node, Tensor
 from .layer import Layer
 from .network import Network, build
 from .passes import optimise
@@ -117,8 +117,15 @@ def check_input(tensor: Tensor, values: np.ndarray) -> None:
         raise UserError(f"input {tensor.name!r} must hold at least one, not none")
 
 
-def read_model(path: str | Path) -> Model:
-    """Read a quantised model: a .tflite file, or the built-in `digits`.
+def read_model(path: str | Path, double_rounding: bool = False) -> Model:
+    """Read a quantised model: a .tflite or .onnx file, or the built-in `digits`.
+
+    Parameters
+    ----------
+    path : str or Path
+    double_rounding : bool
+        Round the sums of int8 and uint8 FULLY_CONNECTED layers twice, as TensorFlow Lite for Microcontrollers and
+        tflite-runtime do; LiteRT 2 rounds them once.
 
     Raises
     ------
@@ -126,18 +133,42 @@ def read_model(path: str | Path) -> Model:
         The file cannot be read, is damaged, or has an operator that is not supported; or the reader of its format is
         not installed.
     """
-    if not isinstance(path, (str, Path)):
-        raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {path!r}; give its path")
-    if str(path) == digits.NAME:
+    if isinstance(path, (str, Path)) and str(path) == digits.NAME:
         return Model(digits.load())
-    path = Path(path)
-    if path.suffix.lower() != ".tflite":
-        raise UserError(f"model must be a .tflite file or {digits.NAME!r}, not {str(path)!r}; convert it first")
-    require("tflite", "infer")
-    from .readers.tflite import read
-
-    graph = read(path)
+    graph = read_graph(path)
+    if double_rounding:
+        graph = replace(graph, nodes=tuple(_rounding_twice(node) for node in graph.nodes))
     try:
         return Model(build(graph), graph)
     except UserError as error:
-        raise UserError(f"{path.name}: {error}") from None
+        raise UserError(f"{Path(path).name}: {error}") from None
+
+
+def _rounding_twice(node: Node) -> Node:
+    if node.kind != "FULLY_CONNECTED" or node.options.get("rounding") == "float":
+        return node
+    return replace(node, options=node.options | {"variant": "double"})
+
+
+def read_graph(path: str | Path) -> Graph:
+    """Read the graph of a model file, supported or not.
+
+    Raises
+    ------
+    UserError
+        The file cannot be read, or is damaged; or the reader of its format is not installed.
+    """
+    if not isinstance(path, (str, Path)):
+        raise UserError(f"model must be a .tflite or .onnx file or {digits.NAME!r}, not {path!r}; give its path")
+    path = Path(path)
+    if path.suffix.lower() == ".onnx":
+        require("onnx", "onnx")
+        from .readers.onnx import read as read_onnx
+
+        return read_onnx(path)
+    if path.suffix.lower() != ".tflite":
+        raise UserError(f"model must be a .tflite or .onnx file or {digits.NAME!r}, not {str(path)!r}; convert it")
+    require("tflite", "infer")
+    from .readers.tflite import read
+
+    return read(path)

@@ -153,7 +153,7 @@ def build(graph: Graph) -> Network:
     obstacles: list[str] = []
     for place, node in enumerate(graph.nodes):
         try:
-            step = _step(graph, node)
+            step = prepared(graph, node)
         except UserError as error:
             obstacles.append(str(error))
             continue
@@ -184,8 +184,8 @@ def build(graph: Graph) -> Network:
     )
 
 
-def _step(graph: Graph, node: Node) -> Step:
-    """One node, checked and prepared."""
+def prepared(graph: Graph, node: Node) -> Step:
+    """One node, checked and prepared; refused as `build` does."""
     if node.kind not in OPERATORS:
         raise UserError(f"{node.name} is not supported; `sysmt inspect` shows what is")
     operator = OPERATORS[node.kind]

@@ -23,8 +23,12 @@ FOLDED = 2**20
 
 def simplify(graph: Graph) -> Graph:
     """The graph without dead nodes and without those that only read constants."""
-    graph = _folded(_with_shapes(_alive(graph)))
-    return _alive(graph)
+    return _alive(fold(_alive(graph)))
+
+
+def fold(graph: Graph) -> Graph:
+    """The graph with constants in place of nodes that only read constants."""
+    return _folded(_with_shapes(graph))
 
 
 def _alive(graph: Graph) -> Graph:
@@ -53,7 +57,12 @@ def _shape_of(node: Node, inputs: list[Tensor]) -> tuple[int, ...] | None:
     """What a reduction or fully connected layer writes; None of others, and where it cannot be said."""
     if node.kind in REDUCTIONS and len(inputs) == 2 and inputs[1].data is not None:
         return _reduced(inputs[0].shape, inputs[1].data, bool(node.options.get("keep_dims")))
-    if node.kind == "FULLY_CONNECTED" and len(inputs) > 1 and len(inputs[1].shape) == 2:
+    if (
+        node.kind == "FULLY_CONNECTED"
+        and "keep_num_dims" in node.options
+        and len(inputs) > 1
+        and len(inputs[1].shape) == 2
+    ):
         x, (n, channels) = inputs[0].shape, inputs[1].shape
         if channels and prod(x) % channels == 0:
             return (*x[:-1], n) if node.options.get("keep_num_dims") else (prod(x) // channels, n)

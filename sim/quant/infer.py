@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.nn.batches import run
+from sysmt.sim.nn.batches import run_all
 from sysmt.sim.nn.engines import Engine, Golden
 from sysmt.sim.nn.forward import Plan, Runner, exact_plan, threaded
 from sysmt.sim.nn.inputs import Inputs
@@ -17,6 +17,7 @@ from sysmt.sim.nn.model import Model
 
 from .attribution import attribute
 from .candidates import Log
+from .judge import classifies, output_error
 from .layer_stats import LayerStats, relative_errors, rows, with_lowerings
 from .options import Options
 from .paired import paired_drop
@@ -37,6 +38,7 @@ class Inference:
     exact: np.ndarray
     plan: Plan
     report: dict[str, Any]
+    all_outputs: tuple[np.ndarray, ...]
 
 
 def silent(text: str) -> None:
@@ -78,7 +80,9 @@ def infer(
     -------
     Inference
         Its report: `top1`, `top1_exact` (None without labels), `agree`, `accuracy_drop` with its 95 % interval,
-        `changed` and their `attribution`, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_threaded` over
+        `changed` and their `attribution`, `judged_by` ("answers", or "error" of a network that does not classify, whose
+        `changed` are the inputs with any other output), `output_error` relative to the outputs' standard deviation,
+        `budget_kept` on these inputs, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_threaded` over
         the layers NB-SMT may take, `passes` (what graph
         passes did to the model), `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and
         counters are the golden model's.
@@ -93,7 +97,7 @@ def infer(
     golden, uncounted = Golden(config.pe), Golden(config.pe, counting=False)
     planner = Planner(network, uncounted, config, options, calibration, log)
     plan = planner.plan()
-    exact = run(
+    exact = run_all(
         Runner(network=network, engine=uncounted, plan=exact_plan(network)),
         inputs.values,
         progress=_in_tenths(log, "exact"),
@@ -102,33 +106,40 @@ def infer(
     lowered = with_lowerings(network, plan, config) if options.optimise else plan
     runner = Runner(network=network, engine=engine or golden, plan=lowered)
     start = perf_counter()
-    outputs = run(runner, inputs.values, stats, _in_tenths(log, "threads"))
+    outputs = run_all(runner, inputs.values, stats, _in_tenths(log, "threads"))
     seconds = perf_counter() - start
     errors = relative_errors(network, uncounted, plan, inputs.values[:ERROR_INPUTS])
     layers = rows(network, lowered, config, stats, errors, planner.reduced_products(plan))
-    report = _answers(exact, outputs, inputs.labels) | _cycles(layers, threaded(network))
+    by_answers = classifies(network, inputs.labels)
+    judged = _answers(exact[0], outputs[0], inputs.labels) if by_answers else _deviations(exact, outputs)
+    error = output_error(exact, outputs).relative
+    report = judged | {"output_error": error} | _cycles(layers, threaded(network))
+    report |= {"budget": options.budget, "budget_kept": _budget_kept(report, options.budget)}
     report["attribution"] = []
-    if attribution and report["changed"]:
+    if attribution and by_answers and report["changed"]:
         log("attributing changed answers to layers")
-        answers = exact.reshape(len(exact), -1).argmax(axis=1)
+        answers = exact[0].reshape(len(exact[0]), -1).argmax(axis=1)
         changed = np.array(report["changed"])
         report["attribution"] = attribute(network, uncounted, plan, inputs.values, answers, changed)
     if engine is not None:
         report["equal"] = _as_golden(Runner(network=network, engine=golden, plan=lowered), inputs, outputs, stats)
     report["passes"] = list(model.changes)
     report |= {"inputs": len(inputs), "inputs_per_second": len(inputs) / seconds, "layers": layers}
-    return Inference(outputs=outputs, exact=exact, plan=plan, report=report)
+    return Inference(outputs=outputs[0], exact=exact[0], plan=plan, report=report, all_outputs=outputs)
 
 
-def _as_golden(runner: Runner, inputs: Inputs, outputs: np.ndarray, stats: LayerStats) -> bool:
+def _as_golden(runner: Runner, inputs: Inputs, outputs: tuple[np.ndarray, ...], stats: LayerStats) -> bool:
     """Whether the golden model has the same outputs and counters."""
     expected = LayerStats(runner.network)
-    return np.array_equal(run(runner, inputs.values, expected), outputs) and expected.counters == stats.counters
+    golden = run_all(runner, inputs.values, expected)
+    equal = all(np.array_equal(a, b) for a, b in zip(golden, outputs, strict=True))
+    return equal and expected.counters == stats.counters
 
 
 def _answers(exact: np.ndarray, outputs: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
     before, after = (values.reshape(len(values), -1).argmax(axis=1) for values in (exact, outputs))
     report: dict[str, Any] = {
+        "judged_by": "answers",
         "top1": None,
         "top1_exact": None,
         "agree": float(np.mean(before == after)),
@@ -139,6 +150,35 @@ def _answers(exact: np.ndarray, outputs: np.ndarray, labels: np.ndarray | None) 
         report |= {"top1": float(np.mean(after == labels)), "top1_exact": float(np.mean(before == labels))}
         report["accuracy_drop"] = asdict(paired_drop(before == labels, after == labels))
     return report
+
+
+def _deviations(exact: tuple[np.ndarray, ...], outputs: tuple[np.ndarray, ...]) -> dict[str, Any]:
+    """Of a network that does not classify: inputs count as changed whose outputs have changed at all."""
+    different = np.zeros(len(exact[0]), bool)
+    for before, after in zip(exact, outputs, strict=True):
+        different |= (before != after).reshape(len(before), -1).any(axis=1)
+    return {
+        "judged_by": "error",
+        "top1": None,
+        "top1_exact": None,
+        "agree": float(np.mean(~different)),
+        "accuracy_drop": None,
+        "changed": np.flatnonzero(different).tolist(),
+    }
+
+
+def _budget_kept(report: dict[str, Any], budget: float | None) -> bool | None:
+    """Whether the tested inputs keep the budget; None without one.
+
+    By the drop against labels, without them by the answers that changed; of a network that does not classify by the
+    error of its outputs.
+    """
+    if budget is None:
+        return None
+    if report["judged_by"] == "error":
+        return bool(report["output_error"] <= budget)
+    lost = report["accuracy_drop"]["drop"] if report["accuracy_drop"] is not None else 1 - report["agree"]
+    return bool(lost <= budget)
 
 
 def _cycles(layers: list[dict[str, Any]], may: tuple[bool, ...]) -> dict[str, Any]:

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sysmt.sim.nn.batches import run
+from sysmt.sim.nn.batches import run, run_all
 from sysmt.sim.nn.engines import Engine
 from sysmt.sim.nn.forward import Plan, Runner, exact_plan
 from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.network import Network
 
 from .accuracy_drop import DropEstimate, expected_drop, labelled_drop
+from .judge import OutputError, classifies, output_error
 from .paired import paired_drop
 
 PLANNING_INPUTS = 256
@@ -96,10 +97,18 @@ class Validator:
     def __init__(self, network: Network, engine: Engine, inputs: Inputs) -> None:
         self.network, self.engine = network, engine
         self.inputs, self.views = _with_mirror_images(network, engine, inputs)
-        self._exact = scores(network, engine, exact_plan(network), self.inputs.values)
+        self.classifies = classifies(network, inputs.labels)
+        if self.classifies:
+            self._exact = scores(network, engine, exact_plan(network), self.inputs.values)
+        else:
+            runner = Runner(network=network, engine=engine, plan=exact_plan(network))
+            self._exact_outputs = run_all(runner, self.inputs.values)
 
-    def drops(self, plan: Plan) -> Drops:
-        """The accuracy drop of a plan."""
+    def drops(self, plan: Plan) -> Drops | OutputError:
+        """The accuracy drop of a plan; of a network that does not classify the error of its outputs."""
+        if not self.classifies:
+            runner = Runner(network=self.network, engine=self.engine, plan=plan)
+            return output_error(self._exact_outputs, run_all(runner, self.inputs.values))
         planned = scores(self.network, self.engine, plan, self.inputs.values)
         scale = self.network.scores.output.scale
         expected = expected_drop(self._exact, planned, float(scale[0]) if len(scale) else 1.0, self.views)

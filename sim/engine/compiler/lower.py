@@ -11,11 +11,22 @@ from sysmt.sim.nn.forward import LayerPlan, Plan
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.network import Network, Step
 from sysmt.sim.nn.operators import arithmetic
+from sysmt.sim.nn.operators.floating import is_float
 from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.scales import clamp
 
 from .images import flat_window, image_of, joined
-from .operators import EngineCannotError, activation, average, identity, linear_layer, maximum, mean, pad, requantised
+from .operators import (
+    EngineCannotError,
+    activation,
+    average,
+    identity,
+    linear_layer,
+    maximum,
+    mean,
+    pad,
+    requantised,
+)
 
 RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 BYTES = ("int8", "uint8")
@@ -140,11 +151,16 @@ class _Lowering:
         wanted = {i for step in after for i in step.inputs} | {network.output_index}
         outputs = sorted(i for i in self.made if i in wanted)
         early = {step.output for step in before} | {network.input_index}
-        if len(outputs) != 1 or len(self.inputs) != 1 or wanted & early:
-            name = stopped.name if stopped else "the network"
+        if not self.layers:
+            kinds = ", ".join(sorted({step.kind for step in network.steps})) or "an input"
             raise UserError(
-                f"{name} would need {len(self.inputs)} inputs and {len(outputs)} outputs of the engine, which has one "
-                "of each; cut the model"
+                f"the network must have a layer for the engine, not only {kinds}; run it with `sysmt infer`"
+            )
+        if len(outputs) != 1 or len(self.inputs) != 1 or wanted & early:
+            where = f"{stopped.name} cannot run on the engine: {stopped.reason}; " if stopped else ""
+            raise UserError(
+                f"{where}the host must go on from one tensor of the engine, not from {len(outputs)} and "
+                f"{len(wanted & early)} of its own; cut the model"
             )
         return Lowered(
             layers=tuple(self.layers),
@@ -168,6 +184,8 @@ class _Lowering:
                 raise EngineCannotError(f"its tensor {tensor.name!r} is of {tensor.dtype}")
         if step.more_outputs:
             raise EngineCannotError("it has several outputs")
+        if step.node is not None and is_float(step.node):
+            raise EngineCannotError("it requantises in floating point, as ONNX has it")
         for index in step.inputs:
             if index in self.network.constants:
                 raise EngineCannotError("it reads a constant as data")
@@ -243,15 +261,12 @@ class _Lowering:
         a, b = step.inputs
         if len({self.images[a], self.images[b], image_of(step.result.shape)}) != 1:
             raise EngineCannotError("it adds tensors of different shapes")
-        residual, main = sorted((a, b), key=self._made_at)
-        at = self._made_at(main)
-        fused = (
-            main != residual
-            and at > self._made_at(residual)
-            and self.layers[at].target == main
-            and self.reads[main] == 1
-            and self.layers[at].addition is None
+        fusable = [i for i in (a, b) if a != b and self._waits_for_sum(i)]
+        # Behind the layer whose tiles take longest: there requantisers that add have the most time.
+        main = max(
+            fusable, key=lambda i: (self._tile_steps(i), self._made_at(i)), default=max((a, b), key=self._made_at)
         )
+        residual = a + b - main
         *scales, total = arithmetic.add_multipliers(graph.tensors[a], graph.tensors[b], step.result)
         by_tensor = dict(zip((a, b), scales, strict=True))
         low, high = clamp(node.options["activation"], step.result)
@@ -267,15 +282,25 @@ class _Lowering:
             high=high,
         )
         image = self.images[main]
-        if not fused:
+        if not fusable:
             self._append(replace(identity(step.name, main, step.output, image), kind="ADD", addition=addition), image)
             return
-        layer = self.layers[at]
-        self.layers[at] = replace(
-            layer, name=step.name, kind=f"{layer.kind} + ADD", target=step.output, addition=addition
-        )
+        # Nothing but the sum reads the layer's result: it may run as late as the sum, when the residual is there.
+        layer = self.layers.pop(self._made_at(main))
+        kind = f"{layer.kind} + ADD"
+        self.layers.append(replace(layer, name=step.name, kind=kind, target=step.output, addition=addition))
         self.images[step.output] = self.images.pop(main)
         self.made.discard(main)
+
+    def _waits_for_sum(self, tensor: int) -> bool:
+        """Whether a layer computes a tensor for one reader alone, and adds nothing yet."""
+        layers = [layer for layer in self.layers if layer.target == tensor]
+        return self.reads[tensor] == 1 and any(layer.addition is None for layer in layers)
+
+    def _tile_steps(self, tensor: int) -> int:
+        """Steps that a tile of the layer that computes a tensor takes, about."""
+        product = next(layer.product for layer in self.layers if layer.target == tensor)
+        return 0 if product is None else len(product.weights) // product.threads
 
     def _made_at(self, tensor: int) -> int:
         """The layer behind which a tensor is complete; -1 for the input."""

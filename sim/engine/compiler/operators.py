@@ -15,6 +15,7 @@ from sysmt.sim.nn.forward import LayerPlan
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import Graph, Node
 from sysmt.sim.nn.network import Step
+from sysmt.sim.nn.operators.floating import FloatRequantize
 from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.operators.reductions import divide, mean_multiplier, pixels_covered, reduced_axes
 from sysmt.sim.nn.operators.window import window
@@ -41,6 +42,8 @@ def linear_layer(
     requantize = linear.requantize
     if isinstance(requantize, AddBias):
         raise EngineCannotError("its sums are the scores, which the host computes")
+    if isinstance(requantize, FloatRequantize):
+        raise EngineCannotError("it requantises in floating point, as ONNX has it")
     if linear.weight_zero:
         raise EngineCannotError(f"its weights have the zero point {linear.weight_zero}")
     weights, bias = plan_of(linear, plan)

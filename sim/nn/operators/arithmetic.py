@@ -17,6 +17,8 @@ from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.scales import VARIANT, clamp, multiplier, quantised
 
+from . import floating
+
 ADD_SHIFT = 20
 SHIFTS = {"int8": ADD_SHIFT, "uint8": ADD_SHIFT, "int16": 15}
 """Bits that an addend is shifted up before it is rescaled (kernels/add.cc)."""
@@ -41,6 +43,8 @@ def _operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor, Tensor]:
 
 def _spread(operation: Operation, a: Tensor, b: Tensor, y: Tensor) -> Operation:
     """Operands of fewer dimensions get dimensions of 1 in front, behind the inputs of the batch."""
+    if a.shape == b.shape:
+        return operation
     rank = len(y.shape)
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
@@ -52,6 +56,8 @@ def _spread(operation: Operation, a: Tensor, b: Tensor, y: Tensor) -> Operation:
 
 def add(graph: Graph, node: Node) -> Operation:
     """ADD and SUB of two quantised tensors."""
+    if floating.is_float(node):
+        return floating.add(graph, node)
     a, b, y = _operands(graph, node)
     sign = -1 if node.kind == "SUB" else 1
     if y.dtype in PLAIN:

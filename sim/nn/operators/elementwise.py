@@ -18,6 +18,7 @@ from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, int8, multiplier, quantised
 
+from . import floating
 from .arithmetic import table
 
 
@@ -212,6 +213,8 @@ def quantize(graph: Graph, node: Node) -> Operation:
         )
     low, high = RANGES[y.dtype]
     scale, z = y.per_tensor().scale[0], y.z
+    if x.dtype == "float32" and floating.is_float(node):
+        return floating.quantize(x, y)
     if x.dtype == "float32":
 
         def run(values: np.ndarray) -> np.ndarray:

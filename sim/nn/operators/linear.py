@@ -17,6 +17,7 @@ from sysmt.sim.nn.graph import ABSENT, TENSOR_VALUES, Graph, Node, Tensor
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.scales import FULLY_CONNECTED_VARIANT, LIMITS, VARIANT, clamp, eight_bits, multipliers
 
+from .floating import FloatRequantize, is_float
 from .window import window
 
 LOWERED = 2**28
@@ -58,7 +59,7 @@ class Linear:
         The activations' zero point as an unsigned number, 0 to 255.
     weight_zero : int
         The weights' zero point; what it takes off the sums follows from the sums of the operands (`finish`).
-    requantize : Requantize or AddBias
+    requantize : Requantize, FloatRequantize or AddBias
         Its bias holds the folded zero point.
     shape : tuple of int
         The output for one input, without a batch of 1.
@@ -69,7 +70,7 @@ class Linear:
     layer: Layer
     weights: np.ndarray
     zero: int
-    requantize: Requantize | AddBias
+    requantize: Requantize | FloatRequantize | AddBias
     shape: tuple[int, ...]
     dtype: str = "int8"
     weight_zero: int = 0
@@ -122,7 +123,7 @@ class Linear:
             sums = sums - self.weight_zero * taken.repeat(sums.shape[1] // taken.shape[1], axis=1)
         # The accumulator wraps, and so do the reference kernels': only the sum with the bias has to fit.
         bias = np.asarray(self.requantize.bias, np.int64)
-        if isinstance(self.requantize, Requantize):
+        if not isinstance(self.requantize, AddBias):
             sums = wrapped(sums.astype(np.int64) + bias) - bias
         return self.requantize(sums).astype(self.dtype).reshape(-1, *self.shape)
 
@@ -152,12 +153,18 @@ def linear(graph: Graph, node: Node) -> Linear:
         raise UserError(f"{node.name} must have at most {LOWERED} operands per input, not {rows * len(weights)}")
     zero = x.z - LIMITS[x.dtype][0]
     bias = _bias(graph, node, n) - zero * (weights.astype(np.int64) - weight_zero).sum(axis=0)
-    variant = FULLY_CONNECTED_VARIANT if node.kind == "FULLY_CONNECTED" else VARIANT
-    m, shift = multipliers(scales(node, x, w, y, n), variant)
+    variant = variant_of(node)
     low, high = clamp(node.options["activation"], y)
-    requantize = Requantize(
-        bias=wrapped(bias), multiplier=m, shift=shift, zero_point=y.z, low=low, high=high, variant=variant
-    )
+    requantize: Requantize | FloatRequantize
+    if is_float(node):
+        # One product and one division, both in single precision.
+        real = np.broadcast_to(x.scale[0] * w.scale / y.scale[0], n)
+        requantize = FloatRequantize(bias=wrapped(bias), scale=real, zero_point=y.z, low=low, high=high)
+    else:
+        m, shift = multipliers(scales(node, x, w, y, n), variant)
+        requantize = Requantize(
+            bias=wrapped(bias), multiplier=m, shift=shift, zero_point=y.z, low=low, high=high, variant=variant
+        )
     return Linear(
         layer=layer,
         weights=weights,
@@ -167,6 +174,12 @@ def linear(graph: Graph, node: Node) -> Linear:
         dtype=y.dtype,
         weight_zero=weight_zero,
     )
+
+
+def variant_of(node: Node) -> str:
+    """How a layer's requantisation rounds (`sysmt.sim.golden.requantize`)."""
+    usual = FULLY_CONNECTED_VARIANT if node.kind == "FULLY_CONNECTED" else VARIANT
+    return str(node.options.get("variant", usual))
 
 
 def weights_of(node: Node, w: Tensor) -> np.ndarray:
@@ -239,9 +252,6 @@ def ungrouped(node: Node, stored: np.ndarray, channels: int) -> np.ndarray:
 
 
 def has_bias(node: Node) -> bool:
-    if node.kind != "FULLY_CONNECTED" and node.inputs[2:3] == (ABSENT,):
-        # As the reference kernels do, which would read it.
-        raise UserError(f"{node.name} must end with its weights when it has no bias, not with tensor -1; export it so")
     return len(node.inputs) > 2 and node.inputs[2] != ABSENT
 
 

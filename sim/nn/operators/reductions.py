@@ -17,6 +17,7 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, multiplier, quantised
 
+from . import floating
 from .elementwise import check_quantised
 from .moves import axis_of, parameter
 from .softmax import softmax_row_tables, softmax_rows
@@ -32,6 +33,9 @@ def pool(graph: Graph, node: Node) -> Operation:
     geometry = window(node.name, x.shape[1:3], (node.options["filter_h"], node.options["filter_w"]), node.options)
     if y.shape != (x.shape[0], *geometry.out_size, x.shape[3]):
         raise UserError(f"{node.name} must write {(x.shape[0], *geometry.out_size, x.shape[3])}, not {y.shape}")
+    if floating.is_float(node) and node.kind == "AVERAGE_POOL_2D":
+        eight_bits(node.name, x, y)
+        return floating.average(x, y, geometry, pixels_covered(geometry))
     if x.scale[0] != y.scale[0] or x.z != y.z:
         raise UserError(f"{node.name} must write the scale that it reads, not another; requantise the model")
     low, high = clamp(node.options["activation"], y)
@@ -74,7 +78,10 @@ def divide(total: np.ndarray, count: np.ndarray | int) -> np.ndarray:
 def reduced_axes(graph: Graph, node: Node) -> list[int]:
     """The dimensions that a reduction takes together."""
     rank = len(graph.input_of(node, 0).shape)
-    return sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
+    axes = sorted({axis_of(node, axis, rank) for axis in parameter(graph, node, 1)})
+    if not axes:
+        raise UserError(f"{node.name} must have an axis, not none; the file is damaged")
+    return axes
 
 
 def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]:
@@ -82,7 +89,7 @@ def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]
     x, y = check_quantised(graph, node)
     axes = reduced_axes(graph, node)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    if not axes or y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
+    if y.shape not in (kept, tuple(n for i, n in enumerate(x.shape) if i not in axes)):
         raise UserError(f"{node.name} must write {kept}, not {y.shape}; the file is damaged")
     return x, y, tuple(axis + 1 for axis in axes)
 
@@ -90,6 +97,8 @@ def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]
 def mean(graph: Graph, node: Node) -> Operation:
     """MEAN of quantised values, SUM of uint8 and plain integers."""
     x, y, axes = _reduced(graph, node)
+    if floating.is_float(node):
+        return floating.mean(graph, node, axes)
     if node.kind == "SUM" and x.dtype in ("int32", "int64"):
         return whole(lambda v: np.sum(v, axis=axes, dtype=v.dtype), (x,), y)
     quantised(node.name, x, y)

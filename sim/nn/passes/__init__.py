@@ -12,12 +12,13 @@ Tensors keep their indices and nodes theirs (`Node.index`), so that what is left
 """
 
 from sysmt.sim.nn.graph import Graph
+from sysmt.sim.nn.simplify import fold
 
 from .additions import fuse_additions
 from .dead_channels import remove_dead_channels
 from .padding import fold_padding
+from .plain import plain
 from .result import Pass
-from .understood import understood
 from .unread import remove_unread_nodes
 
 __all__ = [
@@ -28,7 +29,6 @@ __all__ = [
     "optimise",
     "remove_dead_channels",
     "remove_unread_nodes",
-    "understood",
 ]
 
 PASSES = (remove_unread_nodes, fold_padding, remove_dead_channels, fuse_additions)
@@ -36,11 +36,12 @@ PASSES = (remove_unread_nodes, fold_padding, remove_dead_channels, fuse_addition
 
 
 def optimise(graph: Graph) -> Pass:
-    """All passes: the graph, and what each of them did. What they do not understand they leave as it is."""
-    if not understood(graph):
-        return Pass(graph, ())
+    """All passes: the graph, and what each of them did; nothing to a graph that is not `plain`."""
+    folded = fold(graph)
+    if not plain(folded):
+        return Pass(graph)
     changes: tuple[str, ...] = ()
     for one in PASSES:
-        done = one(graph)
-        graph, changes = done.graph, changes + done.changes
-    return Pass(graph, changes)
+        done = one(folded)
+        folded, changes = done.graph, changes + done.changes
+    return Pass(folded, changes)

@@ -13,7 +13,7 @@ from sysmt.sim.nn.networks import NETWORKS, network
 
 from .topology import read_topology
 
-SUFFIXES = (".tflite", ".csv")
+SUFFIXES = (".tflite", ".onnx", ".csv")
 
 
 def read_network(
@@ -21,19 +21,23 @@ def read_network(
     variant: str = "baseline",
     optimise: bool = False,
     log: Callable[[str], None] = lambda change: None,
+    note: Callable[[str], None] = lambda line: None,
 ) -> tuple[Layer, ...]:
     """The layers of a network, from wherever it is described.
 
     Parameters
     ----------
     source : str or Path
-        A .tflite model; a topology or GEMM file of SCALE-Sim (.csv); the name of a built-in network, or `digits`.
+        A .tflite or .onnx model; a topology or GEMM file of SCALE-Sim (.csv); the name of a built-in network, or
+        `digits`.
     variant : str
         Of a built-in network, one of `sysmt.sim.nn.networks.VARIANTS`.
     optimise : bool
         Apply the graph passes to a model (`sysmt.sim.nn.passes`).
     log : function of str
         Is told every change that they make.
+    note : function of str
+        Is told which operators of a model are not supported, and left out.
 
     Returns
     -------
@@ -56,14 +60,17 @@ def read_network(
     suffix = Path(source).suffix.lower()
     if suffix not in SUFFIXES:
         names = (*NETWORKS, DIGITS)
-        files = f"a {' or '.join(SUFFIXES)} file"
+        files = f"a {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} file"
         hint = did_you_mean(str(source), names)
         raise UserError(f"network must be {files} or one of {', '.join(names)}, not {str(source)!r}{hint}")
     if suffix == ".csv":
         return read_topology(source)
     from sysmt.sim.nn.model import read_model  # the library of the format is an extra
 
-    model = read_model(source)
+    try:
+        model = read_model(source)
+    except UserError as error:
+        return _by_shapes(source, error, note)
     if optimise:
         model = model.optimised()
         for change in model.changes:
@@ -72,3 +79,16 @@ def read_network(
     if not layers:
         raise UserError(f"model {str(source)!r} must have a layer that runs on the array, not none")
     return layers
+
+
+def _by_shapes(source: str | Path, reason: UserError, note: Callable[[str], None]) -> tuple[Layer, ...]:
+    """The layers of a model that cannot run: shapes are enough, as long as no operator with weights is missing."""
+    from sysmt.sim.nn.inspection import WEIGHTED, inspect
+    from sysmt.sim.nn.model import read_graph
+
+    found = inspect(read_graph(source))
+    missing = [operator for operator in found.operators if operator.obstacle]
+    if not found.layers or any(operator.kind in WEIGHTED for operator in missing):
+        raise reason
+    note(f"by shapes alone, without {', '.join(f'operator {row.index} ({row.kind})' for row in missing)}")
+    return found.layers

@@ -184,4 +184,7 @@ def _node(stored: Any, index: int, kinds: list[str], tensors: tuple[Tensor, ...]
     outputs = _indices(stored.OutputsAsNumpy(), name, tensors)
     if ABSENT in outputs or (not outputs and kind not in WITHOUT_OUTPUT):
         raise UserError(f"{name} must have an output; the file is damaged")
+    if kind in ("CONV_2D", "DEPTHWISE_CONV_2D") and inputs[2:3] == (ABSENT,):
+        # As the reference kernels do, which would read it.
+        raise UserError(f"{name} must end with its weights when it has no bias, not with tensor -1; export it so")
     return Stored(index, kind, inputs, outputs, options_of(stored, kind, name))

@@ -86,13 +86,6 @@ COMMANDS = (
         "INFER",
     ),
     Command(
-        "train",
-        "Train a network for the array: NB-SMT in the forward pass, KURE, pruning; interrupted, it goes on.",
-        "sysmt train --recipe digits -o build/digits --policy S+aW --threads 4",
-        "train",
-        "TRAIN",
-    ),
-    Command(
         "compile",
         "Compile a network into a program of the engine, which runs it whole.",
         "sysmt compile MODEL.tflite --preset engine_sysmt2_8 -o model.sysmt",
@@ -105,6 +98,20 @@ COMMANDS = (
         "sysmt run model.sysmt INPUTS.npz --on golden -o OUT.npy --json",
         "programs",
         "RUN",
+    ),
+    Command(
+        "inspect",
+        "Show the operators of a model: shapes, weights, work, what runs on the array, what is in the way.",
+        "sysmt inspect MODEL.tflite --json",
+        "inspect",
+        "INSPECT",
+    ),
+    Command(
+        "train",
+        "Train a network for the array: NB-SMT in the forward pass, KURE, pruning; interrupted, it goes on.",
+        "sysmt train --recipe digits -o build/digits --policy S+aW --threads 4",
+        "train",
+        "TRAIN",
     ),
     Command(
         "cycles",
@@ -150,8 +157,8 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "Show area, clock, energy and cycles of arrays on one page.",
-        "sysmt report os16 sysmt2_16 sysmt4_16 -o report.html",
+        "Show area, clock, energy and cycles of arrays on one page, or where the cycles of a program go.",
+        "sysmt report os16 sysmt2_16 sysmt4_16 -o report.html\n  sysmt report --program model.sysmt -o model.html",
         "report",
         "REPORT",
     ),

@@ -8,7 +8,7 @@ from typing import Any
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import NO_OPTIMISE
-from sysmt.cli.output import Handler, Result, passes_text, table
+from sysmt.cli.output import Handler, Result, passes_text, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate
@@ -21,7 +21,10 @@ from sysmt.sim.nn.readers.topology import read_topology
 def _arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument(
-        "source", nargs="?", metavar="MODEL", help="a .tflite model, a topology file (.csv) or the name of a network"
+        "source",
+        nargs="?",
+        metavar="MODEL",
+        help="a model, a topology file (.csv) or the name of a network",
     )
     what.add_argument("--network", metavar="NAME", help=f"one of {', '.join(NETWORKS)}")
     what.add_argument("--topology", metavar="FILE", help="a topology or GEMM file of SCALE-Sim")
@@ -49,7 +52,7 @@ def _run(args: argparse.Namespace) -> Result:
 
 def _layers(args: argparse.Namespace, changes: list[str]) -> tuple[Layer, ...]:
     if args.source is not None:
-        return read_network(args.source, args.variant or "baseline", not args.no_optimise, changes.append)
+        return read_network(args.source, args.variant or "baseline", not args.no_optimise, changes.append, progress)
     if args.network is not None:
         return network(args.network, args.variant or "baseline")
     if args.variant is not None:

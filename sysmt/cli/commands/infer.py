@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt infer`: an int8 .tflite model on the array, with accuracy, cycles, and the layers behind changed answers."""
+"""`sysmt infer`: an int8 model on the array, with accuracy, cycles, and the layers behind changed answers."""
 
 import argparse
 import io
@@ -46,7 +46,7 @@ COLUMNS = (
 
 
 def _infer(args: argparse.Namespace) -> Result:
-    model = read_model(args.model)
+    model = read_model(args.model, args.double_rounding)
     if not args.no_optimise:
         model = model.optimised()
     inputs = load(args.inputs, model.network, args.limit)
@@ -65,7 +65,11 @@ def _infer(args: argparse.Namespace) -> Result:
         result.report["cycles_simulated"] = engine.cycles
     if args.output:
         content = io.BytesIO()
-        np.save(content, result.outputs)
+        if args.output.suffix == ".npz":
+            arrays: dict[str, Any] = {f"out{i}": values for i, values in enumerate(result.all_outputs)}
+            np.savez(content, **arrays)
+        else:
+            np.save(content, result.outputs)
         write_together(args.output.parent, {args.output.name: content.getvalue()})
     return Result(_text(result.report), result.report, code=int(not result.report.get("equal", True)))
 
@@ -91,14 +95,21 @@ def _text(report: dict[str, Any]) -> str:
     for row in report["layers"]:
         short = row | {"layer": row["layer"].split(";")[0][-28:], "shape": "x".join(map(str, row["shape"]))}
         rows.append({name: "-" if short[name] is None else short[name] for name in COLUMNS})
-    lines = [table(rows), ""]
+    lines = [table(rows) if rows else "no layer of this model runs on the array", ""]
     if report["accuracy_drop"] is not None:
         drop = report["accuracy_drop"]
         lines.append(
             f"top-1 {100 * report['top1']:.2f} %, exact {100 * report['top1_exact']:.2f} %: accuracy drop "
             f"{100 * drop['drop']:.2f} points (95 % interval {100 * drop['low']:.2f} to {100 * drop['high']:.2f})"
         )
-    lines.append(f"{len(report['changed'])} of {report['inputs']} answers changed: {report['changed'][:20]}")
+    what = "answers" if report["judged_by"] == "answers" else "outputs"
+    lines.append(f"{len(report['changed'])} of {report['inputs']} {what} changed: {report['changed'][:20]}")
+    if report["judged_by"] == "error":
+        lines.append(f"relative error of the outputs {100 * report['output_error']:.2f} % of their standard deviation")
+    if report["budget_kept"] is False:
+        lines.append(
+            f"these inputs lose more than the budget of {100 * report['budget']:g} %, which the calibration inputs kept"
+        )
     lines += _attribution(report)
     lines.append(
         f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
@@ -128,22 +139,27 @@ def _attribution(report: dict[str, Any]) -> list[str]:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", metavar="MODEL.tflite", type=Path)
-    parser.add_argument("inputs", metavar="INPUTS.npz", type=Path, help="images or features, and optionally labels")
+    parser.add_argument("model", metavar="MODEL", type=Path)
+    parser.add_argument(
+        "inputs", metavar="INPUTS.npz", type=Path, help="images, features, or in0, in1, ...; optionally labels"
+    )
     parser.add_argument("--preset", metavar="P", help=f"the array (default {DEFAULT})")
     parser.add_argument("--threads", type=int, choices=THREADS, help="threads of the array")
     parser.add_argument("--policy", choices=POLICIES, help="policy of NB-SMT")
     parser.add_argument("--size", type=int, help="rows and columns of the array")
-    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
+    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, or most error")
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
     parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
     parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
+    parser.add_argument("--double-rounding", action="store_true", help="fully connected layers as TFLM rounds them")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
     add_settings(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="LOGITS.npy", help="the model's raw output tensor")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="OUT", help="raw outputs: .npy of the first, .npz of all (out0, ...)"
+    )
 
 
 INFER = Handler(_arguments, _infer)

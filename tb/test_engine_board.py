@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The driver of an engine on the simulated board: pins, UART, frames, requests, and the gates behind them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from sysmt.base.errors import UserError
+from sysmt.boards.driver import Board
+from sysmt.boards.link import LinkError
+from sysmt.boards.network import EngineBoard
+from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine_protocol import STATE, config_of, identity
+from sysmt.hdl.params.presets import ENGINES
+from sysmt.hdl.params.program import DESCRIPTOR, DESCRIPTOR_WORDS, EngineError, Memory
+from sysmt.sim.engine.compiler import compile_network
+from sysmt.sim.engine.cycles import program_cycles
+from sysmt.sim.engine.golden import GoldenEngine
+from sysmt.sim.engine.program import Program
+
+from .engine_networks import random_inputs, random_network, random_plan
+
+CONFIG = EngineConfig(
+    array=ArrayConfig(rows=4, cols=4, counters=False).with_fields(threads=2, target="fpga"),
+    **{"fill": 2, "lanes": 2, "x_depth": 256, "activation_words": 1024, "weight_words": 2048, "scatter_words": 1024},
+    **{"parameter_words": 256, "layers": 16, "divisor": DIVISOR},
+)
+
+
+def program(seed: int, config: EngineConfig = CONFIG) -> tuple[Program, np.ndarray]:
+    network, _ = random_network(seed, layers=3)
+    return compile_network(network, random_plan(network, config, seed), config), random_inputs(network, 3, seed)
+
+
+@pytest.fixture(scope="module")
+def port():
+    with VirtualBoard(CONFIG) as virtual:
+        yield virtual.port
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        CONFIG,
+        replace(CONFIG, add_lanes=2, lanes=4, x_depth=4096, fill=4),
+        replace(CONFIG, array=ArrayConfig(rows=256, cols=256, counters=False), fill=1, lanes=256, slot=4096),
+        *(config for config in ENGINES.values()),
+    ],
+    ids=str,
+)
+def test_identity_is_read_back(config):
+    """Every field that is not its default: a board is known by what it says."""
+    assert config_of(identity(config, "1.2.3")) == config
+
+
+def test_programs_and_inputs_one_after_the_other(port):
+    """The next input travels while one is computed; a second program replaces the first."""
+    with EngineBoard(port) as board:
+        assert board.config == CONFIG
+        for seed in (1, 2):
+            compiled, inputs = program(seed)
+            board.load(compiled)
+            run = board.run(inputs)
+            np.testing.assert_array_equal(run.outputs, GoldenEngine(compiled).run(inputs))
+            cycles = program_cycles(compiled)
+            assert run.cycles == [sum(cycles)] * len(inputs)
+            assert run.layer_cycles == cycles
+
+
+def test_a_failed_run_is_reported_and_the_board_goes_on(port):
+    compiled, inputs = program(1)
+    descriptors = compiled.descriptors
+    index = next(i for i, layer in enumerate(descriptors) if layer["operation"] == 0)
+    descriptors[index]["out_base"] = 1023
+    packed = b"".join(DESCRIPTOR.pack(**found).ljust(4 * DESCRIPTOR_WORDS, b"\0") for found in descriptors)
+    words = np.frombuffer(packed, np.uint8).reshape(-1, 4)
+    damaged = replace(compiled, images=compiled.images | {Memory.DESCRIPTORS: words})
+    with EngineBoard(port) as board:
+        board.load(damaged)
+        with pytest.raises(UserError, match=rf"run failed in layer {index} \(address\)"):
+            board.run(inputs)
+        state = STATE["state"].from_int(board.registers()["state"])
+        assert state == {"busy": 0, "error": EngineError.ADDRESS, "layer": index}
+        with pytest.raises(UserError, match=r"run failed|REFUSED"):
+            board.run(inputs[:1])
+        board.load(compiled)
+        np.testing.assert_array_equal(board.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
+
+
+def test_a_program_of_another_engine_is_refused_and_nothing_is_lost(port):
+    compiled, inputs = program(2)
+    other, _ = program(2, replace(CONFIG, weight_words=1500))
+    with EngineBoard(port) as board:
+        board.load(compiled)
+        with pytest.raises(UserError, match="weight_words = 1500 instead of 2048"):
+            board.load(other)
+        np.testing.assert_array_equal(board.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
+
+
+def test_a_run_needs_a_program(port):
+    with EngineBoard(port) as board, pytest.raises(UserError, match="load one first"):
+        board.run(np.zeros((1, 2, 2, 1), np.int8))
+
+
+def test_the_driver_of_matrix_products_names_what_it_found(port):
+    with pytest.raises(LinkError, match="holds an engine for networks, not an accelerator for matrix products"):
+        Board(port)

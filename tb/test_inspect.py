@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt inspect`: what it counts, and that what is not supported is no obstacle to looking."""
+
+import json
+
+import numpy as np
+
+from sysmt.cli.main import main
+
+from .int8_networks import small_content
+from .test_operators_bits import svdf
+from .tflite_models import ModelBuilder
+
+
+def inspect(tmp_path, capsys, content, *options):
+    (tmp_path / "m.tflite").write_bytes(content)
+    assert main(["inspect", str(tmp_path / "m.tflite"), *options]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_network_operator_by_operator(tmp_path, capsys):
+    found = json.loads(inspect(tmp_path, capsys, small_content(), "--json"))
+    assert found["supported"]
+    assert [row["kind"] for row in found["operators"]] == [
+        *["CONV_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "CONV_2D", "ADD", "AVERAGE_POOL_2D", "FULLY_CONNECTED"]
+    ]
+    assert [row["macs"] for row in found["operators"]] == [36 * 27 * 8, 36 * 72 * 8, 36 * 9 * 8, 36 * 64, 0, 0, 40]
+    assert [row["weights"] for row in found["operators"]] == [216, 576, 72, 64, 0, 0, 40]
+    assert [row["runs_on"] for row in found["operators"]] == [*["array"] * 4, "host", "host", "array"]
+    assert found["macs"] == found["macs_array"] == 36 * (216 + 576 + 72 + 64) + 40
+    assert found["inputs"] == [
+        {"name": "t0", "shape": [1, 6, 6, 3], "dtype": "int8", "scale": float(np.float32(0.05)), "zero_point": -128}
+    ]
+
+
+def test_zeros_and_dead_channels_are_counted(tmp_path, capsys):
+    model = ModelBuilder()
+    x = model.tensor((1, 4), scale=0.1)
+    w = np.array([[1, 0, 0, 2], [0, 0, 0, 0], [3, 4, 5, 6]], np.int8)
+    y = model.node("FULLY_CONNECTED", [x, model.constant(w, 0.1)], model.tensor((1, 3), scale=0.1))
+    (row,) = json.loads(inspect(tmp_path, capsys, model.content([x], [y]), "--json"))["operators"]
+    assert (row["zero_weights"], row["dead_channels"]) == (0.5, 1)
+
+
+def test_what_is_in_the_way_is_named(tmp_path, capsys):
+    model = ModelBuilder()
+    x = model.tensor((1, 4), scale=0.1)
+    y = model.node("COS", [x], model.tensor((1, 4), scale=0.1))
+    z = model.node("RELU", [y], model.tensor((1, 4), scale=0.1))
+    said = inspect(tmp_path, capsys, model.content([x], [z]))
+    assert said.endswith("in the way: operator 0 (COS) is not supported; `sysmt inspect` shows what is\n")
+    assert "nowhere" in said
+
+
+def test_cycles_need_shapes_only(tmp_path, capsys):
+    model = ModelBuilder()
+    x = model.tensor((1, 16), scale=0.1)
+    w = model.constant(np.ones((8, 16), np.int8), 0.1)
+    y = model.node("FULLY_CONNECTED", [x, w], model.tensor((1, 8), scale=0.1))
+    z = model.node("COS", [y], model.tensor((1, 8), scale=0.1))
+    (tmp_path / "whole.tflite").write_bytes(model.content([x], [y]))
+    (tmp_path / "cos.tflite").write_bytes(model.content([x], [z]))
+    totals = []
+    for name in ("whole", "cos"):
+        assert main(["cycles", str(tmp_path / f"{name}.tflite"), "--array", "4x4", "--json"]) == 0
+        said = capsys.readouterr()
+        totals.append(json.loads(said.out)["total"])
+    assert totals[0] == totals[1]
+    assert said.err == "sysmt: by shapes alone, without operator 1 (COS)\n"
+
+
+def test_state_is_counted_and_the_picture_is_written(tmp_path, capsys):
+    model, x, y = svdf(2)
+    found = inspect(tmp_path, capsys, model.content([x], [y]), "--dot", str(tmp_path / "m.dot"))
+    assert "24 bytes are remembered" in found
+    picture = (tmp_path / "m.dot").read_text()
+    assert picture.startswith("digraph model {")
+    assert 'in0 -> op0 [label="1x6"];' in picture
+    assert "op0 -> out0;" in picture
