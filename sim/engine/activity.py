@@ -11,7 +11,7 @@ class Activity(IntEnum):
 
     Work is a step of the array; a word taken or a column written by the filler; a beat of the requantisers; a read of
     the activation memory, one for the filler or for a residual. The array drains where the sums of the tile before are
-    in the way, or are all that is left of the layer.
+    in the way, or are all that is left of the layer. All wait for weights from an SDRAM, behind the descriptor.
     """
 
     WORKS = 0
@@ -21,8 +21,9 @@ class Activity(IntEnum):
     WAITS_ARRAY = 4
     WAITS_REQUANTISER = 5
     WAITS_MEMORY = 6
-    FETCHES = 7
-    IDLE = 8
+    WAITS_WEIGHTS = 7
+    FETCHES = 8
+    IDLE = 9
 
 
 class Record:
@@ -49,6 +50,11 @@ class Record:
         """Cycles in which all units do the same."""
         for unit in self.UNITS:
             getattr(self, unit).extend([activity] * cycles)
+
+    def insert(self, position: int, activity: Activity, cycles: int) -> None:
+        """Cycles in which all units do the same, before the one at `position`."""
+        for unit in self.UNITS:
+            getattr(self, unit)[position:position] = bytes([activity] * cycles)
 
     def counts(self) -> dict[str, np.ndarray]:
         """Cycles of every unit by activity: int64 [activities]."""

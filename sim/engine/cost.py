@@ -4,6 +4,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Memory
 
 from .execute import layer_rows
@@ -30,7 +31,7 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
         {
             "memory": memory.name.lower(),
             "bytes": words.size,
-            "of": config.memories[memory.name.lower()][1] * words.shape[1],
+            "of": _bytes(memory, words.shape[1], config),
         }
         for memory, words in program.images.items()
     ]
@@ -47,3 +48,11 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
         "layers": layer_rows(program, cycles),
         "memories": memories,
     }
+
+
+def _bytes(memory: Memory, word_bytes: int, config: EngineConfig) -> int:
+    """Bytes that there are of a memory whose words have so many."""
+    if memory == Memory.SDRAM:
+        assert config.stream is not None
+        return config.stream.chip.size
+    return config.memories[memory.name.lower()][1] * word_bytes

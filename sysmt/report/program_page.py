@@ -17,6 +17,7 @@ ACTIVITIES = {
     "waits_array": ("waits for the array", "#cdb7e6"),
     "waits_requantiser": ("waits for the requantiser", "#a4243b"),
     "waits_memory": ("waits for memory", "#f2de7a"),
+    "waits_weights": ("waits for weights", "#6a4c93"),
     "fetches": ("reads a descriptor", "#59626e"),
     "idle": ("nothing to do", "#e6e9ed"),
 }
@@ -103,7 +104,12 @@ def waits_table(facts: dict[str, Any]) -> Table:
 def memories_table(facts: dict[str, Any]) -> Table:
     """Bytes of every memory, and how many there are."""
     rows = [
-        [row["memory"], f"{row['bytes']:,}", f"{row['of']:,}", f"{100 * row['bytes'] / row['of']:.0f} %"]
+        [
+            row["memory"],
+            f"{row['bytes']:,}",
+            f"{row['of']:,}",
+            f"{100 * row['bytes'] / row['of']:.0f} %" if row["of"] else "-",
+        ]
         for row in facts["memories"]
     ]
     return ["memory", "bytes", "of", "used"], rows
