@@ -22,6 +22,7 @@ from sysmt.base.extras import require
 from sysmt.base.files import build_root, write_together
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.nn.inputs import Inputs
 
 from . import record
 
@@ -30,13 +31,18 @@ HELD_OUT = 1000
 """Training images that are tested on instead."""
 PLAIN, KURE = "plain", "KURE"
 FIRST_PHASES: dict[str, dict[str, Any]] = {PLAIN: {"kure": 0.0}, KURE: {}}
+SECOND_PHASE = {"array_epochs": 3, "array_inputs": 7680}
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
-    "plain": (PLAIN, {}),
-    "KURE": (KURE, {}),
-    "KURE, 40 % pruned": (KURE, {"prune": "0.4"}),
-    "KURE, 2:4 pruned": (KURE, {"prune": "2:4"}),
+    "plain, adapted": (PLAIN, {}),
+    "KURE, adapted": (KURE, {}),
+    "KURE": (KURE, SECOND_PHASE),
+    "KURE, 40 % pruned": (KURE, SECOND_PHASE | {"prune": "0.4"}),
+    "KURE, 2:4 pruned": (KURE, SECOND_PHASE | {"prune": "2:4"}),
 }
-"""By name: the first phase, and what else differs from the recipe."""
+"""By name: the first phase, and what else differs from the recipe. Adapted: without a second phase, reordered and its
+weights adapted on training inputs, as `sysmt infer --reorder --recalibrate` does."""
+CALIBRATION = 1000
+"""Training inputs for that."""
 COMPARED = 64
 """Test inputs that the golden model runs, to compare."""
 SIDE = 16
@@ -52,6 +58,7 @@ def folder(name: str, first_phase: bool) -> Path:
 def run(name: str, first_phase: bool, epochs: tuple[int, int] | None) -> dict[str, Any]:
     """Train one, or the first phase of one, and return its rows."""
     from sysmt.sim.train.data import Examples, load
+    from sysmt.sim.train.loop import Training
     from sysmt.sim.train.recipe import RECIPES
     from sysmt.sim.train.robustness import robustness
     from sysmt.sim.train.run import train_on
@@ -68,19 +75,59 @@ def run(name: str, first_phase: bool, epochs: tuple[int, int] | None) -> dict[st
     unseen = Examples(torch.cat([test.inputs, held_out.inputs]), torch.cat([test.labels, held_out.labels]))
     start = None if first_phase else folder(phase, True)
     where = folder(name, first_phase)
-    trained = train_on(recipe, (kept, unseen), where, start=start, log=lambda text: progress(f"{name}: {text}"))
+
+    def say(text: str) -> None:
+        progress(f"{name}: {text}")
+
+    if start is not None and not recipe.array_epochs:
+        result: dict[str, Any] = {"trained": [_adapted(name, Training(recipe, kept, unseen, say, None, start))]}
+        write_together(where, {RESULT: json.dumps(result)})
+        return result
+    trained = train_on(recipe, (kept, unseen), where, start=start, log=say)
     if first_phase:
         rows = [{"network": NETWORK, "first phase": name} | row for row in robustness(trained.training)]
-        result: dict[str, Any] = {"weights": rows}
+        result = {"weights": rows}
     else:
         result = {"trained": [_row(name, trained, unseen)]}
     write_together(where, {RESULT: json.dumps(result)})
     return result
 
 
+def _adapted(name: str, training: Any) -> dict[str, Any]:
+    """One training without a second phase, by `sysmt infer`: what one thread and what all give."""
+    from sysmt.sim.nn.model import Model
+    from sysmt.sim.nn.network import build
+    from sysmt.sim.quant.infer import infer
+    from sysmt.sim.quant.options import Options
+    from sysmt.sim.train.export import graph
+
+    recipe = training.recipe
+    training.without_threads()
+    model = Model(build(graph(training.network)))
+    config = ArrayConfig(rows=SIDE, cols=SIDE).with_fields(threads=recipe.threads, policy=recipe.policy)
+    options = Options(reorder=True, recalibrate=True)
+    calibration = _inputs(training.train[:CALIBRATION])
+    tested = _inputs(training.test)
+    report = infer(model, tested, config, options, calibration=calibration, attribution=False, log=training.log).report
+    return {
+        "network": NETWORK,
+        "training": name,
+        "inputs": len(training.test),
+        "int8": report["top1_exact"],
+        "array": report["top1"],
+        "drop": report["top1_exact"] - report["top1"],
+        "speedup": report["speedup_threaded"],
+    }
+
+
+def _inputs(examples: Any) -> Inputs:
+    """Examples as the exported network takes them."""
+    signed = np.ascontiguousarray(examples.inputs.cpu().numpy() ^ np.uint8(128)).view(np.int8)
+    return Inputs(signed, examples.labels.cpu().numpy())
+
+
 def _row(name: str, trained: Any, unseen: Any) -> dict[str, Any]:
     """One training: accuracies, what four threads cost, and the speed-up as `sysmt infer` has it."""
-    from sysmt.sim.nn.inputs import Inputs
     from sysmt.sim.nn.model import Model
     from sysmt.sim.nn.network import build
     from sysmt.sim.quant.infer import infer
@@ -88,9 +135,8 @@ def _row(name: str, trained: Any, unseen: Any) -> dict[str, Any]:
 
     recipe, found = trained.training.recipe, trained.report["accuracy"]
     images = unseen.inputs[:COMPARED]
-    signed = np.ascontiguousarray(images.numpy() ^ np.uint8(128)).view(np.int8)
     config = ArrayConfig(rows=SIDE, cols=SIDE).with_fields(threads=recipe.threads, policy=recipe.policy)
-    inference = infer(Model(build(trained.graph)), Inputs(signed, None), config, attribution=False)
+    inference = infer(Model(build(trained.graph)), _inputs(unseen[:COMPARED]), config, attribution=False)
     answers = quantised(trained.training.network, images.to(trained.training.network.device), recipe.mode)[1]
     if not np.array_equal(inference.outputs.astype(int) + 128, answers.detach().cpu().numpy()):
         raise UserError(f"{name}: outputs must be the golden model's, not others")
@@ -149,7 +195,7 @@ def markdown() -> str:
         rows = {key: values for key, values in recorded.items() if len(key) == len(titles)}
         lines += ["", f"| {' | '.join((*titles, *columns))} |", f"|{' --- |' * len(titles)}{' ---: |' * len(columns)}"]
         for key, values in rows.items():
-            cells = [_cell(column, values[column]) for column in columns]
+            cells = [_cell(column, values[column]) if column in values else "-" for column in columns]
             lines.append(f"| {' | '.join((*key, *cells))} |")
     return "\n".join(lines[1:])
 

@@ -7,13 +7,16 @@ import pytest
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.program import Operation
+from sysmt.report.program_facts import gather_program
+from sysmt.report.program_page import program_markdown
 from sysmt.sim.engine.activity import Activity, Record, shares
 from sysmt.sim.engine.compiler import compile_network
-from sysmt.sim.engine.cycles import FETCH, outside, program_cycles
+from sysmt.sim.engine.cycles import FETCH, computing_cycles, outside, program_cycles
 from sysmt.sim.nn.forward import threaded_plan
 from sysmt.sim.nn.model import read_model
 
 from .engine_networks import random_network, random_plan
+from .test_engine_stream import programs as streamed_programs
 
 
 def recorded(program):
@@ -81,6 +84,19 @@ def test_the_array_waits_for_few_requantisers():
     _, (first, *_) = recorded(digits("engine_os8", lanes=1))
     assert waits(first, "array") == Activity.WAITS_REQUANTISER
     assert waits(first, "filler") == Activity.WAITS_ARRAY
+
+
+def test_layers_wait_for_weights_from_the_sdram():
+    _, program, _ = streamed_programs(1)
+    cycles, records = recorded(program)
+    computing = computing_cycles(program)
+    for taken, least, record in zip(cycles, computing, records, strict=True):
+        for count in record.counts().values():
+            assert (count.sum(), count[Activity.WAITS_WEIGHTS]) == (taken, taken - least)
+        assert set(record.array[FETCH : FETCH + taken - least]) <= {Activity.WAITS_WEIGHTS}
+    assert sum(cycles) > sum(computing)
+    facts = gather_program(program, "streamed")
+    assert "| waits for weights |" in program_markdown(facts)
 
 
 def test_spans_are_shares_of_all_cycles():

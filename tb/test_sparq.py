@@ -17,7 +17,8 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
-from sysmt.sim.golden.sparq import trimmed
+from sysmt.sim.golden.sparq import SparqCounters, trimmed
+from sysmt.sim.nn.engines import Golden
 
 from .references import product as reference
 from .references.kinds.sparq import Sparq
@@ -150,6 +151,18 @@ def test_the_longest_reduction_does_not_overflow(value):
         r"split K or widen acc_width$",
     ):
         SparqConfig(acc_width=20, window="7opt").check_k(9)
+
+
+@pytest.mark.parametrize("window", ["3opt", "7opt"])
+def test_products_by_channel_count_as_they_would_alone(window):
+    random = np.random.default_rng(6)
+    x = (random.integers(0, 256, (5, 9, 4)) * (random.random((5, 9, 4)) < 0.6)).astype(np.uint8)
+    w = random.integers(-128, 128, (9, 8), np.int8)
+    pe = SparqConfig(window=window, pairs=2)
+    found = Golden(pe).depthwise(x, w)
+    alone = [matmul(np.ascontiguousarray(x[:, :, c]), w[:, 2 * c : 2 * c + 2], pe, 1) for c in range(4)]
+    np.testing.assert_array_equal(found.sums, np.concatenate([p.sums for p in alone], axis=1))
+    assert found.counters == sum((p.counters for p in alone), start=SparqCounters())
 
 
 def test_pairs_and_threads_follow_one_another():

@@ -310,9 +310,14 @@ def test_robustness_takes_coarser_weights(digits):
     assert seen == {-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0}
 
 
-def test_the_graph_is_ready_to_run(digits):
-    trained = train_on(replace(SMALL, epochs=0, array_epochs=0), digits, device="cpu")
-    assert Model(build(trained.graph)).layers[0].name == "conv1"
+def test_without_a_second_phase_it_is_the_network_on_one_thread(digits):
+    trained = train_on(replace(SMALL, array_epochs=0, prune="0"), digits, device="cpu")
+    model, test = Model(build(trained.graph)), digits[1]
+    assert model.layers[0].name == "conv1"
+    answers = model.run([signed(test.inputs)])[0].argmax(axis=1)
+    assert np.mean(answers == test.labels.numpy()) == trained.report["accuracy"]["int8"]
+    again = train_on(replace(SMALL, array_epochs=0, prune="0", policy="A"), digits, device="cpu")
+    assert again.files()["model.tflite"] == trained.files()["model.tflite"]
 
 
 # The command.

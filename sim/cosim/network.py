@@ -28,8 +28,19 @@ LIMIT = 1 << 30
 
 
 @lru_cache(maxsize=8)
-def _design(config: EngineConfig) -> Design:
+def emitted_engine(config: EngineConfig) -> Design:
+    """The netlist of an engine alone, as it is simulated."""
     return engine_design(config, "engine", linked=False)
+
+
+def compile_engine(config: EngineConfig, design: Design) -> Path:
+    """Compile the simulation of an engine, or find it compiled. Returns the executable."""
+    macros: dict[str, int] = {}
+    if config.stream is not None:
+        chip = config.stream.chip
+        macros |= {"SDRAM_CAS": config.stream.cas, "SDRAM_CAPTURE": config.stream.capture}
+        macros |= {"SDRAM_BANK_BITS": chip.bank_bits, "SDRAM_COLUMN_BITS": chip.column_bits}
+    return build(design, MAIN, "engine-run", macros)
 
 
 @dataclass(frozen=True)
@@ -82,12 +93,7 @@ class SimulatedEngine:
 
     def __init__(self, config: EngineConfig, design: Design | None = None):
         self.config = config
-        macros: dict[str, int] = {}
-        if config.stream is not None:
-            chip = config.stream.chip
-            macros |= {"SDRAM_CAS": config.stream.cas, "SDRAM_CAPTURE": config.stream.capture}
-            macros |= {"SDRAM_BANK_BITS": chip.bank_bits, "SDRAM_COLUMN_BITS": chip.column_bits}
-        program = build(design or _design(config), MAIN, "engine-run", macros)
+        program = compile_engine(config, design or emitted_engine(config))
         self._process = subprocess.Popen([str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -11,7 +11,7 @@ class Activity(IntEnum):
 
     Work is a step of the array; a word taken or a column written by the filler; a beat of the requantisers; a read of
     the activation memory, one for the filler or for a residual. The array drains where the sums of the tile before are
-    in the way, or are all that is left of the layer.
+    in the way, or are all that is left of the layer. All wait for weights from an SDRAM, behind the descriptor.
     """
 
     WORKS = 0
@@ -21,8 +21,9 @@ class Activity(IntEnum):
     WAITS_ARRAY = 4
     WAITS_REQUANTISER = 5
     WAITS_MEMORY = 6
-    FETCHES = 7
-    IDLE = 8
+    WAITS_WEIGHTS = 7
+    FETCHES = 8
+    IDLE = 9
 
 
 class Record:
@@ -50,6 +51,11 @@ class Record:
         for unit in self.UNITS:
             getattr(self, unit).extend([activity] * cycles)
 
+    def insert(self, position: int, activity: Activity, cycles: int) -> None:
+        """Cycles in which all units do the same, before the one at `position`."""
+        for unit in self.UNITS:
+            getattr(self, unit)[position:position] = bytes([activity] * cycles)
+
     def counts(self) -> dict[str, np.ndarray]:
         """Cycles of every unit by activity: int64 [activities]."""
         return {unit: np.bincount(getattr(self, unit), minlength=len(Activity)) for unit in self.UNITS}
@@ -60,7 +66,7 @@ def shares(records: list[Record], bins: int) -> dict[str, np.ndarray]:
 
     Every span's shares add up to 1. A run that has fewer cycles than `bins` gets a span per cycle.
     """
-    found = {}
+    found: dict[str, np.ndarray] = {}
     for unit in Record.UNITS:
         doing = np.frombuffer(b"".join(getattr(record, unit) for record in records), np.uint8)
         edges = np.linspace(0, len(doing), min(bins, len(doing)) + 1).astype(int)

@@ -32,18 +32,22 @@ def program_cycles(
     progress : callable, optional
         Told how many layers of how many are done.
     records : list of Record, optional
-        Gets one per layer: what every unit does in every cycle, without those in which it waits for the SDRAM.
+        Gets one per layer: what every unit does in every cycle.
     """
-    cycles = computing_cycles(program, progress, records)
-    if program.config.stream is not None:
-        return waiting(program, cycles, FETCH, runs=2)[1]
+    computing = computing_cycles(program, progress, records)
+    if program.config.stream is None:
+        return computing
+    cycles = waiting(program, computing, FETCH, runs=2)[1]
+    if records is not None:
+        for record, least, taken in zip(records[-len(cycles) :], computing, cycles, strict=True):
+            record.insert(FETCH, Activity.WAITS_WEIGHTS, taken - least)
     return cycles
 
 
 def computing_cycles(
     program: Program, progress: Callable[[int, int], None] | None = None, records: list[Record] | None = None
 ) -> list[int]:
-    """The same, had every layer its weights in time."""
+    """The same, had every layer its weights in time; no record waits for weights."""
     cycles = []
     for index, layer in enumerate(program.descriptors):
         table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)

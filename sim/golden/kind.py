@@ -54,6 +54,17 @@ class GoldenKind(ABC):
             Whether the counters are wanted; without, they are all 0.
         """
 
+    def by_channel(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, active: int) -> Counters:
+        """Counters of products of their own per channel on one thread, of which `active` have no zero operand.
+
+        Parameters
+        ----------
+        x : uint8 [M, K, C]
+        w : int8 [K, N]
+            N is a multiple of C, a channel's filters side by side.
+        """
+        return self.counters(active=active, busy=active)
+
     def sharing(self, pe: PEConfig) -> Sharing | None:
         """What the order of K decides on, for operands that share a step; None where it makes no difference."""
         return None

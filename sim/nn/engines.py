@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
-from sysmt.sim.golden.product import Counters, Product
+from sysmt.sim.golden.product import Product
 
 from .depthwise_patches import DepthwiseLowering
 
@@ -69,4 +70,5 @@ class Golden:
             lowering.blocks.check(self.pe)
             if self.counting and lowering.overhangs:
                 active = lowering.active(x, w)
-        return Product(sums, Counters(active=active, busy=active))
+        golden = golden_of(self.pe)
+        return Product(sums, golden.by_channel(x, w, self.pe, active) if self.counting else golden.counters())

@@ -56,8 +56,8 @@ class Training:
         Per epoch `epoch`, `phase` and `loss`, the mean cross-entropy.
     found : dict of float
         Accuracies on the test examples: after the first phase `real`, `int8` (one thread), `array, untouched` and
-        `array, recalibrated` (of a pruned network if it is pruned); at the end `one thread` and `array`, either with
-        statistics of its own.
+        `array, recalibrated` (of a pruned network if it is pruned); after the second one `one thread` and `array`,
+        either with statistics of its own.
     """
 
     recipe: Recipe
@@ -108,26 +108,32 @@ class Training:
             self._between()
         while self.done < recipe.epochs + recipe.array_epochs:
             self._epoch("array", self.done - recipe.epochs, recipe.array_epochs, recipe.array_rate, recipe.mode)
+        if not recipe.array_epochs:
+            self.without_threads()
+            return
         one = Mode(pe=recipe.pe)
         recalibrate(self.network, self.batches(), one)
         self.found["one thread"] = self.measure(one)
         recalibrate(self.network, self.batches(), recipe.mode)
         self.found["array"] = self.measure(recipe.mode)
 
+    def without_threads(self) -> None:
+        """Give the network the statistics and ranges of real numbers: those of an int8 network like any other."""
+        recalibrate(self.network, self.batches(), None)
+        calibrate(self.network, self.batches(), self.recipe.clipped)
+
     def _between(self) -> None:
         """After the first phase: measure it, as it is and on the array; prune, and make the second one ready."""
         recipe, one = self.recipe, Mode(pe=self.recipe.pe)
         self._save(checkpoint.FIRST_PHASE, recipe.first_phase())
-        recalibrate(self.network, self.batches(), None)
-        calibrate(self.network, self.batches(), recipe.clipped)
+        self.without_threads()
         self.found["real"] = self.accuracy(lambda inputs: self.network.real(inputs))
         self.found["int8"] = self.measure(one)
         self.found["array, untouched"] = self.measure(recipe.mode)
         pattern = Pattern.parse(recipe.prune)
         if pattern != Pattern():
             prune(self.network, pattern)
-            recalibrate(self.network, self.batches(), None)
-            calibrate(self.network, self.batches(), recipe.clipped)
+            self.without_threads()
         recalibrate(self.network, self.batches(), recipe.mode)
         self.found["array, recalibrated"] = self.measure(recipe.mode)
         self.log(", ".join(f"{name} {100 * value:.2f} %" for name, value in self.found.items()))

@@ -23,7 +23,8 @@ class Recipe:
     network : str
         One of `ARCHITECTURES`.
     epochs, array_epochs : int
-        Passes over the training inputs in either phase.
+        Passes over the training inputs in either phase. Without the second phase the network is exported as it is on
+        one thread, for `sysmt infer --recalibrate` to adapt.
     array_inputs : int
         Training inputs, drawn anew, of a pass of the second phase, which is slow on a processor; 0: all.
     rate, array_rate : float
@@ -112,7 +113,7 @@ SECOND_PHASE = ("array_epochs", "array_inputs", "array_rate", "prune", "kind", "
 """Fields that the first phase does not depend on."""
 
 RECIPES = {
-    "resnet8": Recipe(network="resnet8", epochs=70, array_epochs=3, array_inputs=7680, array_rate=0.01, kure=0.2),
+    "resnet8": Recipe(network="resnet8", epochs=70, array_epochs=0, array_rate=0.01, kure=0.2),
     "dscnn": Recipe(network="dscnn", epochs=100, array_epochs=30, rate=0.05, array_rate=0.01, batch=32, kure=0.1),
     "digits": Recipe(network="digits", epochs=30, array_epochs=10, rate=0.05, array_rate=0.01, batch=32, kure=0.1),
 }

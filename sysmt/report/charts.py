@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Horizontal bar charts as SVG to be placed inside an HTML page: stacked bars and grouped bars, drawn by matplotlib.
+"""Charts as SVG to be placed inside an HTML page, drawn by matplotlib: stacked and grouped bars, and a timeline.
 
 The same values always give the same text. Text stays text, so it can be searched and read aloud.
 """
@@ -13,6 +13,7 @@ from itertools import cycle, islice
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.colors import to_rgb
@@ -24,8 +25,10 @@ COLOURS = (
 )
 """Dark and light in turn: neighbours in a bar differ in print without colours too."""
 INK = "#1d232b"
-WIDTH, BAR, GAP, LEGEND = 380, 24, 10, 17
-"""Points: width of a chart, height of a bar and of the space after it, height of a line of the legend."""
+WIDTH, BAR, GAP, LEGEND, LETTER = 380, 24, 10, 17, 5
+"""Points: width of a chart, height of a bar and of the space after it, of a line of the legend, one of its letters."""
+WIDE, LANE, MARK = 760, 46, 16
+"""Points: width of a timeline, height of a lane, and the least distance between names of marks."""
 ROOM = 1.3
 """Length of the axis against the longest bar: the text at its end stands in the rest."""
 LABELLED = 0.095
@@ -40,7 +43,12 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def stacked(label: str, rows: Sequence[tuple[str, dict[str, float], str]], keys: Sequence[str]) -> str:
+def stacked(
+    label: str,
+    rows: Sequence[tuple[str, dict[str, float], str]],
+    keys: Sequence[str],
+    colours: Sequence[str] = COLOURS,
+) -> str:
     """One bar per row, made of parts; a part that is long enough is labelled with its share of the bar.
 
     Parameters
@@ -50,10 +58,12 @@ def stacked(label: str, rows: Sequence[tuple[str, dict[str, float], str]], keys:
     rows : sequence of (name, part to size, text at the end)
     keys : sequence of names
         The parts, in the order of their colours.
+    colours : sequence of colours
+        From the first on again where there are more parts.
     """
     most = max((sum(parts.values()) for _, parts, _ in rows), default=0) or 1
-    colours = dict(zip(keys, cycle(COLOURS), strict=False))
-    shown = {key: colours[key] for key in keys if any(parts.get(key) for _, parts, _ in rows)}
+    of = dict(zip(keys, cycle(colours), strict=False))
+    shown = {key: of[key] for key in keys if any(parts.get(key) for _, parts, _ in rows)}
     with _chart(shown, (BAR + GAP) * len(rows)) as (figure, axes):
         for place, (_, parts, text) in enumerate(rows):
             left, whole = 0.0, sum(parts.values())
@@ -98,13 +108,64 @@ def grouped(label: str, groups: Sequence[tuple[str, Sequence[float]]], series: S
         return _svg(figure, label)
 
 
+def timeline(
+    label: str,
+    lanes: dict[str, dict[str, Sequence[float]]],
+    colours: dict[str, str],
+    length: float,
+    marks: Sequence[tuple[float, str]],
+) -> str:
+    """A lane per unit over time; at every moment it is filled with what the unit does, by its share.
+
+    Parameters
+    ----------
+    label : str
+        What the chart shows, for readers who do not see it.
+    lanes : dict of unit to dict of activity to shares
+        As many shares as there are spans of time, all equally long.
+    colours : dict of activity to colour
+        Activities are stacked in this order.
+    length : float
+        Of the whole time, in the unit of `marks`.
+    marks : sequence of (time, name)
+        What begins when: a line across the lanes, and its name above where there is room for it.
+    """
+    legend = {key: colour for key, colour in colours.items() if any(any(lane.get(key, ())) for lane in lanes.values())}
+    with _chart(legend, LANE * len(lanes) + 2 * LEGEND, WIDE) as (figure, axes):
+        for place, lane in enumerate(lanes.values()):
+            base = np.zeros(max((len(shares) for shares in lane.values()), default=0))
+            edges = np.linspace(0, length, len(base) + 1)
+            for key, colour in legend.items():
+                shares = np.asarray(lane.get(key, np.zeros(len(base))))
+                if shares.any():
+                    # Upwards on an axis that points down.
+                    low = place + 0.42 - 0.84 * base
+                    high = np.where(shares > 0, low - 0.84 * shares, np.nan)  # Nothing is drawn where there is none.
+                    axes.stairs(high, edges, baseline=low, fill=True, color=colour, linewidth=0, clip_on=False)
+                base = base + shares
+        named = -length
+        for time, name in marks:
+            axes.axvline(time, color=INK, linewidth=0.5, alpha=0.5, clip_on=False)
+            if time - named >= length * MARK / WIDE:
+                axes.annotate(name, (time, -0.5), (2, 2), textcoords="offset points", size=8)
+                named = time
+        axes.set_yticks(range(len(lanes)), list(lanes), weight="bold")
+        axes.set_ylim(len(lanes) - 0.5, -0.5)
+        axes.set_xlim(0, length)
+        axes.xaxis.set_visible(True)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.tick_params(length=0)
+        return _svg(figure, label)
+
+
 @contextmanager
-def _chart(legend: dict[str, str], height: float) -> Iterator[tuple[Figure, Axes]]:
+def _chart(legend: dict[str, str], height: float, width: float = WIDTH) -> Iterator[tuple[Figure, Axes]]:
     """A figure whose bars take `height` points, below a legend of names and colours, and its axes."""
-    columns = min(4, len(legend)) or 1
+    longest = max(map(len, legend), default=0)
+    columns = max(1, min(4, len(legend), int(width / (LETTER * longest + 2 * LEGEND))))
     lines = -(-len(legend) // columns)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH / 72, (height + LEGEND * lines + 12) / 72), layout="constrained")
+        figure = Figure(figsize=(width / 72, (height + LEGEND * lines + 12) / 72), layout="constrained")
         FigureCanvasSVG(figure)
         figure.patch.set_visible(False)
         axes = figure.subplots()

@@ -28,8 +28,8 @@ EXTRA = "silicon"
 """The extra that brings what only this form of the report needs."""
 
 
-def page(facts: dict[str, Any]) -> str:
-    """The whole page.
+def template_of(name: str) -> Any:
+    """A template of `templates/`.
 
     Raises
     ------
@@ -45,6 +45,18 @@ def page(facts: dict[str, Any]) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(name)
+
+
+def page(facts: dict[str, Any]) -> str:
+    """The whole page.
+
+    Raises
+    ------
+    UserError
+        Jinja2 or matplotlib is not installed.
+    """
+    template = template_of("page.html.j2")
     arrays = facts["arrays"]
     measured = [array for array in arrays if array["energy"]]
     tables = {
@@ -58,7 +70,7 @@ def page(facts: dict[str, Any]) -> str:
         "open": open_table(facts, OPEN_ARRAYS) if facts["references"] else None,
         "configurations": _configurations(arrays),
     }
-    content: str = environment.get_template("page.html.j2").render(
+    content: str = template.render(
         facts=facts,
         names=", ".join(array["name"] for array in arrays),
         tables=tables,

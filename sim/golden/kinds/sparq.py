@@ -25,6 +25,13 @@ class GoldenSparq(GoldenKind):
         multiplied = operands(x, pe) if threads == pe.threads else x
         return Product(sum_of_terms(split(multiplied, 1), split(w.T, 1), EXACT), counters)
 
+    def by_channel(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, active: int) -> SparqCounters:
+        assert isinstance(pe, SparqConfig)
+        total = SparqCounters()
+        for c, filters in enumerate(np.split(w, x.shape[2], axis=1)):
+            total += count(self.x_fed(x[:, :, c], pe, 1), self.w_fed(filters.T, pe, 1).T, pe, 1)
+        return total
+
     def sharing(self, pe: PEConfig) -> Sharing | None:
         assert isinstance(pe, SparqConfig)
         if not pe.vsparq:

@@ -157,8 +157,8 @@ COMMANDS = (
     ),
     Command(
         "report",
-        "Show area, clock, energy and cycles of arrays on one page.",
-        "sysmt report os16 sysmt2_16 sysmt4_16 -o report.html",
+        "Show area, clock, energy and cycles of arrays on one page, or where the cycles of a program go.",
+        "sysmt report os16 sysmt2_16 sysmt4_16 -o report.html\n  sysmt report --program model.sysmt -o model.html",
         "report",
         "REPORT",
     ),

@@ -16,10 +16,10 @@ from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
-from sysmt.hdl.params.program import Memory
 from sysmt.hdl.params.settings import with_settings
+from sysmt.sim.engine.cost import program_cost
 from sysmt.sim.engine.cycles import program_cycles
-from sysmt.sim.engine.execute import Executor, execute, layer_rows
+from sysmt.sim.engine.execute import Executor, execute
 from sysmt.sim.engine.file import read_program, write_program
 from sysmt.sim.engine.prepare import prepare
 from sysmt.sim.engine.program import Program
@@ -65,7 +65,7 @@ def _compile(args: argparse.Namespace) -> Result:
         log=progress,
     )
     write_program(program, target)
-    report = _described(program)
+    report = program_cost(program, program_cycles(program))
     lines = [
         table([_row(row) for row in report["layers"]]),
         "",
@@ -85,34 +85,6 @@ def _engine(args: argparse.Namespace) -> tuple[EngineConfig, float | None]:
 
     chosen = board(args.board)
     return with_settings(chosen.networks(), args.settings), chosen.clock_hz
-
-
-def _described(program: Program) -> dict[str, Any]:
-    """What a program costs: cycles of its layers by the model, and bytes of its memories."""
-    config = program.config
-    cycles = program_cycles(program)
-    memories = [
-        {
-            "memory": memory.name.lower(),
-            "bytes": words.size,
-            "of": config.memories[memory.name.lower()][1] * words.shape[1],
-        }
-        for memory, words in program.images.items()
-    ]
-    used, depth = program.activation_words, config.activation_words
-    memories.append(
-        {
-            "memory": Memory.ACTIVATIONS.name.lower(),
-            "bytes": used * config.word_bytes,
-            "of": depth * config.word_bytes,
-        }
-    )
-    return {
-        "cycles": sum(cycles),
-        "milliseconds": None if program.clock_hz is None else 1e3 * sum(cycles) / program.clock_hz,
-        "layers": layer_rows(program, cycles),
-        "memories": memories,
-    }
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:

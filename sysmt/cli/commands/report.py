@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt report`: area, clock, energy and cycles of arrays as one page, as Markdown or as JSON."""
+"""`sysmt report`: area, clock, energy and cycles of arrays, or a program's cycles, as one page, Markdown or JSON."""
 
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from sysmt.base.errors import UserError
@@ -13,47 +14,77 @@ from sysmt.cli.output import Handler, Result, progress
 from sysmt.report.facts import DEFAULT_PRESETS, ReportOptions, default_target, default_workload, gather
 from sysmt.report.markdown import markdown
 from sysmt.report.page import page
+from sysmt.report.program_facts import gather_program
+from sysmt.report.program_page import program_markdown, program_page
+from sysmt.sim.engine.file import read_program
 from sysmt.sim.flow.simulate import DELAYS
 from sysmt.sim.flow.synthesis import CLOCK_MHZ
 from sysmt.sim.flow.workloads import WORKLOADS
 
-FORMATS: dict[str, Callable[[dict[str, Any]], str]] = {
-    ".html": page,
-    ".md": markdown,
-    ".json": lambda facts: json.dumps(facts, indent=2) + "\n",
-}
+Form = Callable[[dict[str, Any]], str]
+
+
+def _json(facts: dict[str, Any]) -> str:
+    return json.dumps(facts, indent=2) + "\n"
+
+
+FORMATS: dict[str, Form] = {".html": page, ".md": markdown, ".json": _json}
+PROGRAM_FORMATS: dict[str, Form] = {".html": program_page, ".md": program_markdown, ".json": _json}
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "presets",
         nargs="*",
-        default=list(DEFAULT_PRESETS),
         metavar="PRESET",
         help=f"names that `sysmt list` prints (default {' '.join(DEFAULT_PRESETS)})",
     )
+    parser.add_argument(
+        "--program", metavar="PROGRAM.sysmt", type=Path, help="instead of presets: a file that `sysmt compile` wrote"
+    )
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the ending chooses: .html, .md, .json")
     parser.add_argument("--target", metavar="T", help="as for synth (default: sky130hd when at hand, or generic)")
-    parser.add_argument("--clock", type=float, default=CLOCK_MHZ, metavar="MHZ", help=f"default {CLOCK_MHZ:g}")
+    parser.add_argument("--clock", type=float, metavar="MHZ", help=f"default {CLOCK_MHZ:g}")
     known = f"{', '.join(WORKLOADS)}, or none (default: resnet8 when at hand, or digits)"
     parser.add_argument("--energy", metavar="WORKLOAD", help=known)
-    parser.add_argument("--delays", choices=DELAYS, default="zero", help="how toggles are counted (default zero)")
+    parser.add_argument("--delays", choices=DELAYS, help="how toggles are counted (default zero)")
     seeds = "placements on an FPGA; with cells, of our 8x8 arrays beside the open ones on an ECP5 (default 0: none)"
-    parser.add_argument("--seeds", type=int, default=0, metavar="N", help=seeds)
+    parser.add_argument("--seeds", type=int, metavar="N", help=seeds)
     add_settings(parser)
 
 
 def _run(args: argparse.Namespace) -> Result:
     path = output_file(args.output)
-    form = FORMATS.get(path.suffix)
+    form = (FORMATS if args.program is None else PROGRAM_FORMATS).get(path.suffix)
     if form is None:
         raise UserError(f"output must end in {', '.join(FORMATS)}, not {args.output!r}")
+    facts, text = _arrays(args) if args.program is None else _program(args)
+    write_together(path.parent, {path.name: form(facts)})
+    return Result(f"{path}: {text}", facts)
+
+
+def _arrays(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The report of presets, and what it is of."""
     target = args.target or default_target()
     workload = default_workload(target) if args.energy is None else args.energy.replace("none", "")
-    options = ReportOptions(target, args.clock, workload, args.delays, args.seeds, settings(args))
-    facts = gather(args.presets, options, progress)
-    write_together(path.parent, {path.name: form(facts)})
-    return Result(f"{path}: {len(facts['arrays'])} arrays on {facts['target']}", facts)
+    clock = CLOCK_MHZ if args.clock is None else args.clock
+    options = ReportOptions(target, clock, workload, args.delays or DELAYS[0], args.seeds or 0, settings(args))
+    facts = gather(args.presets or list(DEFAULT_PRESETS), options, progress)
+    return facts, f"{len(facts['arrays'])} arrays on {facts['target']}"
+
+
+def _program(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The report of a program, and what it is of."""
+    other = ("presets", "target", "clock", "energy", "delays", "seeds", "settings")
+    given = [name for name in other if getattr(args, name) not in (None, [])]
+    if given:
+        names = {"presets": "presets", "settings": "--set"}
+        raise UserError(
+            f"--program must come without {names.get(given[0], '--' + given[0])}: a program holds its configuration; "
+            "leave one of them out"
+        )
+    facts = gather_program(read_program(args.program), args.program.stem, progress)
+    return facts, f"{facts['cycles']} cycles per input on the engine"
 
 
 REPORT = Handler(_arguments, _run)
