@@ -27,12 +27,12 @@ def count(values: np.ndarray, shape: tuple[int, ...]) -> int:
 
 
 def join(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """From [B, *shape] to the array as it lies in memory."""
+    """From `[B, *shape]` to the array as it lies in memory."""
     return values.reshape(count(values, shape), *joined(shape))
 
 
 def whole(operation: Operation, inputs: Sequence[Tensor], output: Tensor) -> Operation:
-    """An operation on [B, *shape] of every input, as one on arrays as they lie in memory; constants repeat."""
+    """An operation on `[B, *shape]` of every input, as one on arrays as they lie in memory; constants repeat."""
     many = several(lambda *values: (operation(*values),), inputs, [output])
     return lambda *values: many(*values)[0]
 

@@ -71,7 +71,7 @@ def _fused(values: np.ndarray, factor: np.floating[Any], addend: np.ndarray | np
 
 
 def mean(graph: Graph, node: Node, axes: tuple[int, ...]) -> Operation:
-    """MEAN over the pixels of an image (QLinearGlobalAveragePool); `axes` are those of [B, *shape]."""
+    """MEAN over the pixels of an image (QLinearGlobalAveragePool); `axes` are those of `[B, *shape]`."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
     eight_bits(node.name, x, y)
     count = prod(x.shape[axis - 1] for axis in axes)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operators that move values and compute none: shapes, transposition, padding, and parts put together.
 
-Each works on [B, *shape], every dimension of the model behind the inputs (`sysmt.sim.nn.arrays.whole`), and is checked
-once: it runs on zeros of the input's shape when it is prepared, and must give the output's.
+Each works on `[B, *shape]`, every dimension of the model behind the inputs (`sysmt.sim.nn.arrays.whole`), and is
+checked once: it runs on zeros of the input's shape when it is prepared, and must give the output's.
 """
 
 from math import prod

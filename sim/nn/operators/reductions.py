@@ -85,7 +85,7 @@ def reduced_axes(graph: Graph, node: Node) -> list[int]:
 
 
 def _reduced(graph: Graph, node: Node) -> tuple[Tensor, Tensor, tuple[int, ...]]:
-    """Input, output, and the dimensions of [B, *shape] that a reduction takes together."""
+    """Input, output, and the dimensions of `[B, *shape]` that a reduction takes together."""
     x, y = check_quantised(graph, node)
     axes = reduced_axes(graph, node)
     kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
