@@ -10,7 +10,7 @@ import pytest
 
 from sysmt.base.errors import UserError
 from sysmt.cli.main import main
-from sysmt.report.charts import timeline
+from sysmt.report.charts import stacked, timeline
 from sysmt.report.program_page import ACTIVITIES, layers_table, program_page, waits_table
 from sysmt.sim.engine.activity import Activity, Record
 from sysmt.sim.engine.cycles import program_cycles
@@ -102,6 +102,15 @@ def test_lanes_are_filled_by_their_shares():
     assert heights["#222222"][0] == pytest.approx(0.75 * whole, abs=0.01)
     assert heights["#111111"][1] == heights["#222222"][1] == pytest.approx(0.5 * whole, abs=0.01)
     assert chart == timeline("lanes", lanes, {"a": "#111111", "b": "#222222"}, 100, [(0, "1"), (50, "2")])
+
+
+def test_a_share_is_shown_where_there_is_room_for_it():
+    rows = [("x", {"a": 10.0, "b": 90.0}, "100")]
+    assert {"10 %", "90 %"} <= set(charts_of(stacked("short", rows, ["a", "b"]))["short"][0])
+    rows = [("a name of twenty five chars", *rows[0][1:])]
+    texts = charts_of(stacked("long", rows, ["a", "b"]))["long"][0]
+    assert "90 %" in texts
+    assert "10 %" not in texts
 
 
 def test_names_are_shown_as_they_are(facts):

@@ -31,8 +31,9 @@ WIDE, LANE, MARK = 760, 46, 16
 """Points: width of a timeline, height of a lane, and the least distance between names of marks."""
 ROOM = 1.3
 """Length of the axis against the longest bar: the text at its end stands in the rest."""
-LABELLED = 0.095
-"""A part is labelled with its share where it is no shorter than this part of the longest bar."""
+LABELLED, SHARE, NAMED = 0.095, 24, 6.5
+"""A part is labelled with its share where it is no shorter than this part of the longest bar, and than the label.
+Points: length of a label, and of a letter of the names beside the bars."""
 STYLE: dict[Any, Any] = {
     "svg.hashsalt": "sysmt",
     "svg.fonttype": "none",
@@ -63,6 +64,8 @@ def stacked(
     """
     most = max((sum(parts.values()) for _, parts, _ in rows), default=0) or 1
     of = dict(zip(keys, cycle(colours), strict=False))
+    bars = WIDTH - NAMED * max((len(name) for name, _, _ in rows), default=0)
+    labelled = most * max(LABELLED, ROOM * SHARE / max(bars, SHARE))
     shown = {key: of[key] for key in keys if any(parts.get(key) for _, parts, _ in rows)}
     with _chart(shown, (BAR + GAP) * len(rows)) as (figure, axes):
         for place, (_, parts, text) in enumerate(rows):
@@ -71,7 +74,7 @@ def stacked(
                 size = parts.get(key, 0.0)
                 if size > 0:
                     _bar(axes, place, size, colour, BAR / (BAR + GAP), left)
-                if size >= LABELLED * most:
+                if size >= labelled:
                     middle = left + size / 2
                     ink = "white" if _dark(colour) else INK
                     axes.text(middle, place, f"{100 * size / whole:.0f} %", color=ink, size=9, ha="center", va="center")

@@ -73,7 +73,7 @@ COMMANDS = (
     ),
     Command(
         "demo",
-        "Classify handwritten digits on 1, 2 and 4 threads: the generated Verilog, simulated, beside the golden model.",
+        "Classify handwritten digits on arrays of 1, 2 and 4 threads and on an engine: simulated, beside the models.",
         "sysmt demo --images 16 --waves",
         "demo",
         "DEMO",
