@@ -109,7 +109,7 @@ BAD = [
     (lambda: sysmt.generate("os2", name=3), "name must be letters"),
     (lambda: sysmt.cycles(3), "network must be a name, a path or layers, not 3"),
     (lambda: sysmt.cycles([1, 2]), "network must be a name, a path or layers"),
-    (lambda: sysmt.read_model(3), "model must be a .tflite file"),
+    (lambda: sysmt.read_model(3), "model must be a .tflite or .onnx file or 'digits', not 3"),
     (lambda: sysmt.synthesise(3), "config must be of class"),
     (lambda: sysmt.synthesise("os2", target=None), "target must be generic"),
     (lambda: sysmt.generate(3), "config must be of class Config or the name of a preset, not 3"),
