@@ -57,12 +57,13 @@ def test_all_pairs_of_activations_at_sixteen_weights():
     compare(variants(), [(ALL_PAIRS, True)])
 
 
+@pytest.mark.regress
 def test_pairs_of_activations_as_operators():
     """The fpga target is the same function, written for other tools: every 13th pair, coprime to 256."""
     compare(variants(target="fpga"), [(ALL_PAIRS[::13], True)])
 
 
-@pytest.mark.parametrize("pairs", [1, 2])
+@pytest.mark.parametrize("pairs", [1, pytest.param(2, marks=pytest.mark.regress)])
 def test_always_trimmed(pairs):
     crossed = np.array(list(product(CORNERS[: 12 // pairs], repeat=2 * pairs)), np.uint8)
     # Throttled, lanes of less than 4 bits are fed one half of an activation at a time.
@@ -71,15 +72,18 @@ def test_always_trimmed(pairs):
     compare(variants(pairs, vsparq=False, modes=FEW), [(crossed, True), (half, False)])
 
 
+@pytest.mark.regress
 def test_several_pairs():
     compare(variants(4, modes=FEW), [(operands(7, 600, 8, 1)[0], True)])
 
 
 ARRAYS = [
     {},
-    {"window": "5opt", "trim": "raw", "pairs": 2},
+    pytest.param({"window": "5opt", "trim": "raw", "pairs": 2}, marks=pytest.mark.regress),
     {"window": "6opt", "pairs": 2, "drain": "in_place"},
-    {"window": "7opt", "vsparq": False, "pairs": 4, "target": "fpga", "pipeline": 2},
+    pytest.param(
+        {"window": "7opt", "vsparq": False, "pairs": 4, "target": "fpga", "pipeline": 2}, marks=pytest.mark.regress
+    ),
     {"window": "2opt", "pipeline": 1, "clock_gating": True},
 ]
 
