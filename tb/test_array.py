@@ -190,7 +190,7 @@ def test_a_seeded_bug_is_caught(bug, monkeypatch):
 
 def test_a_digit_that_leaves_the_pipeline_early_is_caught():
     array = config(2, target="fpga", pipeline=3)
-    with seeded_bug("sysmt.hdl.pe.fpga", "_Fpga", "flag, sum(self._stages)", "flag, 0"):
+    with seeded_bug("sysmt.hdl.pe.fpga", "Fpga", "flag, sum(self._stages)", "flag, 0"):
         broken = emit(SystolicArray(array), "sysmt", {})
     with pytest.raises((AssertionError, SimulationError)):
         check(array, work(2)[::3], "icarus" if available("icarus") else "verilator", STALLING, design=broken)
