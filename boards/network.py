@@ -103,6 +103,8 @@ class EngineBoard(Connection[EngineConfig]):
                 f"program was compiled for an engine other than that of the board on {self.transport.name!r} "
                 f"({_difference(program.config, self.config)}): compile it again for this board"
             )
+        # What is loaded in part is no program, should the cable be pulled.
+        self._program = None
         number = self._next_run()
         done, total = 0, sum(len(words) for words in program.images.values())
         for memory, words in program.images.items():
@@ -115,7 +117,7 @@ class EngineBoard(Connection[EngineConfig]):
         self._program = program
 
     def run(self, inputs: np.ndarray, progress: Callable[[int, int], None] | None = None) -> NetworkRun:
-        """Run the program on every input; the next input travels while one is computed.
+        """Run the program on every input; the next one travels while one is computed, where inputs have two places.
 
         Parameters
         ----------
@@ -136,15 +138,21 @@ class EngineBoard(Connection[EngineConfig]):
         first = self._next_run()
         outputs: list[np.ndarray] = []
         cycles: list[int] = []
-        sent = self._send(program, first, words[0]) if len(words) else []
+        # With one place, the next input would be written over the one that is being read.
+        ahead = program.input_first(0) != program.input_first(1)
+        sent = self._send(program, first, words[:1])
         for i in range(len(words)):
             number = (first + i) & 0xFFFF
             self.link.wait(*sent)
             order = self.link.submit(Opcode.RUN, protocol.ARGUMENTS[Opcode.RUN].pack(run=number))
             self.link.wait(order)
-            sent = self._send(program, number + 1 & 0xFFFF, words[i + 1]) if i + 1 < len(words) else []
+            following = words[i + 1 : i + 2]
+            if ahead:
+                sent = self._send(program, number + 1, following)
             outputs.append(self._receive(program, number))
             cycles.append(self.registers()["cycles"])
+            if not ahead:
+                sent = self._send(program, number + 1, following)
             if progress is not None:
                 progress(i + 1, len(words))
         layers = self._layer_cycles((first + len(words) - 1) & 0xFFFF, len(program.layers)) if len(words) else []
@@ -164,9 +172,14 @@ class EngineBoard(Connection[EngineConfig]):
             head = protocol.ARGUMENTS[Opcode.WRITE].pack(run=number, target=memory, address=first + start)
             yield head + words[start : start + per_frame].tobytes()
 
-    def _send(self, program: LoadableProgram, number: int, words: np.ndarray) -> list[PendingRequest]:
-        payloads = self._frames(number, Memory.ACTIVATIONS, program.input_first(number & 1), words)
-        return [self.link.submit(Opcode.WRITE, payload) for payload in payloads]
+    def _send(self, program: LoadableProgram, number: int, inputs: np.ndarray) -> list[PendingRequest]:
+        """Send the words of inputs, none or one, for run `number`."""
+        number &= 0xFFFF
+        return [
+            self.link.submit(Opcode.WRITE, payload)
+            for words in inputs
+            for payload in self._frames(number, Memory.ACTIVATIONS, program.input_first(number & 1), words)
+        ]
 
     def _receive(self, program: LoadableProgram, number: int) -> np.ndarray:
         size = self.config.word_bytes

@@ -10,6 +10,7 @@ from sysmt.base.errors import UserError
 from sysmt.boards.driver import Board
 from sysmt.boards.link import LinkError
 from sysmt.boards.network import EngineBoard
+from sysmt.boards.transport import TransportError
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
@@ -68,6 +69,43 @@ def test_programs_and_inputs_one_after_the_other(port):
             cycles = program_cycles(compiled)
             assert run.cycles == [sum(cycles)] * len(inputs)
             assert run.layer_cycles == cycles
+
+
+def in_one_place(seed: int) -> tuple[Program, np.ndarray]:
+    """A program whose input has one place only: compiled for as few words as it takes, run with more."""
+    for words in range(8, 200):
+        try:
+            compiled, inputs = program(seed, replace(CONFIG, activation_words=words))
+        except UserError:
+            continue
+        assert compiled.input_first(0) == compiled.input_first(1)
+        return replace(compiled, config=CONFIG), inputs
+    raise AssertionError("the network fits nowhere")
+
+
+def test_an_input_with_one_place_waits_for_the_run_before_it(port):
+    """And is not written over the one that is being computed."""
+    compiled, inputs = in_one_place(1)
+    many = np.concatenate([inputs, inputs[::-1], inputs])
+    with EngineBoard(port) as board:
+        board.load(compiled)
+        np.testing.assert_array_equal(board.run(many).outputs, GoldenEngine(compiled).run(many))
+
+
+def test_a_load_that_is_cut_off_leaves_no_program(port, monkeypatch):
+    compiled, inputs = program(1)
+    with EngineBoard(port) as board:
+        board.load(compiled)
+
+        def unplugged(*_):
+            raise TransportError("the cable is pulled")
+
+        with monkeypatch.context() as cut:
+            cut.setattr(board.link, "wait", unplugged)
+            with pytest.raises(TransportError):
+                board.load(compiled)
+        with pytest.raises(UserError, match="load one first"):
+            board.run(inputs)
 
 
 def test_a_failed_run_is_reported_and_the_board_goes_on(port):

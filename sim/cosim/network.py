@@ -110,6 +110,7 @@ class SimulatedEngine:
         """
         if program.config.fingerprint != self.config.fingerprint:
             raise UserError("program must be compiled for the simulated engine, not for another one; compile it again")
+        self._program = None
         for memory, words in program.images.items():
             self.write(memory, words)
         self.clear()
