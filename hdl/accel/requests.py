@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Requests of the host: one request in, one response out, in order; what a run is, others say."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -211,9 +212,9 @@ class RequestServer(wiring.Component):
         """Whether a read is refused of a run that is `behind` the last one that was issued."""
         return behind[-1]
 
+    @abstractmethod
     def _legality(self, m: Module, runs: data.View) -> Value:
         """Whether the run of a cycle ago can be done: what would be refused for good is refused here."""
-        raise NotImplementedError
 
     def _check_run(self, m: Module, legal: Value, ahead: Signal, repeated: Value, status: Signal) -> None:
         with m.If(~repeated):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator: link, commands, buffers, controller and array; and the same behind a UART."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
@@ -166,12 +166,16 @@ class Accelerator(wiring.Component):
             m.d.sync += self.error.eq(1)
 
 
-class UARTAccelerator(wiring.Component):
-    """The accelerator behind a UART: what a board holds.
+class BehindUART(wiring.Component):
+    """What a board holds: a component of byte streams behind a UART.
+
+    A subclass says which one, by `held`: its name and class, with the members `i`, `o`, `bad_byte`, `busy` and `error`
+    of `Accelerator`.
 
     Parameters
     ----------
-    config : AccelConfig
+    config : Config
+        Of what is held; with `divisor`.
 
     Members
     -------
@@ -181,9 +185,9 @@ class UARTAccelerator(wiring.Component):
     """
 
     block = "link"
-    parts = {"receiver": UARTReceiver, "transmitter": UARTTransmitter, "accelerator": Accelerator}
+    held: ClassVar[tuple[str, type[wiring.Component]]]
 
-    def __init__(self, config: AccelConfig):
+    def __init__(self, config: Any):
         self.config = config
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)})
 
@@ -191,14 +195,22 @@ class UARTAccelerator(wiring.Component):
         m = Module()
         m.submodules.receiver = receiver = UARTReceiver(self.config.divisor)
         m.submodules.transmitter = transmitter = UARTTransmitter(self.config.divisor)
-        m.submodules.accelerator = accelerator = Accelerator(self.config)
-        connect(m, receiver.o, accelerator.i)
-        connect(m, accelerator.o, transmitter.i)
+        name, kind = self.held
+        m.submodules[name] = held = kind(self.config)
+        connect(m, receiver.o, held.i)
+        connect(m, held.o, transmitter.i)
         m.d.comb += [
             receiver.rx.eq(self.rx),
-            accelerator.bad_byte.eq(receiver.error),
+            held.bad_byte.eq(receiver.error),
             self.tx.eq(transmitter.tx),
-            self.busy.eq(accelerator.busy),
-            self.error.eq(accelerator.error),
+            self.busy.eq(held.busy),
+            self.error.eq(held.error),
         ]
         return m
+
+
+class UARTAccelerator(BehindUART):
+    """The accelerator behind a UART; configured by an `AccelConfig`."""
+
+    held = ("accelerator", Accelerator)
+    parts = {"receiver": UARTReceiver, "transmitter": UARTTransmitter, "accelerator": Accelerator}

@@ -8,6 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
 from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter, Packet
+from sysmt.hdl.accel.top import BehindUART
 from sysmt.hdl.accel.uart import UARTReceiver, UARTTransmitter
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.params.engine import EngineConfig
@@ -148,39 +149,8 @@ class LinkedEngine(wiring.Component):
             m.d.sync += finished.eq(finished + 1)
 
 
-class UARTEngine(wiring.Component):
-    """The engine behind a UART.
+class UARTEngine(BehindUART):
+    """The engine behind a UART; configured by an `EngineConfig`."""
 
-    Parameters
-    ----------
-    config : EngineConfig
-
-    Members
-    -------
-    rx, tx : In(1), Out(1)
-    busy, error : Out(1)
-        For two LEDs.
-    """
-
-    block = "link"
+    held = ("linked", LinkedEngine)
     parts = {"receiver": UARTReceiver, "transmitter": UARTTransmitter, "linked": LinkedEngine}
-
-    def __init__(self, config: EngineConfig):
-        self.config = config
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)})
-
-    def elaborate(self, platform: Any) -> Module:
-        m = Module()
-        m.submodules.receiver = receiver = UARTReceiver(self.config.divisor)
-        m.submodules.transmitter = transmitter = UARTTransmitter(self.config.divisor)
-        m.submodules.linked = linked = LinkedEngine(self.config)
-        connect(m, receiver.o, linked.i)
-        connect(m, linked.o, transmitter.i)
-        m.d.comb += [
-            receiver.rx.eq(self.rx),
-            linked.bad_byte.eq(receiver.error),
-            self.tx.eq(transmitter.tx),
-            self.busy.eq(linked.busy),
-            self.error.eq(linked.error),
-        ]
-        return m
