@@ -28,6 +28,7 @@ ROOMS = (
     "sysmt.hdl.nullcache",
     "sysmt.hdl.accel",
     "sysmt.hdl.engine",
+    "sysmt.hdl.dma",
     "sysmt.hdl.designs",
     "sysmt.sim.flow",
     "sysmt.sim.cosim",
