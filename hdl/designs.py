@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from amaranth.lib.wiring import Component
@@ -20,6 +21,8 @@ from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
 from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.register_table import as_facts, register_table
+from sysmt.hdl.software.files import software
 
 from .emit import Design, emit
 
@@ -75,7 +78,7 @@ def accel_design(config: AccelConfig, name: str) -> Design:
         "memory_bits": config.memory_bits,
         "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
     }
-    return emit(_ACCELERATORS[config.link](config), name, facts)
+    return _on_bus(config, emit(_ACCELERATORS[config.link](config), name, facts | _registers(config)))
 
 
 def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Design:
@@ -95,7 +98,19 @@ def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Desig
         "memory_bits": config.memory_bits,
         "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
     }
-    return emit(_ENGINES[config.link](config) if linked else Engine(config), name, facts)
+    if not linked:
+        return emit(Engine(config), name, facts)
+    return _on_bus(config, emit(_ENGINES[config.link](config), name, facts | _registers(config)))
+
+
+def _registers(config: AccelConfig | EngineConfig) -> dict[str, Any]:
+    """The registers of a device on a bus, for its manifest."""
+    return {} if config.link == "uart" else {"registers": as_facts(register_table(config))}
+
+
+def _on_bus(config: AccelConfig | EngineConfig, design: Design) -> Design:
+    """The design with what software needs of it, when it is on a bus."""
+    return design if config.link == "uart" else replace(design, files=software(config, design.name))
 
 
 _DESIGNS: dict[type[Config], Callable[[Any, str], Design]] = {

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
     "sysmt.base",
     "sysmt.hdl.params",
+    "sysmt.hdl.software",
     "sysmt.sim.golden",
     "sysmt.sim.nn",
     "sysmt.sim.cost",
