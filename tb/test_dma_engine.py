@@ -84,6 +84,19 @@ def test_a_run_that_fails_ends_its_list_and_a_program_mends_it():
         np.testing.assert_array_equal(run(bus, lists, inputs), GoldenEngine(program).run(inputs))
 
 
+def test_a_whole_memory_in_one_command():
+    """More beats than the bus has on their way at a time."""
+    with SimulatedBus(CONFIG, latency=5) as bus:
+        whole = [
+            packed_command(CONFIG, ListOpcode.WRITE, target=memory, half=0, address=0, beats=2 * depth, first=0)
+            for memory, depth in ((Memory.WEIGHTS, 2048), (Memory.ACTIVATIONS, 1024))
+        ]
+        bus.memory[:0x2000] = np.random.default_rng(0).integers(0, 256, 0x2000, np.uint8)
+        read = packed_command(CONFIG, ListOpcode.READ, address=0x8000, beats=2048, first=0)
+        assert bus.do([*whole, whole[0], read], 0x10000)[0] == ListError.NONE
+        np.testing.assert_array_equal(bus.memory[0x8000:0xA000], bus.memory[:0x2000])
+
+
 @pytest.mark.parametrize(
     ("opcode", "arguments", "error"),
     [

@@ -5,9 +5,10 @@ from sysmt.base.errors import ConfigError
 
 from .checks import one_of
 
-LINKS = ("uart", "axi")
+LINKS = ("uart", "axi", "wishbone")
 """`uart`: frames of bytes (`sysmt.hdl.params.protocol`). The others: command lists and memory-mapped registers
-(`sysmt.hdl.params.command_list`). `axi`: registers on AXI4-Lite, an AXI4 master for lists and data."""
+(`sysmt.hdl.params.command_list`). `axi`: registers on AXI4-Lite, an AXI4 master for lists and data.
+`wishbone`: the same on Wishbone."""
 DATA_WIDTHS = (32, 64, 128)
 """Bits of a beat of the bus."""
 BUS = ("link", "data_width")

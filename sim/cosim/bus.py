@@ -29,7 +29,7 @@ LIMIT = 10_000_000
 
 def build(config: AccelConfig | EngineConfig, design: Design | None = None) -> Path:
     """Compile the simulation, or find it compiled. Returns the executable."""
-    return programs.build(design or design_of(config, "device"), MAIN, "bus", {"AXI": config.data_width})
+    return programs.build(design or design_of(config, "device"), MAIN, "bus", {config.link.upper(): config.data_width})
 
 
 class SimulatedBus:
