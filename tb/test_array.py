@@ -23,7 +23,7 @@ from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import Counters
 
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 WHOLE = (0.0, 0.0, 0.0)
 STALLING = (0.3, 0.2, 0.4)
@@ -177,7 +177,7 @@ def busy_counted_twice(monkeypatch):
     monkeypatch.setattr("sysmt.hdl.pe.kinds.nbsmt.events", doubled)
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     "bug", [unskewed_weights, unaligned_columns, drain_too_early, first_forgets_to_clear, busy_counted_twice]
 )
 def test_a_seeded_bug_is_caught(bug, monkeypatch):

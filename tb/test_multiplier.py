@@ -16,6 +16,7 @@ from sysmt.sim.golden.matmul import matmul
 
 from .benches import multiplier_bench
 from .coverage import ConflictCoverage
+from .mutants import one_bug_per_component
 
 CORNERS_X = np.array([0, 1, 7, 8, 15, 16, 247, 248, 255], np.uint8)
 CORNERS_W = np.array([-128, -8, 7, 8, 119, 120, 127], np.int8)
@@ -130,7 +131,7 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@one_bug_per_component("bug", BUGS)
 def test_a_seeded_bug_is_caught(bug, monkeypatch):
     monkeypatch.setattr(*BUGS[bug])
     simulator = "icarus" if available("icarus") else "verilator"
