@@ -49,10 +49,13 @@ def lone(thread, threads):
 def operand_sets(threads, sample):
     """(x vectors, w vectors, threads that run): lone threads, corners, random operands, throttled arrays.
 
-    Four threads have 15.7 million corner crossings: `sample` vectors a side are drawn from them.
+    Every pair of operands is in the first thread alone, every activation with some weights in each of the others. Four
+    threads have 15.7 million corner crossings: `sample` vectors a side are drawn from them.
     """
     random = np.random.default_rng(5)
-    sets = [(lone(t, threads), lone(t, threads).view(np.int8), threads) for t in range(threads)]
+    alone = [lone(t, threads) for t in range(threads)]
+    some = [slice(None), *(random.permutation(256)[:32] for _ in range(1, threads))]
+    sets = [(x, x.view(np.int8)[which], threads) for x, which in zip(alone, some, strict=True)]
     x, w = crossed(CORNERS_X, threads), crossed(CORNERS_W, threads)
     if threads == 4:
         x, w = random.permutation(x)[:sample], random.permutation(w)[:sample]
@@ -94,6 +97,13 @@ def test_every_policy_equals_golden_under_verilator(threads):
 def test_every_policy_equals_golden_as_operators(threads):
     """The fpga target is the same function, written for other tools."""
     compare(threads, "verilator", "fpga", sets=operand_sets(threads, 64)[threads:])
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("threads", [2, 4])
+def test_every_pair_of_operands_in_every_lone_thread(threads):
+    alone = [lone(t, threads) for t in range(1, threads)]
+    compare(threads, "verilator", covers=False, sets=[(x, x.view(np.int8), threads) for x in alone])
 
 
 @pytest.mark.regress
