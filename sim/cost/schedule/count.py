@@ -74,8 +74,8 @@ class Schedule:
 
     @property
     def traffic(self) -> float:
-        """Words that pass the outermost level."""
-        return sum(self.accesses[-1].values())
+        """Bytes that pass the outermost level."""
+        return _bytes(self.accesses[-1], self.machine)
 
     @property
     def compute_cycles(self) -> int:
@@ -86,7 +86,7 @@ class Schedule:
     def level_cycles(self) -> tuple[float, ...]:
         """Cycles that the bandwidth of every level demands from level 1 on; 0 without a limit."""
         return tuple(
-            sum(words.values()) / level.bandwidth if level.bandwidth else 0.0
+            _bytes(words, self.machine) / level.bandwidth if level.bandwidth else 0.0
             for level, words in zip(self.machine.levels[1:], self.accesses[1:], strict=True)
         )
 
@@ -105,7 +105,7 @@ class Schedule:
     @property
     def utilisation(self) -> float:
         """Share of the array's multiply-accumulate slots that do work of the layer, 0 to 1."""
-        return self.nest.macs / (self.cycles * self.machine.elements)
+        return self.nest.macs / (self.cycles * self.machine.macs_per_cycle)
 
     def tile(self, level: int) -> dict[str, int]:
         """Words of every tensor that the memory of a level holds: of one element's up to the level of the array."""
@@ -204,6 +204,10 @@ def _size(nest: Nest, blocking: Mapping[str, Sequence[int]], machine: Machine, l
     if level <= machine.array_level:
         return {loop: math.prod(blocking[loop][: level + 1]) for loop in LOOPS}
     return {loop: -(-nest.size[loop] // math.prod(blocking[loop][level + 1 :])) for loop in LOOPS}
+
+
+def _bytes(words: Mapping[str, float], machine: Machine) -> float:
+    return sum(number * machine.bytes_of(tensor) for tensor, number in words.items())
 
 
 def _passes(tensor: str, level: int, blocking: Mapping[str, Sequence[int]], stays: str) -> int:

@@ -3,7 +3,8 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from sysmt.base.errors import ConfigError, UserError
 
@@ -23,7 +24,7 @@ class Level:
     energy : float or (float, float, float)
         Energy of one access to one word: of every tensor, or of input, output and weights.
     bandwidth : float or None
-        Words per cycle, of all tensors together; None: no limit.
+        Bytes per cycle, of all tensors together; None: no limit.
     """
 
     name: str
@@ -45,10 +46,6 @@ class Level:
         """Energy of one access to a word of the tensor."""
         return self.energy[TENSORS.index(tensor)] if isinstance(self.energy, tuple) else self.energy
 
-    def room(self, tensor: str) -> int | None:
-        """Words of the memory that only this tensor has, where the level is divided."""
-        return self.words[TENSORS.index(tensor)] if isinstance(self.words, tuple) else None
-
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
@@ -67,8 +64,10 @@ class Machine:
         Drop blockings that fill less than half of a level (the authors' pruned search).
     rows, cols : int
         Processing elements along the two axes of the array.
-    word_bytes : int
-        Bytes of a word, for traffic in bytes.
+    threads : int
+        Multiply-accumulates that an element does in a cycle, along IC.
+    word_bytes : int or (int, int, int)
+        Bytes of a word: of every tensor, or of input, output and weights.
 
     Raises
     ------
@@ -83,7 +82,8 @@ class Machine:
     half_full: bool = False
     rows: int = 16
     cols: int = 16
-    word_bytes: int = 2
+    threads: int = 1
+    word_bytes: int | tuple[int, int, int] = 2
 
     def __post_init__(self) -> None:
         if len(self.levels) < 2:
@@ -103,14 +103,25 @@ class Machine:
                 f"array_level must be within 0..{len(self.levels) - 2}, below the outermost level, "
                 f"not {self.array_level!r}"
             )
-        for name in ("rows", "cols", "word_bytes"):
+        for name in ("rows", "cols", "threads"):
             if type(getattr(self, name)) is not int or getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+        sizes = self.word_bytes if isinstance(self.word_bytes, tuple) else (self.word_bytes,)
+        if len(sizes) not in (1, 3) or not all(type(size) is int and size >= 1 for size in sizes):
+            raise ConfigError(f"word_bytes must be whole and at least 1, one or three, not {self.word_bytes!r}")
 
     @property
-    def elements(self) -> int:
-        """Processing elements of the whole array."""
-        return self.rows * self.cols
+    def macs_per_cycle(self) -> int:
+        """Multiply-accumulates of the whole array in one cycle."""
+        return self.rows * self.cols * self.threads
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+    def bytes_of(self, tensor: str) -> int:
+        """Bytes of a word of the tensor."""
+        return self.word_bytes[TENSORS.index(tensor)] if isinstance(self.word_bytes, tuple) else self.word_bytes
 
 
 def machine_of(capacities: Sequence[int], energies: Sequence[float], hop: float, half_full: bool) -> Machine:

@@ -4,6 +4,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -31,21 +32,23 @@ class Nest:
     ----------
     sizes : ints
         Iterations of every loop of `LOOPS`, each at least 1.
-    stride : (int, int)
+    stride, dilation : (int, int)
         Along x and along y.
 
     Raises
     ------
     UserError
-        Not one size per loop, a size or a stride below 1.
+        Not one size per loop; a size, stride or dilation below 1.
     """
 
     sizes: Sequence[int]
     stride: Sequence[int] = (1, 1)
+    dilation: Sequence[int] = (1, 1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sizes", whole_numbers("loops", self.sizes, len(LOOPS), " ".join(LOOPS)))
-        object.__setattr__(self, "stride", whole_numbers("stride", self.stride, 2, "x, y"))
+        for name in ("stride", "dilation"):
+            object.__setattr__(self, name, whole_numbers(name, getattr(self, name), 2, "x, y"))
 
     @property
     def size(self) -> dict[str, int]:
@@ -67,11 +70,12 @@ class Nest:
         """Product of the strides, by which the passes over the input are divided."""
         return self.stride[0] * self.stride[1]
 
-    def tile(self, size: Mapping[str, int]) -> dict[str, int]:
-        """Words of every tensor that a tile of `size` iterations per loop touches."""
-        across, down = self.stride
-        wide = size["FX"] + (size["OX"] - 1) * across
-        high = size["FY"] + (size["OY"] - 1) * down
+    def tile(self, size: Mapping[str, Any]) -> dict[str, Any]:
+        """Words of every tensor that a tile of `size` iterations per loop touches; of numbers or of arrays."""
+        wide, high = (
+            (size[f"F{axis}"] - 1) * dilation + 1 + (size[f"O{axis}"] - 1) * stride
+            for axis, stride, dilation in zip("XY", self.stride, self.dilation, strict=True)
+        )
         return {
             "input": wide * high * size["IC"] * size["ON"],
             "output": size["OX"] * size["OY"] * size["OC"] * size["ON"],

@@ -61,13 +61,7 @@ class _Problem:
                 good &= grid.along(i, enough).astype(bool)
                 tiles = -(-tiles // factor[loop])
             size.append(grid.along(i, tiles))
-        fx, fy, ox, oy, oc, ic, on = size
-        across, down = self.nest.stride
-        tile = {
-            "input": ((fx + (ox - 1) * across) * (fy + (oy - 1) * down)) * (ic * on),
-            "output": (ox * oy) * (oc * on),
-            "weights": (fx * fy) * (ic * oc),
-        }
+        tile = self.nest.tile(dict(zip(LOOPS, size, strict=True)))
         total = (tile["input"] + tile["output"]) + tile["weights"]
         if isinstance(level.words, tuple):
             for tensor, room in zip(TENSORS, level.words, strict=True):
@@ -99,9 +93,10 @@ class _Problem:
         return total
 
     def traffic(self, at: int) -> np.ndarray:
-        """Words that pass a level, for every tile U."""
-        words = self.words(at)
-        total: np.ndarray = (words["input"] + 2 * words["output"] - self.nest.words["output"]) + words["weights"]
+        """Bytes that pass a level, for every tile U."""
+        words, size = self.words(at), self.machine.bytes_of
+        outputs = (2 * words["output"] - self.nest.words["output"]) * size("output")
+        total: np.ndarray = (words["input"] * size("input") + outputs) + words["weights"] * size("weights")
         return total
 
     def cycles(self, at: int) -> np.ndarray:
@@ -129,7 +124,7 @@ def search(nest: Nest, machine: Machine, unrolling: Unrolling, objective: str = 
     ----------
     nest, machine, unrolling
     objective : "energy", "cycles" or "traffic"
-        What is least: energy; cycles of the slowest of arithmetic and levels, then energy; words that pass the
+        What is least: energy; cycles of the slowest of arithmetic and levels, then energy; bytes that pass the
         outermost level, then energy.
 
     Raises
