@@ -9,12 +9,13 @@ fully_connected,transpose_conv}.h, kernels/internal/reference/batch_matmul.h.
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
-from sysmt.sim.nn.arrays import Operation, join, whole
+from sysmt.sim.nn.arrays import Operation, Operations, join, whole
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import TENSOR_VALUES, Graph, Node
 from sysmt.sim.nn.layer import Layer
@@ -32,11 +33,12 @@ class HostProduct:
     Parameters
     ----------
     operation : function of arrays
+        With a state, to a tuple of arrays.
     layer : Layer
         Its shape.
     """
 
-    operation: Operation
+    operation: Operation | Operations
     layer: Layer
 
     @property
@@ -44,7 +46,7 @@ class HostProduct:
         """Bytes of operands that one input takes: numbers in double precision."""
         return 8 * self.layer.pixels * self.layer.geometry.taps * self.layer.channels
 
-    def __call__(self, *values: np.ndarray) -> np.ndarray:
+    def __call__(self, *values: np.ndarray) -> Any:
         """As the operation."""
         return self.operation(*values)
 

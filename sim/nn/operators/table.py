@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sysmt.sim.nn.arrays import Operation, Operations
 from sysmt.sim.nn.graph import ABSENT, Graph, Node
 
-from . import arithmetic, elementwise, moves, products, recurrent, reductions, resize, splits
+from . import arithmetic, elementwise, lstm, moves, products, reductions, resize, splits, svdf
 from .linear import Linear
 
 Prepare = Callable[[Graph, Node], Linear | Operation | Operations]
@@ -60,6 +60,7 @@ OPERATORS: dict[str, Operator] = {
     "HARD_SWISH": Operator(elementwise.hard_swish),
     "LEAKY_RELU": Operator(elementwise.leaky),
     "LOGISTIC": Operator(elementwise.tabulated),
+    "LOG_SOFTMAX": Operator(reductions.softmax),
     "MAXIMUM": Operator(arithmetic.extreme),
     "MAX_POOL_2D": Operator(reductions.pool),
     "MEAN": Operator(reductions.mean, (0,)),
@@ -93,10 +94,11 @@ OPERATORS: dict[str, Operator] = {
     "STRIDED_SLICE": Operator(moves.take, (0,)),
     "SUB": Operator(arithmetic.add),
     "SUM": Operator(reductions.mean, (0,)),
-    "SVDF": Operator(recurrent.svdf, (0, 4)),
+    "SVDF": Operator(svdf.svdf, (0, 4)),
     "TANH": Operator(elementwise.tabulated),
     "TILE": Operator(moves.tile, (0,)),
     "TRANSPOSE": Operator(moves.transpose, (0,)),
     "TRANSPOSE_CONV": Operator(products.transposed, (2,)),
+    "UNIDIRECTIONAL_SEQUENCE_LSTM": Operator(lstm.sequence, (0, lstm.OUTPUT_STATE, lstm.CELL_STATE)),
     "UNPACK": Operator(splits.unpack),
 }
