@@ -16,6 +16,7 @@ TYPES = {
     "int64": tflite.TensorType.INT64,
     "resource": tflite.TensorType.RESOURCE,
     "float32": tflite.TensorType.FLOAT32,
+    "bool": tflite.TensorType.BOOL,
 }
 CODES = {name: code for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")}
 TABLES = {
@@ -73,6 +74,10 @@ TABLES = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
     "CAST": "CastOptions",
     "L2_NORMALIZATION": "L2NormOptions",
+    "GELU": "GeluOptions",
+    "SELECT_V2": "SelectV2Options",
+    "GATHER_ND": "GatherNdOptions",
+    "REVERSE_V2": "ReverseV2Options",
 }
 
 

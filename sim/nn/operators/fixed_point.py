@@ -134,3 +134,25 @@ def logarithm(x: np.ndarray, integer_bits: int, output_bits: int) -> np.ndarray:
     denominator = high_multiply(p, 1057819769 + q + high_multiply(square, 127690142)) + high_multiply(q, 638450708)
     fraction = high_multiply(rescaled(numerator, 32, accumulated), one_over_one_plus(denominator))
     return rescaled(high_multiply(exponent, 1488522236) + fraction, 32, -1)
+
+
+def inverse_square_root(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """1 / sqrt(value) of integers from 0 to 2**31 - 1 as multiplier and shift to the left; of 0 as of 1.
+
+    Source: TensorFlow Lite, kernels/internal/common.cc (GetInvSqrtQuantizedMultiplierExp).
+    """
+    rest, shift = values.astype(np.int64), np.full(np.shape(values), 11, np.int64)
+    while (large := rest >= 1 << 29).any():
+        rest, shift = np.where(large, rest // 4, rest), shift + large
+    rest = np.maximum(rest, 2)  # 0 and 1 are apart, below
+    pairs = (leading_zeros(rest) - 1) // 2 - 1
+    shift, rest = shift - pairs, rest << (2 * pairs)
+    half = shift_right(rest >> 1, 1, "away")
+    x = np.full(rest.shape, 1 << 28, np.int64)
+    for _ in range(5):
+        cube = rescaled(high_multiply(high_multiply(x, x), x), 32, -6)
+        x = rescaled(high_multiply(x, (1 << 28) + (1 << 27)) - high_multiply(half, cube), 32, -3)
+    x = high_multiply(x, 1518500250)
+    left = np.maximum(-shift, 0)
+    apart = values <= 1
+    return np.where(apart, 2**31 - 1, x << left), np.where(apart, 0, -np.maximum(shift, 0))

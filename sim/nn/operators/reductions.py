@@ -17,7 +17,7 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, multiplier, quantised
 
-from . import floating
+from . import floating, short_tables
 from .elementwise import check_quantised
 from .moves import axis_of, parameter
 from .softmax import LOG_BITS, log_softmax_rows, softmax_row_tables, softmax_rows
@@ -156,6 +156,8 @@ def mean_multiplier(x: Tensor, y: Tensor, count: int) -> tuple[int, int]:
 def softmax(graph: Graph, node: Node) -> Operation:
     """SOFTMAX and LOG_SOFTMAX over the last dimension, in fixed point."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
+    if x.dtype == "int16" and node.kind == "SOFTMAX":
+        return short_tables.softmax(graph, node)
     eight_bits(node.name, x, y)
     if x.dtype != y.dtype:
         raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
