@@ -12,13 +12,14 @@ from .accel import check_link
 from .array import ArrayConfig
 from .checks import in_range, one_of
 from .config import Config
+from .link import BUS, check_bus
 from .pe import W_WIDTH, X_WIDTH
 from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION, Memory
 from .protocol import CRC, HEADER
 from .sdram import SdramConfig
 from .stream import CHUNK, WeightStreamConfig
 
-LINK = ("slot", "slots", "divisor")
+LINK = ("slot", "slots", "divisor", *BUS)
 """Fields of the host link."""
 PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
 """Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
@@ -54,7 +55,7 @@ class EngineConfig(Config):
         An SDRAM that weights are read ahead from.
     chunks : int
         Chunks of weights that the list holds, 1 to 4096. Read with `stream` only.
-    slot, slots, divisor : int
+    slot, slots, divisor, link, data_width
         Of the host link, as in `AccelConfig`.
     """
 
@@ -73,6 +74,8 @@ class EngineConfig(Config):
     slot: int = 256
     slots: int = 4
     divisor: int = 16
+    link: str = "uart"
+    data_width: int = 32
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
@@ -94,6 +97,7 @@ class EngineConfig(Config):
             raise ConfigError(f"stream must be an SdramConfig or None, not {self.stream!r}")
         in_range("chunks", self.chunks, 1, 1 << 12)
         check_link(self.slot, self.slots, self.divisor)
+        check_bus(self.link, self.data_width)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
         if self.lanes % self.add_lanes:
