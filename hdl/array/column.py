@@ -54,20 +54,20 @@ class Column(wiring.Component):
 
     def __init__(self, config: ColumnConfig):
         self.registers, self.config = config.registers, config.array
-        config = config.array
-        x = config.rows * passed(config.pe).size
-        control = config.rows * Control(config).size
+        array = config.array
+        x = array.rows * passed(array.pe).size
+        control = array.rows * Control(array).size
         super().__init__(
             {
                 "enable": In(1),
-                "i_w": In(weights(config.pe)),
-                "o_sum": Out(signed(config.pe.acc_width)),
+                "i_w": In(weights(array.pe)),
+                "o_sum": Out(signed(array.pe.acc_width)),
                 "i_x": In(x),
                 "o_x": Out(x),
                 "i_control": In(control),
                 "o_control": Out(control),
             }
-            | ({"i_row": In(config.rows * weights(config.pe).size)} if config.fuse else {})
+            | ({"i_row": In(array.rows * weights(array.pe).size)} if array.fuse else {})
         )
 
     @staticmethod

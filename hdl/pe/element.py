@@ -68,9 +68,9 @@ class ProcessingElement(wiring.Component):
 
     def __init__(self, config: Place):
         self.place, self.config = config, config.array
-        config = config.array
-        x, w, control = passed(config.pe), weights(config.pe), Control(config)
-        sums = signed(config.pe.acc_width)
+        array = config.array
+        x, w, control = passed(array.pe), weights(array.pe), Control(array)
+        sums = signed(array.pe.acc_width)
         super().__init__(
             {
                 "enable": In(1),
@@ -83,7 +83,7 @@ class ProcessingElement(wiring.Component):
                 "i_sum": In(sums),
                 "o_sum": Out(sums),
             }
-            | ({"i_row": In(w)} if config.fuse else {})
+            | ({"i_row": In(w)} if array.fuse else {})
         )
 
     @staticmethod
