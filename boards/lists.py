@@ -8,9 +8,10 @@ import numpy as np
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.command_list import ListOpcode, beats_of, packed_command
 from sysmt.hdl.params.protocol import CHANNEL, Target
+from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.requantize import Requantize
 
-from .plan import Plan, PlannedRun
+from .plan import Plan
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ import numpy as np
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.protocol import Opcode, Target, pack
 from sysmt.hdl.params.registers import NUMBERS, STATE
+from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.requantize import Requantize
 
 from .link import Link, LinkError, PendingRequest
 from .lists import table
-from .plan import Plan, PlannedRun
+from .plan import Plan
 
 
 class Session:
