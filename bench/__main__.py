@@ -17,6 +17,7 @@ from . import (
     accuracy,
     area,
     boards,
+    bus,
     emission,
     frequency,
     golden,
@@ -43,13 +44,14 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "bus": bus,
     "frequency": frequency,
     "boards": boards,
     "kinds": kinds,
     "accuracy": accuracy,
     "training": training,
 }
-SLOW = {"frequency", "boards", "kinds", "accuracy", "training"}
+SLOW = {"frequency", "boards", "bus", "kinds", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -29,7 +29,7 @@ def operands(m: int, k: int, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 def product(bus: SimulatedBus, x, w, threads: int = 2, unit: Requantize | None = None) -> np.ndarray:
-    plan = Plan(x, w, bus.config, threads)
+    plan = Plan(x, w, bus.config, threads, unit is not None)
     maker = ListPlan(plan, threads, DATA, unit)
     listed = maker.listed()
     bus.memory[DATA : DATA + len(listed.data)] = listed.data
