@@ -12,6 +12,8 @@ from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.dma.axi import AXIAccelerator, AXIEngine
+from sysmt.hdl.dma.cfu import CFUAccelerator, CFUEngine
+from sysmt.hdl.dma.stream import StreamAccelerator, StreamEngine
 from sysmt.hdl.dma.wishbone import WishboneAccelerator, WishboneEngine
 from sysmt.hdl.engine.engine import Engine
 from sysmt.hdl.engine.top import UARTEngine
@@ -55,8 +57,16 @@ _ACCELERATORS: dict[str, type[Component]] = {
     "uart": UARTAccelerator,
     "axi": AXIAccelerator,
     "wishbone": WishboneAccelerator,
+    "axi-stream": StreamAccelerator,
+    "cfu": CFUAccelerator,
 }
-_ENGINES: dict[str, type[Component]] = {"uart": UARTEngine, "axi": AXIEngine, "wishbone": WishboneEngine}
+_ENGINES: dict[str, type[Component]] = {
+    "uart": UARTEngine,
+    "axi": AXIEngine,
+    "wishbone": WishboneEngine,
+    "axi-stream": StreamEngine,
+    "cfu": CFUEngine,
+}
 """Front ends by link."""
 
 

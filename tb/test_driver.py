@@ -115,7 +115,7 @@ def test_a_network_from_c(tmp_path):
 def test_a_program_without_a_bus_is_no_c():
     network, _ = random_network(3, layers=3)
     uart = ENGINE.with_fields(link="uart")
-    with pytest.raises(UserError, match=r"^link = 'uart' has no command lists: choose one of axi, wishbone$"):
+    with pytest.raises(UserError, match=r"^link must be one of axi, wishbone for a program in C, not 'uart'$"):
         c_source(compile_network(network, random_plan(network, uart, 3), uart))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.command_list import beats_of, check_listed
+from sysmt.hdl.params.command_list import beats_of, check_master
 
 from .program import Program
 from .transfer import HostTensor
@@ -27,7 +27,7 @@ def c_source(program: Program) -> str:
         The engine is not on a bus, or the host computes something in front of it, which the driver does not.
     """
     config = program.config
-    check_listed(config)
+    check_master(config)
     if program.before is not None:
         raise UserError(
             f"input {program.ends.input.name!r} must be what the engine reads, but the host computes "

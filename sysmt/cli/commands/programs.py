@@ -13,7 +13,7 @@ import numpy as np
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file
 from sysmt.cli.output import Handler, Result, progress, table
-from sysmt.hdl.params.command_list import check_listed
+from sysmt.hdl.params.command_list import check_master
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
@@ -53,7 +53,7 @@ def _compile(args: argparse.Namespace) -> Result:
     header = None if args.c is None else output_file(args.c)
     config, clock_hz = _engine(args)
     if header is not None:
-        check_listed(config)
+        check_master(config)
     model = read_model(args.model)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
