@@ -5,8 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.program import Operation
 from sysmt.sim.nn.geometry import Geometry
+
+
+class DoesNotFitError(UserError):
+    """A network that takes more memory, or layers, than an engine has."""
+
 
 Image = tuple[int, int, int]
 """Height, width and channels of a tensor, as pixels that lie one after the other."""

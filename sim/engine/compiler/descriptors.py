@@ -9,7 +9,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, PARAMETER, Memory
 from sysmt.hdl.params.scatter import scatter_word
-from sysmt.sim.engine.layer import EngineLayer, Rescaling
+from sysmt.sim.engine.layer import DoesNotFitError, EngineLayer, Rescaling
 from sysmt.sim.engine.transfer import Place
 
 from .operands import operands
@@ -186,5 +186,7 @@ class Words:
             if len(words) > depth:
                 over.append(f"{name} take {words.size} bytes, the engine has {depth * words.shape[1]}")
         if over:
-            raise UserError(f"the network must fit into the engine's memories: {'; '.join(over)}; use a larger engine")
+            raise DoesNotFitError(
+                f"the network must fit into the engine's memories: {'; '.join(over)}; use a larger engine"
+            )
         return found
