@@ -20,6 +20,7 @@ from . import (
     emission,
     frequency,
     golden,
+    kinds,
     link,
     merging,
     networks,
@@ -44,10 +45,11 @@ MEASUREMENTS = {
     "link": link,
     "frequency": frequency,
     "boards": boards,
+    "kinds": kinds,
     "accuracy": accuracy,
     "training": training,
 }
-SLOW = {"frequency", "boards", "accuracy", "training"}
+SLOW = {"frequency", "boards", "kinds", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -20,7 +20,7 @@ from .registers import STATE as TILE_STATE
 from .registers import array_of, described, element_word, version_word, word_record
 from .sdram_registers import SDRAM, sdram_of, sdram_words
 
-ENGINE_PROTOCOL = 1
+ENGINE_PROTOCOL = 2
 MAGIC = int.from_bytes(b"SyMN", "little")
 
 
@@ -74,7 +74,8 @@ IDENTITY = {
     "frames": TILE_IDENTITY["frames"],
     "link": PackedRecord(
         Field("divisor", 16, "Clocks per bit of the UART."),
-        Field("layers", 16, "Layer descriptors that fit."),
+        Field("layers", 12, "Layer descriptors that fit."),
+        Field("patch", 4, "Output pixels in a row of a depthwise layer."),
     ),
 }
 """The registers that say what the device is."""
@@ -94,6 +95,11 @@ EVERYWHERE = IDENTITY | STATE
 REGISTERS = EVERYWHERE | SDRAM
 """All registers, in the order of their numbers; those of the SDRAM are zero where there is none."""
 NUMBERS = {name: number for number, name in enumerate(REGISTERS)}
+
+
+def registers_of(config: EngineConfig) -> dict[str, PackedRecord]:
+    """The registers of one engine, in the order of their numbers."""
+    return EVERYWHERE if config.stream is None else REGISTERS
 
 
 def identity(config: EngineConfig, version: str) -> dict[str, int]:
@@ -117,7 +123,7 @@ def identity(config: EngineConfig, version: str) -> dict[str, int]:
         "weight_words": {"weight_words": config.weight_words},
         "tables": {"scatter_words": config.scatter_words - 1, "parameter_words": config.parameter_words - 1},
         "frames": {"slot": config.slot, "slots": config.slots},
-        "link": {"divisor": config.divisor, "layers": config.layers},
+        "link": {"divisor": config.divisor, "layers": config.layers, "patch": config.patch},
     }
     words = {name: record.to_int(values[name]) for name, record in IDENTITY.items()}
     return words if config.stream is None else words | sdram_words(config.stream, config.chunks)
@@ -141,6 +147,7 @@ def config_of(words: dict[str, int]) -> EngineConfig:
             scatter_words=tables["scatter_words"] + 1,
             parameter_words=tables["parameter_words"] + 1,
             layers=link["layers"],
+            patch=link["patch"],
             **sdram_of(words),
             slot=frames["slot"],
             slots=frames["slots"],
