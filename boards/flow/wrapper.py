@@ -39,7 +39,7 @@ class Wrapper(Elaboratable):
         m.submodules.tx = tx = io.Buffer("o", pins.tx)
         busy, error = Signal(), Signal()
         platform.add_file(f"{self._design.name}.v", self._design.verilog)
-        has_sdram = any(port["name"].startswith("pins__") for port in self._design.manifest["ports"])
+        has_sdram = any(port["name"].startswith("pins__") for port in self._design.manifest.get("ports", ()))
         m.submodules.accelerator = Instance(
             self._design.name,
             i_clk=ClockSignal(),

@@ -186,7 +186,9 @@ def _tell(done: int, total: int) -> None:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """A layer as people read it."""
-    short = row | {"name": row["name"].split(";")[0][-32:]}
+    name, part, rest = row["name"].rpartition(" (")
+    name = name.split(";")[0][-32:] + part + rest if part else row["name"].split(";")[0][-32:]
+    short = row | {"name": name}
     return {key: "-" if value is None else value for key, value in short.items()}
 
 
