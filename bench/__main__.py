@@ -25,6 +25,8 @@ from . import (
     networks,
     nullcache,
     record,
+    schedule,
+    signatures,
     silicon,
     tcam,
     throughput,
@@ -44,10 +46,12 @@ MEASUREMENTS = {
     "link": link,
     "frequency": frequency,
     "boards": boards,
+    "schedule": schedule,
+    "signatures": signatures,
     "accuracy": accuracy,
     "training": training,
 }
-SLOW = {"frequency", "boards", "accuracy", "training"}
+SLOW = {"frequency", "boards", "signatures", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -20,6 +20,8 @@ from sysmt.sim.cost.signatures.choice import CHOICES
 from sysmt.sim.cost.signatures.protocol import Score, collaborative, split, unseen_devices
 from sysmt.sim.cost.signatures.table import read_features, read_latencies
 
+from . import record
+
 SPLITS = 24
 SHARED = 3
 PUBLISHED = {"RS": 0.9125, "MIS": 0.943, "SCCS": 0.944, "collaborative": 0.98}
@@ -55,6 +57,11 @@ def _row(name: str, size: int, scores: Iterable[Score]) -> dict[str, Any]:
         "within 95 %": statistics.mean(score.covered for score in scores),
         "published": PUBLISHED.get(name, "-"),
     }
+
+
+def markdown() -> str:
+    """The recorded run as a table."""
+    return record.tables("signatures")
 
 
 def main(argv: list[str] | None = None) -> int:
