@@ -26,6 +26,8 @@ from . import (
     networks,
     nullcache,
     record,
+    schedule,
+    signatures,
     silicon,
     tcam,
     throughput,
@@ -46,10 +48,12 @@ MEASUREMENTS = {
     "frequency": frequency,
     "boards": boards,
     "kinds": kinds,
+    "schedule": schedule,
+    "signatures": signatures,
     "accuracy": accuracy,
     "training": training,
 }
-SLOW = {"frequency", "boards", "kinds", "accuracy", "training"}
+SLOW = {"frequency", "boards", "kinds", "signatures", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
-`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` what
-`python -m bench training --record` did, `kinds` what `python -m bench kinds --record` did.
+`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, the others what
+`python -m bench NAME --record` did.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, kinds, training
+from . import boards, kinds, schedule, signatures, training
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -41,6 +41,8 @@ TABLES = {
     "engines": boards.engines,
     "training": training.markdown,
     "kinds": kinds.markdown,
+    "schedule": schedule.markdown,
+    "signatures": signatures.markdown,
 }
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 
 RECORD = Path(__file__).with_name("record.json")
@@ -104,6 +105,22 @@ MEASUREMENTS: dict[str, Measurement] = {
             "MHz": Claim(more=True, noise=0.01),
         },
     ),
+    "schedule": Measurement(
+        (("layer",), ("network",), ("workload",), ("accelerator", "product")),
+        {
+            "energy": _LESS,
+            "CPU ms": Claim(more=False, noise=0.5),
+            "CPU s": Claim(more=False, noise=0.5),
+            "gain": _MORE,
+            "one register file": _MORE,
+            "best layer": _MORE,
+            "bytes": _LESS,
+            "share": _LESS,
+        },
+    ),
+    "signatures": Measurement(
+        (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
+    ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""
@@ -152,6 +169,30 @@ def load() -> dict[str, list[Figure]]:
         name: [Figure(row["key"], column, value) for row in rows for column, value in row["figures"].items()]
         for name, rows in recorded.items()
     }
+
+
+def tables(name: str) -> str:
+    """What was last recorded of a measurement, as tables of Markdown: one for every kind of key.
+
+    Raises
+    ------
+    UserError
+        Nothing was recorded.
+    """
+    kept = load().get(name, [])
+    if not kept:
+        raise UserError(f"{name} must be recorded first: python -m bench {name} --record")
+    parts: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in _as_rows(kept):
+        parts.setdefault(tuple(row["key"]), []).append(row)
+    lines: list[str] = []
+    for titles, rows in parts.items():
+        columns = list(dict.fromkeys(column for row in rows for column in row["figures"]))
+        lines += ["", f"| {' | '.join((*titles, *columns))} |", f"|{' --- |' * len(titles)}{' ---: |' * len(columns)}"]
+        for row in rows:
+            cells = [f"{row['figures'][column]:,.5g}" if column in row["figures"] else "-" for column in columns]
+            lines.append(f"| {' | '.join((*map(str, row['key'].values()), *cells))} |")
+    return "\n".join(lines[1:])
 
 
 def save(run: dict[str, list[Figure]]) -> None:
