@@ -29,6 +29,7 @@ from . import (
     tcam,
     throughput,
     training,
+    zeros,
 )
 
 MEASUREMENTS = {
@@ -46,8 +47,9 @@ MEASUREMENTS = {
     "boards": boards,
     "accuracy": accuracy,
     "training": training,
+    "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "accuracy", "training"}
+SLOW = {"frequency", "boards", "accuracy", "training", "zeros"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -96,6 +96,17 @@ MEASUREMENTS: dict[str, Measurement] = {
             "top1": _MORE,
         },
     ),
+    "zeros": Measurement(
+        (("network", "method", "point"), ("network", "method")),
+        {
+            "loss": _LESS,
+            "macs saved": _MORE,
+            "cycles saved": _MORE,
+            "top1": _MORE,
+            "zeros": _MORE,
+            "top1 exact": _MORE,
+        },
+    ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""
