@@ -20,6 +20,7 @@ from . import (
     emission,
     frequency,
     golden,
+    kinds,
     link,
     merging,
     networks,
@@ -45,11 +46,12 @@ MEASUREMENTS = {
     "link": link,
     "frequency": frequency,
     "boards": boards,
+    "kinds": kinds,
     "accuracy": accuracy,
     "training": training,
     "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "accuracy", "training", "zeros"}
+SLOW = {"frequency", "boards", "kinds", "accuracy", "training", "zeros"}
 """Left out unless named: they take longer than all the others."""
 
 

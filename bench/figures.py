@@ -2,7 +2,8 @@
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
 `silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` what
-`python -m bench training --record` and `python -m bench zeros --record` did.
+`python -m bench training --record` did, `kinds` and `zeros` what `python -m bench kinds --record` and
+`python -m bench zeros --record` did.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, training, zeros
+from . import boards, kinds, training, zeros
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -40,6 +41,7 @@ TABLES = {
     "boards": boards.markdown,
     "engines": boards.engines,
     "training": training.markdown,
+    "kinds": kinds.markdown,
     "zeros": zeros.markdown,
 }
 

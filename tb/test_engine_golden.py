@@ -28,17 +28,17 @@ from .engine_networks import Builder, random_inputs, random_network, random_plan
 from .shared import shared
 
 
-def config(rows: int, cols: int, fill: int, lanes: int, **pe: object) -> EngineConfig:
+def config(rows: int, cols: int, fill: int, lanes: int, patch: int, **pe: object) -> EngineConfig:
     array = ArrayConfig(rows=rows, cols=cols).with_fields(**pe)
-    return EngineConfig(array=array, fill=fill, lanes=lanes, x_depth=1024)
+    return EngineConfig(array=array, fill=fill, lanes=lanes, patch=patch, x_depth=1024)
 
 
 CONFIGS = {
-    "4x4x2": config(4, 4, 2, 2, threads=2),
-    "4x4x4 fill 4": config(4, 4, 4, 4, threads=4),
-    "4x2x2 A": config(4, 2, 2, 1, threads=2, policy="A"),
-    "8x8": config(8, 8, 1, 8, threads=1),
-    "2x8x2 min": config(2, 8, 4, 8, threads=2, policy="min"),
+    "4x4x2": config(4, 4, 2, 2, 2, threads=2),
+    "4x4x4 fill 4": config(4, 4, 4, 4, 2, threads=4),
+    "4x2x2 A": config(4, 2, 2, 1, 1, threads=2, policy="A"),
+    "8x8": config(8, 8, 1, 8, 8, threads=1),
+    "2x8x2 min": config(2, 8, 4, 8, 4, threads=2, policy="min"),
 }
 SEEDS = range(8)
 

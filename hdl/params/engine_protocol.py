@@ -19,7 +19,7 @@ from .registers import IDENTITY as TILE_IDENTITY
 from .registers import STATE as TILE_STATE
 from .registers import array_of, described, element_word, version_word, word_record
 
-ENGINE_PROTOCOL = 1
+ENGINE_PROTOCOL = 2
 MAGIC = int.from_bytes(b"SyMN", "little")
 
 
@@ -73,7 +73,8 @@ IDENTITY = {
     "frames": TILE_IDENTITY["frames"],
     "link": PackedRecord(
         Field("divisor", 16, "Clocks per bit of the UART."),
-        Field("layers", 16, "Layer descriptors that fit."),
+        Field("layers", 12, "Layer descriptors that fit."),
+        Field("patch", 4, "Output pixels in a row of a depthwise layer."),
     ),
 }
 """The registers that say what the device is."""
@@ -114,7 +115,7 @@ def identity(config: EngineConfig, version: str) -> dict[str, int]:
         "weight_words": {"weight_words": config.weight_words},
         "tables": {"scatter_words": config.scatter_words - 1, "parameter_words": config.parameter_words - 1},
         "frames": {"slot": config.slot, "slots": config.slots},
-        "link": {"divisor": config.divisor, "layers": config.layers},
+        "link": {"divisor": config.divisor, "layers": config.layers, "patch": config.patch},
     }
     return {name: record.to_int(values[name]) for name, record in IDENTITY.items()}
 
@@ -137,6 +138,7 @@ def config_of(words: dict[str, int]) -> EngineConfig:
             scatter_words=tables["scatter_words"] + 1,
             parameter_words=tables["parameter_words"] + 1,
             layers=link["layers"],
+            patch=link["patch"],
             slot=frames["slot"],
             slots=frames["slots"],
             divisor=link["divisor"],

@@ -13,6 +13,7 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.network import Network
 from sysmt.sim.nn.operators.linear import Linear
 
+from .depthwise_patches import with_patches
 from .descriptors import Words
 from .host import host_operators, host_scores
 from .lower import Lowered, lower
@@ -66,16 +67,11 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
             f"layers must be at least {len(lowered.layers)}, as many as the network has, not {config.layers}; use a "
             "larger engine"
         )
-    words = Words(config)
-    for index, layer in enumerate(lowered.layers):
-        source, target = places[layer.source], places[layer.target]
-        ends = {
-            "from_input": int(source.half > 0),
-            "to_output": int(target.half > 0),
-            "last": int(index == len(lowered.layers) - 1),
-        }
-        residual = places[layer.addition.residual] if layer.addition else None
-        words.layer(layer, source, target, residual, ends=ends)
+    chosen = with_patches(
+        lowered.layers, config, lambda layers: _words(replace(lowered, layers=layers), places, config).fit
+    )
+    lowered = replace(lowered, layers=chosen)
+    words = _words(lowered, places, config)
     results = {step.output: step.result for step in network.steps} | {network.input_index: network.input}
     first, last = results[lowered.input], results[lowered.output]
     over = [described(lowered, config, used)] if used > config.activation_words else []
@@ -103,6 +99,21 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
         after=_after(network, plan, lowered),
         clock_hz=clock_hz,
     )
+
+
+def _words(lowered: Lowered, places: dict[int, Place], config: EngineConfig) -> Words:
+    """The words of all layers."""
+    words = Words(config)
+    for index, layer in enumerate(lowered.layers):
+        source, target = places[layer.source], places[layer.target]
+        ends = {
+            "from_input": int(source.half > 0),
+            "to_output": int(target.half > 0),
+            "last": int(index == len(lowered.layers) - 1),
+        }
+        residual = places[layer.addition.residual] if layer.addition else None
+        words.layer(layer, source, target, residual, ends=ends)
+    return words
 
 
 def _placed(lowered: Lowered, config: EngineConfig) -> tuple[Lowered, Geometry | None, dict[int, Place], int]:

@@ -135,6 +135,14 @@ COMMANDS = (
         "NETWORKS_COMMAND",
     ),
     Command(
+        "schedule",
+        "Find the best blocking of every layer on a hierarchy of memories: accesses, energy, stalls, roofline.",
+        "sysmt schedule --network mobilenet_v2 --array 16x16 --machine eyeriss --objective energy --plot schedule.png\n"
+        "  sysmt schedule --gemm 512,1152,256 --array 8x8 --threads 2 --machine accelerator --json",
+        "schedule",
+        "SCHEDULE",
+    ),
+    Command(
         "fuseconv",
         "Compare FuSeConv's speed-ups with the published ones.",
         "sysmt fuseconv --out build",
