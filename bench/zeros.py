@@ -7,6 +7,8 @@ outputs' sum. Calibration inputs are never tested. Beside it stands what was pub
 multiply-accumulates of VGG-16 (ECCV 2020), 30.4 % on average over three networks (IEEE CAL 2019).
 """
 
+import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +18,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import data_folder
-from sysmt.cli.output import progress
+from sysmt.cli.output import progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.digits import data as digits
 from sysmt.sim.nn.inputs import Inputs, load
@@ -28,7 +30,6 @@ from sysmt.sim.quant.zeros.sites import Site
 from sysmt.sim.quant.zeros.study import METHODS, Settings, computed_first, options_of, study
 
 from . import record
-from .command import run
 
 ARRAY = ArrayConfig(rows=8, cols=8)
 POINTS = 8
@@ -60,14 +61,14 @@ def _there(root: Path, name: str) -> Path:
     return root / name
 
 
-def measure(root: Path, points: int = POINTS) -> list[dict[str, Any]]:
-    """A row per network, method and point of the curve, and one per network and method within a point of top-1."""
-    rows: list[dict[str, Any]] = []
+def measure(root: Path, points: int = POINTS) -> dict[str, list[dict[str, Any]]]:
+    """Three tables: a row per network and method, within a point of top-1; per point of their curves; SqueezeNet's."""
+    tables: dict[str, list[dict[str, Any]]] = {"within a point": [], "curves": []}
     for name, model, tested, calibration in subjects(root):
         for method in METHODS:
             progress(f"{name}, {method}")
             report = study(model, tested, calibration, ARRAY, Settings(method=method, points=points))
-            curve = [
+            tables["curves"] += [
                 {
                     "network": name,
                     "method": method,
@@ -80,7 +81,7 @@ def measure(root: Path, points: int = POINTS) -> list[dict[str, Any]]:
                 for place, point in enumerate(report["points"], start=1)
             ]
             kept = [point for point in report["points"] if report["top1_exact"] - point["top1"] <= WITHIN + 1e-9]
-            rows.append(
+            tables["within a point"].append(
                 {
                     "network": name,
                     "method": method,
@@ -90,8 +91,7 @@ def measure(root: Path, points: int = POINTS) -> list[dict[str, Any]]:
                     "top1 exact": report["top1_exact"],
                 }
             )
-            rows += curve
-    return rows + _photographs(root, points)
+    return tables | {"photographs": _photographs(root, points)}
 
 
 def _photographs(root: Path, points: int) -> list[dict[str, Any]]:
@@ -166,7 +166,23 @@ def _cell(column: str, value: float | None) -> str:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the measurements."""
-    return run("bench.zeros", __doc__.partition("\n")[0], lambda: measure(data_folder() / "data"), argv)
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.zeros",
+        description=__doc__.partition("\n")[0],
+        epilog="example: python -m bench.zeros --json",
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    args = parser.parse_args(argv)
+    try:
+        facts = measure(data_folder() / "data")
+    except UserError as error:
+        print(f"bench.zeros: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in facts.items() if rows))
+    return 0
 
 
 if __name__ == "__main__":

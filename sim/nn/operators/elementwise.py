@@ -54,6 +54,9 @@ def leaky(graph: Graph, node: Node) -> Operation:
     alpha = node.options["alpha"]
     if not -(2**10) < alpha < 2**10:
         raise UserError(f"{node.name} must have alpha from -1023 to 1023, not {alpha}; retrain it")
+    if floating.is_float(node):
+        eight_bits(node.name, x, y)
+        return floating.leaky(x, y, alpha)
     identity = multiplier(float(x.scale[0]) / float(y.scale[0]))
     slope = multiplier(float(x.scale[0]) * abs(alpha) / float(y.scale[0]))
     # A negative multiplier rounds as gemmlowp does it: the product is negated before it is rounded.
