@@ -32,6 +32,7 @@ from . import (
     tcam,
     throughput,
     training,
+    zeros,
 )
 
 MEASUREMENTS = {
@@ -52,8 +53,9 @@ MEASUREMENTS = {
     "signatures": signatures,
     "accuracy": accuracy,
     "training": training,
+    "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "kinds", "signatures", "accuracy", "training"}
+SLOW = {"frequency", "boards", "kinds", "signatures", "accuracy", "training", "zeros"}
 """Left out unless named: they take longer than all the others."""
 
 

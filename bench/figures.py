@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, kinds, schedule, signatures, training
+from . import boards, kinds, schedule, signatures, training, zeros
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -43,6 +43,7 @@ TABLES = {
     "kinds": kinds.markdown,
     "schedule": schedule.markdown,
     "signatures": signatures.markdown,
+    "zeros": zeros.markdown,
 }
 
 

@@ -97,6 +97,17 @@ MEASUREMENTS: dict[str, Measurement] = {
             "top1": _MORE,
         },
     ),
+    "zeros": Measurement(
+        (("network", "method", "point"), ("network", "method")),
+        {
+            "loss": _LESS,
+            "macs saved": _MORE,
+            "cycles saved": _MORE,
+            "top1": _MORE,
+            "zeros": _MORE,
+            "top1 exact": _MORE,
+        },
+    ),
     "kinds": Measurement(
         (("kind", "with"),),
         {
