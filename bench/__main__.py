@@ -17,6 +17,7 @@ from . import (
     accuracy,
     area,
     boards,
+    bus,
     emission,
     frequency,
     golden,
@@ -46,6 +47,7 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "bus": bus,
     "frequency": frequency,
     "boards": boards,
     "kinds": kinds,
@@ -55,7 +57,16 @@ MEASUREMENTS = {
     "training": training,
     "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "kinds", "signatures", "accuracy", "training", "zeros"}
+SLOW = {
+    "accuracy",
+    "boards",
+    "bus",
+    "frequency",
+    "kinds",
+    "signatures",
+    "training",
+    "zeros",
+}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -86,6 +86,10 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("design",), ("null cache",), ("TCAM", "on")), {"um2": _LESS, "MHz": Claim(more=True, noise=0.05)}
     ),
     "link": Measurement((("board",),), {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)}),
+    "bus": Measurement(
+        (("accelerator", "bits"), ("front end", "bits")),
+        {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},
+    ),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
     "training": Measurement(
