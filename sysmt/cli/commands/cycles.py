@@ -17,6 +17,8 @@ from sysmt.sim.nn.networks import NETWORKS, VARIANTS, network
 from sysmt.sim.nn.readers import read_network
 from sysmt.sim.nn.readers.topology import read_topology
 
+ALONE = "of the array alone, fed as fast as it likes; an engine's are those of `sysmt compile`"
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
@@ -47,7 +49,8 @@ def _run(args: argparse.Namespace) -> Result:
     if args.plot is not None:
         _plot(args, report)
     passes = {"passes": changes} if changes else {}
-    return Result("\n".join([_text(report), *passes_text(changes)]), report.as_dict() | passes)
+    alone = ["", ALONE] if args.method == "rtl" else []
+    return Result("\n".join([_text(report), *passes_text(changes), *alone]), report.as_dict() | passes)
 
 
 def _layers(args: argparse.Namespace, changes: list[str]) -> tuple[Layer, ...]:
