@@ -21,6 +21,7 @@ from . import (
     engine,
     frequency,
     golden,
+    kinds,
     link,
     merging,
     networks,
@@ -46,10 +47,11 @@ MEASUREMENTS = {
     "engine": engine,
     "frequency": frequency,
     "boards": boards,
+    "kinds": kinds,
     "accuracy": accuracy,
     "training": training,
 }
-SLOW = {"frequency", "boards", "accuracy", "training"}
+SLOW = {"frequency", "boards", "kinds", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

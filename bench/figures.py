@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
-`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` and `networks`
-what `python -m bench training engine --record` did.
+`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept; `networks`, `training` and
+`kinds` what `python -m bench engine training kinds --record` did.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, engine, training
+from . import boards, engine, kinds, training
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -41,6 +41,7 @@ TABLES = {
     "engines": boards.engines,
     "networks": engine.markdown,
     "training": training.markdown,
+    "kinds": kinds.markdown,
 }
 
 

@@ -97,6 +97,14 @@ MEASUREMENTS: dict[str, Measurement] = {
             "top1": _MORE,
         },
     ),
+    "kinds": Measurement(
+        (("kind", "with"),),
+        {
+            **dict.fromkeys(("um2", "fJ/MAC", "resnet8 cycles", "dscnn cycles"), _LESS),
+            **dict.fromkeys(("resnet8 top1", "resnet8 agree", "dscnn top1", "dscnn agree"), _MORE),
+            "MHz": Claim(more=True, noise=0.01),
+        },
+    ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""

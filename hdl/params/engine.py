@@ -12,6 +12,7 @@ from .accel import check_link
 from .array import ArrayConfig
 from .checks import in_range, one_of
 from .config import Config
+from .link import BUS, check_bus
 from .pe import W_WIDTH, X_WIDTH
 from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION, Memory
 from .protocol import CRC, HEADER
@@ -20,7 +21,7 @@ from .stream import CHUNK, WeightStreamConfig
 
 PATCHES = (1, 2, 4, 8)
 """Pixels that a patch may have."""
-LINK = ("slot", "slots", "divisor")
+LINK = ("slot", "slots", "divisor", *BUS)
 """Fields of the host link."""
 PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
 """Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
@@ -59,7 +60,7 @@ class EngineConfig(Config):
         An SDRAM that weights are read ahead from.
     chunks : int
         Chunks of weights that the list holds, 1 to 4096. Read with `stream` only.
-    slot, slots, divisor : int
+    slot, slots, divisor, link, data_width
         Of the host link, as in `AccelConfig`.
     """
 
@@ -79,6 +80,8 @@ class EngineConfig(Config):
     slot: int = 256
     slots: int = 4
     divisor: int = 16
+    link: str = "uart"
+    data_width: int = 32
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
@@ -101,6 +104,7 @@ class EngineConfig(Config):
             raise ConfigError(f"stream must be an SdramConfig or None, not {self.stream!r}")
         in_range("chunks", self.chunks, 1, 1 << 12)
         check_link(self.slot, self.slots, self.divisor)
+        check_bus(self.link, self.data_width)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
         if self.lanes % self.add_lanes:

@@ -108,6 +108,12 @@ class Words:
                 f"layer {layer.name!r} must take at most x_depth = {config.x_depth} words of the operand buffer, not "
                 f"{laid.x_words}; deepen it or use more threads"
             )
+        pe, running = config.array.pe, laid.threads * config.array.pe.pairs_per_thread
+        if laid.steps > pe.k_max // running:
+            raise UserError(
+                f"layer {layer.name!r} must add at most {pe.k_max} products with acc_width = {pe.acc_width}, not "
+                f"{laid.steps * running}; widen it, or let the host add parts (`sysmt infer`)"
+            )
         table = scatter_table(laid, layer.window.taps, words, config)
         if table not in self.known:
             self.known[table] = len(self.scatter)
