@@ -17,6 +17,7 @@ from . import (
     accuracy,
     area,
     boards,
+    budget,
     emission,
     engine,
     frequency,
@@ -49,9 +50,10 @@ MEASUREMENTS = {
     "boards": boards,
     "kinds": kinds,
     "accuracy": accuracy,
+    "budget": budget,
     "training": training,
 }
-SLOW = {"frequency", "boards", "kinds", "accuracy", "training"}
+SLOW = {"frequency", "boards", "kinds", "accuracy", "budget", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

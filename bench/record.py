@@ -86,6 +86,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     ),
     "link": Measurement((("board",),), {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)}),
     "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
+    "budget": Measurement((("network", "engine"),), {"cycles": _LESS, "top1": _MORE, "drop": _LESS}),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
     "training": Measurement(
