@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, kinds, schedule, signatures, training, zeros
+from . import boards, engine, kinds, schedule, signatures, training, zeros
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -39,6 +39,7 @@ TABLES = {
     "silicon": silicon,
     "boards": boards.markdown,
     "engines": boards.engines,
+    "networks": engine.markdown,
     "training": training.markdown,
     "kinds": kinds.markdown,
     "schedule": schedule.markdown,

@@ -90,6 +90,8 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("accelerator", "bits"), ("front end", "bits")),
         {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},
     ),
+    "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
+    "budget": Measurement((("network", "engine"),), {"cycles": _LESS, "top1": _MORE, "drop": _LESS}),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
     "training": Measurement(

@@ -73,6 +73,10 @@ class VirtualBoard:
             self._close_line()
             raise UserError(f"simulated board on {self.port} failed: {errors.decode()!r}")
 
+    def reset(self) -> None:
+        """Press the board's button: all registers begin anew, whatever it is doing; memories keep their words."""
+        self._process.send_signal(signal.SIGUSR1)
+
     def close(self) -> None:
         """Stop the simulation: for the driver, the cable is pulled."""
         if self._slave is None:

@@ -124,6 +124,8 @@ def _run(args: argparse.Namespace) -> Result:
         f"{report['cycles']} cycles per input"
         + ("" if report["milliseconds"] is None else f", {report['milliseconds']:.3g} ms")
     )
+    if report.get("link_milliseconds") is not None:
+        lines.append(f"{report['link_milliseconds']:.3g} ms per input on the link")
     if "equal" in report:
         lines.append(f"outputs are {'' if report['equal'] else 'NOT '}the golden engine's")
     return Result("\n".join(lines), report, code=int(not report.get("equal", True)))
