@@ -41,8 +41,8 @@ class EngineBoard(Connection[EngineConfig]):
         return protocol.config_of(words)
 
     def registers(self) -> dict[str, int]:
-        """All registers by name."""
-        return self._read(protocol.REGISTERS, self.config.frame_data // 4)
+        """The registers that every engine has, by name."""
+        return self._read(protocol.EVERYWHERE, self.config.frame_data // 4)
 
     def load(self, program: LoadableProgram) -> None:
         """Fill the memories of the engine with a program.
@@ -157,6 +157,9 @@ class EngineBoard(Connection[EngineConfig]):
 
 
 def _difference(wanted: EngineConfig, found: EngineConfig) -> str:
+    if (wanted.stream is None) != (found.stream is None):
+        needs = ("no SDRAM", "weights in an SDRAM")
+        return f"{needs[wanted.stream is not None]} instead of {needs[found.stream is not None]}"
     ours, theirs = wanted.as_dict(), found.as_dict()
     return ", ".join(
         f"{name} = {ours[name]} instead of {theirs.get(name)}" for name in ours if ours[name] != theirs.get(name)

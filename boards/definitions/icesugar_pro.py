@@ -28,5 +28,7 @@ BOARD = BoardDefinition(
         "patch": 1,
     },
     sdram=CHIPS["x16_256mbit"],
+    # ResNet-8 takes 4098 words of activations.
+    streaming={"activation_words": 5120, "weight_words": 2048, "parameter_words": 256},
     loader=("--cable", "cmsisdap"),
 )

@@ -5,7 +5,10 @@
 //
 // FD is a byte stream (the master of a pseudo-terminal). DIVISOR clocks make a bit. When the design has answered
 // everything and nothing moved on the pins for IDLE clocks, no register of it changes any more, and the clock is stopped
-// until a byte comes: the design cannot tell. SIGUSR1 is the reset button. Statistics go to standard error at the end (SIGTERM or SIGINT) as JSON.
+// until a byte comes: the design cannot tell. SIGUSR1 is the reset button. Statistics go to standard error at the end
+// (SIGTERM or SIGINT) as JSON.
+//
+// With the macro SDRAM, there is one (sdram.h) on `pins`. It forgets nothing while the clock stands.
 
 #include <chrono>
 #include <cerrno>
@@ -122,6 +125,9 @@ int main(int argc, char** argv) {
     uint8_t buffer[4096];
     ssize_t have = 0, next = 0;
 
+#ifdef SDRAM
+    Sdram sdram;
+#endif
     top.rst = 1;
     top.rx = 1;
     bool open = true;
@@ -149,6 +155,9 @@ int main(int argc, char** argv) {
         const bool working = !sender.idle() || !receiver.idle() || top.busy || !top.tx;
         quiet = working ? 0 : quiet + 1;
         top.rx = sender.level();
+#ifdef SDRAM
+        sdram.drive(&top);
+#endif
         top.clk = 0;
         top.eval();
         top.clk = 1;

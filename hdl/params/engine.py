@@ -23,6 +23,8 @@ PATCHES = (1, 2, 4, 8)
 """Pixels that a patch may have."""
 LINK = ("slot", "slots", "divisor", *BUS)
 """Fields of the host link."""
+LINK_ADDRESS_BITS = 24
+"""Bits of an address that the host writes to: of a larger SDRAM the first words are used."""
 PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
 """Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
 RESIDUAL_LATENCY = 5
@@ -228,7 +230,7 @@ class EngineConfig(Config):
         """Width in bits and depth of every memory that the host writes, on chip or not, in the order of `Memory`."""
         sizes = self.memories
         if self.stream is not None:
-            sizes["sdram"] = (self.stream.chip.width, 1 << self.stream.chip.address_bits)
+            sizes["sdram"] = (self.stream.chip.width, 1 << min(self.stream.chip.address_bits, LINK_ADDRESS_BITS))
         return {memory: sizes[memory.name.lower()] for memory in Memory if memory.name.lower() in sizes}
 
     @property

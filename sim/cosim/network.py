@@ -37,12 +37,7 @@ def emitted_engine(config: EngineConfig) -> Design:
 
 def compile_engine(config: EngineConfig, design: Design) -> Path:
     """Compile the simulation of an engine, or find it compiled. Returns the executable."""
-    macros: dict[str, int] = {}
-    if config.stream is not None:
-        chip = config.stream.chip
-        macros |= {"SDRAM_CAS": config.stream.cas, "SDRAM_CAPTURE": config.stream.capture}
-        macros |= {"SDRAM_BANK_BITS": chip.bank_bits, "SDRAM_COLUMN_BITS": chip.column_bits}
-    return build(design, MAIN, "engine-run", macros)
+    return build(design, MAIN, "engine-run", config.stream)
 
 
 @dataclass(frozen=True)

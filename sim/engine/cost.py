@@ -9,6 +9,7 @@ from sysmt.hdl.params.program import Memory
 
 from .host import Operators
 from .program import Program
+from .streaming import sdram_bytes
 
 UART_BITS = 10
 """Of a byte: start, eight, stop."""
@@ -26,8 +27,8 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `cycles` and `milliseconds` (None without a clock) of one input; `layers` as `layer_rows`; `memories`: name,
-        bytes, and `of` how many.
+        `cycles` and `milliseconds` (None without a clock) of one input; `layers` as `layer_rows`, and with an SDRAM
+        `sdram_bytes` that a layer reads from it; `memories`: name, bytes, and `of` how many.
     """
     config = program.config
     memories = [
@@ -45,10 +46,15 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
             "of": config.activation_words * config.word_bytes,
         }
     )
+    rows = layer_rows(program, cycles)
+    if config.stream is not None:
+        read = iter(sdram_bytes(program))
+        for row in rows:
+            row["sdram_bytes"] = next(read) if row["where"] == "engine" else None
     return {
         "cycles": sum(cycles),
         "milliseconds": None if program.clock_hz is None else 1e3 * sum(cycles) / program.clock_hz,
-        "layers": layer_rows(program, cycles),
+        "layers": rows,
         "memories": memories,
     }
 
