@@ -17,6 +17,7 @@ from . import (
     accuracy,
     area,
     boards,
+    clusters,
     emission,
     frequency,
     golden,
@@ -46,10 +47,11 @@ MEASUREMENTS = {
     "frequency": frequency,
     "boards": boards,
     "kinds": kinds,
+    "clusters": clusters,
     "accuracy": accuracy,
     "training": training,
 }
-SLOW = {"frequency", "boards", "kinds", "accuracy", "training"}
+SLOW = {"frequency", "boards", "kinds", "clusters", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -2,7 +2,8 @@
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
 `silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` what
-`python -m bench training --record` did, `kinds` what `python -m bench kinds --record` did.
+`python -m bench training --record` did, `kinds` and `clusters` what
+`python -m bench kinds clusters --record` did.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, kinds, training
+from . import boards, clusters, kinds, training
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -41,6 +42,7 @@ TABLES = {
     "engines": boards.engines,
     "training": training.markdown,
     "kinds": kinds.markdown,
+    "clusters": clusters.markdown,
 }
 
 
