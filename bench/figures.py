@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, engine, kinds, schedule, signatures, training, zeros
+from . import boards, clusters, engine, kinds, schedule, signatures, training, zeros
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -45,6 +45,7 @@ TABLES = {
     "schedule": schedule.markdown,
     "signatures": signatures.markdown,
     "zeros": zeros.markdown,
+    "clusters": clusters.markdown,
 }
 
 

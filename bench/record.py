@@ -138,6 +138,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "signatures": Measurement(
         (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
     ),
+    "clusters": Measurement(
+        (("array", "with", "cluster", "products"),),
+        {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
+    ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""

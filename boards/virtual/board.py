@@ -26,7 +26,7 @@ MAIN = Path(__file__).with_name("main.cpp")
 
 def build(design: Design, sdram: SdramConfig | None = None) -> Path:
     """Compile the board, with an SDRAM if need be, or find it compiled. Returns the executable."""
-    return programs.build(design, MAIN, "board", sdram)
+    return programs.build(design, MAIN, "board", sdram=sdram)
 
 
 @lru_cache(maxsize=8)

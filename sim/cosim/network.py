@@ -37,7 +37,7 @@ def emitted_engine(config: EngineConfig) -> Design:
 
 def compile_engine(config: EngineConfig, design: Design) -> Path:
     """Compile the simulation of an engine, or find it compiled. Returns the executable."""
-    return build(design, MAIN, "engine-run", config.stream)
+    return build(design, MAIN, "engine-run", sdram=config.stream)
 
 
 @dataclass(frozen=True)
