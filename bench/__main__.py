@@ -17,7 +17,11 @@ from . import (
     accuracy,
     area,
     boards,
+    budget,
+    bus,
+    clusters,
     emission,
+    engine,
     frequency,
     golden,
     kinds,
@@ -26,10 +30,13 @@ from . import (
     networks,
     nullcache,
     record,
+    schedule,
+    signatures,
     silicon,
     tcam,
     throughput,
     training,
+    zeros,
 )
 
 MEASUREMENTS = {
@@ -43,13 +50,31 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "bus": bus,
+    "engine": engine,
     "frequency": frequency,
     "boards": boards,
     "kinds": kinds,
+    "schedule": schedule,
+    "signatures": signatures,
+    "clusters": clusters,
     "accuracy": accuracy,
+    "budget": budget,
     "training": training,
+    "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "kinds", "accuracy", "training"}
+SLOW = {
+    "accuracy",
+    "boards",
+    "budget",
+    "bus",
+    "clusters",
+    "frequency",
+    "kinds",
+    "signatures",
+    "training",
+    "zeros",
+}
 """Left out unless named: they take longer than all the others."""
 
 

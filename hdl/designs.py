@@ -12,6 +12,9 @@ from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.dma.axi import AXIAccelerator, AXIEngine
+from sysmt.hdl.dma.cfu import CFUAccelerator, CFUEngine
+from sysmt.hdl.dma.stream import StreamAccelerator, StreamEngine
+from sysmt.hdl.dma.wishbone import WishboneAccelerator, WishboneEngine
 from sysmt.hdl.engine.engine import Engine
 from sysmt.hdl.engine.top import UARTEngine
 from sysmt.hdl.nullcache.designs import cache_design, tcam_design
@@ -51,8 +54,20 @@ KEYWORDS = """
 """Reserved words of IEEE 1364-2005, annex B. A module of such a name is escaped, and then found by no one."""
 
 
-_ACCELERATORS: dict[str, type[Component]] = {"uart": UARTAccelerator, "axi": AXIAccelerator}
-_ENGINES: dict[str, type[Component]] = {"uart": UARTEngine, "axi": AXIEngine}
+_ACCELERATORS: dict[str, type[Component]] = {
+    "uart": UARTAccelerator,
+    "axi": AXIAccelerator,
+    "wishbone": WishboneAccelerator,
+    "axi-stream": StreamAccelerator,
+    "cfu": CFUAccelerator,
+}
+_ENGINES: dict[str, type[Component]] = {
+    "uart": UARTEngine,
+    "axi": AXIEngine,
+    "wishbone": WishboneEngine,
+    "axi-stream": StreamEngine,
+    "cfu": CFUEngine,
+}
 """Front ends by link."""
 
 

@@ -78,7 +78,9 @@ def test_weights_that_do_not_fit_go_into_the_sdram(folder, capsys):
     assert read_program("a.sysmt").config.stream is not None
     code, _, err = run(capsys, "compile", "model.tflite", "--board", "colorlight_5a75b", *few)
     assert code == 2
-    assert err.splitlines()[-1].startswith("sysmt compile: error: the network must fit into the engine's memories: weights take")
+    assert err.splitlines()[-1].startswith(
+        "sysmt compile: error: the network must fit into the engine's memories: weights take"
+    )
 
 
 def test_a_preset_takes_an_sdram(folder, capsys):

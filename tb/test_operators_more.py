@@ -69,6 +69,21 @@ def test_tabulated(kind, scale):
     compare(*pair(kind.split()[0], "int8", scale, 20, scale / 2, -100, **options))
 
 
+def test_what_is_too_large_is_the_largest():
+    """exp() far beyond the output, and beyond single precision."""
+    for scale in (0.3, 0.9):
+        compare(*pair("EXP", "int8", scale, -100, 0.005, 20))
+
+
+@pytest.mark.parametrize(("align", "half"), [(False, False), (True, False), (False, True)])
+@pytest.mark.parametrize("size", [(7, 3), (1, 9), (4, 5)])
+def test_bilinear_of_unsigned(size, align, half):
+    model = ModelBuilder()
+    x, y = model.tensor((2, 4, 5, 3), "uint8", 0.05, 7), model.tensor((2, *size, 3), "uint8", 0.05, 7)
+    model.node("RESIZE_BILINEAR", [x, numbers(model, size)], y, AlignCorners=align, HalfPixelCenters=half)
+    compare(model, [x], [y])
+
+
 COMPARED = ["EQUAL", "NOT_EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL"]
 
 
@@ -113,6 +128,14 @@ REFUSED = {
     "normalised": (
         lambda: pair("L2_NORMALIZATION", out=0.01),
         r"operator 0 \(L2_NORMALIZATION\) must write with scale 1/128 and zero point 0, not .*",
+    ),
+    "logistic": (
+        lambda: pair("LOGISTIC", out=0.01),
+        r"operator 0 \(LOGISTIC\) must write with scale 1/256 and zero point -128, not .*",
+    ),
+    "hard swish": (
+        lambda: pair("HARD_SWISH", scale=0.0005, out=1.3),
+        r"operator 0 \(HARD_SWISH\) must write a scale from .* to .* and read one from 2\*\*-20, not .*",
     ),
     "below 0": (
         lambda: pair("RSQRT", zero=-20),

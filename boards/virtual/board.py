@@ -26,7 +26,7 @@ MAIN = Path(__file__).with_name("main.cpp")
 
 def build(design: Design, sdram: SdramConfig | None = None) -> Path:
     """Compile the board, with an SDRAM if need be, or find it compiled. Returns the executable."""
-    return programs.build(design, MAIN, "board", sdram)
+    return programs.build(design, MAIN, "board", sdram=sdram)
 
 
 @lru_cache(maxsize=8)
@@ -74,6 +74,10 @@ class VirtualBoard:
             _, errors = self._process.communicate()
             self._close_line()
             raise UserError(f"simulated board on {self.port} failed: {errors.decode()!r}")
+
+    def reset(self) -> None:
+        """Press the board's button: all registers begin anew, whatever it is doing; memories keep their words."""
+        self._process.send_signal(signal.SIGUSR1)
 
     def close(self) -> None:
         """Stop the simulation: for the driver, the cable is pulled."""

@@ -200,7 +200,7 @@ class EngineConfig(Config):
     @property
     def _patches(self) -> tuple[int, int]:
         """Two tiles of bytes, where patches are gathered: a word has `lanes` of every part."""
-        return 8 * self.lanes * self.patch, 2 * self.array.rows * self.beats
+        return 8 * self.lanes * self.patch, 2 * self.beats << (self.array.rows - 1).bit_length()
 
     @property
     def banks(self) -> list[tuple[int, int]]:

@@ -99,10 +99,11 @@ def sdram_of(words: Mapping[str, int]) -> dict[str, Any]:
     if not fields["width"]:
         return {}
     name = b"".join(words[f"sdram_name_{i}"].to_bytes(4, "little") for i in range(NAME_WORDS))
+    times: dict[str, Any] = {time: fields[time] / PER_NS for group in TIMES.values() for time in group}
     chip = SdramChip(
         name=name.rstrip(b"\0").decode("ascii", "replace"),
         **{field: fields[field] for field in GEOMETRY},
-        **{time: fields[time] / PER_NS for times in TIMES.values() for time in times},
+        **times,
         refresh_ms=fields["refresh_ms"] / PER_MS,
         init_us=fields["init_us"] / PER_US,
     )

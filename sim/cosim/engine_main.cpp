@@ -7,6 +7,7 @@
 //   3 first count  -        read words of the activation memory; answers them
 //   4 0     count  -        answers the cycles of the first `count` layers
 //   5 -     -      -        clear an error
+//   6 -     -      -        reset the design; an SDRAM keeps its words
 //
 // The program ends with standard input.
 //
@@ -148,14 +149,18 @@ void clear() {
     top->clear = 0;
 }
 
-}  // namespace
-
-int main() {
-    top = new Vtop;
+void reset() {
     top->rst = 1;
     for (int i = 0; i < 4; ++i) clock_cycle();
     top->rst = 0;
     clock_cycle();
+}
+
+}  // namespace
+
+int main() {
+    top = new Vtop;
+    reset();
     uint32_t command[4];
     while (receive(command, 4)) {
         switch (command[0]) {
@@ -166,6 +171,7 @@ int main() {
             case 3: read(command[1], command[2]); break;
             case 4: layer_cycles(command[2]); break;
             case 5: clear(); break;
+            case 6: reset(); break;
             default: return 1;
         }
         std::fflush(stdout);

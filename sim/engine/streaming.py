@@ -18,6 +18,7 @@ from sysmt.sim.nn.forward import Plan
 from sysmt.sim.nn.network import Network
 
 from .compiler import compile_network
+from .legal import patch_size
 from .program import Program, ProgramLayer
 
 
@@ -82,7 +83,7 @@ def streamed(program: Program, config: EngineConfig) -> Program:
 def weights_of(fields: dict[str, int], config: EngineConfig) -> tuple[int, int]:
     """Words of weights of one tile of a matrix product, and the tiles that have weights of their own."""
     pe = config.array.pe
-    words = -(-fields["steps"] * (pe.pairs_per_thread << fields["threads"]) // pe.products)
+    words = -(-fields["steps"] * (pe.pairs_per_thread << fields["threads"]) // pe.products) * patch_size(fields)
     if fields["grouped"]:
         return words, (fields["groups"] - 1) * fields["n_tiles"] + fields["last_n_tiles"]
     return words, fields["last_n_tiles"] if fields["groups"] == 1 else fields["n_tiles"]

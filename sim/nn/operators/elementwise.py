@@ -21,6 +21,9 @@ from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, int8, multip
 from . import floating, short_tables
 from .arithmetic import table
 
+SHORT_SHIFT = 15
+"""Most bits that a 16-bit number is shifted by."""
+
 
 def _pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
     """The input and the output, of one shape."""
@@ -51,6 +54,9 @@ def leaky(graph: Graph, node: Node) -> Operation:
     alpha = node.options["alpha"]
     if not -(2**10) < alpha < 2**10:
         raise UserError(f"{node.name} must have alpha from -1023 to 1023, not {alpha}; retrain it")
+    if floating.is_float(node):
+        eight_bits(node.name, x, y)
+        return floating.leaky(x, y, alpha)
     identity = multiplier(float(x.scale[0]) / float(y.scale[0]))
     slope = multiplier(float(x.scale[0]) * abs(alpha) / float(y.scale[0]))
     # A negative multiplier rounds as gemmlowp does it: the product is negated before it is rounded.
@@ -116,8 +122,13 @@ def negative(graph: Graph, node: Node) -> Operation:
 
 
 def _single(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """A function in single precision, correctly rounded."""
-    return lambda v: function(v.astype(np.float64)).astype(np.float32)
+    """A function in single precision, correctly rounded; infinite where it is too large."""
+
+    def run(v: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return function(v.astype(np.float64)).astype(np.float32)
+
+    return run
 
 
 def _logistic(v: np.ndarray) -> np.ndarray:
@@ -162,12 +173,16 @@ def tabulated(graph: Graph, node: Node) -> Operation:
     eight_bits(node.name, x, y)
     if node.kind not in ("LOGISTIC", "TANH"):
         int8(node.name, x)
+    least = LIMITS[y.dtype][0]
+    if node.kind == "LOGISTIC" and (float(y.scale[0]) != 1 / 256 or y.z != least):
+        raise UserError(f"{node.name} must write with scale 1/256 and zero point {least}, not {y.scale[0]} and {y.z}")
     function = _gelu_by_tanh if node.options.get("approximate") else TABULATED[node.kind]
 
     def run(v: np.ndarray) -> np.ndarray:
         real = x.scale[0] * (v - x.z).astype(np.float32)
-        scaled = (function(real) * (np.float32(1) / y.scale[0])).astype(np.float32)
-        codes: np.ndarray = np.clip(_round_away(scaled).astype(np.int64) + y.z, *LIMITS[y.dtype])
+        with np.errstate(over="ignore"):
+            scaled = (function(real) * (np.float32(1) / y.scale[0])).astype(np.float32)
+        codes: np.ndarray = np.clip(_round_away(np.clip(scaled, -(2**20), 2**20)) + y.z, *LIMITS[y.dtype])
         return codes.astype(y.dtype)
 
     return table(run, x.dtype)
@@ -188,8 +203,12 @@ def hard_swish(graph: Graph, node: Node) -> Operation:
     hires = np.float32(1.0 / 128.0) * x.scale[0]
     output, output_shift = _short_multiplier(float(hires / y.scale[0]))
     relu, relu_shift = _short_multiplier(float(hires / np.float32(3.0 / 32768.0)))
-    if output_shift > 0:
-        raise UserError(f"{node.name} must write a scale of at least {x.scale[0] / 128}, not {y.scale[0]}")
+    if not -SHORT_SHIFT <= output_shift <= 0 or relu_shift < -SHORT_SHIFT:
+        # Beyond 15 bits the kernel's shift of 16-bit numbers is none.
+        raise UserError(
+            f"{node.name} must write a scale from {x.scale[0] / 128} to {x.scale[0] * 2**8} and read one from 2**-20, "
+            f"not {y.scale[0]} of {x.scale[0]}; requantise it"
+        )
 
     def run(v: np.ndarray) -> np.ndarray:
         value = (v - x.z) << 7

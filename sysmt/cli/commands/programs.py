@@ -14,11 +14,13 @@ import numpy as np
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file
 from sysmt.cli.output import Handler, Result, progress, table
+from sysmt.hdl.params.command_list import check_master
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
 from sysmt.hdl.params.sdram import SdramConfig
 from sysmt.hdl.params.settings import with_settings
+from sysmt.sim.engine.c_source import c_source
 from sysmt.sim.engine.cost import program_cost
 from sysmt.sim.engine.cycles import computing_cycles, program_cycles
 from sysmt.sim.engine.execute import Executor, execute
@@ -48,11 +50,15 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
     parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
     parser.add_argument("-o", "--output", default="model.sysmt", metavar="PROGRAM.sysmt", help="default model.sysmt")
+    parser.add_argument("--c", metavar="FILE.h", help="the program as a C header, too, for an engine on a bus")
 
 
 def _compile(args: argparse.Namespace) -> Result:
     target = output_file(args.output)
+    header = None if args.c is None else output_file(args.c)
     config, larger, clock_hz = _engine(args)
+    if header is not None:
+        check_master(config)
     model = read_model(args.model)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
@@ -70,7 +76,10 @@ def _compile(args: argparse.Namespace) -> Result:
         clock_hz=clock_hz,
         log=progress,
     )
+    text = None if header is None else c_source(program)
     write_program(program, target)
+    if header is not None and text is not None:
+        write_together(header.parent, {header.name: text})
     report = program_cost(program, program_cycles(program))
     if program.config.stream is not None:
         waits = iter(_waits(program, report))
@@ -155,6 +164,8 @@ def _run(args: argparse.Namespace) -> Result:
         f"{report['cycles']} cycles per input"
         + ("" if report["milliseconds"] is None else f", {report['milliseconds']:.3g} ms")
     )
+    if report.get("link_milliseconds") is not None:
+        lines.append(f"{report['link_milliseconds']:.3g} ms per input on the link")
     if "equal" in report:
         lines.append(f"outputs are {'' if report['equal'] else 'NOT '}the golden engine's")
     return Result("\n".join(lines), report, code=int(not report.get("equal", True)))
