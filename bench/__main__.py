@@ -26,6 +26,7 @@ from . import (
     nullcache,
     record,
     schedule,
+    second_opinion,
     signatures,
     silicon,
     tcam,
@@ -47,11 +48,12 @@ MEASUREMENTS = {
     "frequency": frequency,
     "boards": boards,
     "schedule": schedule,
+    "second_opinion": second_opinion,
     "signatures": signatures,
     "accuracy": accuracy,
     "training": training,
 }
-SLOW = {"frequency", "boards", "signatures", "accuracy", "training"}
+SLOW = {"frequency", "boards", "second_opinion", "signatures", "accuracy", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, schedule, signatures, training
+from . import boards, schedule, second_opinion, signatures, training
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -41,6 +41,7 @@ TABLES = {
     "engines": boards.engines,
     "training": training.markdown,
     "schedule": schedule.markdown,
+    "second_opinion": second_opinion.markdown,
     "signatures": signatures.markdown,
 }
 
