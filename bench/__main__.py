@@ -17,9 +17,14 @@ from . import (
     accuracy,
     area,
     boards,
+    budget,
+    bus,
+    clusters,
     emission,
+    engine,
     frequency,
     golden,
+    kinds,
     link,
     merging,
     networks,
@@ -32,6 +37,7 @@ from . import (
     tcam,
     throughput,
     training,
+    zeros,
 )
 
 MEASUREMENTS = {
@@ -45,15 +51,33 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "bus": bus,
+    "engine": engine,
     "frequency": frequency,
     "boards": boards,
+    "kinds": kinds,
     "schedule": schedule,
     "second_opinion": second_opinion,
     "signatures": signatures,
+    "clusters": clusters,
     "accuracy": accuracy,
+    "budget": budget,
     "training": training,
+    "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "second_opinion", "signatures", "accuracy", "training"}
+SLOW = {
+    "accuracy",
+    "boards",
+    "budget",
+    "bus",
+    "clusters",
+    "frequency",
+    "kinds",
+    "second_opinion",
+    "signatures",
+    "training",
+    "zeros",
+}
 """Left out unless named: they take longer than all the others."""
 
 

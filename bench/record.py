@@ -86,6 +86,12 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("design",), ("null cache",), ("TCAM", "on")), {"um2": _LESS, "MHz": Claim(more=True, noise=0.05)}
     ),
     "link": Measurement((("board",),), {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)}),
+    "bus": Measurement(
+        (("accelerator", "bits"), ("front end", "bits")),
+        {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},
+    ),
+    "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
+    "budget": Measurement((("network", "engine"),), {"cycles": _LESS, "top1": _MORE, "drop": _LESS}),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
     "training": Measurement(
@@ -95,6 +101,25 @@ MEASUREMENTS: dict[str, Measurement] = {
             "drop": _LESS,
             "speedup": _MORE,
             "top1": _MORE,
+        },
+    ),
+    "zeros": Measurement(
+        (("network", "method", "point"), ("network", "method")),
+        {
+            "loss": _LESS,
+            "macs saved": _MORE,
+            "cycles saved": _MORE,
+            "top1": _MORE,
+            "zeros": _MORE,
+            "top1 exact": _MORE,
+        },
+    ),
+    "kinds": Measurement(
+        (("kind", "with"),),
+        {
+            **dict.fromkeys(("um2", "fJ/MAC", "resnet8 cycles", "dscnn cycles"), _LESS),
+            **dict.fromkeys(("resnet8 top1", "resnet8 agree", "dscnn top1", "dscnn agree"), _MORE),
+            "MHz": Claim(more=True, noise=0.01),
         },
     ),
     "schedule": Measurement(
@@ -120,6 +145,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     ),
     "signatures": Measurement(
         (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
+    ),
+    "clusters": Measurement(
+        (("array", "with", "cluster", "products"),),
+        {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
     ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }

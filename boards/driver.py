@@ -20,7 +20,7 @@ from .plan import Plan
 from .session import Session
 from .transport import Transport, TransportError
 
-FREE = ("drain", "counters", "fuse", "pipeline", "target", "dsp", "clock_gating")
+FREE = ("drain", "counters", "fuse", "cluster", "pipeline", "target", "dsp", "clock_gating")
 """What two arrays may differ in and still compute the same product in the same steps."""
 
 

@@ -107,6 +107,13 @@ COMMANDS = (
         "INSPECT",
     ),
     Command(
+        "zeros",
+        "Predict which outputs are zero, and show what leaving them out saves and costs.",
+        "sysmt zeros MODEL.tflite IN.npz --calibrate CALIB.npz --method zap",
+        "zeros",
+        "ZEROS",
+    ),
+    Command(
         "train",
         "Train a network for the array: NB-SMT in the forward pass, KURE, pruning; interrupted, it goes on.",
         "sysmt train --recipe digits -o build/digits --policy S+aW --threads 4",
