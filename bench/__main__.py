@@ -15,6 +15,7 @@ from sysmt.cli.output import table
 
 from . import (
     accuracy,
+    adaptation,
     area,
     boards,
     emission,
@@ -45,9 +46,10 @@ MEASUREMENTS = {
     "frequency": frequency,
     "boards": boards,
     "accuracy": accuracy,
+    "adaptation": adaptation,
     "training": training,
 }
-SLOW = {"frequency", "boards", "accuracy", "training"}
+SLOW = {"frequency", "boards", "accuracy", "adaptation", "training"}
 """Left out unless named: they take longer than all the others."""
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
-`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` what
-`python -m bench training --record` did.
+`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` and
+`adaptation` what `python -m bench training adaptation --record` did.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, training
+from . import adaptation, boards, training
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -35,7 +35,13 @@ def silicon() -> str:
     return figures(by_default(progress), by_default(progress, clock_gating=True))
 
 
-TABLES = {"silicon": silicon, "boards": boards.markdown, "engines": boards.engines, "training": training.markdown}
+TABLES = {
+    "silicon": silicon,
+    "boards": boards.markdown,
+    "engines": boards.engines,
+    "training": training.markdown,
+    "adaptation": adaptation.markdown,
+}
 
 
 def main(argv: list[str] | None = None) -> int:
