@@ -18,18 +18,26 @@ from . import (
     adaptation,
     area,
     boards,
+    budget,
+    bus,
+    clusters,
     emission,
+    engine,
     frequency,
     golden,
+    kinds,
     link,
     merging,
     networks,
     nullcache,
     record,
+    schedule,
+    signatures,
     silicon,
     tcam,
     throughput,
     training,
+    zeros,
 )
 
 MEASUREMENTS = {
@@ -43,13 +51,33 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "bus": bus,
+    "engine": engine,
     "frequency": frequency,
     "boards": boards,
+    "kinds": kinds,
+    "schedule": schedule,
+    "signatures": signatures,
+    "clusters": clusters,
     "accuracy": accuracy,
     "adaptation": adaptation,
+    "budget": budget,
     "training": training,
+    "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "accuracy", "adaptation", "training"}
+SLOW = {
+    "accuracy",
+    "adaptation",
+    "boards",
+    "budget",
+    "bus",
+    "clusters",
+    "frequency",
+    "kinds",
+    "signatures",
+    "training",
+    "zeros",
+}
 """Left out unless named: they take longer than all the others."""
 
 

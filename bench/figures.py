@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
-`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` and
-`adaptation` what `python -m bench training adaptation --record` did.
+`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, the others what
+`python -m bench NAME --record` did.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import adaptation, boards, training
+from . import adaptation, boards, clusters, engine, kinds, schedule, signatures, training, zeros
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -39,8 +39,14 @@ TABLES = {
     "silicon": silicon,
     "boards": boards.markdown,
     "engines": boards.engines,
-    "training": training.markdown,
     "adaptation": adaptation.markdown,
+    "networks": engine.markdown,
+    "training": training.markdown,
+    "kinds": kinds.markdown,
+    "schedule": schedule.markdown,
+    "signatures": signatures.markdown,
+    "zeros": zeros.markdown,
+    "clusters": clusters.markdown,
 }
 
 

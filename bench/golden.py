@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench.golden`: time of the golden NB-SMT product against numpy's own float64 product of the same shapes.
+"""`python -m bench.golden`: time of the golden products against numpy's own float64 product of the same shapes.
 
 The contestants take turns, and the median of each counts: a busy machine then slows all of them alike.
 """
@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.matmul import matmul
 
@@ -19,6 +21,7 @@ from .command import run
 
 SHAPE = (512, 1152, 256)
 POLICIES = ("S", "S+A", "S+Aw", "A")
+SPARQ = (SparqConfig(), SparqConfig(window="7opt"), SparqConfig(pairs=2))
 SEED = 1
 
 
@@ -34,19 +37,27 @@ def measure(shape: tuple[int, int, int] = SHAPE, rounds: int = 15) -> list[dict[
     Returns
     -------
     list of dict
-        Per configuration: `threads`, `policy`, `milliseconds` (median), `ratio` to numpy's float64 product.
+        Per configuration: `threads`, `policy` (of SPARQ the window), `milliseconds` (median), `ratio` to numpy's
+        float64 product.
     """
     x, w = _operands(shape)
     x_float, w_float = x.astype(np.float64), w.astype(np.float64)
-    pes = [PEConfig(threads=1)] + [PEConfig(threads=t, policy=p) for t in (2, 4) for p in POLICIES]
+    pes: list[PEConfig] = [NbSmtConfig(threads=1)]
+    pes += [NbSmtConfig(threads=t, policy=p) for t in (2, 4) for p in POLICIES]
+    pes += SPARQ
     contestants = [lambda: x_float @ w_float] + [lambda pe=pe: matmul(x, w, pe) for pe in pes]
     times = np.array([[_time(run) for run in contestants] for _ in range(rounds + 1)])[1:]
     numpy_time, *golden = (1000 * median(column) for column in times.T.tolist())
     rows = [{"threads": "-", "policy": "numpy float64 @", "milliseconds": numpy_time, "ratio": 1.0}]
     for pe, spent in zip(pes, golden, strict=True):
-        name = pe.policy if pe.threads > 1 else "exact"
-        rows.append({"threads": pe.threads, "policy": name, "milliseconds": spent, "ratio": spent / numpy_time})
+        rows.append({"threads": pe.threads, "policy": _name(pe), "milliseconds": spent, "ratio": spent / numpy_time})
     return rows
+
+
+def _name(pe: PEConfig) -> str:
+    if isinstance(pe, NbSmtConfig):
+        return pe.policy if pe.threads > 1 else "exact"
+    return f"{pe.kind} {getattr(pe, 'window', '')}".strip()
 
 
 def _operands(shape: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:

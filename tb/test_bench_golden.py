@@ -12,6 +12,7 @@ def test_ratios_are_to_numpy():
     numpy_row, *rows = golden.measure((16, 32, 8), rounds=3)
     assert numpy_row["ratio"] == 1
     expected = [(1, "exact")] + [(t, p) for t in (2, 4) for p in golden.POLICIES]
+    expected += [(2, "sparq 3opt"), (2, "sparq 7opt"), (4, "sparq 3opt")]
     assert [(row["threads"], row["policy"]) for row in rows] == expected
     for row in rows:
         assert row["ratio"] == pytest.approx(row["milliseconds"] / numpy_row["milliseconds"])

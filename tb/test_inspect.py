@@ -8,6 +8,7 @@ import numpy as np
 from sysmt.cli.main import main
 
 from .int8_networks import small_content
+from .test_lstm import lstm
 from .test_operators_bits import svdf
 from .tflite_models import ModelBuilder
 
@@ -31,6 +32,21 @@ def test_a_network_operator_by_operator(tmp_path, capsys):
     assert found["inputs"] == [
         {"name": "t0", "shape": [1, 6, 6, 3], "dtype": "int8", "scale": float(np.float32(0.05)), "zero_point": -128}
     ]
+
+
+def test_the_digits_have_no_graph(capsys):
+    assert main(["inspect", "digits"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said
+        == "sysmt inspect: error: model must be a .tflite or .onnx file for this, not 'digits', which has no graph\n"
+    )
+
+
+def test_recurrent_work_is_counted(tmp_path, capsys):
+    model, x, y = lstm(time=4)
+    (row,) = json.loads(inspect(tmp_path, capsys, model.content([x], [y]), "--json"))["operators"]
+    assert (row["runs_on"], row["macs"], row["weights"]) == ("host", 4 * (6 + 5) * 4 * 5, 4 * 5 * (6 + 5))
 
 
 def test_zeros_and_dead_channels_are_counted(tmp_path, capsys):

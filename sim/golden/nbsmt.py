@@ -35,6 +35,8 @@ def split(operand: np.ndarray, threads: int) -> np.ndarray:
     """Give each thread its contiguous part of K, the tail padded with zeros: [L, K] becomes [L, T, ceil(K / T)]."""
     length, k = operand.shape
     steps = -(-k // threads)
+    if k == threads * steps:
+        return operand.reshape(length, threads, steps)
     padded = np.zeros((length, threads * steps), operand.dtype)
     padded[:, :k] = operand
     return padded.reshape(length, threads, steps)

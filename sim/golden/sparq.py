@@ -74,10 +74,25 @@ def shares(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
     return neighbour[:, : x.shape[1]]
 
 
+@lru_cache(maxsize=16)
+def _multiplied(pe: SparqConfig) -> np.ndarray:
+    """What the PEs multiply in place of every pair of activations, pairs as `_pairs` has them: uint16 [65536]."""
+    both = np.arange(1 << 16, dtype=np.uint16).view(np.uint8).reshape(-1, 2)
+    wide = trimmed(pe.narrow.alone, pe.trim).take(both)
+    kept = np.where(shares(both, pe, pe.threads), trimmed(pe.narrow, pe.trim).take(both), wide)
+    return kept.view(np.uint16).ravel()
+
+
+def _pairs(x: np.ndarray) -> np.ndarray:
+    """Neighbours along K as one number, their bytes as they lie in memory: uint8 [M, K] to uint16 [M, ceil(K / 2)]."""
+    if x.shape[1] % 2:
+        x = np.pad(x, ((0, 0), (0, 1)))
+    return np.ascontiguousarray(x).view(np.uint16)
+
+
 def operands(x: np.ndarray, pe: SparqConfig) -> np.ndarray:
     """The activations as the PEs multiply them on all threads: uint8, like x [M, K]."""
-    wide = trimmed(pe.narrow.alone, pe.trim).take(x)
-    return np.where(shares(x, pe, pe.threads), trimmed(pe.narrow, pe.trim).take(x), wide)
+    return _multiplied(pe).take(_pairs(x)).view(np.uint8)[:, : x.shape[1]]
 
 
 def takes_halves(pe: SparqConfig, threads: int) -> bool:
@@ -93,28 +108,45 @@ def halves(x: np.ndarray) -> np.ndarray:
 def count(x: np.ndarray, w: np.ndarray, pe: SparqConfig, threads: int) -> SparqCounters:
     """Count for x uint8 [M, K] and w int8 [K, N] in the order of K that the array takes them."""
     columns = w.shape[1]
-    live, met = x != 0, w != 0
-    active = int(live.sum(axis=0, dtype=np.int64) @ met.sum(axis=1, dtype=np.int64))
-    begun = _begun(x, pe, threads) * columns
+    live, met = np.count_nonzero(x, axis=0), np.count_nonzero(w, axis=1)
+    found = np.bincount(_pairs(x).ravel(), minlength=1 << 16).reshape(256, 256)
+    everywhere = found.sum(axis=0) + found.sum(axis=1)
+    everywhere[0] = 0
     both = shared = 0
     if threads == pe.threads:
-        even = slice(0, x.shape[1] // 2 * 2, 2), slice(1, None, 2)
-        pairs = live[:, even[0]] & live[:, even[1]]
-        both = int(pairs.sum()) * columns
-        shared = int(pairs.sum(axis=0, dtype=np.int64) @ (met[even[0]] & met[even[1]]).sum(axis=1, dtype=np.int64))
+        both = int(found[1:, 1:].sum())
+        shared = _met_together(x, w)
+    begun = _begun(found, everywhere, pe, threads)
     return SparqCounters(
-        active=active,
-        busy=active - shared,
-        collisions=both,
-        reduced=int(begun[1]),
-        alone=int(live.sum()) * columns - 2 * both,
-        **{f"from_{shift}": int(begun[shift]) for shift in range(2, 7)},
+        active=int(live @ met),
+        busy=int(live @ met) - shared,
+        collisions=both * columns,
+        reduced=int(begun[1]) * columns,
+        alone=(int(everywhere.sum()) - 2 * both) * columns,
+        **{f"from_{shift}": int(begun[shift]) * columns for shift in range(2, 7)},
     )
 
 
-def _begun(x: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
-    """How many activations have a window that begins at bit 0, 1, ..., 6 or above: int64 [7]."""
-    shared = shares(x, pe, threads)
-    used = np.where(shared, shifts(pe.narrow).take(x), shifts(pe.narrow.alone).take(x))
-    counted: np.ndarray = np.bincount(used.ravel(), minlength=7)[::-1].cumsum()[::-1]
+def _met_together(x: np.ndarray, w: np.ndarray) -> int:
+    """Pairs of which both products have two operands that are not zero."""
+    pairs = x[:, : x.shape[1] // 2 * 2].reshape(len(x), -1, 2)
+    together = np.count_nonzero((pairs[:, :, 0] != 0) & (pairs[:, :, 1] != 0), axis=0)
+    met = w != 0
+    return int(together @ np.count_nonzero(met[:-1:2] & met[1::2], axis=1))
+
+
+def _begun(found: np.ndarray, everywhere: np.ndarray, pe: SparqConfig, threads: int) -> np.ndarray:
+    """How many activations have a window that begins at bit 0, 1, ..., 6 or above: int64 [7].
+
+    `found`: how often every pair is there, [256, 256]; `everywhere`: how often every activation but 0, [256].
+    """
+    narrow = np.zeros(256, np.int64)
+    if threads == pe.threads:
+        narrow = everywhere.copy()
+        if pe.vsparq:
+            narrow[1:] = found[1:, 1:].sum(axis=0) + found[1:, 1:].sum(axis=1)
+    began = np.zeros(7, np.int64)
+    for window, often in ((pe.narrow, narrow), (pe.narrow.alone, everywhere - narrow)):
+        np.add.at(began, shifts(window), often)
+    counted: np.ndarray = began[::-1].cumsum()[::-1]
     return counted

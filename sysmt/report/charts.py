@@ -81,7 +81,7 @@ def stacked(
                 left += size
             _end(axes, place, left, text)
         _names(axes, [name for name, _, _ in rows], most)
-        return _svg(figure, label)
+        return svg(figure, label)
 
 
 def grouped(label: str, groups: Sequence[tuple[str, Sequence[float]]], series: Sequence[str], unit: str) -> str:
@@ -108,7 +108,7 @@ def grouped(label: str, groups: Sequence[tuple[str, Sequence[float]]], series: S
                 _bar(axes, at, value, colour, 0.88 * high)
                 _end(axes, at, value, f"{value:.3g} {unit}")
         _names(axes, [name for name, _ in groups], most)
-        return _svg(figure, label)
+        return svg(figure, label)
 
 
 def timeline(
@@ -158,7 +158,7 @@ def timeline(
         axes.xaxis.set_visible(True)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.tick_params(length=0)
-        return _svg(figure, label)
+        return svg(figure, label)
 
 
 @contextmanager
@@ -207,7 +207,7 @@ def _dark(colour: str) -> bool:
     return 0.299 * red + 0.587 * green + 0.114 * blue < 0.55
 
 
-def _svg(figure: Figure, label: str) -> str:
+def svg(figure: Figure, label: str) -> str:
     """The figure as an element of a page: no identifiers, which several charts would share, and no style of its own."""
     content = io.StringIO()
     figure.savefig(content, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))

@@ -7,7 +7,7 @@ reference kernels; what they tabulate from single-precision functions is tabulat
 """
 
 from collections.abc import Callable
-from math import prod
+from math import erfc, prod
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, int8, multiplier, quantised
 
-from . import floating
+from . import floating, short_tables
 from .arithmetic import table
+
+SHORT_SHIFT = 15
+"""Most bits that a 16-bit number is shifted by."""
 
 
 def _pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
@@ -30,22 +33,30 @@ def _pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
     return x, y
 
 
+def _by_value(function: Callable[[np.ndarray], np.ndarray], dtype: str) -> Operation:
+    """A function of integers, tabulated where they have 8 bits."""
+    return table(function, dtype) if dtype in LIMITS else lambda v: function(v.astype(np.int64))
+
+
 def activation(graph: Graph, node: Node) -> Operation:
     """RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 with their own rescaling."""
     x, y = _pair(graph, node)
-    eight_bits(node.name, x, y)
+    (quantised if node.kind in ("RELU", "RELU6") else eight_bits)(node.name, x, y)
     low, high = clamp(node.kind, y)
     m, shift = multiplier(float(x.scale[0] / y.scale[0]))
-    return table(lambda v: np.clip(multiply(v - x.z, m, shift, VARIANT) + y.z, low, high).astype(y.dtype), x.dtype)
+    return _by_value(lambda v: np.clip(multiply(v - x.z, m, shift, VARIANT) + y.z, low, high).astype(y.dtype), x.dtype)
 
 
 def leaky(graph: Graph, node: Node) -> Operation:
     """LEAKY_RELU: one multiplier for positive values, another for negative ones."""
     x, y = _pair(graph, node)
-    eight_bits(node.name, x, y)
+    quantised(node.name, x, y)
     alpha = node.options["alpha"]
     if not -(2**10) < alpha < 2**10:
         raise UserError(f"{node.name} must have alpha from -1023 to 1023, not {alpha}; retrain it")
+    if floating.is_float(node):
+        eight_bits(node.name, x, y)
+        return floating.leaky(x, y, alpha)
     identity = multiplier(float(x.scale[0]) / float(y.scale[0]))
     slope = multiplier(float(x.scale[0]) * abs(alpha) / float(y.scale[0]))
     # A negative multiplier rounds as gemmlowp does it: the product is negated before it is rounded.
@@ -54,10 +65,10 @@ def leaky(graph: Graph, node: Node) -> Operation:
     def run(v: np.ndarray) -> np.ndarray:
         v = v - x.z
         scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(sign * v, *slope, VARIANT))
-        codes: np.ndarray = np.clip(scaled + y.z, *LIMITS[y.dtype])
+        codes: np.ndarray = np.clip(scaled + y.z, *RANGES[y.dtype])
         return codes.astype(y.dtype)
 
-    return table(run, x.dtype)
+    return _by_value(run, x.dtype)
 
 
 def prelu(graph: Graph, node: Node) -> Operation:
@@ -86,18 +97,20 @@ def prelu(graph: Graph, node: Node) -> Operation:
 
 
 def absolute(graph: Graph, node: Node) -> Operation:
-    """ABS of int8 values."""
+    """ABS of int8 and int16 values."""
     x, y = _pair(graph, node)
-    int8(node.name, x, y)
+    if x.dtype != "int16":
+        int8(node.name, x, y)
+    quantised(node.name, x, y)
     m, shift = multiplier(float(x.scale[0]) / float(y.scale[0]))
     same = x.scale[0] == y.scale[0]
 
     def run(v: np.ndarray) -> np.ndarray:
         v = np.abs(v - x.z)
-        codes: np.ndarray = np.clip((v if same else multiply(v, m, shift, VARIANT)) + y.z, -128, 127)
-        return codes.astype(np.int8)
+        codes: np.ndarray = np.clip((v if same else multiply(v, m, shift, VARIANT)) + y.z, *RANGES[y.dtype])
+        return codes.astype(y.dtype)
 
-    return table(run, "int8")
+    return _by_value(run, x.dtype)
 
 
 def negative(graph: Graph, node: Node) -> Operation:
@@ -109,8 +122,13 @@ def negative(graph: Graph, node: Node) -> Operation:
 
 
 def _single(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """A function in single precision, correctly rounded."""
-    return lambda v: function(v.astype(np.float64)).astype(np.float32)
+    """A function in single precision, correctly rounded; infinite where it is too large."""
+
+    def run(v: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            return function(v.astype(np.float64)).astype(np.float32)
+
+    return run
 
 
 def _logistic(v: np.ndarray) -> np.ndarray:
@@ -124,25 +142,47 @@ def _elu(v: np.ndarray) -> np.ndarray:
     return np.where(v < 0, _single(np.expm1)(np.minimum(v, np.float32(0))), v)
 
 
+def _gelu(v: np.ndarray) -> np.ndarray:
+    root = np.float32(-np.sqrt(0.5))
+    tail = np.array([erfc(float(value)) for value in (v * root).ravel()], np.float32).reshape(v.shape)
+    result: np.ndarray = np.float32(0.5) * v * tail
+    return result
+
+
+def _gelu_by_tanh(v: np.ndarray) -> np.ndarray:
+    slope = np.float32(2 / np.sqrt(np.pi) * np.sqrt(0.5))
+    inner = slope * (v + np.float32(0.044715) * v * v * v)
+    result: np.ndarray = np.float32(0.5) * v * (np.float32(1) + _single(np.tanh)(inner))
+    return result
+
+
 TABULATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "LOGISTIC": _logistic,
     "TANH": _single(np.tanh),
     "ELU": _elu,
+    "EXP": _single(np.exp),
+    "GELU": _gelu,
 }
 
 
 def tabulated(graph: Graph, node: Node) -> Operation:
-    """LOGISTIC, TANH, ELU of 8 bits, from the real function: float32 [256] to float32 [256]."""
+    """LOGISTIC, TANH, ELU, EXP, GELU of 8 bits, from the real function: float32 [256] to float32 [256]."""
     x, y = _pair(graph, node)
+    if x.dtype == "int16" and node.kind in ("LOGISTIC", "TANH"):
+        return short_tables.squashed(graph, node)
     eight_bits(node.name, x, y)
-    if node.kind == "ELU":
+    if node.kind not in ("LOGISTIC", "TANH"):
         int8(node.name, x)
-    function = TABULATED[node.kind]
+    least = LIMITS[y.dtype][0]
+    if node.kind == "LOGISTIC" and (float(y.scale[0]) != 1 / 256 or y.z != least):
+        raise UserError(f"{node.name} must write with scale 1/256 and zero point {least}, not {y.scale[0]} and {y.z}")
+    function = _gelu_by_tanh if node.options.get("approximate") else TABULATED[node.kind]
 
     def run(v: np.ndarray) -> np.ndarray:
         real = x.scale[0] * (v - x.z).astype(np.float32)
-        scaled = (function(real) * (np.float32(1) / y.scale[0])).astype(np.float32)
-        codes: np.ndarray = np.clip(_round_away(scaled).astype(np.int64) + y.z, *LIMITS[y.dtype])
+        with np.errstate(over="ignore"):
+            scaled = (function(real) * (np.float32(1) / y.scale[0])).astype(np.float32)
+        codes: np.ndarray = np.clip(_round_away(np.clip(scaled, -(2**20), 2**20)) + y.z, *LIMITS[y.dtype])
         return codes.astype(y.dtype)
 
     return table(run, x.dtype)
@@ -163,8 +203,12 @@ def hard_swish(graph: Graph, node: Node) -> Operation:
     hires = np.float32(1.0 / 128.0) * x.scale[0]
     output, output_shift = _short_multiplier(float(hires / y.scale[0]))
     relu, relu_shift = _short_multiplier(float(hires / np.float32(3.0 / 32768.0)))
-    if output_shift > 0:
-        raise UserError(f"{node.name} must write a scale of at least {x.scale[0] / 128}, not {y.scale[0]}")
+    if not -SHORT_SHIFT <= output_shift <= 0 or relu_shift < -SHORT_SHIFT:
+        # Beyond 15 bits the kernel's shift of 16-bit numbers is none.
+        raise UserError(
+            f"{node.name} must write a scale from {x.scale[0] / 128} to {x.scale[0] * 2**8} and read one from 2**-20, "
+            f"not {y.scale[0]} of {x.scale[0]}; requantise it"
+        )
 
     def run(v: np.ndarray) -> np.ndarray:
         value = (v - x.z) << 7
@@ -229,7 +273,7 @@ def quantize(graph: Graph, node: Node) -> Operation:
         codes: np.ndarray = np.clip(multiply(v - x.z, m, shift, VARIANT) + z, low, high)
         return codes.astype(y.dtype)
 
-    return table(requantise, x.dtype) if x.dtype in LIMITS else lambda v: requantise(v.astype(np.int64))
+    return _by_value(requantise, x.dtype)
 
 
 def dequantize(graph: Graph, node: Node) -> Operation:
@@ -242,14 +286,14 @@ def dequantize(graph: Graph, node: Node) -> Operation:
     def real(v: np.ndarray) -> np.ndarray:
         return (scale * (v - x.z)).astype(np.float32)
 
-    return table(real, x.dtype) if x.dtype in LIMITS else lambda v: real(v.astype(np.int64))
+    return _by_value(real, x.dtype)
 
 
 def cast(graph: Graph, node: Node) -> Operation:
-    """CAST between integers, or of integers to real numbers."""
+    """CAST between integers, or of integers and truth values to integers or real numbers."""
     x, y = _pair(graph, node)
     integers = ("int8", "uint8", "int16", "int32", "int64")
-    if x.dtype not in integers or y.dtype not in (*integers, "float32"):
+    if x.dtype not in (*integers, "bool") or y.dtype not in (*integers, "float32"):
         raise UserError(f"{node.name} must cast integers, not {x.dtype} to {y.dtype}")
     return lambda v: v.astype(y.dtype)
 

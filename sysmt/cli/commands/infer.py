@@ -22,6 +22,8 @@ from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.infer import infer
 from sysmt.sim.quant.options import Options
 
+from . import smt_sa
+
 if TYPE_CHECKING:
     from sysmt.sim.cosim.engine import RtlEngine
 
@@ -46,10 +48,13 @@ COLUMNS = (
 
 
 def _infer(args: argparse.Namespace) -> Result:
+    smt_sa.check(args)
     model = read_model(args.model, args.double_rounding)
     if not args.no_optimise:
         model = model.optimised()
     inputs = load(args.inputs, model.network, args.limit)
+    if args.pe:
+        return smt_sa.run(args, model, inputs)
     calibration = load(args.calibrate, model.network) if args.calibrate else None
     config = _array(args)
     options = Options(
@@ -149,6 +154,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--threads", type=int, choices=THREADS, help="threads of the array")
     parser.add_argument("--policy", choices=POLICIES, help="policy of NB-SMT")
     parser.add_argument("--size", type=int, help="rows and columns of the array")
+    parser.add_argument(
+        "--pe",
+        choices=(smt_sa.SMT_SA,),
+        help="in place of an array: cycles of SMT-SA, exact and waiting, beside NB-SMT and SPARQ (e.g. --threads 2)",
+    )
+    parser.add_argument("--queue", type=int, metavar="D", help="with --pe: operand pairs that wait per thread, 1 to 64")
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, or most error")
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt report`: area, clock, energy and cycles of arrays, or a program's cycles, as one page, Markdown or JSON."""
+"""`sysmt report`: area, clock, energy and cycles of arrays, or a program's cycles, as one page, Markdown or JSON.
+
+And kinds of PE beside each other, from what was recorded of them.
+"""
 
 import argparse
 import json
@@ -12,6 +15,8 @@ from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file, settings
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.report.facts import DEFAULT_PRESETS, ReportOptions, default_target, default_workload, gather
+from sysmt.report.kinds import RECORD, gather_kinds
+from sysmt.report.kinds_page import kinds_markdown, kinds_page, kinds_picture
 from sysmt.report.markdown import markdown
 from sysmt.report.page import page
 from sysmt.report.program_facts import gather_program
@@ -21,7 +26,7 @@ from sysmt.sim.flow.simulate import DELAYS
 from sysmt.sim.flow.synthesis import CLOCK_MHZ
 from sysmt.sim.flow.workloads import WORKLOADS
 
-Form = Callable[[dict[str, Any]], str]
+Form = Callable[[dict[str, Any]], str | bytes]
 
 
 def _json(facts: dict[str, Any]) -> str:
@@ -30,6 +35,10 @@ def _json(facts: dict[str, Any]) -> str:
 
 FORMATS: dict[str, Form] = {".html": page, ".md": markdown, ".json": _json}
 PROGRAM_FORMATS: dict[str, Form] = {".html": program_page, ".md": program_markdown, ".json": _json}
+KINDS_FORMATS: dict[str, Form] = {".html": kinds_page, ".png": kinds_picture, ".md": kinds_markdown, ".json": _json}
+
+OTHER = ("presets", "target", "clock", "energy", "delays", "seeds", "settings")
+"""Arguments of a report of presets."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +51,14 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--program", metavar="PROGRAM.sysmt", type=Path, help="instead of presets: a file that `sysmt compile` wrote"
     )
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the ending chooses: .html, .md, .json")
+    parser.add_argument(
+        "--pe-kinds", action="store_true", help="instead of presets: every kind and policy of PE beside each other"
+    )
+    parser.add_argument(
+        "--record", metavar="FILE", type=Path, help="with --pe-kinds: what `python -m bench kinds --record` kept"
+    )
+    endings = "the ending chooses: .html, .md, .json, and of --pe-kinds .png"
+    parser.add_argument("-o", "--output", required=True, metavar="FILE", help=endings)
     parser.add_argument("--target", metavar="T", help="as for synth (default: sky130hd when at hand, or generic)")
     parser.add_argument("--clock", type=float, metavar="MHZ", help=f"default {CLOCK_MHZ:g}")
     known = f"{', '.join(WORKLOADS)}, or none (default: resnet8 when at hand, or digits)"
@@ -55,10 +71,17 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> Result:
     path = output_file(args.output)
-    form = (FORMATS if args.program is None else PROGRAM_FORMATS).get(path.suffix)
+    if args.record is not None and not args.pe_kinds:
+        raise UserError("--record must come with --pe-kinds: only that reads a record")
+    forms, gather_facts = FORMATS, _arrays
+    if args.pe_kinds:
+        forms, gather_facts = KINDS_FORMATS, _kinds
+    elif args.program is not None:
+        forms, gather_facts = PROGRAM_FORMATS, _program
+    form = forms.get(path.suffix)
     if form is None:
-        raise UserError(f"output must end in {', '.join(FORMATS)}, not {args.output!r}")
-    facts, text = _arrays(args) if args.program is None else _program(args)
+        raise UserError(f"output must end in {', '.join(forms)}, not {args.output!r}")
+    facts, text = gather_facts(args)
     write_together(path.parent, {path.name: form(facts)})
     return Result(f"{path}: {text}", facts)
 
@@ -75,16 +98,27 @@ def _arrays(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 def _program(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """The report of a program, and what it is of."""
-    other = ("presets", "target", "clock", "energy", "delays", "seeds", "settings")
-    given = [name for name in other if getattr(args, name) not in (None, [])]
-    if given:
-        names = {"presets": "presets", "settings": "--set"}
-        raise UserError(
-            f"--program must come without {names.get(given[0], '--' + given[0])}: a program holds its configuration; "
-            "leave one of them out"
-        )
+    _alone(args, "--program", "a program holds its configuration")
     facts = gather_program(read_program(args.program), args.program.stem, progress)
     return facts, f"{facts['cycles']} cycles per input on the engine"
+
+
+def _kinds(args: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    """The report of kinds of PE, and what it is of."""
+    _alone(args, "--pe-kinds", "it shows what is recorded")
+    if args.program is not None:
+        raise UserError("--pe-kinds must come without --program: they are two reports; leave one of them out")
+    facts = gather_kinds(args.record or RECORD)
+    best = sum(row["front"] for row in facts["rows"])
+    return facts, f"{len(facts['rows'])} kinds and policies of PE, {best} of them best"
+
+
+def _alone(args: argparse.Namespace, option: str, why: str) -> None:
+    """Refuse arguments of a report of presets."""
+    given = [name for name in OTHER if getattr(args, name) not in (None, [])]
+    if given:
+        name = {"presets": "presets", "settings": "--set"}.get(given[0], f"--{given[0]}")
+        raise UserError(f"{option} must come without {name}: {why}; leave one of them out")
 
 
 REPORT = Handler(_arguments, _run)
