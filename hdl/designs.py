@@ -25,6 +25,7 @@ from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.register_table import as_facts, register_table
+from sysmt.hdl.params.sdram_registers import sdram_words
 from sysmt.hdl.software.files import software
 
 from .emit import Design, emit
@@ -97,15 +98,16 @@ def accel_design(config: AccelConfig, name: str) -> Design:
 
 
 def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Design:
-    """Verilog and manifest of the engine `config`: behind its link, as `accel_design`, or bare.
+    """Verilog and manifest of the engine `config`: behind its link, as `accel_design`, with the ports of an SDRAM
+    (`pins__*`) if it has one; or bare.
 
     Raises
     ------
     ConfigError
-        It has an SDRAM, which the link does not fill.
+        It has a link, and an SDRAM that its registers cannot describe.
     """
-    if linked and config.link == "uart" and config.stream is not None:
-        raise ConfigError(f"stream.chip = {config.stream.chip.name} cannot be filled over the link: set stream to None")
+    if linked and config.stream is not None:
+        sdram_words(config.stream, config.chunks)
     facts = {
         "kind": "engine" if linked else "bare engine",
         "config": config.as_dict(),

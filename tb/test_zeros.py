@@ -15,7 +15,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import Runner, exact_plan
 from sysmt.sim.nn.inputs import Inputs
-from sysmt.sim.nn.model import Model
+from sysmt.sim.nn.model import Model, read_model
 from sysmt.sim.quant.zeros.choice import NOTHING, Option, by_neighbours, by_threshold, by_truth, chosen, frontier
 from sysmt.sim.quant.zeros.patterns import PATTERNS, diagonal, neighbours, pattern
 from sysmt.sim.quant.zeros.predictor import train
@@ -117,6 +117,14 @@ def test_sites_are_what_a_relu_follows():
     ]
 
 
+def test_sites_of_the_digits():
+    assert [(site.name, site.zero) for site in sites(read_model("digits").network)] == [
+        ("conv1", 0),
+        ("conv2", 0),
+        ("conv3", 0),
+    ]
+
+
 def test_a_masked_network_computes_with_zeros():
     """What is left out is zero for everything behind, and nothing else changes."""
     network = small_network()
@@ -149,7 +157,7 @@ def test_what_the_array_saves_by_hand():
     left_out = np.zeros(values.shape, bool)
     left_out[0, :, :, :4] = ~computed[..., None]  # all that may go, of one group of channels
     left_out[1, :, :, 4] = ~computed  # one channel of another: no row goes
-    found = saving(linear, values, left_out, computed, ARRAY)
+    found = saving(len(linear.weights), False, values, left_out, computed, ARRAY)
     steps, first, rest = len(linear.weights), ceil(18 / 4), ceil(18 / 4)
     tiles = (first + 0) + 3 * (first + rest)
     assert found.cycles - ARRAY.latency == tiles * max(steps, ARRAY.tile_cycles(steps))

@@ -95,6 +95,8 @@ def depth_space(graph: Graph, node: Node) -> Operation:
     """DEPTH_TO_SPACE and SPACE_TO_DEPTH."""
     x, y = check_quantised(graph, node)
     block = node.options["block"]
+    if node.kind == "SPACE_TO_DEPTH" and x.dtype == "int16":
+        raise UserError(f"{node.name} must read 8 bits or plain integers, not int16; requantise the model")
     if len(x.shape) != 4 or not 1 <= block <= 2**8:
         raise UserError(f"{node.name} must read four dimensions in blocks from 1, not {x.shape} and {block}")
     n, high, wide, channels = x.shape

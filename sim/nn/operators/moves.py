@@ -13,6 +13,7 @@ from sysmt.base.errors import UserError
 from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 
+from . import floating
 from .elementwise import check_quantised
 
 
@@ -90,9 +91,10 @@ def concatenation(graph: Graph, node: Node) -> Operation:
     for part in parts:
         if part.dtype != y.dtype or len(part.scale) != len(y.scale):
             raise UserError(f"{node.name} must join {y.dtype}, not {part.dtype}; quantise the model")
-        if len(y.scale) and (part.per_tensor().scale[0] != y.scale[0] or part.z != y.z) and y.dtype != "uint8":
+        other = len(y.scale) and (part.per_tensor().scale[0] != y.scale[0] or part.z != y.z)
+        if other and y.dtype != "uint8" and not floating.is_float(node):
             raise UserError(f"{node.name} must join tensors of its own scale, not {part.name!r}; requantise them")
-    scaled = [_to_scale(part, y) for part in parts]
+    scaled = [floating.rescale(part, y) if floating.is_float(node) else _to_scale(part, y) for part in parts]
     return moved(
         node,
         lambda *values: np.concatenate([f(v) for f, v in zip(scaled, values, strict=True)], axis=axis + 1),

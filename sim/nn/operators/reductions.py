@@ -138,6 +138,8 @@ def product(graph: Graph, node: Node) -> Operation:
 def argument(graph: Graph, node: Node) -> Operation:
     """ARG_MAX and ARG_MIN: the first of equal ones."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
+    if x.dtype not in (*LIMITS, "int32", "int64"):
+        raise UserError(f"{node.name} must read 8 bits or plain integers, not {x.dtype}; requantise the model")
     axes = parameter(graph, node, 1)
     axis = axis_of(node, axes[0] if axes else 0, len(x.shape))
     if len(axes) != 1 or y.dtype not in ("int32", "int64") or y.shape != x.shape[:axis] + x.shape[axis + 1 :]:

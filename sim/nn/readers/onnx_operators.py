@@ -9,18 +9,9 @@ import onnx
 
 from sysmt.base.errors import UserError
 
+from . import onnx_others as others
+from . import onnx_products as products
 from .onnx_graph import FLOAT, Handlers, Importer, Parameter, attribute
-from .onnx_others import (
-    add,
-    average,
-    average_window,
-    maximum,
-    qlinear_add,
-    qlinear_average,
-    reshape,
-    transpose,
-)
-from .onnx_products import convolve, multiply, qlinear_convolve, qlinear_multiply
 
 
 def dequantize(importer: Importer, node: onnx.NodeProto) -> None:
@@ -95,26 +86,28 @@ def check_ceiling(importer: Importer, node: onnx.NodeProto, scale: np.ndarray, z
 
 
 RESULTS = {
-    "Conv": convolve,
-    "Gemm": multiply,
-    "MatMul": multiply,
-    "Add": add,
-    "GlobalAveragePool": average,
-    "AveragePool": average_window,
+    "Conv": products.convolve,
+    "Gemm": products.multiply,
+    "MatMul": products.multiply,
+    "Add": others.add,
+    "Mul": others.multiply,
+    "Concat": others.join,
+    "LeakyRelu": others.leaky,
+    "GlobalAveragePool": others.average,
+    "AveragePool": others.average_window,
 }
 """Operators on real numbers, once their QuantizeLinear is known."""
 HANDLERS: Handlers = {
     **dict.fromkeys(RESULTS, wait),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze"), others.reshape),
     "DequantizeLinear": dequantize,
     "QuantizeLinear": quantize,
     "Relu": rectify,
     "Clip": rectify,
-    "MaxPool": maximum,
-    "Reshape": reshape,
-    "Flatten": reshape,
-    "Transpose": transpose,
-    "QLinearConv": qlinear_convolve,
-    "QLinearMatMul": qlinear_multiply,
-    "QLinearAdd": qlinear_add,
-    "QLinearGlobalAveragePool": qlinear_average,
+    "MaxPool": others.maximum,
+    "Transpose": others.transpose,
+    "QLinearConv": products.qlinear_convolve,
+    "QLinearMatMul": products.qlinear_multiply,
+    "QLinearAdd": others.qlinear_add,
+    "QLinearGlobalAveragePool": others.qlinear_average,
 }

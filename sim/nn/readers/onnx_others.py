@@ -2,6 +2,7 @@
 """Operators of quantised ONNX models beside the products: additions, pooling, shapes."""
 
 from math import prod
+from typing import Any
 
 import numpy as np
 import onnx
@@ -9,7 +10,7 @@ import onnx
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.operators.window import window
 
-from .onnx_graph import FLOAT, Importer, attribute
+from .onnx_graph import FLOAT, LAST, Importer, attribute
 from .onnx_products import window_options
 
 
@@ -35,6 +36,65 @@ def _sum(
     y = importer.result(output, importer.tensors[a].shape, scale, zero)
     (importer.last if last else importer.first)[output] = y
     importer.emit("ADD", [a, b], y, activation="NONE", **FLOAT)
+
+
+def _elementwise(
+    importer: Importer,
+    node: onnx.NodeProto,
+    kind: str,
+    output: str,
+    scale: np.ndarray,
+    zero: np.ndarray,
+    **options: Any,
+) -> None:
+    """An operator of one input that keeps the shape."""
+    name = importer.integers(node, 0)
+    last = name in importer.last and name not in importer.first
+    x = importer.in_order(name, channels_last=last)
+    y = importer.result(output, importer.tensors[x].shape, scale, zero)
+    (importer.last if last else importer.first)[output] = y
+    importer.emit(kind, [x], y, **options, **FLOAT)
+
+
+def leaky(importer: Importer, node: onnx.NodeProto, output: str, scale: np.ndarray, zero: np.ndarray) -> None:
+    """LeakyRelu of integers."""
+    _elementwise(importer, node, "LEAKY_RELU", output, scale, zero, alpha=float(attribute(node, "alpha", 0.01)))
+
+
+def multiply(importer: Importer, node: onnx.NodeProto, output: str, scale: np.ndarray, zero: np.ndarray) -> None:
+    """Mul of two tensors of integers, of one shape or a value per channel."""
+    names = [importer.integers(node, 0), importer.integers(node, 1)]
+    last = any(name in importer.last and name not in importer.first for name in names)
+    a, b = (importer.in_order(name, channels_last=last) for name in names)
+    shapes = importer.tensors[a].shape, importer.tensors[b].shape
+    if len(shapes[0]) != len(shapes[1]) or any(
+        1 not in pair and len({*pair}) > 1 for pair in zip(*shapes, strict=True)
+    ):
+        raise UserError(
+            f"{importer.name(node)} must multiply shapes of one rank that fit, not {shapes[0]} and {shapes[1]}"
+        )
+    shape = tuple(max(pair) for pair in zip(*shapes, strict=True))
+    y = importer.result(output, shape, scale, zero)
+    (importer.last if last else importer.first)[output] = y
+    importer.emit("MUL", [a, b], y, activation="NONE", **FLOAT)
+
+
+def join(importer: Importer, node: onnx.NodeProto, output: str, scale: np.ndarray, zero: np.ndarray) -> None:
+    """Concat of integers; of images with the channels last where they lie so."""
+    names = [importer.integers(node, i) for i in range(len(node.input))]
+    last = all(name in importer.last for name in names)
+    parts = [importer.in_order(name, channels_last=last) for name in names]
+    shapes = [importer.tensors[part].shape for part in parts]
+    axis, rank = int(attribute(node, "axis", 0)), len(shapes[0])
+    if not -rank <= axis < rank or len({len(shape) for shape in shapes}) > 1:
+        raise UserError(f"{importer.name(node)} must join along one of {rank} dimensions, not {axis} of {shapes}")
+    axis = LAST.index(axis % rank) if last and rank == 4 else axis % rank
+    if len({shape[:axis] + shape[axis + 1 :] for shape in shapes}) > 1:
+        raise UserError(f"{importer.name(node)} must join shapes that fit, not {shapes}; export the model again")
+    shape = (*shapes[0][:axis], sum(part[axis] for part in shapes), *shapes[0][axis + 1 :])
+    y = importer.result(output, shape, scale, zero)
+    (importer.last if last else importer.first)[output] = y
+    importer.emit("CONCATENATION", parts, y, axis=axis, activation="NONE", **FLOAT)
 
 
 def average(importer: Importer, node: onnx.NodeProto, output: str, scale: np.ndarray, zero: np.ndarray) -> None:
@@ -107,6 +167,8 @@ def reshape(importer: Importer, node: onnx.NodeProto) -> None:
         axis = attribute(node, "axis", 1)
         axis += len(before) if axis < 0 else 0
         after = [prod(before[:axis]), prod(before[axis:])]
+    elif node.op_type in ("Squeeze", "Unsqueeze"):
+        after = _squeezed(importer, node, before)
     else:
         target = importer.value(node, 1).ravel().tolist()
         after = [before[i] if size == 0 and i < len(before) else size for i, size in enumerate(target)]
@@ -116,6 +178,23 @@ def reshape(importer: Importer, node: onnx.NodeProto) -> None:
     if prod(after) != prod(before) or min(after, default=1) < 1:
         raise UserError(f"{importer.name(node)} must keep all values, not turn {before} into {tuple(after)}")
     importer.emit("RESHAPE", [x], _same(importer, node, name, importer.first, tuple(after)))
+
+
+def _squeezed(importer: Importer, node: onnx.NodeProto, before: tuple[int, ...]) -> list[int]:
+    """The shape without dimensions of 1, or with more of them."""
+    there = len(node.input) > 1 and bool(node.input[1])
+    given = importer.value(node, 1).ravel().tolist() if there else attribute(node, "axes", None)
+    adds = node.op_type == "Unsqueeze"
+    if given is None:
+        given = [] if adds else [i for i, size in enumerate(before) if size == 1]
+    rank = len(before) + (len(given) if adds else 0)
+    if any(not -rank <= axis < rank for axis in given) or len({axis % rank for axis in given}) < len(given):
+        raise UserError(f"{importer.name(node)} must have axes within {rank}, not {given}; export the model again")
+    axes = {axis % rank for axis in given}
+    if adds:
+        sizes = iter(before)
+        return [1 if i in axes else next(sizes) for i in range(rank)]
+    return [size for i, size in enumerate(before) if i not in axes]
 
 
 def transpose(importer: Importer, node: onnx.NodeProto) -> None:

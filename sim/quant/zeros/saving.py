@@ -14,7 +14,6 @@ import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cost.array import ceil_div, sequence_cycles
-from sysmt.sim.nn.operators.linear import Linear
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,16 @@ class Saving:
 
 
 def saving(
-    linear: Linear, values: np.ndarray, left_out: np.ndarray, computed: np.ndarray, config: ArrayConfig
+    k: int, per_channel: bool, values: np.ndarray, left_out: np.ndarray, computed: np.ndarray, config: ArrayConfig
 ) -> Saving:
     """Count one layer.
 
     Parameters
     ----------
-    linear : Linear
+    k : int
+        Products of one output.
+    per_channel : bool
+        Whether every channel is a product of its own, one column wide, as in depthwise layers.
     values : array [B, H, W, C]
         Outputs, 0 for zero.
     left_out : bool [B, H, W, C]
@@ -63,11 +65,11 @@ def saving(
         The array; every layer on one thread.
     """
     batch = len(values)
-    steps = config.pe.steps(len(linear.weights), 1)
+    steps = config.pe.steps(k, 1)
     pixels = values.shape[1] * values.shape[2]
     first = int(np.count_nonzero(computed))
     exact, found = 0, 0
-    for group in _groups(left_out, 1 if linear.depthwise else config.cols):
+    for group in _groups(left_out, 1 if per_channel else config.cols):
         exact += batch * ceil_div(pixels, config.rows)
         kept = (~group[:, ~computed].all(axis=2)).sum(axis=1)
         found += batch * ceil_div(first, config.rows) + int((-(-kept // config.rows)).sum())

@@ -9,8 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sysmt.sim.nn.graph import RANGES
 from sysmt.sim.nn.network import Network, Step
 from sysmt.sim.nn.operators.linear import AddBias, Linear
+from sysmt.sim.nn.scales import clamp
 
 Mask = Callable[[np.ndarray], np.ndarray]
 """From outputs [B, H, W, C], 0 for zero, to bool: which are predicted zero, and left out."""
@@ -49,38 +51,36 @@ def sites(network: Network) -> tuple[Site, ...]:
     found: list[Site] = []
     layer_of: dict[int, int] = {}
     for place, step in enumerate(network.steps):
-        shape = step.result.shape
-        image = len(shape) == 4 and shape[0] == 1 and min(shape[1:3]) > 1
         if isinstance(step.operation, Linear):
-            index = len(layer_of)
-            layer_of[step.output] = index
-            rectified = not isinstance(step.operation.requantize, AddBias) and _is_rectified(step)
+            index = layer_of[step.output] = len(layer_of)
+            zero = _zero_of_layer(step.operation)
+        elif step.fused is not None and step.fused.main in layer_of:
+            index = layer_of[step.fused.main]
+            zero = _zero_of_addition(step)
         else:
-            fused = step.fused
-            if fused is None or fused.main not in layer_of or step.node is None:
-                continue
-            index = layer_of[fused.main]
-            rectified = step.node.options.get("activation") in ("RELU", "RELU6") and _starts_at_zero(step)
-        if not (image and rectified):
             continue
-        linear = network.linears[index]
-        found.append(
-            Site(index, linear.name, place, (shape[1], shape[2], shape[3]), step.result.z, len(linear.weights))
-        )
+        shape = step.result.shape
+        if zero is not None and len(shape) == 4 and shape[0] == 1 and min(shape[1:3]) > 1:
+            linear = network.linears[index]
+            size = (shape[1], shape[2], shape[3])
+            found.append(Site(index, linear.name, place, size, zero, len(linear.weights)))
     return tuple(found)
 
 
-def _starts_at_zero(step: Step) -> bool:
-    return len(step.result.scale) == 1 and step.result.z == np.iinfo(step.result.dtype).min
+def _zero_of_layer(linear: Linear) -> int | None:
+    """The integer for zero of a layer that clamps there; None of others."""
+    requantize = linear.requantize
+    if isinstance(requantize, AddBias) or requantize.low != requantize.zero_point:
+        return None
+    return int(requantize.zero_point)
 
 
-def _is_rectified(step: Step) -> bool:
-    """Whether the least integer of a layer's output is zero, and clamps what is below."""
-    if not _starts_at_zero(step):
-        return False
-    assert isinstance(step.operation, Linear)
-    requantize = step.operation.requantize
-    return not isinstance(requantize, AddBias) and requantize.low == step.result.z
+def _zero_of_addition(step: Step) -> int | None:
+    """The same of an ADD: it has a ReLU, or its least integer is zero."""
+    if step.result.dtype not in RANGES or len(step.result.scale) != 1:
+        return None
+    activation = "NONE" if step.node is None else str(step.node.options.get("activation", "NONE"))
+    return step.result.z if clamp(activation, step.result)[0] == step.result.z else None
 
 
 def outputs_at(site: Site, values: np.ndarray) -> np.ndarray:

@@ -102,14 +102,8 @@ def study(
     seen = _values(network, places, calibration[: 2 * half])
     options = []
     for site in places:
-        values = seen[site.step]
-        trained_on, measured = values[:half], values[half:] if len(values) > half else values
-        if settings.method == "zap":
-            log(f"training the predictor of {site.name}")
-            predictor = train(trained_on, pattern(settings.pattern, site.shape[:2]))
-            options.append(by_threshold(site, predictor, measured))
-        else:
-            options.append((by_neighbours if settings.method == "neighbours" else by_truth)(site, values))
+        log(f"calibrating {site.name}")
+        options.append(options_of(settings, site, seen[site.step]))
     exact = run_all(_runner(network), inputs.values)
     macs = sum(layer.macs for layer in network.layers)
     points: list[dict[str, Any]] = []
@@ -127,6 +121,26 @@ def study(
         "top1_exact": _top1(exact[0], inputs.labels),
         "points": points,
     }
+
+
+def computed_first(settings: Settings, option: Option, size: tuple[int, int]) -> np.ndarray:
+    """What is computed before zeros are predicted: bool [H, W]."""
+    if settings.method == "zap":
+        return pattern(settings.pattern, size)
+    if settings.method == "neighbours":
+        return diagonal(int(option.setting or 1), size)
+    return np.zeros(size, bool)
+
+
+def options_of(settings: Settings, site: Site, values: np.ndarray) -> tuple[Option, ...]:
+    """The settings of one layer, from outputs [B, H, W, C] on calibration inputs, by halves where there is training."""
+    if settings.method == "neighbours":
+        return by_neighbours(site, values)
+    if settings.method == "perfect":
+        return by_truth(site, values)
+    half = (len(values) + 1) // 2
+    predictor = train(values[:half], pattern(settings.pattern, site.shape[:2]))
+    return by_threshold(site, predictor, values[half:] if len(values) > half else values)
 
 
 def _runner(network: Network) -> Runner:
@@ -163,16 +177,11 @@ def _point(
 
     def counted(site: Site, option: Option, mask: Mask) -> Mask:
         linear, size = network.linears[site.layer], site.shape[:2]
-        if settings.method == "zap":
-            computed = pattern(settings.pattern, size)
-        elif settings.method == "neighbours":
-            computed = diagonal(int(option.setting or 1), size)
-        else:
-            computed = np.zeros(size, bool)
+        computed = computed_first(settings, option, size)
 
         def run(values: np.ndarray) -> np.ndarray:
             left_out = mask(values)
-            one = saving(linear, values, left_out, computed, config)
+            one = saving(site.macs, linear.depthwise, values, left_out, computed, config)
             with lock:
                 totals[site.layer] += one
             return left_out
