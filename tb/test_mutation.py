@@ -144,8 +144,10 @@ def test_mutants_are_judged_in_a_copy_and_found_again(tiny, capsys):
 def test_a_failing_original_is_told(tiny, capsys):
     tiny("False")
     assert mutation.main(["--sample", "1"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1].startswith(
-        "bench.mutation: tests tiny must pass without a mutant: 1 failed"
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("bench.mutation: tests tiny must pass without a mutant: 1 failed")
     )
 
 
