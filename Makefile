@@ -16,8 +16,10 @@ setup: .venv/ready ## create .venv and install everything needed
 run: .venv/ready ## set up, then watch digits being classified by the generated Verilog
 	@.venv/bin/sysmt demo
 
-test: lint types ## set up, check style and types, and run all tests
-	@$(PY) -m pytest -n 2 --dist worksteal
+# Types are checked beside the tests: one after the other, one core would have nothing to do for a minute.
+test: lint ## set up, check style and types, and run all tests
+	@tools/typecheck.sh & $(PY) -m pytest -n 2 --dist worksteal; tests=$$?; \
+	wait $$! || { echo "make: types are wrong: see what mypy says above" >&2; exit 1; }; exit $$tests
 
 regress: .venv/ready ## the long tests that `make test` leaves out
 	@$(PY) -m pytest -m regress

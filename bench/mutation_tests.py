@@ -13,6 +13,7 @@ _ACCEL = ("protocol", "accel_link", "accel_rtl")
 _FILLER = ("engine_filler", "engine_filler_faults", "engine_rows", "engine_rtl")
 _POST = ("engine_post", "engine_rtl")
 _REQUESTS = ("engine_board",)
+_DMA = ("dma_accel", "dma_engine", "dma_stream")
 _CACHE = ("tcam", "cache_rtl")
 _SDRAM = ("sdram", "sdram_formal")
 
@@ -20,6 +21,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/buffers": ("accel_link", "accel_rtl"),
     "accel/commands": _ACCEL,
     "accel/controller": ("accel_rtl",),
+    "accel/core": ("accel_rtl", "dma_accel"),
     "accel/link": ("accel_link",),
     "accel/ports": _ACCEL,
     "accel/reader": ("accel_rtl", "engine_board"),
@@ -35,13 +37,31 @@ TESTS: dict[str, tuple[str, ...]] = {
     "array/systolic": ("random_arrays", "array", "sparq_gates", "conv1d"),
     "array/window_counters": ("random_arrays", "conv1d"),
     "bus/axi": ("bus", "cache_rtl"),
+    "bus/axi_lite": ("dma_accel", "dma_engine"),
+    "bus/axi_master": ("dma_accel", "dma_engine"),
+    "bus/ports": ("bus", "dma_accel", "dma_engine"),
     "bus/signature": ("bus",),
     "bus/wishbone": ("bus",),
+    "bus/wishbone_master": ("dma_accel",),
+    "bus/wishbone_registers": ("dma_accel",),
     "common/adders": ("random_arrays", "multiplier", "array"),
     "common/delay_line": ("random_arrays", "array"),
     "common/popcount": ("random_arrays", "array"),
     "common/promised_queue": ("engine_formal", "engine_filler", "engine_memory"),
     "common/skid_buffer": ("accel_link", "accel_formal"),
+    "designs": ("emit", "dma_accel"),
+    "dma/accelerator": ("dma_accel",),
+    "dma/axi": _DMA,
+    "dma/cfu": ("dma_stream",),
+    "dma/device": _DMA,
+    "dma/engine": ("dma_engine",),
+    "dma/executor": _DMA,
+    "dma/registers": _DMA,
+    "dma/rows": _DMA,
+    "dma/sender": _DMA,
+    "dma/stream": ("dma_stream",),
+    "dma/wishbone": ("dma_accel",),
+    "dma/words": _DMA,
     "emit": ("emit", "simulator"),
     "engine/add": ("engine_add",),
     "engine/addition": _POST,
@@ -52,6 +72,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/filler": _FILLER,
     "engine/layers": ("engine_sequencer", "engine_rtl"),
     "engine/memory": ("engine_memory", "engine_rtl"),
+    "engine/patches": ("engine_patches", *_FILLER),
     "engine/pool": (*_FILLER[:2], "engine_rtl"),
     "engine/ports": ("engine_ranges", *_POST),
     "engine/post": _POST,

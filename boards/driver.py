@@ -20,7 +20,7 @@ from .plan import Plan
 from .session import Session
 from .transport import Transport, TransportError
 
-FREE = ("drain", "counters", "fuse", "pipeline", "target", "dsp", "clock_gating")
+FREE = ("drain", "counters", "fuse", "cluster", "pipeline", "target", "dsp", "clock_gating")
 """What two arrays may differ in and still compute the same product in the same steps."""
 
 
@@ -117,23 +117,22 @@ class Board(Connection[AccelConfig]):
         """
         check_operands(x, w, self.config.array.pe)
         threads = self.config.array.pe.throttle(threads)
-        plan = Plan(x, w, self.config, threads)
-        on_board = requantize is not None and plan.whole and self.config.requantize
+        plan = Plan(x, w, self.config, threads, requantize is not None)
         out = np.zeros((x.shape[0], w.shape[1]), np.int64)
         sent, repeated, reconnections = self.link.sent, self.link.repeated, self.reconnections
         before = self.registers()
         left = list(plan.runs)
         while left:
-            session = Session(self.link, self.config, plan, threads, requantize if on_board else None)
+            session = Session(self.link, self.config, plan, threads, requantize if plan.on_board else None)
             try:
                 session.work(left, out, lambda done: self._progress(f"{done} of {len(plan.runs)} runs"))
                 break
             except TransportError as error:
                 self._reconnect(error, f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are kept")
         after = self.registers()
-        if requantize is not None and not on_board:
+        if requantize is not None and not plan.on_board:
             out = requantize(out)
-        if on_board and after["overflows"] != before["overflows"]:
+        if plan.on_board and after["overflows"] != before["overflows"]:
             raise UserError("sum + bias must be within 32 bits, and is not in some channel; rescale the layer")
         figures = {}
         if reconnections == self.reconnections:

@@ -1,31 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How a matrix product of any size becomes runs of a board: blocks of tiles that fit in one half of its memories."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.sim.cost.runs.order import chosen_runs
+from sysmt.sim.cost.runs.product import AccelProduct, PlannedRun
 from sysmt.sim.golden.tiling import Tile, w_steps, x_steps
-
-
-@dataclass(frozen=True)
-class PlannedRun:
-    """A run: tiles `m_tiles` x `n_tiles` from tile (`m_tile`, `n_tile`) on, over `steps` steps from `first` on.
-
-    `rows` and `cols` are the real outputs of the last row and the last column of tiles.
-    """
-
-    m_tile: int
-    n_tile: int
-    m_tiles: int
-    n_tiles: int
-    first: int
-    steps: int
-    rows: int
-    cols: int
 
 
 class Plan:
@@ -39,40 +22,29 @@ class Plan:
     x, w : uint8 [M, K], int8 [K, N]
     config : AccelConfig
     threads : int
+    requantized : bool
+        The board requantises where it can: when no sum has to be cut into parts.
 
     Members
     -------
+    product : AccelProduct
     runs : list of PlannedRun
-        Such that successive ones share activations, which are then not sent again.
+        In an order that sends few operands twice (`sysmt.sim.cost.runs.order`).
     """
 
-    def __init__(self, x: np.ndarray, w: np.ndarray, config: AccelConfig, threads: int):
+    def __init__(self, x: np.ndarray, w: np.ndarray, config: AccelConfig, threads: int, requantized: bool = False):
         self.x, self.w, self.config, self.threads = x, w, config, threads
-        array = config.array
-        self.steps = array.pe.steps(x.shape[1], threads)
+        whole = config.array.pe.steps(x.shape[1], threads) <= config.depth
+        on_board = requantized and config.requantize and whole
+        self.product = AccelProduct(x.shape[0], x.shape[1], w.shape[1], config, threads, on_board)
         self._x_tiles = lru_cache(maxsize=None)(self._make_x)
         self._w_tiles = lru_cache(maxsize=None)(self._make_w)
-        parts = -(-self.steps // config.depth)
-        self.part = -(-self.steps // parts)
-        m_tiles, n_tiles = -(-x.shape[0] // array.rows), -(-w.shape[1] // array.cols)
-        m_block, n_block = _block(m_tiles, n_tiles, self.part, config)
-        self.runs = list(self._cut(m_tiles, n_tiles, m_block, n_block))
-
-    def _cut(self, m_tiles: int, n_tiles: int, m_block: int, n_block: int) -> Iterator[PlannedRun]:
-        array = self.config.array
-        for m in range(0, m_tiles, m_block):
-            for first in range(0, self.steps, self.part):
-                for n in range(0, n_tiles, n_block):
-                    m_end, n_end = min(m + m_block, m_tiles), min(n + n_block, n_tiles)
-                    rows = min(self.x.shape[0] - (m_end - 1) * array.rows, array.rows)
-                    cols = min(self.w.shape[1] - (n_end - 1) * array.cols, array.cols)
-                    steps = min(self.part, self.steps - first)
-                    yield PlannedRun(m, n, m_end - m, n_end - n, first, steps, rows, cols)
+        self.runs = chosen_runs(self.product)
 
     @property
-    def whole(self) -> bool:
-        """No sum is cut into parts."""
-        return self.part == self.steps
+    def on_board(self) -> bool:
+        """The board requantises."""
+        return self.product.requantized
 
     def x_words(self, run: PlannedRun) -> np.ndarray:
         """The steps of activations of a run, tile after tile: uint8 [words, bytes]."""
@@ -106,18 +78,3 @@ class Plan:
 
 def _tiles(first: int, count: int) -> range:
     return range(first, first + count)
-
-
-def _block(m_tiles: int, n_tiles: int, steps: int, config: AccelConfig) -> tuple[int, int]:
-    """The block of tiles with most outputs per byte of operands that fits in one half of every memory."""
-    resident = max(config.depth // steps, 1)
-    columns = min(n_tiles, resident)
-    if config.requantize:
-        columns = min(columns, config.channels // config.array.cols)
-    best = (0.0, 1, 1)
-    for n in range(1, columns + 1):
-        m = min(m_tiles, resident, config.result_rows // config.array.rows // n)
-        if m:
-            traffic = m * config.x_bytes + n * config.w_bytes
-            best = max(best, (m * n / traffic, m, n))
-    return best[1:]

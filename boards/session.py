@@ -7,12 +7,14 @@ from itertools import zip_longest
 import numpy as np
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.protocol import CHANNEL, Opcode, Target, pack
+from sysmt.hdl.params.protocol import Opcode, Target, pack
 from sysmt.hdl.params.registers import NUMBERS, STATE
+from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.requantize import Requantize
 
 from .link import Link, LinkError, PendingRequest
-from .plan import Plan, PlannedRun
+from .lists import table
+from .plan import Plan
 
 
 class Session:
@@ -107,7 +109,10 @@ class Session:
         )
         unit = self._requantize
         if unit is not None:
-            yield from self._fill(number, Target.TABLE, (run.n_tile, run.n_tiles), lambda: self._table(unit, run))
+            outputs = self._plan.w.shape[1]
+            yield from self._fill(
+                number, Target.TABLE, (run.n_tile, run.n_tiles), lambda: table(unit, self._config, run, outputs)
+            )
 
     def _fill(
         self, number: int, target: Target, content: tuple[int, ...], words: Callable[[], np.ndarray]
@@ -121,17 +126,6 @@ class Session:
         for first in range(0, len(data), per_frame):
             head = pack(Opcode.WRITE, run=number, target=target, address=first)
             yield Opcode.WRITE, head + data[first : first + per_frame].tobytes()
-
-    def _table(self, unit: Requantize, run: PlannedRun) -> np.ndarray:
-        """Channels of the tiles of a run, zero where a tile has no output."""
-        cols, outputs = self._config.array.cols, self._plan.w.shape[1]
-        channels = np.zeros((run.n_tiles * cols, CHANNEL.size), np.uint8)
-        first = run.n_tile * cols
-        scale = {name: np.broadcast_to(getattr(unit, name), (outputs,)) for name in CHANNEL.fields}
-        for i in range(min(len(channels), outputs - first)):
-            word = CHANNEL.pack(**{name: int(values[first + i]) for name, values in scale.items()})
-            channels[i] = np.frombuffer(word, np.uint8)
-        return channels
 
     def _reads(self, number: int, run: PlannedRun) -> Iterator[tuple[Opcode, bytes]]:
         """All rows of a run in frames; a frame of requantised rows stays within one column of tiles."""

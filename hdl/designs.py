@@ -3,11 +3,18 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
+
+from amaranth.lib.wiring import Component
 
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
 from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.dma.axi import AXIAccelerator, AXIEngine
+from sysmt.hdl.dma.cfu import CFUAccelerator, CFUEngine
+from sysmt.hdl.dma.stream import StreamAccelerator, StreamEngine
+from sysmt.hdl.dma.wishbone import WishboneAccelerator, WishboneEngine
 from sysmt.hdl.engine.engine import Engine
 from sysmt.hdl.engine.top import UARTEngine
 from sysmt.hdl.nullcache.designs import cache_design, tcam_design
@@ -17,6 +24,9 @@ from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
 from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.register_table import as_facts, register_table
+from sysmt.hdl.params.sdram_registers import sdram_words
+from sysmt.hdl.software.files import software
 
 from .emit import Design, emit
 
@@ -44,6 +54,23 @@ KEYWORDS = """
 """Reserved words of IEEE 1364-2005, annex B. A module of such a name is escaped, and then found by no one."""
 
 
+_ACCELERATORS: dict[str, type[Component]] = {
+    "uart": UARTAccelerator,
+    "axi": AXIAccelerator,
+    "wishbone": WishboneAccelerator,
+    "axi-stream": StreamAccelerator,
+    "cfu": CFUAccelerator,
+}
+_ENGINES: dict[str, type[Component]] = {
+    "uart": UARTEngine,
+    "axi": AXIEngine,
+    "wishbone": WishboneEngine,
+    "axi-stream": StreamEngine,
+    "cfu": CFUEngine,
+}
+"""Front ends by link."""
+
+
 def array_design(config: ArrayConfig, name: str) -> Design:
     """Verilog and manifest of the array `config`, its top module called `name`."""
     facts = {
@@ -56,7 +83,10 @@ def array_design(config: ArrayConfig, name: str) -> Design:
 
 
 def accel_design(config: AccelConfig, name: str) -> Design:
-    """Verilog and manifest of the accelerator `config`; its ports are `clk`, `rst`, `rx`, `tx`, `busy` and `error`."""
+    """Verilog and manifest of the accelerator `config`, with the ports of its link.
+
+    Behind a UART they are `clk`, `rst`, `rx`, `tx`, `busy` and `error`.
+    """
     facts = {
         "kind": "accelerator",
         "config": config.as_dict(),
@@ -64,19 +94,20 @@ def accel_design(config: AccelConfig, name: str) -> Design:
         "memory_bits": config.memory_bits,
         "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
     }
-    return emit(UARTAccelerator(config), name, facts)
+    return _on_bus(config, emit(_ACCELERATORS[config.link](config), name, facts | _registers(config)))
 
 
 def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Design:
-    """Verilog and manifest of the engine `config`: behind its UART, with the ports of `accel_design`, or bare.
+    """Verilog and manifest of the engine `config`: behind its link, as `accel_design`, with the ports of an SDRAM
+    (`pins__*`) if it has one; or bare.
 
     Raises
     ------
     ConfigError
-        It has an SDRAM, which the link does not fill.
+        It has a link, and an SDRAM that its registers cannot describe.
     """
     if linked and config.stream is not None:
-        raise ConfigError(f"stream.chip = {config.stream.chip.name} cannot be filled over the link: set stream to None")
+        sdram_words(config.stream, config.chunks)
     facts = {
         "kind": "engine" if linked else "bare engine",
         "config": config.as_dict(),
@@ -84,7 +115,19 @@ def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Desig
         "memory_bits": config.memory_bits,
         "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
     }
-    return emit(UARTEngine(config) if linked else Engine(config), name, facts)
+    if not linked:
+        return emit(Engine(config), name, facts)
+    return _on_bus(config, emit(_ENGINES[config.link](config), name, facts | _registers(config)))
+
+
+def _registers(config: AccelConfig | EngineConfig) -> dict[str, Any]:
+    """The registers of a device on a bus, for its manifest."""
+    return {} if config.link == "uart" else {"registers": as_facts(register_table(config))}
+
+
+def _on_bus(config: AccelConfig | EngineConfig, design: Design) -> Design:
+    """The design with what software needs of it, when it is on a bus."""
+    return design if config.link == "uart" else replace(design, files=software(config, design.name))
 
 
 _DESIGNS: dict[type[Config], Callable[[Any, str], Design]] = {

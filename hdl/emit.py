@@ -16,8 +16,8 @@ import contextlib
 import gc
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -53,11 +53,12 @@ WRITE = (
 
 @dataclass(frozen=True)
 class Design:
-    """An emitted design: `verilog` text, and the `manifest` that testbenches and drivers read."""
+    """An emitted design: `verilog` text, the `manifest` that testbenches and drivers read, other `files` by name."""
 
     name: str
     verilog: str
     manifest: dict[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def modules(self) -> list[str]:
@@ -65,9 +66,9 @@ class Design:
         return re.findall(r"^module (\S+?) *\(", self.verilog, re.MULTILINE)
 
     def write(self, directory: Path | str) -> list[Path]:
-        """Write `NAME.v` and `NAME.json` into `directory` (made when missing); both or, on failure, neither."""
+        """Write `NAME.v`, `NAME.json` and `files` into `directory` (made when missing); all or, on failure, none."""
         texts = {f"{self.name}.v": self.verilog, f"{self.name}.json": json.dumps(self.manifest, indent=2) + "\n"}
-        return write_together(directory, texts)
+        return write_together(directory, {**texts, **self.files})
 
 
 class Library:

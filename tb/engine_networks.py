@@ -2,12 +2,18 @@
 """Small random int8 networks, seeded: what the engine's compiler, golden model and gates are tested with."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from unittest import mock
 
 import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.sim.engine.compiler import depthwise_patches
+from sysmt.sim.engine.layer import EngineLayer
+from sysmt.sim.engine.legal import patch_size
+from sysmt.sim.engine.program import Program
 from sysmt.sim.nn.forward import LayerPlan, Plan
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.network import Network, build
@@ -278,6 +284,15 @@ def random_network(seed: int, layers: int = 5, **sizes: int) -> tuple[Network, C
     return build(builder.graph(layers)), builder.features
 
 
+def depthwise_network(seed: int) -> Network:
+    """A convolution and two depthwise ones behind it, on images that are not small."""
+    builder = Builder(seed)
+    shape = (1, *(int(n) for n in builder.rng.integers(5, 12, 2)), int(builder.rng.integers(1, 12)))
+    first = builder.tensor(shape, 0.04, builder._zero())
+    x = builder.depthwise(builder.depthwise(builder.conv(first, keep=True)))
+    return build(Graph(tensors=tuple(builder.tensors), nodes=tuple(builder.nodes), input=first, output=x))
+
+
 def random_plan(network: Network, config: EngineConfig, seed: int) -> Plan:
     """Threads, permutations with padding slots, other weights and corrections, all at random."""
     rng = np.random.default_rng(seed)
@@ -306,3 +321,35 @@ def random_inputs(network: Network, count: int, seed: int) -> np.ndarray:
     values = rng.integers(-128, 128, (count, *network.input.shape[1:]))
     values[rng.random(values.shape) < 0.3] = network.input.z
     return values.astype(np.int8)
+
+
+@contextmanager
+def patches_everywhere(seed: int) -> Iterator[None]:
+    """Depthwise layers run with patches wherever the engine can, of shapes chosen at random."""
+    random = np.random.default_rng(seed)
+
+    def estimate(layer: EngineLayer, *_: object) -> tuple[int, int]:
+        return 1000 if layer.patch == (1, 1) else int(random.integers(1000)), 1
+
+    with mock.patch.object(depthwise_patches, "estimate", estimate):
+        yield
+
+
+def patch_features(program: Program) -> Counter[str]:
+    """How many layers of a program have patches, and what is special about them."""
+    layers = [layer for layer in program.descriptors if patch_size(layer) > 1]
+    return Counter(
+        {
+            "patches": len(layers),
+            "patches down": sum(layer["patch_h"] > 0 for layer in layers),
+            "patches across": sum(layer["patch_w"] > 0 for layer in layers),
+            "patches over the edge": sum(
+                (layer["edge_h"] + 1, layer["edge_w"] + 1) != (1 << layer["patch_h"], 1 << layer["patch_w"])
+                for layer in layers
+            ),
+            "rows of patches in several tiles": sum(
+                layer["m_tiles"] > 1 and layer["patch_rows"] > 1 and layer["out_width"] > 1 for layer in layers
+            ),
+            "patches in groups": sum(layer["groups"] > 1 for layer in layers),
+        }
+    )

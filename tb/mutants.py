@@ -5,7 +5,9 @@ import contextlib
 import importlib
 import inspect
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+import pytest
 
 
 @contextlib.contextmanager
@@ -33,3 +35,24 @@ def seeded_bug(module: str, component: str, right: str, wrong: str) -> Iterator[
     finally:
         for name, method in healthy.items():
             setattr(kind, name, method)
+
+
+def one_bug_per_component(names: Sequence[str] | str, bugs: Sequence[object]) -> pytest.MarkDecorator:
+    """`parametrize` for seeded bugs: the first one of every component is always sought, the others by `make regress`.
+
+    Parameters
+    ----------
+    names : names of parameters
+        `module` and `component` among them say where a bug is; without them all are in one component.
+    bugs : sequence
+        A value, or a tuple of values, for each of them.
+    """
+    wanted = [names] if isinstance(names, str) else list(names)
+    where = [i for i, name in enumerate(wanted) if name in ("module", "component")]
+    seen, marked = set(), []
+    for bug in bugs:
+        values = bug if isinstance(bug, tuple) else (bug,)
+        component = tuple(values[i] for i in where)
+        marked.append(pytest.param(*values, marks=[pytest.mark.regress] if component in seen else []))
+        seen.add(component)
+    return pytest.mark.parametrize(names, marked)

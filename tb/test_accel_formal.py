@@ -9,7 +9,7 @@ from sysmt.hdl.common.skid_buffer import SkidBuffer
 
 from .formal import check
 from .formal_accel import StreamHarness
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 UNITS = {
     "buffer": lambda: Buffer(2, 4),
@@ -26,7 +26,7 @@ def test_streams_keep_their_rules(name):
     assert check(StreamHarness(UNITS[name]()), 2, induction=True) is None
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("name", "module", "component", "right", "wrong"),
     [
         ("registered buffer", "accel.buffers", "Buffer", "self.i.ready.eq(~held | takes)", "self.i.ready.eq(1)"),

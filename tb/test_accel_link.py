@@ -13,7 +13,7 @@ from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.params.protocol import CRC, HEADER
 
 from .accel import receive, send, simulate
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 SLOT, SLOTS = 64, 4
 
@@ -134,7 +134,7 @@ FRAME_BUGS = [
 ]
 
 
-@pytest.mark.parametrize(("component", "right", "wrong", "check"), FRAME_BUGS)
+@one_bug_per_component(("component", "right", "wrong", "check"), FRAME_BUGS)
 def test_seeded_bugs_of_the_frames_are_found(component, right, wrong, check):
     with seeded_bug("sysmt.hdl.accel.link", component, right, wrong), pytest.raises(AssertionError):
         check()
@@ -189,7 +189,7 @@ def test_a_low_stop_bit_is_an_error_and_no_byte():
     assert (out, sum(errors)) == ([0x55], 1)
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("component", "right", "wrong"),
     [
         ("UARTReceiver", "timer.eq(self.divisor // 2 - 1)", "timer.eq(self.divisor - 1)"),
@@ -280,7 +280,7 @@ def test_a_stream_register_keeps_up():
     assert taken == [(1, 0)] + [(1, 1)] * 5
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("Mux(full, spare, self.i.payload)", "Mux(full, self.i.payload, spare)"),

@@ -8,7 +8,7 @@ from sysmt.hdl.accel.requantize import Requantizer
 from sysmt.sim.golden.requantize import INT32, VARIANTS, Requantize
 
 from .accel import simulate
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 
 def requantised(sums: np.ndarray, unit: Requantize) -> tuple[list[int], list[int], list[int]]:
@@ -102,7 +102,7 @@ def test_latency():
     assert tuple(requantised(np.array([1]), unit)[2][0] for unit in units) == Requantizer.LATENCY
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("places.eq(Mux(self.double, 31, 31 - shift)[:6])", "places.eq(31 - shift)"),

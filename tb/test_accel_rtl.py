@@ -17,7 +17,7 @@ from sysmt.sim.golden.requantize import Requantize
 from sysmt.sim.golden.tiling import tiles
 
 from .accel import SimulatedTransport, small
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 SHAPES = [(1, 1, 1), (2, 16, 1), (5, 3, 2), (3, 20, 3)]
 
@@ -189,7 +189,7 @@ CHECKS = (
 )
 
 
-@pytest.mark.parametrize(("module", "component", "right", "wrong"), BUGS)
+@one_bug_per_component(("module", "component", "right", "wrong"), BUGS)
 def test_seeded_bugs_are_found(module, component, right, wrong):
     with seeded_bug(f"sysmt.hdl.accel.{module}", component, right, wrong):
 

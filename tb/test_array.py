@@ -23,7 +23,7 @@ from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import Counters
 
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 WHOLE = (0.0, 0.0, 0.0)
 STALLING = (0.3, 0.2, 0.4)
@@ -85,6 +85,8 @@ CASES = [
     config(2, policy="min", rows=1, cols=1, pipeline=1, clock_gating=True),
     config(4, target="fpga", pipeline=3),
     config(4, policy="W", target="fpga", pipeline=2, rows=4, cols=2, drain="in_place"),
+    config(2, policy="Aw", rows=5, cols=6, cluster=2),
+    pytest.param(config(1, rows=5, cols=3, cluster=4, drain="in_place", pipeline=1), marks=pytest.mark.regress),
 ]
 
 
@@ -153,7 +155,7 @@ def _delay_all_but(spared, start, m, value, cycles, enable, kind, name, platform
 def drain_too_early(monkeypatch):
     def earlier(self, m, due, *busy):
         whole = self.config
-        self.config = SimpleNamespace(rows=whole.rows - 1, drain=whole.drain)
+        self.config = SimpleNamespace(rows=whole.rows - 1, drain=whole.drain, stages_down=whole.stages_down - 1)
         right(self, m, due, *busy)
         self.config = whole
 
@@ -177,7 +179,7 @@ def busy_counted_twice(monkeypatch):
     monkeypatch.setattr("sysmt.hdl.pe.kinds.nbsmt.events", doubled)
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     "bug", [unskewed_weights, unaligned_columns, drain_too_early, first_forgets_to_clear, busy_counted_twice]
 )
 def test_a_seeded_bug_is_caught(bug, monkeypatch):

@@ -7,7 +7,7 @@ from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
 
 from .formal import check
 from .formal_cache import NullCacheHarness, SparseCacheHarness
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 DEPTH = 12
 """Cycles of a bounded run: four clear the sets, the others serve up to three accesses."""
@@ -25,7 +25,7 @@ def test_null_cache_claims_what_it_was_given_and_nothing_else(on_store, replacem
     assert check(NullCacheHarness(config(3, on_store, replacement)), 1, induction=True) is None
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("(select(partner, masks) == mask) & ", ""),
@@ -43,7 +43,7 @@ def test_loads_return_what_was_stored():
     assert check(SparseCacheHarness(config(2)), DEPTH) is None
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         ("cache", "SparseCache", "side.leaves.eq(null.hit & ~stored_zero)", "side.leaves.eq(0)"),

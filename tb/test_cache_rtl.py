@@ -15,7 +15,7 @@ from sysmt.sim.cosim.cache import simulate_rtl
 from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.nullcache.model import simulate
 
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 from .test_cache_model import GEOMETRIES, byte_memory, random_trace
 
 # Icarus builds at once, which counts for many small designs; Verilator takes its place where it is missing.
@@ -167,7 +167,7 @@ BUGS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@one_bug_per_component("bug", BUGS)
 def test_seeded_bugs_are_found(bug):
     config = CacheConfig(
         size=64,

@@ -31,6 +31,8 @@ from sysmt.hdl.params.settings import parse_settings, with_settings
         ({"pipeline": 2}, "pipeline = 2 needs target = fpga, not target = asic"),
         ({"dsp": True}, "dsp = True needs target = fpga, not target = asic"),
         ({"drain": "fast"}, "drain must be one of overlap, in_place, not 'fast'"),
+        ({"cluster": 3}, "cluster must be one of 1, 2, 4, not 3"),
+        ({"cluster": 2, "fuse": True}, "cluster = 2 needs fuse = False: a 1-D convolution moves from PE to PE"),
         ({"counters": 1}, "counters must be one of False, True, not 1"),
     ],
 )
@@ -119,8 +121,9 @@ def test_settings_reach_into_nested_configurations():
         ("tiny", ["null=on"], "null must be off, or set by its fields (null.FIELD=VALUE), not 'on'"),
         ("tiny", ["null.approx=x"], "null.approx must be an integer, not 'x'"),
         ("tcam32", ["memory=1"], "memory must be true or false, not '1'"),
-        ("os2", ["rows"], "setting must be field=value with field one of acc_width, clock_gating, cols, counters, "
-         "drain, dsp, fuse, kind, pipeline, policy, rounding, rows, target, threads, not 'rows' (did you mean rows?)"),
+        ("os2", ["rows"], "setting must be field=value with field one of acc_width, clock_gating, cluster, cols, "
+         "counters, drain, dsp, fuse, kind, pipeline, policy, rounding, rows, target, threads, "
+         "not 'rows' (did you mean rows?)"),
         ("tcam32", ["with=1"], "setting must be field=value with field one of chunk, entries, latency, memory, "
          "ports, width, not 'with=1' (did you mean width?)"),
     ],

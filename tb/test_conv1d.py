@@ -24,6 +24,8 @@ from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import Counters
 from sysmt.sim.nn.networks import network
 
+from .mutants import one_bug_per_component
+
 QUICK = "icarus" if available("icarus") else "verilator"
 NAMES = ("active", "busy", "collisions", "reduced")
 STALLS = (0.3, 0.2, 0.4)
@@ -170,7 +172,7 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize(("bug", "stalls"), list(zip(BUGS, [STALLS] * 3 + [(0.0, 0.0, 0.0)], strict=True)))
+@one_bug_per_component(("bug", "stalls"), list(zip(BUGS, [STALLS] * 3 + [(0.0, 0.0, 0.0)], strict=True)))
 def test_a_seeded_bug_is_caught(bug, stalls):
     config = array()
     design = emitted_array(config)

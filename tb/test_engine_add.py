@@ -12,7 +12,7 @@ from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.operators import arithmetic
 from sysmt.sim.nn.scales import VARIANT, clamp, multiplier
 
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 from .pipelines import stream_through
 
 MODULE = "sysmt.hdl.engine.add"
@@ -119,7 +119,7 @@ def test_latency():
     assert np.flatnonzero(stream_through(AddLane(), layer, inputs, ("result",))["result"]).tolist() == [7]
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("(~negative | product[: FRACTION - 1].any())", "1"),

@@ -12,7 +12,7 @@ from sysmt.sim.nn.geometry import Geometry
 
 from .accel import simulate
 from .engine_windows import Window, random_window
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 
 def configuration(rows: int = 4) -> EngineConfig:
@@ -96,7 +96,7 @@ def test_an_address_beyond_the_memory_is_reported(beyond):
     ]
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("following.x.eq(0)", "following.x.eq(pixel.x)"),

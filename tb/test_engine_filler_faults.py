@@ -15,7 +15,7 @@ from sysmt.sim.nn.geometry import Geometry
 from .engine_filler import Player, Run, play
 from .engine_tables import Table, random_table
 from .engine_windows import Window
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 from .test_engine_filler import ARRAYS, configuration, fills_agree, image_of, rows_agree
 
 CONFIG = configuration(*ARRAYS["2x2, two threads"])
@@ -87,7 +87,7 @@ def all_agree(agree: Callable[[EngineConfig, int, float], None], config: EngineC
         agree(config, seed, 0.3)
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         ("transposer", "Transposer", "room.eq(begun | (used != 2))", "room.eq(1)"),
@@ -109,7 +109,7 @@ def test_seeded_bugs_in_filling_are_found(module, component, right, wrong):
         all_agree(fills_agree, configuration(*ARRAYS["4x4, two threads"]))
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("self.start | (taken & word.fill_end)", "self.start"),

@@ -8,7 +8,7 @@ from sysmt.hdl.params.engine import EngineConfig
 
 from .formal import check
 from .formal_engine import AddressHarness, MemoryHarness, QueueHarness
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 CONFIG = EngineConfig(array=ArrayConfig(rows=2, cols=2), fill=1, lanes=1, x_depth=16, activation_words=64)
 NARROW = EngineConfig(array=ArrayConfig(rows=1, cols=1), fill=1, lanes=1, x_depth=4, activation_words=4)
@@ -23,7 +23,7 @@ def test_addresses_never_leave_their_tensor(layer):
     assert check(AddressHarness(CONFIG, **layer), CYCLES) is None
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("(found.y.as_unsigned() >= layer.in_height)", "(found.y > layer.in_height)"),
@@ -43,7 +43,7 @@ def test_queues_and_memory_keep_their_rules(harness):
     assert check(harness(), 8) is None
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("module", "component", "right", "wrong", "harness"),
     [
         ("common.promised_queue", "PromisedQueue", "promised + self.promise", "promised + self.write", QueueHarness),

@@ -9,7 +9,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 
 from .accel import simulate
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 
 def configuration(fill: int = 2) -> EngineConfig:
@@ -115,7 +115,7 @@ def test_the_first_client_wins_and_one_that_stalls_holds_up_nobody():
     assert [len(bench.expected[client]) for client in CLIENTS] == [4, 46, 0]
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong"),
     [
         ("write.en.eq(self.write[part] | by_host)", "write.en.eq(self.write.any() | by_host)"),

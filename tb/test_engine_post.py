@@ -17,7 +17,7 @@ from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.engine.post_timing import PostTiming
 
 from .engine_layers import PostLayer, random_layer
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 # Icarus builds at once, which counts for many small designs; Verilator takes its place where it is missing.
 QUICK = "icarus" if available("icarus") else "verilator"
@@ -204,7 +204,7 @@ def seeded_layers() -> list[PostLayer]:
 
 
 @pytest.mark.regress
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         ("post", "Post", "[current.eq(group), tile.eq(group)]", "[current.eq(group)]"),

@@ -7,7 +7,7 @@ import pytest
 from sysmt.hdl.engine.requantize import RequantizerLane
 from sysmt.sim.golden.requantize import INT32, VARIANTS, Requantize
 
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 from .pipelines import stream_through
 from .test_accel_requantize import cases
 
@@ -119,7 +119,7 @@ def test_latency():
     assert np.flatnonzero(got).tolist() == [20]
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         (MODULE, "RequantizerLane", "(~negative | Cat(lowest, fraction[: PART - 1]).any())", "1"),

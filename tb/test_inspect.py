@@ -8,6 +8,7 @@ import numpy as np
 from sysmt.cli.main import main
 
 from .int8_networks import small_content
+from .test_lstm import lstm
 from .test_operators_bits import svdf
 from .tflite_models import ModelBuilder
 
@@ -31,6 +32,21 @@ def test_a_network_operator_by_operator(tmp_path, capsys):
     assert found["inputs"] == [
         {"name": "t0", "shape": [1, 6, 6, 3], "dtype": "int8", "scale": float(np.float32(0.05)), "zero_point": -128}
     ]
+
+
+def test_the_digits_have_no_graph(capsys):
+    assert main(["inspect", "digits"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        said
+        == "sysmt inspect: error: model must be a .tflite or .onnx file for this, not 'digits', which has no graph\n"
+    )
+
+
+def test_recurrent_work_is_counted(tmp_path, capsys):
+    model, x, y = lstm(time=4)
+    (row,) = json.loads(inspect(tmp_path, capsys, model.content([x], [y]), "--json"))["operators"]
+    assert (row["runs_on"], row["macs"], row["weights"]) == ("host", 4 * (6 + 5) * 4 * 5, 4 * 5 * (6 + 5))
 
 
 def test_zeros_and_dead_channels_are_counted(tmp_path, capsys):
@@ -67,6 +83,37 @@ def test_cycles_need_shapes_only(tmp_path, capsys):
         totals.append(json.loads(said.out)["total"])
     assert totals[0] == totals[1]
     assert said.err == "sysmt: by shapes alone, without operator 1 (COS)\n"
+
+
+def test_cycles_of_real_numbers_are_those_of_their_shapes(tmp_path, capsys):
+    """A model of float32 takes what its quantised twin takes; a layer whose shape is not known is refused."""
+
+    def content(dtype, scale):
+        model = ModelBuilder()
+        x = model.tensor((1, 6, 6, 3), dtype, scale)
+        w = model.constant(np.ones((4, 3, 3, 3), np.dtype(dtype)), scale)
+        b = model.constant(np.zeros(4, "float32" if dtype == "float32" else "int32"), scale)
+        strides = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
+        return model.content(
+            [x], [model.node("CONV_2D", [x, w, b], model.tensor((1, 6, 6, 4), dtype, scale), **strides)]
+        )
+
+    totals = []
+    for name, dtype, scale in (("int8", "int8", 0.1), ("real", "float32", ())):
+        (tmp_path / f"{name}.tflite").write_bytes(content(dtype, scale))
+        assert main(["cycles", str(tmp_path / f"{name}.tflite"), "--array", "4x4", "--json"]) == 0
+        said = capsys.readouterr()
+        totals.append(json.loads(said.out)["total"])
+    assert totals[0] == totals[1]
+    assert said.err == "sysmt: by shapes alone, as if quantised: operator 0 (CONV_2D)\n"
+    model = ModelBuilder()
+    x = model.tensor((1, 7), "float32")
+    w = model.constant(np.ones((4, 5), np.float32))
+    (tmp_path / "bad.tflite").write_bytes(
+        model.content([x], [model.node("FULLY_CONNECTED", [x, w], model.tensor((1, 4), "float32"))])
+    )
+    assert main(["cycles", str(tmp_path / "bad.tflite"), "--array", "4x4"]) == 2
+    assert capsys.readouterr().err.startswith("sysmt cycles: error: bad.tflite: operator 0 (FULLY_CONNECTED)")
 
 
 def test_state_is_counted_and_the_picture_is_written(tmp_path, capsys):

@@ -9,6 +9,7 @@ import pytest
 
 from bench import accuracy
 from sysmt.cli.main import main
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.readers.tflite import parse, read
 from sysmt.sim.quant import figures
@@ -67,6 +68,19 @@ def test_threads_are_faster_and_the_table_says_so(files, capsys):
     assert "95 % interval" in said.out
 
 
+def test_inputs_together_share_the_latency(files, capsys):
+    options = ["--threads", 2, "--limit", 4, "--size", 4]
+    one, three = (json.loads(infer(files, capsys, *options, "--batch", n, "--json")[1].out) for n in (1, 3))
+    assert {name for name in one if one[name] != three[name]} >= {"batch", "cycles", "cycles_exact", "layers"}
+    assert one["top1"] == three["top1"]
+    latency = ArrayConfig(rows=4, cols=4).with_fields(threads=2).latency
+    for before, after in zip(one["layers"], three["layers"], strict=True):
+        assert before["cycles"] <= after["cycles"] <= 3 * before["cycles"] - 2 * latency
+        assert after["utilisation"] > before["utilisation"]
+        assert before["reduced"] == after["reduced"]
+    assert "cycles for 3 inputs together, " in infer(files, capsys, *options, "--batch", 3)[1].out
+
+
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
@@ -93,6 +107,7 @@ def test_other_mistakes_are_one_line(files, capsys):
     for options, inputs, words in (
         (["--reorder"], "in.npz", "reorder must come with calibration inputs; add --calibrate"),
         (["--budget", 200, "--calibrate", files / "calib.npz"], "in.npz", "budget must be from 0 to below 100 percent"),
+        (["--batch", 0], "in.npz", "batch must be at least 1, not 0"),
         (["--limit", 0], "in.npz", "limit must be at least 1, not 0"),
         (["--size", 0], "in.npz", "rows must be an integer from 1 to 256, not 0"),
         ([], "text.npz", "inputs must be a readable .npz file, not"),
@@ -105,7 +120,7 @@ def test_other_mistakes_are_one_line(files, capsys):
 
 
 def test_on_rtl(files, capsys, monkeypatch):
-    options = ["--threads", 2, "--size", 4, "--limit", 1, "--on", "rtl", "--json"]
+    options = ["--threads", 2, "--size", 4, "--limit", 2, "--batch", 2, "--on", "rtl", "--json"]
     code, said = infer(files, capsys, *options)
     found = json.loads(said.out)
     assert code == 0

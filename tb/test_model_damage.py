@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""500 damaged model files: each is refused in one line, or gives what the reference gives where that takes it too."""
+"""600 damaged model files: each is refused in one line, or gives what the reference gives where that takes it too."""
 
 import io
 import pickle
@@ -17,6 +17,7 @@ from sysmt.sim.nn.readers.tflite import parse
 
 from .int8_networks import small_content
 from .test_int8_inputs import mutants
+from .test_lstm import lstm
 from .test_operators_bits import layer, svdf
 from .tflite_models import ModelBuilder
 
@@ -67,10 +68,17 @@ def recurrent() -> bytes:
     return model.content([x], [y])
 
 
+def sequence() -> bytes:
+    model, x, y = lstm(time=2, peephole=True)
+    logarithm = model.node("LOG_SOFTMAX", [y], model.tensor((1, 2, 5), "int8", 1 / 16, 127))
+    return model.content([x], [y, logarithm])
+
+
 CONTENTS = {
     "network": small_content,
     "moves": moves,
     "svdf": recurrent,
+    "lstm": sequence,
     "fully connected": lambda: products("FULLY_CONNECTED", "int8"),
     "convolution of uint8": lambda: products("CONV_2D", "uint8"),
 }

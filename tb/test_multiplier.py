@@ -16,6 +16,7 @@ from sysmt.sim.golden.matmul import matmul
 
 from .benches import multiplier_bench
 from .coverage import ConflictCoverage
+from .mutants import one_bug_per_component
 
 CORNERS_X = np.array([0, 1, 7, 8, 15, 16, 247, 248, 255], np.uint8)
 CORNERS_W = np.array([-128, -8, 7, 8, 119, 120, 127], np.int8)
@@ -48,10 +49,13 @@ def lone(thread, threads):
 def operand_sets(threads, sample):
     """(x vectors, w vectors, threads that run): lone threads, corners, random operands, throttled arrays.
 
-    Four threads have 15.7 million corner crossings: `sample` vectors a side are drawn from them.
+    Every pair of operands is in the first thread alone, every activation with some weights in each of the others. Four
+    threads have 15.7 million corner crossings: `sample` vectors a side are drawn from them.
     """
     random = np.random.default_rng(5)
-    sets = [(lone(t, threads), lone(t, threads).view(np.int8), threads) for t in range(threads)]
+    alone = [lone(t, threads) for t in range(threads)]
+    some = [slice(None), *(random.permutation(256)[:32] for _ in range(1, threads))]
+    sets = [(x, x.view(np.int8)[which], threads) for x, which in zip(alone, some, strict=True)]
     x, w = crossed(CORNERS_X, threads), crossed(CORNERS_W, threads)
     if threads == 4:
         x, w = random.permutation(x)[:sample], random.permutation(w)[:sample]
@@ -96,6 +100,13 @@ def test_every_policy_equals_golden_as_operators(threads):
 
 
 @pytest.mark.regress
+@pytest.mark.parametrize("threads", [2, 4])
+def test_every_pair_of_operands_in_every_lone_thread(threads):
+    alone = [lone(t, threads) for t in range(1, threads)]
+    compare(threads, "verilator", covers=False, sets=[(x, x.view(np.int8), threads) for x in alone])
+
+
+@pytest.mark.regress
 def test_all_corners_of_four_threads_crossed(monkeypatch):
     """All 15.7 million crossings of the corner operands over four threads, policy S+A: `make regress`."""
     monkeypatch.setitem(globals(), "LANES", 16)
@@ -130,7 +141,7 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@one_bug_per_component("bug", BUGS)
 def test_a_seeded_bug_is_caught(bug, monkeypatch):
     monkeypatch.setattr(*BUGS[bug])
     simulator = "icarus" if available("icarus") else "verilator"

@@ -105,6 +105,52 @@ def test_average_pooling(dtype, attributes):
     compare(model.content([("x", "float32", (4, 7, 7))], [(y, "float32", (4, None, None))]), (4, 7, 7), count=40)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+@pytest.mark.parametrize("scale", [0.05, 0.083, 0.021])
+def test_concatenation(dtype, scale):
+    """A fire module's: two convolutions side by side, of the output's scale or others."""
+    model = OnnxBuilder(np.random.default_rng(7), dtype)
+    least = np.iinfo(dtype).min
+    x = model.quantised("x", 0.05, least + 128)
+    a = model.conv(x, 3, 5, (1, 1), 0.05, least, True)
+    b = model.conv(x, 3, 4, (3, 3), scale, least + 9, pads=[1, 1, 1, 1])
+    c = model.quantised(model.node("Concat", [a, b], axis=1), 0.05, least)
+    y = model.conv(c, 9, 6, (1, 1), 0.1, least + 100)
+    found = compare(model.content([("x", "float32", (3, 6, 7))], [(y, "float32", (6, 6, 7))]), (3, 6, 7))
+    assert len(found.layers) == 3
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_multiplication(dtype, per_channel):
+    model = OnnxBuilder(np.random.default_rng(7), dtype)
+    least = np.iinfo(dtype).min
+    x = model.quantised("x", 0.05, least + 128)
+    a = model.conv(x, 3, 5, (1, 1), 0.04, least + 90)
+    b = model.quantised(model.node("GlobalAveragePool", [a]), 0.011, least + 120) if per_channel else a
+    y = model.quantised(model.node("Mul", [a, b]), 0.013 if per_channel else 0.09, least + 30)
+    compare(model.content([("x", "float32", (3, 6, 7))], [(y, "float32", (5, 6, 7))]), (3, 6, 7), count=40)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+@pytest.mark.parametrize("alpha", [0.01, 0.3])
+def test_leaky_relu(dtype, alpha):
+    model = OnnxBuilder(np.random.default_rng(7), dtype)
+    least = np.iinfo(dtype).min
+    x = model.quantised("x", 0.05, least + 100)
+    y = model.quantised(model.node("LeakyRelu", [x], alpha=alpha), 0.043, least + 31)
+    compare(model.content([("x", "float32", (50,))], [(y, "float32", (50,))]), (50,), count=40)
+
+
+def test_squeezing():
+    model = OnnxBuilder(np.random.default_rng(7))
+    x = model.quantised("x", 0.05, 128)
+    a = model.conv(x, 3, 5, (6, 7), 0.09, 90)
+    b = model.quantised(model.node("Squeeze", [a, model.constant(np.array([2, -1]))]), 0.09, 90)
+    c = model.quantised(model.node("Unsqueeze", [b, model.constant(np.array([1]))]), 0.09, 90)
+    compare(model.content([("x", "float32", (3, 6, 7))], [(c, "float32", (1, 5))]), (3, 6, 7))
+
+
 def test_operators_on_integers():
     model = OnnxBuilder(np.random.default_rng(5))
     x, first = model.pair(0.05, 120), model.pair(0.07, 90)

@@ -407,6 +407,15 @@ def test_softmax(dtype, n, scale, beta):
     compare(model, [x], [model.node("SOFTMAX", [x], y, Beta=beta)], 5)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "uint8"])
+@pytest.mark.parametrize(("n", "scale"), [(1, 0.05), (3, 0.03), (12, 0.11), (200, 0.4), (1001, 0.002)])
+def test_log_softmax(dtype, n, scale):
+    model = ModelBuilder()
+    zero = 127 if dtype == "int8" else 255
+    x, y = model.tensor((40, n), dtype, scale, 24), model.tensor((40, n), dtype, 1 / 16, zero)
+    compare(model, [x], [model.node("LOG_SOFTMAX", [x], y)], 5, distinct=1 if n == 1 else 3)
+
+
 @pytest.mark.parametrize(
     ("of", "to"), [(of, to) for of in ("int8", "uint8", "int16", "float32") for to in ("int8", "int16")]
 )

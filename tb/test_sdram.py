@@ -16,7 +16,7 @@ from sysmt.hdl.params.sdram import CHIPS, SdramChip, SdramConfig, chip
 from sysmt.sim.cosim import simulator
 from sysmt.sim.cost.sdram import Burst, SdramModel
 
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 SMALL = SdramChip(name="small", row_bits=3, column_bits=3, refresh_ms=0.016, init_us=1, t_ck2=5, t_ck3=5)
 CONFIGS = {
@@ -84,7 +84,7 @@ def test_bursts_read_what_was_written_within_the_rules_of_the_chip(name, stalls)
     assert found["counts"][-1] > 10, "several refreshes were due"
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         ("timers", "BankTimers", "(activates, config.t_rcd)", "(activates, config.t_rcd - 1)"),

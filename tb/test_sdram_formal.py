@@ -7,7 +7,7 @@ from sysmt.hdl.params.sdram import SdramChip, SdramConfig
 
 from .formal import check
 from .formal_sdram import SdramHarness
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 TINY = SdramChip(
     name="tiny", bank_bits=1, row_bits=1, column_bits=2, refresh_ms=128e-6, init_us=0.001, t_ck2=1, t_ck3=1
@@ -34,7 +34,7 @@ def test_what_is_proved_is_not_void():
     assert check(harness("short"), 60) is None
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         ("timers", "BankTimers", "(activates, config.t_rcd)", "(activates, config.t_rcd - 1)"),

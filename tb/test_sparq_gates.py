@@ -17,6 +17,7 @@ from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.sparq import SparqCounters
 
 from .benches import trimmed_products
+from .mutants import one_bug_per_component
 from .test_sparq import WEIGHTS, operands
 
 MODES = tuple(product(WINDOWS, TRIMS))
@@ -121,7 +122,7 @@ BUGS = {
 }
 
 
-@pytest.mark.parametrize("bug", BUGS)
+@one_bug_per_component("bug", BUGS)
 def test_a_seeded_bug_is_caught(bug, monkeypatch):
     monkeypatch.setattr(*BUGS[bug])
     assert sparq_edge

@@ -6,6 +6,8 @@ import re
 import pytest
 
 from sysmt.base.errors import UserError
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.cost import evaluate
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.readers.topology import read_topology
@@ -62,7 +64,6 @@ def test_matrix_products_are_read_by_the_names_of_their_columns(write):
         Layer.gemm("L1", 5, 9, 7),
         Layer.gemm("2", 1, 3, 2),
     )
-    assert read_topology(write("Layer, K, N, M\nL1, 9, 7, 5")) == (Layer.gemm("L1", 5, 9, 7),)
 
 
 def test_sparsity_and_batch_are_read_where_the_heading_names_them(write):
@@ -72,6 +73,14 @@ def test_sparsity_and_batch_are_read_where_the_heading_names_them(write):
     assert (layer.sparsity, layer.products.k) == ((1, 4), 16)
     (layer,) = read_topology(write(f"{CONV} Batch Size,\n{ROW}, 3,"))
     assert layer.pixels == 3 * 110 * 55
+
+
+def test_a_second_stride_is_read(write):
+    for name in ("Stride Width", "stride w"):
+        (layer,) = read_topology(write(f"{CONV.replace('Strides', 'Stride Height')} {name},\n{ROW}, 1,"))
+        assert (layer.stride, layer.out_size) == ((2, 1), (110, 108))
+    (layer,) = read_topology(write(f"{CONV} Padding,\n{ROW}, 0,"))
+    assert layer == LAYER
 
 
 def test_dp_layers_are_depthwise(write):
@@ -101,6 +110,14 @@ def test_dp_layers_are_depthwise(write):
         (f"{CONV} Sparsity\n{ROW}, 2,", "2: sparsity must be N:M, not '2'"),
         (f"{CONV} Sparsity\n{ROW}, 5:4,", "2: sparsity must be N:M with 1 <= N <= M, not 5:4"),
         (f"{CONV} Sparsity\n{ROW}, a:4,", "2: sparsity must be a whole number from 1 on, not 'a'"),
+        (f"{CONV} Padding\n{ROW}, 1,", "2: padding must be part of height and width, not '1' in a column of its own; "),
+        (f"{CONV} Target\n{ROW}, NPU,", "2: column 'target' must be empty, not 'NPU': it is none that is read; "),
+        (f"{CONV}\nC, {'9' * 4301}, 4, 1, 1, 1, 1, 1,", "2: height must be at most 1000000000, not a number of 4301 "),
+        ("Layer, K, N, M\nL1, 9, 7, 5", "1: heading must name M, N, K in this order behind the layer, not k, n, m"),
+        (
+            "Layer name, IFMAP Height, IFMAP Width, Channels, Num Filter, Filter Height, Filter Width, Strides,",
+            "1: heading must name filter height as column 4, not 'channels'; put the columns in order",
+        ),
         (f"{CONV} Batch\n{ROW}, x,", "2: batch size must be a whole number from 1 on, not 'x'"),
     ],
 )
@@ -116,6 +133,58 @@ def test_unreadable_files_are_refused(write, tmp_path):
         read_topology(tmp_path / "none.csv")
     with pytest.raises(UserError, match=r"net\.csv: is not text in UTF-8; save it as plain CSV$"):
         read_topology(write(f"{CONV}\nCafé", "latin-1"))
+
+
+CASES = {
+    "4301_digits": "2: m must be at most 1000000000, not a number of 4301 digits",
+    "filter_larger": "2: kernel must fit into the padded image: its height is 3, the image's 2",
+    "floats": "2: height must be a whole number from 1 on, not '18.0'",
+    "gemm_mkn": "1: heading must name M, N, K in this order behind the layer, not m, k, n",
+    "no_heading": "1: heading must name the columns layer, height, width, filter height, filter width, channels, "
+    "filters, stride or layer, M, N, K",
+    "other_order": "1: heading must name filter height as column 4, not 'channels'; put the columns in order",
+    "padding_column": "2: padding must be part of height and width, not '1' in a column of its own; add it",
+    "quoted": "1: heading must name its columns without quotation marks; save it as plain CSV",
+    "quoted_comma": "1: heading must name its columns without quotation marks; save it as plain CSV",
+    "target_column": "2: column 'target' must be empty, not 'NPU': it is none that is read; remove it",
+}
+READ = {
+    "crlf": "conv 18x18x16 3x3 -> 16x16x16",
+    "dp_layer": "depthwise 18x18x16 3x3 -> 16x16x16",
+    "dp_name_16_filters": "depthwise 18x18x16 3x3 -> 16x16x256",
+    "gemm_no_comma": "gemm 32x1x64 1x1 -> 32x1x48",
+    "gemm_sparse": "gemm 32x1x64 1x1 -> 32x1x48",
+    "sparse_1of4": "conv 18x18x16 3x3 -> 16x16x16",
+    "sparse_4of4": "conv 18x18x16 3x3 -> 16x16x16",
+    "two_strides": "conv 17x18x8 3x3/2x1 -> 8x16x16",
+    "zero_division": "gemm 1x1x1 1x1 -> 1x1x1",
+}
+
+
+def test_shared_tables_are_read_as_scalesim_reads_them_or_refused():
+    root = shared("data", "topologies").parent / "cases" / "topologies"
+    refused, read = {}, {}
+    for path in sorted(root.glob("*.csv")):
+        try:
+            layer = read_topology(path)[0]
+            read[path.stem] = f"{layer.kind} {layer.shape_text()}"
+        except UserError as error:
+            refused[path.stem] = str(error).removeprefix(f"{path}:")
+    assert (refused, read) == (CASES, READ)
+
+
+@pytest.mark.parametrize("method", ["rtl", "fuseconv", "scalesim"])
+def test_no_method_counts_sparse_layers_as_dense_ones(write, method):
+    array = ArrayConfig(rows=8, cols=8)
+    text = f"{CONV} Sparsity,\n" + ROW.replace("Conv1", "Conv{0}") + ", {1},\n"
+    dense = evaluate(read_topology(write(text.format(1, "4:4"))), array, method=method)
+    assert dense.total == evaluate([LAYER], array, method=method).total
+    with pytest.raises(UserError) as error:
+        evaluate(read_topology(write(text.format(2, "1:4"))), array, method=method)
+    assert str(error.value) == (
+        "sparsity of layer Conv2 must be dense, such as 1:1, not 1:4, which no method counts; "
+        "remove it to count dense weights"
+    )
 
 
 REFUSED = {

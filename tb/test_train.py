@@ -10,6 +10,7 @@ import pytest
 
 from sysmt.base.errors import UserError
 from sysmt.cli.commands.train import NAMES
+from sysmt.cli.commands.train import STATISTICS as CHOICES
 from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.inputs import Inputs
@@ -23,20 +24,23 @@ import torch
 
 from sysmt.sim.train import checkpoint
 from sysmt.sim.train.architecture import ARCHITECTURES
+from sysmt.sim.train.calibration import recalibrate
 from sysmt.sim.train.data import Examples, augmented, load
+from sysmt.sim.train.distil import Teacher
 from sysmt.sim.train.loop import Training
 from sysmt.sim.train.network import TrainedNetwork
 from sysmt.sim.train.pruning import Pattern, mask, prune
 from sysmt.sim.train.quantised import integers, quantised
-from sysmt.sim.train.recipe import RECIPES, Recipe
+from sysmt.sim.train.recipe import RECIPES, STATISTICS, Recipe
 from sysmt.sim.train.regularise import kure, kurtosis
 from sysmt.sim.train.robustness import BITS, robustness
 from sysmt.sim.train.run import train, train_on
-from tb.trained import signed
+from tb.trained import signed, trained
 
 torch.set_num_threads(1)
 
 SMALL = replace(RECIPES["digits"], epochs=2, array_epochs=2, prune="0.4", batch=32)
+DISTILLED = replace(SMALL, distil=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +134,8 @@ def test_patterns_that_are_none(text):
         ("epochs", -1, r"^epochs must be a whole number from 0, not -1$"),
         ("batch", 1, r"^batch must be a whole number from 2, not 1$"),
         ("rate", float("nan"), r"^rate must be from 0 to below 10, not nan$"),
+        ("distil", 1.5, r"^distil must be from 0 to 1, not 1\.5$"),
+        ("statistics", "none", r"^statistics must be one of batch, running, not 'none'$"),
         ("policy", "S+B", r"^policy must be one of .*not 'S\+B'"),
         ("threads", 3, r"^threads must be one of 1, 2, 4, not 3$"),
     ],
@@ -141,6 +147,7 @@ def test_recipes_that_cannot_be(field, value, message):
 
 def test_recipes_of_the_command_line():
     assert tuple(RECIPES) == NAMES
+    assert STATISTICS == CHOICES
     assert all(recipe.network == name for name, recipe in RECIPES.items())
     assert Recipe(network="digits", epochs=0, array_epochs=0).mode.threads == 4
 
@@ -226,9 +233,9 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_what_comes_out_is_what_the_files_say(digits, tmp_path):
-    trained = train_on(SMALL, digits, tmp_path, device="cpu")
+    made = train_on(SMALL, digits, tmp_path, device="cpu")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert report == trained.report
+    assert report == made.report
     assert report["accuracy"]["array"] > 0.5
     assert report["sparsity"] == pytest.approx(0.4 * 6912 / (144 + 6912 + 5120), abs=0.001)
     assert [row["phase"] for row in report["history"]] == ["real", "real", "array", "array"]
@@ -237,7 +244,7 @@ def test_what_comes_out_is_what_the_files_say(digits, tmp_path):
     test = digits[1]
     outcome = infer(model, Inputs(signed(test.inputs), test.labels.numpy()), config)
     assert outcome.report["top1"] == report["accuracy"]["array"]
-    answers = quantised(trained.training.network, test.inputs, SMALL.mode)[1]
+    answers = quantised(made.training.network, test.inputs, SMALL.mode)[1]
     np.testing.assert_array_equal(outcome.outputs.astype(int) + 128, answers.detach().numpy())
 
 
@@ -247,19 +254,19 @@ class KilledError(Exception):
 
 @pytest.mark.parametrize("after", [1, 2, 3])
 def test_interrupted_it_goes_on_to_the_same_result(digits, tmp_path, after):
-    whole = train_on(SMALL, digits, device="cpu")
+    whole = train_on(DISTILLED, digits, device="cpu")
 
     def until(text):
         if text.startswith(f"epoch {after + 1} "):
             raise KilledError
 
     with pytest.raises(KilledError):
-        train_on(SMALL, digits, tmp_path, device="cpu", log=until)
+        train_on(DISTILLED, digits, tmp_path, device="cpu", log=until)
     said = []
-    again = train_on(SMALL, digits, tmp_path, device="cpu", log=said.append)
+    again = train_on(DISTILLED, digits, tmp_path, device="cpu", log=said.append)
     assert said[0] == f"going on after epoch {after}"
     assert again.files() == whole.files()
-    assert train_on(SMALL, digits, tmp_path, device="cpu").files() == whole.files()
+    assert train_on(DISTILLED, digits, tmp_path, device="cpu").files() == whole.files()
 
 
 def test_another_training_takes_the_first_phase(digits, tmp_path):
@@ -286,6 +293,16 @@ def test_a_checkpoint_of_something_else_is_refused(digits, tmp_path):
         train_on(short, digits, tmp_path, device="cpu")
 
 
+def test_statistics_are_those_of_augmented_inputs(digits):
+    training = Training(SMALL, *digits, silent)
+    (first,), (again,) = list(training.batches()), list(training.batches())
+    assert torch.equal(first, again)
+    raw = digits[0].inputs
+    assert 0.5 < np.mean([not torch.equal(a, b) for a, b in zip(first, raw, strict=True)]) < 1
+    (other,) = Training(replace(SMALL, seed=1), *digits, silent).batches()
+    assert not torch.equal(first, other)
+
+
 def test_fewer_inputs_in_the_second_phase(digits, monkeypatch):
     seen = []
 
@@ -295,7 +312,41 @@ def test_fewer_inputs_in_the_second_phase(digits, monkeypatch):
 
     monkeypatch.setattr("sysmt.sim.train.loop.augmented", watched)
     Training(replace(SMALL, epochs=1, array_epochs=2, array_inputs=64), *digits, silent).run()
-    assert seen == [32] * 6 + [32] * 4
+    assert [count for count in seen if count != 192] == [32] * 6 + [32] * 4
+
+
+def test_a_teacher_stays_what_it_was():
+    network, inputs = trained("digits")
+    teacher = Teacher(network)
+    told = network.real(inputs).detach()
+    with torch.no_grad():
+        for values in network.parameters.values():
+            values += 1.0
+    scores = network.real(inputs)
+    assert teacher.loss(told, inputs).item() == pytest.approx(0, abs=1e-4)
+    loss = teacher.loss(scores, inputs)
+    assert loss.item() > 0.1
+    share = torch.softmax(told / 4, dim=1)
+    expected = (share * (share.log() - torch.log_softmax(scores / 4, dim=1))).sum(1).mean() * 16
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-4)
+    loss.backward()
+    assert all(values.grad is None for values in teacher.network.parameters.values())
+    assert network.parameters["conv2.weight"].grad.abs().sum() > 0
+
+
+def test_running_statistics_are_those_of_the_array_before_the_epoch(digits):
+    training = Training(replace(SMALL, epochs=1, array_epochs=1, statistics="running"), *digits, silent)
+    training._epoch("real", 0, 1, 0.05, None)
+    training._between()
+    recalibrate(training.network, training.batches(), training.recipe.mode)
+    before = {name: values.clone() for name, values in training.network.statistics.items()}
+    for values in training.network.statistics.values():
+        values += 0.1
+    weights = training.network.parameters["conv2.weight"].detach().clone()
+    training._epoch("array", 0, 1, 0.01, training.recipe.mode)
+    assert not torch.equal(training.network.parameters["conv2.weight"], weights)
+    for name, values in training.network.statistics.items():
+        torch.testing.assert_close(values, before[name], rtol=0, atol=0)
 
 
 def test_robustness_takes_coarser_weights(digits):

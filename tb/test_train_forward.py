@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
+from sysmt.hdl.params.kinds.sparq import TRIMS, WINDOWS, SparqConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.sim.golden.matmul import matmul
@@ -49,6 +50,18 @@ def test_product_is_the_golden_models(threads, policy, rounding, k):
     np.testing.assert_array_equal(found.numpy(), matmul(x, w, pe, threads).sums)
 
 
+@pytest.mark.parametrize("window", WINDOWS)
+@pytest.mark.parametrize("trim", TRIMS)
+@pytest.mark.parametrize("vsparq", [False, True])
+def test_product_of_sparq_is_the_golden_models(window, trim, vsparq):
+    pe = SparqConfig(pairs=2, window=window, trim=trim, vsparq=vsparq)
+    for k in (1, 8, 577):
+        x, w = operands(5, k, 3)
+        for threads in (1, 4):
+            found = product(torch.from_numpy(x), torch.from_numpy(w), pe, threads)
+            np.testing.assert_array_equal(found.numpy(), matmul(x, w, pe, threads).sums)
+
+
 def test_product_of_another_kind_goes_through_its_golden_model(monkeypatch):
     from pathlib import Path
 
@@ -90,11 +103,14 @@ def test_requantisation_is_the_golden_models():
     )
 
 
-@pytest.mark.parametrize(("threads", "policy"), [(1, "S+A"), (2, "A"), (4, "S+aW"), (4, "S")])
+PES = [PEConfig(threads=threads, policy=policy) for threads, policy in [(1, "S+A"), (2, "A"), (4, "S+aW"), (4, "S")]]
+
+
+@pytest.mark.parametrize("pe", [*PES, SparqConfig(pairs=2)], ids=lambda pe: f"{pe.kind}{pe.threads}")
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_every_tensor_is_the_exported_networks(name, threads, policy):
+def test_every_tensor_is_the_exported_networks(name, pe):
     network, inputs = trained(name)
-    pe = PEConfig(threads=threads, policy=policy)
+    threads = pe.threads
     mode = Mode(pe=pe, threads=threads)
     recalibrate(network, [inputs], mode)
     found, expected = {}, {}

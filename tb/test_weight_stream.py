@@ -16,7 +16,7 @@ from sysmt.hdl.params.stream import CHUNK, WeightStreamConfig
 from sysmt.sim.cosim import simulator
 from sysmt.sim.cost.weight_stream import WeightStreamModel
 
-from .mutants import seeded_bug
+from .mutants import one_bug_per_component, seeded_bug
 
 CHIP = SdramChip(name="small", row_bits=6, column_bits=4, refresh_ms=0.2, init_us=1, t_ck2=5, t_ck3=5)
 CONFIGS = {
@@ -108,7 +108,7 @@ def test_a_chunk_waits_for_those_that_are_freed_before_it():
         model.load(64, 4)
 
 
-@pytest.mark.parametrize(
+@one_bug_per_component(
     ("right", "wrong", "pause"),
     [
         ("(held != AHEAD) & ~chunk.alone", "(held != AHEAD)", 900),

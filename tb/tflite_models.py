@@ -16,6 +16,7 @@ TYPES = {
     "int64": tflite.TensorType.INT64,
     "resource": tflite.TensorType.RESOURCE,
     "float32": tflite.TensorType.FLOAT32,
+    "bool": tflite.TensorType.BOOL,
 }
 CODES = {name: code for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")}
 TABLES = {
@@ -73,6 +74,10 @@ TABLES = {
     "UNIDIRECTIONAL_SEQUENCE_LSTM": "UnidirectionalSequenceLSTMOptions",
     "CAST": "CastOptions",
     "L2_NORMALIZATION": "L2NormOptions",
+    "GELU": "GeluOptions",
+    "SELECT_V2": "SelectV2Options",
+    "GATHER_ND": "GatherNdOptions",
+    "REVERSE_V2": "ReverseV2Options",
 }
 
 
@@ -95,7 +100,10 @@ class ModelBuilder:
         return self.tensor(data.shape, str(data.dtype), scale, 0, axis, data)
 
     def node(self, kind, inputs, output, **options):
-        """Add an operator with one output, or a list; the options go by the schema's names. Returns the output."""
+        """Add an operator with one output, or a list; the options go by the schema's names. Returns the output.
+
+        `intermediates`, in place of an option: tensors that only lend the operator their scales.
+        """
         outputs = list(output) if isinstance(output, (list, tuple)) else [output]
         self.operators.append((kind, list(inputs), outputs, options))
         return output
@@ -162,7 +170,8 @@ class ModelBuilder:
         return tflite.TensorEnd(b)
 
     def _operator(self, b, kinds, kind, inputs, outputs, options):
-        table = None
+        table, between = None, options.get("intermediates", [])
+        options = {name: value for name, value in options.items() if name != "intermediates"}
         if kind in TABLES:
             name = TABLES[kind]
             options = {o: b.CreateString(v) if isinstance(v, str) else v for o, v in options.items()}
@@ -171,7 +180,10 @@ class ModelBuilder:
                 getattr(tflite, f"{name}Add{option}")(b, value)
             table = getattr(tflite, f"{name}End")(b)
         ends = b.CreateNumpyVector(np.array(inputs, np.int32)), b.CreateNumpyVector(np.array(outputs, np.int32))
+        between = b.CreateNumpyVector(np.array(between, np.int32)) if between else None
         tflite.OperatorStart(b)
+        if between is not None:
+            tflite.OperatorAddIntermediates(b, between)
         tflite.OperatorAddOpcodeIndex(b, kinds.index(kind))
         tflite.OperatorAddInputs(b, ends[0])
         tflite.OperatorAddOutputs(b, ends[1])

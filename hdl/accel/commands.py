@@ -27,14 +27,18 @@ class Commands(RequestServer):
         super().__init__(ARGUMENT_LAYOUTS, (config.x_bytes, config.w_bytes, config.table_bytes))
 
     def _legality(self, m: Module, runs: data.View) -> Signal:
-        """Whether the array would take the run of a cycle ago: what it would refuse for good is refused here."""
-        pe = self.config.array.pe
-        short, legal = Signal(), Signal(name="fine")
-        with m.Switch(runs.threads):
-            for i, threads in enumerate(pe.throttles):
-                with m.Case(i):
-                    m.d.comb += short.eq(runs.steps <= min(self.config.depth, pe.k_max // threads))
-        counts = (runs.steps, runs.m_tiles, runs.n_tiles, runs.rows, runs.cols)
-        extent = (runs.rows <= self.config.array.rows, runs.cols <= self.config.array.cols)
-        m.d.sync += legal.eq(Cat(short, *(count != 0 for count in counts), *extent).all())
-        return legal
+        return fits_array(m, self.config, runs)
+
+
+def fits_array(m: Module, config: AccelConfig, runs: data.View) -> Signal:
+    """Whether the array would take the run of a cycle ago: what it would refuse for good is refused before."""
+    pe = config.array.pe
+    short, legal = Signal(), Signal(name="fine")
+    with m.Switch(runs.threads):
+        for i, threads in enumerate(pe.throttles):
+            with m.Case(i):
+                m.d.comb += short.eq(runs.steps <= min(config.depth, pe.k_max // threads))
+    counts = (runs.steps, runs.m_tiles, runs.n_tiles, runs.rows, runs.cols)
+    extent = (runs.rows <= config.array.rows, runs.cols <= config.array.cols)
+    m.d.sync += legal.eq(Cat(short, *(count != 0 for count in counts), *extent).all())
+    return legal

@@ -7,16 +7,13 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect
 
-from sysmt.hdl.array.ports import TileDescriptor
-from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.skid_buffer import SkidBuffer
-from sysmt.hdl.emit import shared
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.protocol import Target
 
 from .buffers import Buffer
 from .commands import Commands
 from .controller import Controller
+from .core import place
 from .link import FrameReceiver, FrameTransmitter, Packet
 from .reader import ResultReader
 from .registers import Registers
@@ -82,14 +79,7 @@ class Accelerator(wiring.Component):
         m.submodules.controller = controller = Controller(config)
         m.submodules.reader = reader = ResultReader(config)
         m.submodules.registers = registers = Registers(config)
-        array = shared(m, "array", SystolicArray, config.array, platform)
-        sizes = config.memories
-        m.submodules.x = x = Buffer(*sizes["x"], register=True)
-        m.submodules.w = w = Buffer(*sizes["w"], register=True)
-        m.submodules.x_addresses = x_addresses = SkidBuffer(range(2 * config.depth))
-        m.submodules.w_addresses = w_addresses = SkidBuffer(range(2 * config.depth))
-        m.submodules.tiles = tiles = SkidBuffer(TileDescriptor(config.array))
-        m.submodules.results = results = Buffer(*sizes["results"], register=True)
+        core = place(m, config, controller, platform)
 
         connect(m, wiring.flipped(self.i), receiver.i)
         connect(m, receiver.o, commands.i)
@@ -98,31 +88,13 @@ class Accelerator(wiring.Component):
         connect(m, transmitter.o, bytes_out.i)
         connect(m, bytes_out.o, wiring.flipped(self.o))
         connect(m, commands.o_run, controller.i_run)
-        connect(m, controller.o_tile, tiles.i)
-        connect(m, tiles.o, array.i_tile)
-        connect(m, controller.o_x, x_addresses.i)
-        connect(m, x_addresses.o, x.i)
-        connect(m, controller.o_w, w_addresses.i)
-        connect(m, w_addresses.o, w.i)
-        connect(m, reader.o_row, results.i)
-        connect(m, results.o, reader.i_row)
+        core.connect(m)
+        connect(m, reader.o_row, core.results.i)
+        connect(m, core.results.o, reader.i_row)
         connect(m, reader.o, bytes_read.i)
         connect(m, bytes_read.o, commands.i_bytes)
-        for operands, port in ((x, array.i_x), (w, array.i_w)):
-            m.d.comb += [
-                port.valid.eq(operands.o.valid),
-                port.payload.eq(operands.o.payload),
-                operands.o.ready.eq(port.ready),
-            ]
+        core.drive(m)
         m.d.comb += [
-            controller.step.eq(x.o.valid & x.o.ready),
-            controller.resident.eq(x.o.valid | x.resident | x_addresses.o.valid),
-            controller.i_rows.valid.eq(array.o.valid),
-            controller.i_rows.payload.eq(array.o.payload),
-            array.o.ready.eq(controller.i_rows.ready),
-            results.write.eq(controller.write),
-            results.address.eq(controller.address),
-            results.data.eq(array.o.payload.sums.as_value()),
             commands.issued.eq(controller.issued),
             commands.finished.eq(controller.finished),
             commands.value.eq(registers.value),
@@ -130,20 +102,18 @@ class Accelerator(wiring.Component):
             reader.start.eq(commands.start),
             reader.arguments.eq(commands.read),
         ]
-        written = [(Target.X, x), (Target.W, w)]
         if config.requantize:
-            m.submodules.table = table = Buffer(*sizes["table"], register=True)
+            table = core.add_table(m)
             connect(m, reader.o_channel, table.i)
             connect(m, table.o, reader.i_channel)
-            written.append((Target.TABLE, table))
-        for target, memory in written:
+        for target, memory in core.written.items():
             places = (memory.depth // 2 - 1).bit_length()
             m.d.comb += [
                 memory.write.eq(commands.write[target]),
                 memory.address.eq(commands.address[:places] | (commands.half << places)),
                 memory.data.eq(commands.word[-memory.width :]),
             ]
-        self._status(m, receiver, commands, controller, reader, registers, array)
+        self._status(m, receiver, commands, controller, reader, registers, core.array)
         return m
 
     def _status(self, m: Module, receiver, commands, controller, reader, registers, array) -> None:
@@ -170,7 +140,7 @@ class BehindUART(wiring.Component):
     """What a board holds: a component of byte streams behind a UART.
 
     A subclass says which one, by `held`: its name and class, with the members `i`, `o`, `bad_byte`, `busy` and `error`
-    of `Accelerator`.
+    of `Accelerator`. It may have others (`ports`), which are the held component's too.
 
     Parameters
     ----------
@@ -189,7 +159,13 @@ class BehindUART(wiring.Component):
 
     def __init__(self, config: Any):
         self.config = config
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)})
+        own = {"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)}
+        super().__init__(own | self.ports(config))
+
+    @staticmethod
+    def ports(config: Any) -> dict[str, wiring.Member]:
+        """Members of what is held that go through to the outside."""
+        return {}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -206,6 +182,8 @@ class BehindUART(wiring.Component):
             self.busy.eq(held.busy),
             self.error.eq(held.error),
         ]
+        for port in self.ports(self.config):
+            connect(m, getattr(held, port), wiring.flipped(getattr(self, port)))
         return m
 
 

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One column of the array: PEs in a chain. Columns are equal, so a design holds this module once."""
+"""One column of the array: PEs in a chain. Columns are equal, so a design holds this module once.
+
+With clusters twice: the first column of a cluster has the registers of the activations for all of them.
+"""
+
+from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, signed
 from amaranth.lib import wiring
@@ -7,8 +12,16 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.pe.element import ProcessingElement
+from sysmt.hdl.pe.element import Place, ProcessingElement
 from sysmt.hdl.pe.ports import Control, passed, weights
+
+
+@dataclass(frozen=True)
+class ColumnConfig:
+    """A column of `array`; `registers`: it has registers for the activations and control."""
+
+    array: ArrayConfig
+    registers: bool = True
 
 
 class Column(wiring.Component):
@@ -19,7 +32,7 @@ class Column(wiring.Component):
 
     Parameters
     ----------
-    config : ArrayConfig
+    config : ColumnConfig
 
     Members
     -------
@@ -33,31 +46,33 @@ class Column(wiring.Component):
 
     Latency
     -------
-    1 cycle from i_x to o_x and from i_control to o_control; weights reach place p after p more.
+    1 cycle from i_x to o_x and from i_control to o_control, none without registers; weights reach place p after
+    p // cluster more.
     """
 
     block = "control"
 
-    def __init__(self, config: ArrayConfig):
-        self.config = config
-        x = config.rows * passed(config.pe).size
-        control = config.rows * Control(config).size
+    def __init__(self, config: ColumnConfig):
+        self.registers, self.config = config.registers, config.array
+        array = config.array
+        x = array.rows * passed(array.pe).size
+        control = array.rows * Control(array).size
         super().__init__(
             {
                 "enable": In(1),
-                "i_w": In(weights(config.pe)),
-                "o_sum": Out(signed(config.pe.acc_width)),
+                "i_w": In(weights(array.pe)),
+                "o_sum": Out(signed(array.pe.acc_width)),
                 "i_x": In(x),
                 "o_x": Out(x),
                 "i_control": In(control),
                 "o_control": Out(control),
             }
-            | ({"i_row": In(config.rows * weights(config.pe).size)} if config.fuse else {})
+            | ({"i_row": In(array.rows * weights(array.pe).size)} if array.fuse else {})
         )
 
     @staticmethod
-    def module_name(config: ArrayConfig) -> str:
-        return "column"
+    def module_name(config: ColumnConfig) -> str:
+        return "column" if config.registers else "column_inner"
 
     def elaborate(self, platform):
         m = Module()
@@ -65,7 +80,8 @@ class Column(wiring.Component):
         w, total = self.i_w, Const(0, self.config.pe.acc_width)
         x, control = [], []
         for p in range(rows):
-            pe = shared(m, f"pe_{p}", ProcessingElement, self.config, platform)
+            place = Place(self.config, x_registers=self.registers, w_registers=p % self.config.cluster == 0)
+            pe = shared(m, f"pe_{p}", ProcessingElement, place, platform)
             m.d.comb += [
                 pe.enable.eq(self.enable),
                 pe.i_x.eq(self.i_x.word_select(p, len(self.i_x) // rows)),

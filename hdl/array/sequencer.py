@@ -7,6 +7,9 @@ sends beside a step reaches row p, column c exactly p + c cycles later.
     overlap   first ....... rows cycles ....... shift x rows      (the next `first` may coincide with the first shift)
     in_place  last step ... rows cycles ....... shift x rows      (the next `first` follows the first shift)
 
+With clusters of PEs a step passes a cluster per cycle, so all sums are there, and move, that much earlier; the next
+`first`, which catches up with them as fast, is sent no earlier.
+
 With `fuse`, the tap of a 1-D convolution reaches a whole row at once, but `first` still takes one cycle per column:
 column c of a tile is exposed to taps of the next convolution until c cycles after the sums were handed over. A
 convolution of the same width or wider fills its row for that long anyway; a narrower one waits for the difference.
@@ -206,14 +209,17 @@ class Sequencer(wiring.Component):
         return self.config.rows - 1 + (self.config.drain == "in_place")
 
     def _time_drain(self, m: Module, due: Signal, busy: Signal) -> Signal:
-        """`rows` cycles after `due`, shift: row p for p + 1 cycles. `busy`: too early for the next `due` or `first`.
+        """When the last row has its sum, `stages_down` cycles after `due`, shift: place p for p + 1 cycles.
+
+        `busy`: too early for the next `due` or `first`.
 
         Returns for how long.
         """
         rows = self.config.rows
         wait = Signal(range(rows + 1))
         shifting = Signal(rows)
-        start = due if rows == 1 else wait == 1 + self._drain_wait - (rows - 1)
+        stages = self.config.stages_down
+        start = due if stages == 1 else wait == 2 + self._drain_wait - stages
         m.d.comb += self.shift.eq(shifting)
         with m.If(self.enable):
             with m.If(due):

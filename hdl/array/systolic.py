@@ -13,7 +13,7 @@ from sysmt.hdl.params.pe import X_WIDTH
 from sysmt.hdl.pe.kind import gates_of
 from sysmt.hdl.pe.ports import Control
 
-from .column import Column
+from .column import Column, ColumnConfig
 from .counters import EventCounters
 from .ports import CounterLayout, ResultRow, TileDescriptor, w_step, x_step
 from .sequencer import Sequencer
@@ -25,7 +25,7 @@ class SystolicArray(wiring.Component):
     The skew is inside: a step is one aligned vector of activations and one of weights, a result is one aligned row.
     Row 0 sits at the bottom, next to the exit, so that rows leave in order.
 
-              i_w  (skewed: column c waits c cycles)
+              i_w  (skewed: column c waits c cycles; with clusters, c // cluster)
                |  |  |
         i_x -[PE-PE-PE]  row R-1      a column of drains moves down; column c waits C-1-c cycles
         skew -[PE-PE-PE]  ...
@@ -163,21 +163,25 @@ class SystolicArray(wiring.Component):
             if gates_of(config.pe).edge(config.pe)
             else Const(0)
         )
-        skewed_w = [shared_delay_line(m, lane, p, enable, "skew", f"w_{p}", platform) for p, lane in enumerate(w)]
+        skewed_w = [
+            shared_delay_line(m, lane, p // config.cluster, enable, "skew", f"w_{p}", platform)
+            for p, lane in enumerate(w)
+        ]
         taps = self._taps(m, sequencer, enable, skewed_w) if config.fuse else []
         skewed_x, control = [], []
         for place in range(config.rows):
             row = config.rows - 1 - place
-            if place:
+            if place and place % config.cluster == 0:
                 first = delay_line(m, first, enable, f"skew_first_{row}")
                 mode = delay_line(m, mode, enable, f"skew_mode_{row}", reset_less=True)
             lane = self._edge(m, x.word_select(row, len(x) // config.rows), full, row, platform)
-            skewed_x.append(shared_delay_line(m, lane, place, enable, "skew", f"x_{row}", platform))
+            stages = place // config.cluster
+            skewed_x.append(shared_delay_line(m, lane, stages, enable, "skew", f"x_{row}", platform))
             control += [first, shift[place], mode]
         passing_x, passing_control = Cat(skewed_x), Cat(control)
         sums = []
         for c in range(config.cols):
-            column = shared(m, f"column_{c}", Column, config, platform)
+            column = shared(m, f"column_{c}", Column, ColumnConfig(config, c % config.cluster == 0), platform)
             m.d.comb += [
                 column.enable.eq(enable),
                 column.i_w.eq(skewed_w[c]),
@@ -243,7 +247,8 @@ class SystolicArray(wiring.Component):
             rows.payload.last.eq(left == 0),
         ]
         for c, total in enumerate(sums):
-            aligned = shared_delay_line(m, total, config.cols - 1 - c, enable, "align", str(c), platform)
+            waits = config.stages_across - 1 - c // config.cluster
+            aligned = shared_delay_line(m, total, waits, enable, "align", str(c), platform)
             m.d.comb += rows.payload.sums[c].eq(aligned)
         with m.If(rows.valid & rows.ready):
             m.d.sync += left.eq(Mux(left == 0, config.rows - 1, left - 1))

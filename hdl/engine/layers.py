@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR_WORDS, EngineError, Operation
 
+from .patches import has_patches
 from .ports import LayerLayout
 from .ranges import computable
 
@@ -185,6 +186,10 @@ class LayerSequencer(wiring.Component):
                     limit = min(config.x_depth * pe.threads // threads, pe.k_max // (threads * pe.pairs_per_thread))
                     m.d.comb += short.eq((layer.steps != 0) & (layer.steps <= limit))
         pooling_tiles = layer.n_tiles <= config.granules
+        patches = Const(0)
+        if config.patch > 1:
+            size = (layer.patch_h + layer.patch_w) == config.patch.bit_length() - 1
+            patches = size & matmul & ~layer.add & (layer.patch_rows != 0)
         legal = Signal()
         m.d.sync += legal.eq(
             Cat(
@@ -195,6 +200,7 @@ class LayerSequencer(wiring.Component):
                 layer.last_rows <= Mux(matmul, array.rows, 1),
                 layer.last_cols <= array.cols,
                 computable(layer),
+                ~has_patches(layer) | patches,
                 *([] if config.stream is not None else [~(layer.waits_chunk | layer.frees_chunk)]),
             ).all()
         )

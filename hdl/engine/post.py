@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -14,6 +14,7 @@ from sysmt.hdl.params.engine import PARAMETER_LATENCY, EngineConfig
 
 from .addition import SIGN, Addition
 from .counter import beat_counter
+from .patches import PatchCollector, has_patches
 from .ports import SUM_WIDTH, LayerLayout, SumRow
 from .requantize import RequantizerLane
 from .residual import ResidualReader
@@ -107,7 +108,7 @@ class Post(wiring.Component):
         errors, known = Signal(3), Signal()
         m.d.comb += self.address_error.eq(Cat(errors, known).any())
         m.d.sync += [errors[2].eq(residual.address_error), known.eq(self.address_error & ~self.start)]
-        lanes, enters, waits = self._beats(m, residual, errors[0])
+        lanes, enters, tile_ends, waits = self._beats(m, residual, errors[0])
         scaled = delay_line(m, enters, 1, "scaled", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
         codes, overflow = [], []
         for i, (total, channel) in enumerate(lanes):
@@ -131,16 +132,18 @@ class Post(wiring.Component):
             m.d.sync += self.overflow.eq(1)
         with m.If(self.start):
             m.d.sync += self.overflow.eq(0)
-        self._write(m, scaled & ~layer.add, Cat(codes), addition, waits, errors[1])
+        tile_end = delay_line(m, tile_ends, 1, "tile_end", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
+        self._write(m, scaled & ~layer.add, Cat(codes), tile_end, addition, waits, errors[1])
         return m
 
     def _beats(
         self, m: Module, residual: ResidualReader, error: Value
-    ) -> tuple[list[tuple[Value, Value]], Value, Value]:
+    ) -> tuple[list[tuple[Value, Value]], Value, Value, Value]:
         """Rows as beats of `lanes` channels.
 
         Returns the sums and channels of a beat as they reach the requantisers, whether one set out
-        `PARAMETER_LATENCY` cycles before, and whether rows that are no pixels are still to come.
+        `PARAMETER_LATENCY` cycles before, whether that was the last one of its tile, and whether rows that are no
+        pixels are still to come.
         """
         config, layer = self._config, self.layer
         m.submodules.rows = rows = SyncFIFOBuffered(width=Shape.cast(SumRow(config)).width, depth=config.row_queue)
@@ -165,13 +168,21 @@ class Post(wiring.Component):
             m.d.sync += skips.eq(~row.last)
         with m.Elif(rows.r_rdy & skips):
             m.d.sync += skips.eq(~row.last)
+        patched: Value = Const(0)
+        if config.patch > 1:
+            patched, part = has_patches(layer), Signal(range(config.patch))
+            m.d.comb += loop.again.eq(patched & (part != config.patch - 1))
+            with m.If(last & loop.tile_end & patched):
+                m.d.sync += part.eq(part + 1)
+            with m.If(self.start):
+                m.d.sync += part.eq(0)
         # Beats to be added come as slowly as the addition takes them.
         share = config.lanes // config.add_lanes
         with m.If(goes):
             m.d.sync += pause.eq(share - 1)
         with m.Elif(pause != 0):
             m.d.sync += pause.eq(pause - 1)
-        self._parameters(m, loop, goes, last, error)
+        self._parameters(m, loop, goes & ~patched, goes, last, error)
 
         width = config.lanes * SUM_WIDTH
         sums = row.sums.as_value().word_select(beat, width) if config.beats > 1 else row.sums.as_value()
@@ -179,15 +190,18 @@ class Post(wiring.Component):
         channels = delay_line(m, self.parameter_word, 1, "channels", reset_less=True)
         size = Shape.cast(Channel).width
         lanes = [(sums.word_select(i, SUM_WIDTH), channels.word_select(i, size)) for i in range(config.lanes)]
-        return lanes, goes, skips
+        return lanes, goes, last & loop.tile_end, skips
 
-    def _parameters(self, m: Module, loop: RowLoop, goes: Value, last: Value, error: Value) -> None:
-        """Addresses of parameters: those of a tile again for every row, those of a group again for all its pixels."""
+    def _parameters(self, m: Module, loop: RowLoop, further: Value, goes: Value, last: Value, error: Value) -> None:
+        """Addresses of parameters: those of a tile again for every row, those of a group again for all its pixels.
+
+        `further`: the beats of a row have a word each, not all the same one.
+        """
         width = max(self._config.parameter_words.bit_length(), len(self.layer.parameter_base)) + 1
         current, tile, group = (Signal(width, name=f"parameters_{name}") for name in ("beat", "tile", "group"))
         following = current + 1
         m.d.comb += self.parameter_address.eq(current)
-        with m.If(goes):
+        with m.If(further):
             m.d.sync += current.eq(following)
         with m.If(last):
             m.d.sync += current.eq(tile)
@@ -201,7 +215,9 @@ class Post(wiring.Component):
             m.d.sync += [register.eq(self.layer.parameter_base) for register in (current, tile, group)]
         m.d.sync += error.eq(goes & (current >= self._config.parameter_words))
 
-    def _write(self, m: Module, valid: Value, codes: Value, addition: Addition, waits: Value, error: Value) -> None:
+    def _write(
+        self, m: Module, valid: Value, codes: Value, tile_end: Value, addition: Addition, waits: Value, error: Value
+    ) -> None:
         """Codes collected to a row, and written: of the requantisers while `valid`, or of the addition."""
         config, layer = self._config, self.layer
         m.submodules.addresses = addresses = RowAddresses(config, "out")
@@ -213,10 +229,26 @@ class Post(wiring.Component):
             m.d.sync += collected.eq(row)
         beat = beat_counter(m, "write_beat", valid, config.beats)
         add_beat = beat_counter(m, "add_beat", addition.o_valid, config.add_beats)
-        last = (valid & (beat == config.beats - 1)) | (addition.o_valid & (add_beat == config.add_beats - 1))
+        row_end = valid & (beat == config.beats - 1)
+        last = row_end | (addition.o_valid & (add_beat == config.add_beats - 1))
+        written = Signal.like(row)
+        m.d.comb += written.eq(row)
+        if config.patch > 1:
+            m.submodules.patches = patches = PatchCollector(config)
+            patched = has_patches(layer)
+            m.d.comb += [
+                patches.start.eq(self.start),
+                patches.i_valid.eq(valid & patched),
+                patches.i_codes.eq(codes),
+                patches.i_row_end.eq(row_end),
+                patches.i_tile_end.eq(tile_end),
+            ]
+            last = Mux(patched, patches.o_valid, last)
+            with m.If(patched):
+                m.d.comb += written.eq(patches.o_row)
         count = layer.last_cols[: config.array.cols.bit_length()]
         exists = [~addresses.last_channels | (count > c) for c in range(config.array.cols)]
-        stored = Cat((row.word_select(c, 8) ^ SIGN) & one.replicate(8) for c, one in enumerate(exists))
+        stored = Cat((written.word_select(c, 8) ^ SIGN) & one.replicate(8) for c, one in enumerate(exists))
         ends, ended, late = Signal(), Signal(), Signal()
         m.d.comb += [
             addresses.layer.eq(layer),
@@ -226,10 +258,10 @@ class Post(wiring.Component):
             self.done.eq((ended | late) & ~waits),
         ]
         m.d.sync += [
-            self.write.eq(Mux(last & ~addresses.outside, 1 << addresses.part, 0)),
+            self.write.eq(Mux(last & addresses.exists & ~addresses.outside, 1 << addresses.part, 0)),
             self.address.eq(addresses.address),
             self.data.eq(stored.replicate(config.granules)),
             ended.eq(ends),
             late.eq((ended | late) & waits),
         ]
-        m.d.sync += error.eq(last & addresses.outside)
+        m.d.sync += error.eq(last & addresses.exists & addresses.outside)

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 
+from .patches import PatchWalk, has_patches
 from .ports import LayerLayout
 
 
@@ -29,6 +30,8 @@ class RowLoop(wiring.Component):
         Begin with the first row of `layer`.
     advance : In(1)
         Go on to the next row.
+    again : In(1)
+        The rows of the tile come once more: its last one is followed by its first.
     tile_end, pixels_end, group_end, layer_end : Out(1)
         The current row is the last one of its tile; also of these pixels in this group; also of this group; at all.
     last_channels : Out(1)
@@ -40,7 +43,8 @@ class RowLoop(wiring.Component):
     def __init__(self, config: EngineConfig):
         self._rows = config.array.rows
         ends = ("tile_end", "pixels_end", "group_end", "layer_end", "last_channels")
-        super().__init__({"layer": In(LayerLayout), "start": In(1), "advance": In(1)} | {name: Out(1) for name in ends})
+        ports = {"layer": In(LayerLayout), "start": In(1), "advance": In(1), "again": In(1)}
+        super().__init__(ports | {name: Out(1) for name in ends})
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -52,7 +56,7 @@ class RowLoop(wiring.Component):
         last_row, last_tile, last_pixels, last_group = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             self.tile_end.eq(pooling | last_row),
-            self.pixels_end.eq(self.tile_end & last_tile),
+            self.pixels_end.eq(self.tile_end & last_tile & ~self.again),
             self.group_end.eq(self.pixels_end & last_pixels),
             self.layer_end.eq(self.group_end & last_group),
             self.last_channels.eq(last_tile & last_group),
@@ -72,9 +76,9 @@ class RowLoop(wiring.Component):
             m.d.sync += [
                 row.eq(Mux(pixels_follow, layer.last_rows, self._rows)),
                 last_row.eq(Mux(pixels_follow, layer.last_rows == 1, int(self._rows == 1))),
-                n_tile.eq(n_tile - 1),
-                last_tile.eq(n_tile == 2),
             ]
+        with m.If((self.advance & self.tile_end & ~self.again) | self.start):
+            m.d.sync += [n_tile.eq(n_tile - 1), last_tile.eq(n_tile == 2)]
         with m.If((self.advance & self.pixels_end) | self.start):
             m.d.sync += [
                 n_tile.eq(Mux(group_follows, layer.last_n_tiles, layer.n_tiles)),
@@ -103,10 +107,13 @@ class RowAddresses(wiring.Component):
     Members
     -------
     layer, start, advance : as of `RowLoop`
+        Of a layer with patches, pixel by pixel of every patch.
     address : Out(range(activation_words))
     part : Out(range(granules))
     outside : Out(1)
         The address lies beyond the memory; `address` is then another one.
+    exists : Out(1)
+        It is a pixel of the output; else one of a patch that hangs over the edge.
     layer_end, last_channels : Out(1)
         As of `RowLoop`.
     """
@@ -123,6 +130,7 @@ class RowAddresses(wiring.Component):
                 "address": Out(range(config.activation_words)),
                 "part": Out(range(config.granules)),
                 "outside": Out(1),
+                "exists": Out(1, init=1),
                 "layer_end": Out(1),
                 "last_channels": Out(1),
             }
@@ -139,19 +147,26 @@ class RowAddresses(wiring.Component):
         pixel, first = Signal(width), Signal(width)
         tile, group = (Signal(max((depth * self._config.granules).bit_length(), len(granule)) + 1) for _ in range(2))
         word = Signal(max(width, len(tile)) + 1)
+        # Of the pixel, and whether it is the last one of its row of the array.
+        at, advance, layer_ends = Signal(width), Signal(), Signal()
         m.d.comb += [
             loop.layer.eq(self.layer),
             loop.start.eq(self.start),
-            loop.advance.eq(self.advance),
-            self.layer_end.eq(loop.layer_end),
+            loop.advance.eq(advance),
+            self.layer_end.eq(layer_ends),
             self.last_channels.eq(loop.last_channels),
-            word.eq(pixel + (tile >> len(self.part))),
+            word.eq(at + (tile >> len(self.part))),
             self.address.eq(word),
             self.part.eq(tile[: len(self.part)]),
             self.outside.eq((word >= depth) | base[width:].any()),
+            at.eq(pixel),
+            advance.eq(self.advance),
+            layer_ends.eq(loop.layer_end),
         ]
+        if self._tensor == "out" and self._config.patch > 1:
+            self._patches(m, loop, at, advance, layer_ends)
         following = pixel + words
-        with m.If(self.advance):
+        with m.If(advance):
             m.d.sync += pixel.eq(following)
             with m.If(loop.tile_end):
                 m.d.sync += [pixel.eq(first), tile.eq(tile + 1)]
@@ -162,3 +177,20 @@ class RowAddresses(wiring.Component):
         with m.If(self.start):
             m.d.sync += [pixel.eq(base), first.eq(base), tile.eq(granule), group.eq(granule)]
         return m
+
+    def _patches(self, m: Module, loop: RowLoop, at: Signal, advance: Signal, layer_ends: Signal) -> None:
+        """In a layer with patches the loops advance patch by patch, and pixels lie elsewhere."""
+        m.submodules.walk = walk = PatchWalk(self._config, len(at))
+        m.d.comb += [
+            walk.layer.eq(self.layer),
+            walk.start.eq(self.start),
+            walk.advance.eq(self.advance),
+            *(getattr(walk, name).eq(getattr(loop, name)) for name in ("tile_end", "pixels_end", "group_end")),
+        ]
+        with m.If(has_patches(self.layer)):
+            m.d.comb += [
+                at.eq(walk.pixel),
+                advance.eq(self.advance & walk.patch_end),
+                layer_ends.eq(loop.layer_end & walk.patch_end),
+                self.exists.eq(walk.exists),
+            ]

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +12,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Operation
 
 from .counter import count_loops
+from .patches import has_patches
 from .ports import LayerLayout, XAddress
 
 
@@ -73,8 +74,10 @@ class TileIssuer(wiring.Component):
         # One bit more than an address has shows that it went beyond.
         w, w_group = Signal(width["w_base"] + 1), Signal(width["w_base"] + 1)
         half, thread, word_ends = Signal(), Signal(range(max(config.array.pe.threads, 2))), Signal()
-        ends = {name: Signal(name=f"last_{name}") for name in ("step", "n", "m", "group")}
-        last_step, last_n, last_m, last_group = ends.values()
+        ends = {name: Signal(name=f"last_{name}") for name in self._loops}
+        last_step, last_m, last_group = (ends[name] for name in ("step", "m", "group"))
+        last_n = Signal()
+        m.d.comb += last_n.eq(ends["n"] & ends["part"] if config.patch > 1 else ends["n"])
         self._threads(m, thread, word_ends)
         tile = self.o_tile
         may, moves, ends_tile, ends_m = Signal(), Signal(), Signal(), Signal()
@@ -130,15 +133,23 @@ class TileIssuer(wiring.Component):
             ]
         return m
 
+    @property
+    def _loops(self) -> tuple[str, ...]:
+        """The loops, the innermost first."""
+        parts = ("part",) if self.config.patch > 1 else ()
+        return ("step", *parts, "n", "m", "group")
+
     def _count(self, m: Module, moves: Signal, ends: dict[str, Signal]) -> None:
-        """Steps, tiles of channels, tiles of pixels, groups; the last group has tiles of channels of its own."""
-        layer, of_last = self.layer, Signal()
+        """Steps, parts of a tile, tiles of channels, tiles of pixels, groups; the last group has tiles of its own."""
+        config, layer, of_last = self.config, self.layer, Signal()
         limits = {
             "step": layer.steps,
+            "part": Mux(has_patches(layer), Const(config.patch), 1),
             "n": Mux(of_last, layer.last_n_tiles, layer.n_tiles),
             "m": layer.m_tiles,
             "group": layer.groups,
         }
+        limits = {name: limits[name] for name in self._loops}
         left = count_loops(m, self.start, moves, limits, ends)["group"]
         following = Mux(ends["m"], left == 2, ends["group"])
         m.d.comb += of_last.eq(Mux(self.start, layer.groups == 1, following))

@@ -14,6 +14,7 @@ from sysmt.base.errors import ConfigError
 from .array import ArrayConfig
 from .checks import in_range, one_of, power_of_two
 from .config import Config
+from .link import BUS, check_bus, check_rows
 from .pe import W_WIDTH, X_WIDTH
 from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Opcode
 
@@ -42,7 +43,7 @@ def check_link(slot: int, slots: int, divisor: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class AccelConfig(Config):
-    """An array with tile buffers in block RAM, a controller and a framed link over a UART.
+    """An array with tile buffers in block RAM, a controller and a link to its host.
 
     Parameters
     ----------
@@ -63,6 +64,10 @@ class AccelConfig(Config):
         Output channels whose requantisation one half of the table holds, a power of two. Read with `requantize` only.
     divisor : int
         Clocks per bit of the UART, whole: see `divisor_of`.
+    link : str
+        How the host reaches it, of `sysmt.hdl.params.link.LINKS`. `slot`, `slots` and `divisor` are of `uart` only.
+    data_width : int
+        Bits of a beat of the bus: 32, 64 or 128. Not read with the link `uart`.
     """
 
     array: ArrayConfig = field(default_factory=ArrayConfig)
@@ -73,12 +78,17 @@ class AccelConfig(Config):
     requantize: bool = True
     channels: int = 64
     divisor: int = 16
+    link: str = "uart"
+    data_width: int = 32
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
             raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
         if self.array.fuse:
             raise ConfigError("array.fuse = True cannot be driven by the accelerator: set fuse to False")
+        check_bus(self.link, self.data_width)
+        if self.link != "uart":
+            check_rows(self.data_width, self.array.cols)
         power_of_two("depth", self.depth, 2, 1 << 15)
         power_of_two("result_rows", self.result_rows, 2, 1 << 15)
         one_of("requantize", self.requantize, (False, True))
@@ -150,7 +160,9 @@ class AccelConfig(Config):
     @property
     def fingerprint(self) -> int:
         """64 bits that two different configurations do not share."""
-        text = json.dumps({"protocol": VERSION, **self.as_dict()}, sort_keys=True)
+        without = BUS if self.link == "uart" else ()
+        facts = {name: value for name, value in self.as_dict().items() if name not in without}
+        text = json.dumps({"protocol": VERSION, **facts}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 

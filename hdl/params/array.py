@@ -13,6 +13,7 @@ from .config import FLAT, Config
 from .pe import PEConfig
 
 DRAINS = ("overlap", "in_place")
+CLUSTERS = (1, 2, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,10 @@ class ArrayConfig(Config):
         The row-broadcast dataflow of FuSeConv (DATE 2021) beside the matrix product, chosen per tile: one weight wire
         per row, and an OR in front of every weight register. After a matrix product, a tile of 1-D convolutions that
         is narrower than the array waits for the columns beyond it.
+    cluster : 1, 2 or 4
+        With target `asic`: so many PEs down and as many across have the operand and control registers of one, and use
+        them in the same cycle. Fewer registers, a shorter way through the array, longer wires. Tiles of PEs without
+        registers between them: Gemmini (Genc et al., DAC 2021).
     """
 
     rows: int = 8
@@ -43,6 +48,7 @@ class ArrayConfig(Config):
     drain: str = "overlap"
     counters: bool = True
     fuse: bool = False
+    cluster: int = 1
 
     def __post_init__(self) -> None:
         in_range("rows", self.rows, 1, 256)
@@ -52,6 +58,11 @@ class ArrayConfig(Config):
         one_of("drain", self.drain, DRAINS)
         one_of("counters", self.counters, (False, True))
         one_of("fuse", self.fuse, (False, True))
+        one_of("cluster", self.cluster, CLUSTERS)
+        if self.cluster > 1 and self.pe.target != "asic":
+            raise ConfigError(f"cluster = {self.cluster} needs target = asic, not target = {self.pe.target}")
+        if self.cluster > 1 and self.fuse:
+            raise ConfigError(f"cluster = {self.cluster} needs fuse = False: a 1-D convolution moves from PE to PE")
         if self.fuse and not self.pe.FUSES:
             raise ConfigError(f"fuse = True needs a kind of PE with 1-D convolution (nbsmt), not kind = {self.pe.kind}")
 
@@ -67,10 +78,21 @@ class ArrayConfig(Config):
     def latency(self) -> int:
         """Cycles from the last step of a tile to the end of the cycle its last row leaves, with no stall.
 
-        One cycle hands the sum over (`overlap`), `rows` pass until the last row has its own, `rows` until the drain
-        is empty, `cols` of skew, the pipeline of the PE, and the registers at both ends (`registered`).
+        One cycle hands the sum over (`overlap`), `stages_down` pass until the last row has its own, `rows` until the
+        drain is empty, `stages_across` of skew, the pipeline of the PE, and the registers at both ends (`registered`).
         """
-        return (self.drain == "overlap") + 2 * self.rows + self.cols - 1 + self.pe.pipeline + 3 * self.registered
+        through = self.stages_down + self.rows + self.stages_across - 1
+        return (self.drain == "overlap") + through + self.pe.pipeline + 3 * self.registered
+
+    @property
+    def stages_down(self) -> int:
+        """Registers that a weight passes on its way down the array: one per cluster."""
+        return -(-self.rows // self.cluster)
+
+    @property
+    def stages_across(self) -> int:
+        """Registers that an activation passes on its way across the array: one per cluster."""
+        return -(-self.cols // self.cluster)
 
     @property
     def counting(self) -> tuple[int, int]:

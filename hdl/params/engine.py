@@ -12,14 +12,19 @@ from .accel import check_link
 from .array import ArrayConfig
 from .checks import in_range, one_of
 from .config import Config
+from .link import BUS, check_bus
 from .pe import W_WIDTH, X_WIDTH
 from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION, Memory
 from .protocol import CRC, HEADER
 from .sdram import SdramConfig
 from .stream import CHUNK, WeightStreamConfig
 
-LINK = ("slot", "slots", "divisor")
+PATCHES = (1, 2, 4, 8)
+"""Pixels that a patch may have."""
+LINK = ("slot", "slots", "divisor", *BUS)
 """Fields of the host link."""
+LINK_ADDRESS_BITS = 24
+"""Bits of an address that the host writes to: of a larger SDRAM the first words are used."""
 PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
 """Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
 RESIDUAL_LATENCY = 5
@@ -43,6 +48,9 @@ class EngineConfig(Config):
         Values requantised in one cycle, a divisor of `array.cols`.
     add_lanes : int
         Values that a residual is added to in one cycle, a divisor of `lanes`.
+    patch : int
+        Output pixels of a depthwise layer that a row of the array may hold side by side: 1, 2, 4 or 8, a divisor of
+        `array.cols`. The columns of one pixel, cols / patch, must divide `lanes`.
     x_depth : int
         Steps that one half of the operand buffer holds, a power of two.
     activation_words, weight_words, scatter_words, parameter_words : int
@@ -54,7 +62,7 @@ class EngineConfig(Config):
         An SDRAM that weights are read ahead from.
     chunks : int
         Chunks of weights that the list holds, 1 to 4096. Read with `stream` only.
-    slot, slots, divisor : int
+    slot, slots, divisor, link, data_width
         Of the host link, as in `AccelConfig`.
     """
 
@@ -62,6 +70,7 @@ class EngineConfig(Config):
     fill: int = 2
     lanes: int = 4
     add_lanes: int = 1
+    patch: int = 1
     x_depth: int = 1024
     activation_words: int = 4096
     weight_words: int = 8192
@@ -73,6 +82,8 @@ class EngineConfig(Config):
     slot: int = 256
     slots: int = 4
     divisor: int = 16
+    link: str = "uart"
+    data_width: int = 32
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
@@ -82,6 +93,7 @@ class EngineConfig(Config):
         one_of("fill", self.fill, (1, 2, 4))
         in_range("lanes", self.lanes, 1, self.array.cols)
         in_range("add_lanes", self.add_lanes, 1, self.lanes)
+        one_of("patch", self.patch, PATCHES)
         in_range("x_depth", self.x_depth, 4, 1 << 12)
         if self.x_depth & (self.x_depth - 1):
             raise ConfigError(f"x_depth must be a power of two, not {self.x_depth}")
@@ -94,10 +106,16 @@ class EngineConfig(Config):
             raise ConfigError(f"stream must be an SdramConfig or None, not {self.stream!r}")
         in_range("chunks", self.chunks, 1, 1 << 12)
         check_link(self.slot, self.slots, self.divisor)
+        check_bus(self.link, self.data_width)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
         if self.lanes % self.add_lanes:
             raise ConfigError(f"add_lanes must divide lanes = {self.lanes}, not be {self.add_lanes}")
+        if self.patch > 1 and (self.array.cols % self.patch or self.lanes % (self.array.cols // self.patch)):
+            raise ConfigError(
+                f"patch must divide array.cols = {self.array.cols} into parts that divide lanes = {self.lanes}, not be "
+                f"{self.patch}"
+            )
         if self.frame_data < max(self.host_bytes.values()):
             raise ConfigError(
                 f"slot = {self.slot} leaves {self.frame_data} bytes for data, but a word of the memories takes "
@@ -128,6 +146,11 @@ class EngineConfig(Config):
     def beats(self) -> int:
         """Cycles that a row of results takes in the requantisers; words of parameters per tile."""
         return self.array.cols // self.lanes
+
+    @property
+    def patch_channels(self) -> int:
+        """Channels of one part of a tile in a layer with patches."""
+        return self.array.cols // self.patch
 
     @property
     def row_queue(self) -> int:
@@ -171,7 +194,13 @@ class EngineConfig(Config):
             "activations": (8 * self.word_bytes, self.activation_words),
             **({"chunks": (8 * CHUNK.size, self.chunks)} if self.stream is not None else {}),
             "x": (X_WIDTH * self.array.rows * self.array.pe.products, 2 * self.x_depth),
+            **({"patches": self._patches} if self.patch > 1 else {}),
         }
+
+    @property
+    def _patches(self) -> tuple[int, int]:
+        """Two tiles of bytes, where patches are gathered: a word has `lanes` of every part."""
+        return 8 * self.lanes * self.patch, 2 * self.beats << (self.array.rows - 1).bit_length()
 
     @property
     def banks(self) -> list[tuple[int, int]]:
@@ -182,10 +211,12 @@ class EngineConfig(Config):
         sizes = self.memories
         word, depth = sizes.pop("activations")
         x_columns, x_depth = self.array.pe.products * self.fill, sizes.pop("x")[1]
+        patches = [(8 * self.lanes, sizes.pop("patches")[1])] * self.patch if self.patch > 1 else []
         return [
             *sizes.values(),
             *[(word // self.granules, depth)] * self.granules,
             *[(X_WIDTH * self.array.rows, x_depth // self.fill)] * x_columns,
+            *patches,
             (8, self.slot * self.slots),
         ]
 
@@ -199,7 +230,7 @@ class EngineConfig(Config):
         """Width in bits and depth of every memory that the host writes, on chip or not, in the order of `Memory`."""
         sizes = self.memories
         if self.stream is not None:
-            sizes["sdram"] = (self.stream.chip.width, 1 << self.stream.chip.address_bits)
+            sizes["sdram"] = (self.stream.chip.width, 1 << min(self.stream.chip.address_bits, LINK_ADDRESS_BITS))
         return {memory: sizes[memory.name.lower()] for memory in Memory if memory.name.lower() in sizes}
 
     @property
@@ -233,7 +264,8 @@ class EngineConfig(Config):
 def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
     """An engine around `array` with memories for the networks of MLPerf Tiny; `changes` replace fields.
 
-    96 KiB of activations, 288 KiB of weights, up to 4 requantisers.
+    96 KiB of activations, 288 KiB of weights, up to 4 requantisers; in depthwise layers a channel for each thread, and
+    as many pixels as that leaves columns for.
     """
     fill = 2 if array.rows * 2 % array.cols == 0 else 4
     words = {
@@ -241,4 +273,13 @@ def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
         "weight_words": 288 * 1024 // (array.w_lanes * array.pe.products),
     }
     lanes = max(n for n in range(1, min(array.cols, 4) + 1) if array.cols % n == 0)
-    return EngineConfig(array=array, **{"fill": fill, "lanes": lanes, **words, **changes})
+    fields = {"fill": fill, "lanes": lanes, **words, **changes}
+    return EngineConfig(array=array, **{"patch": _patch(array, fields["lanes"]), **fields})
+
+
+def _patch(array: ArrayConfig, lanes: int) -> int:
+    """Pixels of a depthwise layer in a row of `array`, with a channel for each of its threads."""
+    if not array.pe.exact_alone:
+        return 1
+    fitting = (n for n in PATCHES if n * array.pe.threads <= array.cols and array.cols % n == 0)
+    return max((n for n in fitting if lanes % (array.cols // n) == 0), default=1)

@@ -187,6 +187,11 @@ class PEConfig(Config):
         """Longest reduction that cannot overflow the accumulator, whatever the operands: whole steps of all threads."""
         return int(2 ** (self.acc_width - 1) // self.max_product // self.products * self.products)
 
+    @property
+    def k_part(self) -> int:
+        """Longest reduction that `check_k` lets pass, in whole steps: what a longer one is cut into."""
+        return self.k_max
+
     def steps(self, k: int, threads: int | None = None) -> int:
         """Array steps of a reduction of length `k` on `threads` threads: ceil(k / operand pairs of a step)."""
         return -(-k // (self.throttle(threads) * self.pairs_per_thread))

@@ -16,6 +16,17 @@ channels, the engine does::
                 rows of sums -> requantise (parameters of tile g * n_tiles + n) -> clamp -> [+ residual -> clamp]
                 -> output pixel, channels of tile g * n_tiles + n
 
+In a layer with patches (`patch_h`, `patch_w`: depthwise, of an engine with `patch` > 1) a row of a tile is not one
+output pixel but a patch of `patch` of them, and everything above that counts windows, rows or pixels counts patches. A
+tile n is then computed in `patch` parts, each of `cols / patch` channels::
+
+    for part in patch:  tile of steps, activations from (n * patch + part) * x_stride in the buffer,
+                                       weights from w_base + ((g * n_tiles + n) * patch + part) * words
+                        sums: column q * (cols / patch) + c is channel c of the part at pixel q of the patch, row by row
+
+They share parameters: a part has one word of them. Pixels of patches that hang over the edge of the output (`edge_h`,
+`edge_w`) are not written.
+
 A word of operands has the pairs of all threads of the array. On fewer threads it holds several steps: with R times as
 many threads as run, words = ceil(steps / R), and step s is in word s / R, its threads behind those of the s mod R steps
 before it.
@@ -32,7 +43,7 @@ import enum
 from .fields import Field, PackedRecord
 from .protocol import CHANNEL
 
-PROGRAM_VERSION = 1
+PROGRAM_VERSION = 2
 HALF = 1 << 30
 """A multiplier of 1/2."""
 PARAMETER = CHANNEL
@@ -89,7 +100,11 @@ DESCRIPTOR = PackedRecord(
     Field("to_output", 1, "Writes the network's output: `out_base` is of half 0; half 1 lies `out_half` words on."),
     Field("waits_chunk", 1, "Starts when the next chunk of weights has come from the SDRAM."),
     Field("frees_chunk", 1, "Is the last layer that reads that chunk."),
-    Field("unused", 12, "Zero.", reserved=True),
+    Field("patch_h", 2, "Pixels down of a patch, as a power of two."),
+    Field("patch_w", 2, "Pixels across of a patch, as a power of two."),
+    Field("edge_h", 3, "Pixels down that the lowest patches have of the output, less one."),
+    Field("edge_w", 3, "Pixels across that the rightmost patches have of the output, less one."),
+    Field("unused", 2, "Zero.", reserved=True),
     Field("pad_value", 8, "What lies outside the image: the zero point."),
     # The image.
     Field("in_origin", 24, "Word address of the first tap of output pixel (0, 0), padding counted.", signed=True),
@@ -108,15 +123,13 @@ DESCRIPTOR = PackedRecord(
     Field("pad_top", 16, "Rows of padding above."),
     Field("pad_left", 16, "Columns of padding on the left."),
     Field("tap_x", 24, "Words from a tap to the next: dilation_w * in_words."),
-    Field("tap_gap", 8, "Zero.", reserved=True),
     Field("tap_y", 24, "Words from a row of taps to the next: dilation_h * in_width * in_words."),
-    Field("tap_gap2", 8, "Zero.", reserved=True),
     Field("pixel_x", 24, "Words from an output pixel's first tap to the next one's: stride_w * in_words."),
-    Field("pixel_gap", 8, "Zero.", reserved=True),
     Field("pixel_y", 24, "The same from row to row: stride_h * in_width * in_words."),
-    Field("pixel_gap2", 8, "Zero.", reserved=True),
+    Field("out_row", 24, "With patches: words from a row of the output to the next."),
+    Field("pixel_gap", 8, "Zero.", reserved=True),
     # Loops.
-    Field("out_width", 16, "Output pixels in a row."),
+    Field("out_width", 16, "Output pixels in a row; with patches, those."),
     Field("last_rows", 16, "Pixels in the last tile of pixels."),
     Field("m_tiles", 24, "Tiles of pixels."),
     Field("loop_gap", 8, "Zero.", reserved=True),
@@ -130,7 +143,7 @@ DESCRIPTOR = PackedRecord(
     Field("w_gap", 8, "Zero.", reserved=True),
     Field("scatter_base", 16, "First word of the scatter table (`sysmt.hdl.params.scatter`); every fill begins there."),
     Field("scatter_words", 16, "Words of the scatter table that one fill takes."),
-    Field("scatter_gap", 16, "Zero.", reserved=True),
+    Field("patch_rows", 16, "With patches: rows of them."),
     Field("parameter_base", 16, "First word of the parameters; a tile has cols / lanes words."),
     # The output.
     Field("out_base", 24, "Word address of the output's first pixel."),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The processing element: operand registers, a multiplier of any kind, the accumulator and its way out."""
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -13,6 +15,15 @@ from sysmt.hdl.params.blocks import owned_by
 
 from .kind import gates_of
 from .ports import Control, passed, weights
+
+
+@dataclass(frozen=True)
+class Place:
+    """A PE of `array`, and which registers of its cluster it has: of activations and control, of weights."""
+
+    array: ArrayConfig
+    x_registers: bool = True
+    w_registers: bool = True
 
 
 class ProcessingElement(wiring.Component):
@@ -30,9 +41,11 @@ class ProcessingElement(wiring.Component):
            |            |
           o_w         o_sum
 
+    Without registers of its own it uses, and passes on, what its neighbour of the same cluster has in them.
+
     Parameters
     ----------
-    config : ArrayConfig
+    config : Place
 
     Members
     -------
@@ -47,16 +60,17 @@ class ProcessingElement(wiring.Component):
 
     Latency
     -------
-    Operands pass in 1 cycle; a product is in the sum 2 + `pipeline` clock edges after it entered. `first` and
-    `shift` act at the same edge as the product of their step.
+    Operands pass in 1 cycle where their registers are; a product is in the sum 2 + `pipeline` clock edges after it
+    entered. `first` and `shift` act at the same edge as the product of their step.
     """
 
     block = "registers"
 
-    def __init__(self, config: ArrayConfig):
-        self.config = config
-        x, w, control = passed(config.pe), weights(config.pe), Control(config)
-        sums = signed(config.pe.acc_width)
+    def __init__(self, config: Place):
+        self.place, self.config = config, config.array
+        array = config.array
+        x, w, control = passed(array.pe), weights(array.pe), Control(array)
+        sums = signed(array.pe.acc_width)
         super().__init__(
             {
                 "enable": In(1),
@@ -69,12 +83,12 @@ class ProcessingElement(wiring.Component):
                 "i_sum": In(sums),
                 "o_sum": Out(sums),
             }
-            | ({"i_row": In(w)} if config.fuse else {})
+            | ({"i_row": In(w)} if array.fuse else {})
         )
 
     @staticmethod
-    def module_name(config: ArrayConfig) -> str:
-        return "pe"
+    def module_name(config: Place) -> str:
+        return "pe" + "_bare_x" * (not config.x_registers) + "_bare_w" * (not config.w_registers)
 
     def elaborate(self, platform):
         m = Module()
@@ -83,8 +97,11 @@ class ProcessingElement(wiring.Component):
         x = Signal.like(self.i_x, reset_less=True, attrs=operands)
         w = Signal.like(self.i_w, reset_less=True, attrs=operands)
         control = Signal.like(self.i_control)
+        has_x, has_w = self.place.x_registers, self.place.w_registers
+        taken = [(has_x, x.eq(self.i_x)), (has_w, w.eq(self.i_w)), (has_x, control.eq(self.i_control))]
         with m.If(self.enable):
-            m.d.sync += [x.eq(self.i_x), w.eq(self.i_w), control.eq(self.i_control)]
+            m.d.sync += [take for registers, take in taken if registers]
+        m.d.comb += [take for registers, take in taken if not registers]
         m.d.comb += [self.o_x.eq(x), self.o_w.eq(w), self.o_control.eq(control)]
 
         used_w = w

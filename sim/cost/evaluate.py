@@ -125,6 +125,12 @@ def cycles_of(layers: Iterable[Layer], model: CycleModel) -> CycleReport:
     """Cycles of every layer by one model."""
     rows = []
     for layer in layers:
+        if layer.sparsity[0] < layer.sparsity[1]:
+            n, m = layer.sparsity
+            raise UserError(
+                f"sparsity of layer {layer.name} must be dense, such as 1:1, not {n}:{m}, which no method counts; "
+                "remove it to count dense weights"
+            )
         try:
             cycles = model.layer_cycles(layer)
         except ConfigError as error:

@@ -40,12 +40,13 @@ class RtlCycles:
         ----------
         layer : Layer
         steps : int, optional
-            Steps that the sum of one output takes, where padding slots lengthen K; ceil(K / threads) by default.
+            Steps that the sum of one output takes, where padding slots lengthen K; ceil(K / threads) by default. More
+            than the accumulator has room for are products one after the other, whose sums the host adds.
 
         Raises
         ------
         ConfigError
-            K could overflow the accumulator; the array cannot be throttled to `threads`.
+            K could overflow the accumulator, and `steps` is not given; the array cannot be throttled to `threads`.
         """
         if layer.kind in ("fuse_row", "fuse_col"):
             return self._fuse(layer)
@@ -53,7 +54,10 @@ class RtlCycles:
         if layer.per_channel and self.optimise:
             return depthwise_cycles(depthwise_lowering(layer, self.config, self.threads), layer.batch, self.config)
         if steps is not None:
-            return product_cycles(p.m, steps, p.n, self.config, count=p.count)
+            longest = self.config.pe.steps(self.config.pe.k_part, self.threads)
+            whole, rest = divmod(steps, longest)
+            parts = [longest] * whole + [rest] * (rest > 0)
+            return sum(product_cycles(p.m, part, p.n, self.config, count=p.count) for part in parts)
         return matmul_cycles(p.m, p.k, p.n, self.config, self.threads, count=p.count)
 
     def _fuse(self, layer: Layer) -> int:

@@ -22,7 +22,8 @@ class ArrayTiming:
         self.drain_wait = config.rows - 1 + (not self.overlap)
         self.steps, self.registered = steps, config.registered
         # Enabled cycles from the first shift of a drain to the first row at the exit.
-        self.exit_bit = 1 << (config.cols + config.pe.pipeline + config.registered - 1)
+        self.exit_bit = 1 << (config.stages_across + config.pe.pipeline + config.registered - 1)
+        self.stages_down = config.stages_down
         self.left = 0
         self.full = self.running = self.begun = self.busy = self.pending = self.clean = self.opened = False
         self.wait = self.shifting = self.line = 0
@@ -98,7 +99,7 @@ class ArrayTiming:
             return
         every = (1 << self.rows) - 1
         self.line = (self.line << 1 | self.shifting >> (self.rows - 1)) & (2 * self.exit_bit - 1)
-        begins = due if self.rows == 1 else self.wait == 2 + self.drain_wait - self.rows
+        begins = due if self.stages_down == 1 else self.wait == 2 + self.drain_wait - self.stages_down
         self.shifting = every if begins else self.shifting << 1 & every
         if due:
             self.wait = self.drain_wait

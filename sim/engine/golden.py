@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.program import Memory, Operation
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.program import PARAMETER, Memory, Operation
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
 
-from .legal import check_descriptor
+from .legal import check_descriptor, patch_size
 from .postprocess import rescaled
 from .program import Program
 from .table import OutOfRangeError, Table, read_table
@@ -81,14 +82,14 @@ class GoldenEngine:
                 sums = self._pooled(layer, columns, tiles)
             self._write(layer, memory, sums, group, tiles)
 
-    def _pixels(self, layer: dict[str, int]) -> int:
+    def _windows(self, layer: dict[str, int]) -> int:
         if layer["operation"] == Operation.MATMUL:
             return (layer["m_tiles"] - 1) * self.program.config.array.rows + layer["last_rows"]
         return layer["m_tiles"]
 
     def _columns(self, layer: dict[str, int], memory: np.ndarray, group: int) -> np.ndarray:
         """What lies under the windows: uint8 [B, pixels, taps, bytes of the words of one tap]."""
-        y, x = np.divmod(np.arange(self._pixels(layer)), layer["out_width"])
+        y, x = np.divmod(np.arange(self._windows(layer)), layer["out_width"])
         taps = layer["kernel_h"] * layer["kernel_w"]
         down, across = np.divmod(np.arange(taps), layer["kernel_w"])
         rows = (y * layer["stride_h"] - layer["pad_top"])[:, None] + down * layer["dilation_h"]
@@ -121,6 +122,8 @@ class GoldenEngine:
         batch, pixels = columns.shape[:2]
         steps, threads, cols = layer["steps"], 1 << layer["threads"], array.cols
         words = -(-steps * threads * array.pe.pairs_per_thread // array.pe.products)
+        # Parts, of a layer with patches, are tiles of their own.
+        tiles *= patch_size(layer)
         places = golden_of(array.pe).k_order(threads * array.pe.pairs_per_thread * steps, array.pe, threads)
         length = int(places.max()) + 1
         sums = np.zeros((batch, pixels, tiles * cols), np.int64)
@@ -167,7 +170,8 @@ class GoldenEngine:
         """The weights of a tile: int8 [K, cols]."""
         array, steps = self.program.config.array, layer["steps"]
         count = -(-steps * len(places) // array.pe.products)
-        base = layer["w_base"] + (group * layer["n_tiles"] + n if layer["grouped"] else n) * count
+        first = group * layer["n_tiles"] * patch_size(layer) if layer["grouped"] else 0
+        base = layer["w_base"] + (first + n) * count
         words = weights[base : base + count]
         if len(words) != count:
             raise OutOfRangeError("have its weights inside the memory")
@@ -188,28 +192,68 @@ class GoldenEngine:
         """Rescale sums and write them, tile by tile, into their parts of the words."""
         config, cols = self.program.config, self.program.config.array.cols
         first = group * layer["n_tiles"]
-        base = layer["parameter_base"] + first * config.beats
-        parameters = self.program.images[Memory.PARAMETERS][base : base + tiles * config.beats]
-        if len(parameters) != tiles * config.beats:
-            raise OutOfRangeError("have its parameters inside the memory")
+        if patch_size(layer) > 1:
+            sums = patch_pixels(sums, config)
+        exists, offsets = result_places(layer, config)
         parts = memory.reshape(len(memory), -1, cols)  # granule by granule
 
-        def granules(base: int, words: int, granule: int) -> np.ndarray:
-            pixel = base + np.arange(sums.shape[1]) * words
-            places = pixel[:, None] * config.granules + granule + first + np.arange(tiles)
+        def granules(base: int, offsets: np.ndarray, granule: int) -> np.ndarray:
+            places = (base + offsets)[:, None] * config.granules + granule + first + np.arange(tiles)
             if places.max() >= parts.shape[1]:
                 raise OutOfRangeError("write and add inside the activation memory")
             return places
 
         residual = None
         if layer["add"]:
-            held = parts[:, granules(layer["residual_base"], layer["residual_words"], layer["residual_granule"])]
+            pixels = np.arange(sums.shape[1])
+            held = parts[
+                :, granules(layer["residual_base"], pixels * layer["residual_words"], layer["residual_granule"])
+            ]
             residual = held.reshape(sums.shape)
-        values = rescaled(layer, sums, parameters.tobytes(), residual)
+        values = rescaled(layer, sums, self._parameters(layer, first, tiles), residual)[:, exists]
         if group == layer["groups"] - 1:
             values[:, :, (tiles - 1) * cols + layer["last_cols"] :] = 0
-        places = granules(layer["out_base"], layer["out_words"], layer["out_granule"])
-        parts[:, places] = values.reshape(len(memory), sums.shape[1], tiles, cols)
+        places = granules(layer["out_base"], offsets[exists], layer["out_granule"])
+        parts[:, places] = values.reshape(len(memory), -1, tiles, cols)
+
+    def _parameters(self, layer: dict[str, int], first: int, tiles: int) -> bytes:
+        """Of the channels of `tiles` tiles from `first` on, one after the other."""
+        config = self.program.config
+        patch = patch_size(layer)
+        each = config.beats if patch == 1 else patch
+        base = layer["parameter_base"] + first * each
+        words = self.program.images[Memory.PARAMETERS][base : base + tiles * each]
+        if len(words) != tiles * each:
+            raise OutOfRangeError("have its parameters inside the memory")
+        if patch == 1:
+            return words.tobytes()
+        # A word has the channels of a part again and again.
+        return words[:, : config.patch_channels * PARAMETER.size].tobytes()
+
+
+def result_places(layer: dict[str, int], config: EngineConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Of every result of a channel in their order: whether it is a pixel of the output, and words to there from the
+    first pixel: bool, int64 [results]."""
+    rows = config.array.rows if layer["operation"] == Operation.MATMUL else 1
+    count = (layer["m_tiles"] - 1) * rows + layer["last_rows"]
+    if patch_size(layer) == 1:
+        return np.ones(count, bool), np.arange(count) * layer["out_words"]
+    high, wide = 1 << layer["patch_h"], 1 << layer["patch_w"]
+    patch, inside = np.divmod(np.arange(count * high * wide), high * wide)
+    down, across = np.divmod(patch, layer["out_width"])
+    y, x = np.divmod(inside, wide)
+    exists = ((down != layer["patch_rows"] - 1) | (y <= layer["edge_h"])) & (
+        (across != layer["out_width"] - 1) | (x <= layer["edge_w"])
+    )
+    return exists, (down * high + y) * layer["out_row"] + (across * wide + x) * layer["out_words"]
+
+
+def patch_pixels(sums: np.ndarray, config: EngineConfig) -> np.ndarray:
+    """Sums of parts [B, patches, tiles * parts * cols] as those of pixels [B, patches * pixels, tiles * cols]."""
+    batch, patches, columns = sums.shape
+    patch, channels = config.patch, config.patch_channels
+    apart = sums.reshape(batch, patches, -1, patch, patch, channels)  # tile, part, pixel, channel
+    return apart.transpose(0, 1, 4, 2, 3, 5).reshape(batch, patches * patch, columns // patch)
 
 
 def unpacked(words: np.ndarray, running: int, steps: int) -> np.ndarray:

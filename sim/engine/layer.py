@@ -5,8 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.program import Operation
-from sysmt.sim.nn.geometry import Geometry
+from sysmt.sim.nn.depthwise_patches import DepthwiseLowering
+from sysmt.sim.nn.geometry import Geometry, Pair
+
+
+class DoesNotFitError(UserError):
+    """A network that takes more memory, or layers, than an engine has."""
+
 
 Image = tuple[int, int, int]
 """Height, width and channels of a tensor, as pixels that lie one after the other."""
@@ -112,6 +119,8 @@ class EngineLayer:
     product : Product or None
         Of a matrix product.
     addition : Addition or None
+    patch : (int, int)
+        Output pixels, down and across, that a row of the array computes of each channel.
     """
 
     name: str
@@ -125,6 +134,26 @@ class EngineLayer:
     rescaling: Rescaling
     product: Product | None = None
     addition: Addition | None = None
+    patch: Pair = (1, 1)
+
+    @property
+    def window(self) -> Geometry:
+        """What the engine reads: a window per patch."""
+        return self.geometry if self.patch == (1, 1) else self.lowering.window(self.geometry)
+
+    @property
+    def lowering(self) -> DepthwiseLowering:
+        """How a depthwise layer becomes products, patch by patch."""
+        image = self.geometry
+        return DepthwiseLowering(
+            channels=self.channels,
+            filters=self.outputs // self.channels,
+            kernel=image.kernel,
+            stride=image.stride,
+            dilation=image.dilation,
+            out_size=image.out_size,
+            patch=self.patch,
+        )
 
     @property
     def outputs(self) -> int:

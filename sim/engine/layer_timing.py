@@ -20,6 +20,7 @@ class IssuerTiming:
 
     def __init__(self, layer: Mapping[str, int]):
         self.layer, self.steps = layer, layer["steps"]
+        self.parts = 1 << layer["patch_h"] + layer["patch_w"]
         self.running = layer["operation"] == Operation.MATMUL
         self.available = self.step = self.n = self.m = self.group = 0
         self.addresses, self.tiles, self.operands = Skid(), Skid(), Buffer()
@@ -43,7 +44,7 @@ class IssuerTiming:
         """The clock edge."""
         layer = self.layer
         last_group = self.group == layer["groups"] - 1
-        last_n = self.n == (layer["last_n_tiles"] if last_group else layer["n_tiles"]) - 1
+        last_n = self.n == self.parts * (layer["last_n_tiles"] if last_group else layer["n_tiles"]) - 1
         ends_tile = self._moves and self.step == self.steps - 1
         ends_m = ends_tile and last_n
         self.operands.tick(self.addresses.valid, step)

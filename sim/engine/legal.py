@@ -59,11 +59,21 @@ def check_descriptor(layer: dict[str, int], config: EngineConfig) -> None:
         _check("n_tiles", layer["n_tiles"], 1, config.granules)
         _check("pixels of a window", layer["kernel_h"] * layer["kernel_w"], 1, TAPS)
         _check("group_words", layer["group_words"], 1, 1)
+    if patch_size(layer) > 1:
+        _check("pixels of a patch", patch_size(layer), config.patch, config.patch)
+        _check("operation", layer["operation"], Operation.MATMUL, Operation.MATMUL)
+        _check("add", layer["add"], 0, 0)
+        _check("patch_rows", layer["patch_rows"], 1)
     tiles = (layer["groups"] - 1) * layer["n_tiles"] + layer["last_n_tiles"]
     _check("tiles of channels", tiles, 1, config.activation_words * config.granules)
     pixels = (layer["m_tiles"] - 1) * (config.array.rows if matmul else 1) + layer["last_rows"]
     _check("output pixels", pixels, 1, config.activation_words)
     _check("words of the output", pixels * layer["out_words"], 1, config.activation_words)
+
+
+def patch_size(layer: dict[str, int]) -> int:
+    """Pixels of a patch; 1 of a layer without."""
+    return 1 << layer["patch_h"] + layer["patch_w"]
 
 
 def _check(name: str, value: int, low: int, high: int | None = None) -> None:

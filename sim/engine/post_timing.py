@@ -45,6 +45,41 @@ class ResidualTiming:
         self.reads = wins
 
 
+class PatchTiming:
+    """Patches gathered and written: `PatchCollector`.
+
+    Parameters
+    ----------
+    parts : int
+        Of a tile, and pixels of a patch.
+    """
+
+    def __init__(self, parts: int):
+        self.parts = parts
+        self.part = self.rows = self.left = 0
+        self.full: list[int] = []
+        self.read = False
+
+    def end(self, row: bool, tile_end: bool) -> bool:
+        """The clock edge, given whether a row of results is complete and the last of its part.
+
+        Returns whether a pixel is written.
+        """
+        written = self.read
+        self.read = bool(self.full)
+        if self.full:
+            self.full[0] -= 1
+            if self.full[0] == 0:
+                self.full.pop(0)
+        self.rows += row
+        if tile_end:
+            self.part += 1
+            if self.part == self.parts:
+                self.full.append(self.rows)
+                self.part = self.rows = 0
+        return written
+
+
 class PostTiming:
     """Rows of sums on their way to memory.
 
@@ -62,7 +97,9 @@ class PostTiming:
         self.layer = layer
         pixels = (layer["m_tiles"] - 1) * self.rows + layer["last_rows"] if self.matmul else layer["m_tiles"]
         tiles = (layer["groups"] - 1) * layer["n_tiles"] + layer["last_n_tiles"]
-        self.unwritten = pixels * tiles
+        self.parts = 1 << layer["patch_h"] + layer["patch_w"]
+        self.patches = PatchTiming(self.parts) if self.parts > 1 else None
+        self.unwritten = pixels * tiles * self.parts
         self.residual = ResidualTiming(config.residual_ahead, self.unwritten if self.add else 0)
         self.depth = config.row_queue - 1
         self.inner, self.head = 0, False
@@ -72,7 +109,7 @@ class PostTiming:
         self.skips = self.ended = self.late = False
         self.scaled_bit = 1 << (PARAMETER_LATENCY + REQUANTIZER_LATENCY - 1)
         self.added_bit = 1 << (ADDITION_LATENCY - 1)
-        self.scaling = self.adding = 0
+        self.scaling = self.adding = self.ending = 0
 
     @property
     def ready(self) -> bool:
@@ -110,6 +147,8 @@ class PostTiming:
         drop = sums and self.residual_beat == self.add_beats - 1
         beats = self.add_beats if self.add else self.beats
         written = valid and self.write_beat == beats - 1
+        if self.patches is not None:
+            written = self.patches.end(written, bool(self.ending & self.scaled_bit))
         self.late = (self.ended or self.late) and self.skips
         self.ended = written and self.unwritten == 1
         self.unwritten -= written
@@ -122,13 +161,13 @@ class PostTiming:
             self.left = self.share
         self.pause = self.share - 1 if self._goes else max(self.pause - 1, 0)
         self.scaling = (self.scaling << 1 | self._goes) & (2 * self.scaled_bit - 1)
+        self.ending = (self.ending << 1 | (self._last and self._tile_end)) & (2 * self.scaled_bit - 1)
         self.adding = (self.adding << 1 | sums) & (2 * self.added_bit - 1)
         self.residual.end(self._last and self.add, drop)
         if self._goes:
             self.beat = (self.beat + 1) % self.beats
         if self._last:
-            tile_end = self._advance()
-            if tile_end:
+            if self._advance():
                 self.skips = not tile_last
         elif self.head and self.skips:
             self.skips = not tile_last
@@ -140,13 +179,17 @@ class PostTiming:
         elif reads:
             self.head = False
 
+    @property
+    def _tile_end(self) -> bool:
+        """Whether the row at hand is the last one of its tile, or part of one."""
+        limit = self.layer["last_rows"] if self.m == self.layer["m_tiles"] else self.rows
+        return not self.matmul or self.row == limit
+
     def _advance(self) -> bool:
         """On to the next row of the layer; returns whether that one was the last of its tile."""
-        layer = self.layer
+        layer, tile_end = self.layer, self._tile_end
         last_pixels, last_group = self.m == layer["m_tiles"], self.group == layer["groups"]
-        last_tile = self.n == (layer["last_n_tiles"] if last_group else layer["n_tiles"])
-        limit = layer["last_rows"] if last_pixels else self.rows
-        tile_end = not self.matmul or self.row == limit
+        last_tile = self.n == self.parts * (layer["last_n_tiles"] if last_group else layer["n_tiles"])
         self.row += 1
         if tile_end:
             self.row = 1

@@ -6,7 +6,8 @@ module (`sysmt.hdl.params.blocks`). A module that says nothing belongs to what i
 is all `other`. Gates have the block of the register that they feed, else that of the module.
 
 In a module that holds an accumulator beside other registers, a PE, gates are told apart by structure: a gate belongs to
-`multiplier` when what it computes depends on operands and not on the sum, to `accumulator` when it depends on the sum
+`multiplier` when what it computes depends on operands (in its own registers or, in a cluster of PEs, at ports as wide
+as they are) and not on the sum, to `accumulator` when it depends on the sum
 and feeds it, to `drain` or `registers` when it feeds nothing but those, and to `control` otherwise. Shared logic has no
 better owner than the structure shows: where a multiplier and the adder of the sum are merged, all that hangs on the
 old sum counts as accumulator.
@@ -17,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sysmt.hdl.params.blocks import BLOCKS as DESCRIPTIONS
+from sysmt.hdl.params.pe import X_WIDTH
 
 from .netlist import Instance, Module, Netlist
 
@@ -51,7 +53,7 @@ def cell_blocks(netlist: Netlist, is_register: Callable[[str], bool], outputs: O
         cells = [part for part in module.parts if part.kind not in netlist.modules]
         registers = _registers(module, cells, declared, is_register, outputs)
         if "accumulator" in registers.values():
-            of_cells = _by_structure(cells, registers, block, is_register, outputs)
+            of_cells = _by_structure(module, cells, registers, block, is_register, outputs)
         else:
             of_cells = _by_what_they_feed(cells, registers, block, outputs)
         blocks |= {(name, cell): owner for cell, owner in of_cells.items()}
@@ -89,6 +91,7 @@ def _by_what_they_feed(
 
 
 def _by_structure(
+    module: Module,
     cells: list[Instance],
     registers: Mapping[str, str | None],
     block: str,
@@ -127,7 +130,10 @@ def _by_structure(
         return [part for part in cells if part.name in registers and blocks[part.name] == owner]
 
     operands = [part for part in cells if registers.get(part.name) == "registers"]
-    after_operands, after_sum = spread(operands, True), spread(holding("accumulator"), True)
+    at_ports = [bit for way, bits in module.ports.values() if way == "input" and len(bits) >= X_WIDTH for bit in bits]
+    operands += [part for bit in at_ports for part in readers[bit] if part.name not in registers]
+    after_operands = spread(operands, True) | {part.name for part in operands}
+    after_sum = spread(holding("accumulator"), True)
     before_sum, before_drain = spread(holding("accumulator"), False), spread(holding("drain"), False)
     before_others = spread(holding("registers"), False)
     for gate in gates:

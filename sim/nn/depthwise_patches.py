@@ -15,7 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from .depthwise import BlockDiagonal
-from .geometry import Pair
+from .geometry import Geometry, Pair
 from .layer import Layer
 
 
@@ -85,6 +85,30 @@ class DepthwiseLowering:
         return down, across
 
     @property
+    def regular(self) -> bool:
+        """Whether what lies under a patch is a kernel, too: as far from row to row, and from column to column."""
+        return all(len(set(np.diff(places).tolist())) <= 1 for places in self.under)
+
+    def window(self, geometry: Geometry) -> Geometry:
+        """The window over patches of a layer with such a geometry, that slides from patch to patch; when `regular`.
+
+        The last patches hang over the padding, too, where the output ends within them.
+        """
+        dilation = tuple(places[1] if len(places) > 1 else 1 for places in self.under)
+        stride = tuple(p * s for p, s in zip(self.patch, self.stride, strict=True))
+        padding = []
+        for i, (before, _) in enumerate(geometry.padding):
+            end = (self.patches[i] - 1) * stride[i] + self.under[i][-1] + 1
+            padding.append((before, max(0, end - geometry.size[i] - before)))
+        return Geometry(
+            size=geometry.size,
+            kernel=(len(self.under[0]), len(self.under[1])),
+            stride=(stride[0], stride[1]),
+            dilation=(dilation[0], dilation[1]),
+            padding=(padding[0], padding[1]),
+        )
+
+    @property
     def blocks(self) -> BlockDiagonal:
         """The block-diagonal products: `filters` columns for every pixel of a patch."""
         return BlockDiagonal(
@@ -113,7 +137,7 @@ class DepthwiseLowering:
         -------
         x uint8 [B * rows, K], w int8 [K, columns] of every product
         """
-        x, w = self._x(under), self._w(weights)
+        x, w = self._x(under), self.w(weights)
         for group in self.blocks.groups():
             yield group.x(x), group.w(w)
 
@@ -127,7 +151,7 @@ class DepthwiseLowering:
 
     def active(self, under: np.ndarray, weights: np.ndarray) -> int:
         """Products with both operands non-zero, those of outputs beyond the edge included."""
-        x, w = (each != 0 for each in (self._x(under), self._w(weights)))
+        x, w = (each != 0 for each in (self._x(under), self.w(weights)))
         return int((x.sum(axis=0) * w.reshape(*x.shape[1:], -1).sum(axis=2)).sum())
 
     def _x(self, under: np.ndarray) -> np.ndarray:
@@ -145,8 +169,8 @@ class DepthwiseLowering:
                 x[:, :, :, i, j] = padded[:, :, a, :, b, r, t]
         return x.reshape(-1, len(down) * len(across), self.channels)
 
-    def _w(self, weights: np.ndarray) -> np.ndarray:
-        """The filter of every pixel of a patch: int8 [positions, C * pixels * filters]."""
+    def w(self, weights: np.ndarray) -> np.ndarray:
+        """The filter of every pixel of a patch: of int8 [taps, C * filters], int8 [positions, C * pixels * filters]."""
         if self.patch == (1, 1):
             return weights
         taps = weights.reshape(*self.kernel, self.channels, self.filters)

@@ -33,10 +33,10 @@ def in_parts(
     product: Callable[[np.ndarray, np.ndarray], Product], x: np.ndarray, w: np.ndarray, pe: PEConfig
 ) -> Product:
     """A product of a K that could overflow the accumulator, as several that the host adds; it wraps at 32 bits."""
-    if x.shape[1] <= pe.k_max:
+    if x.shape[1] <= pe.k_part:
         return product(x, w)
-    cuts = range(0, x.shape[1], pe.k_max)
-    parts = [product(np.ascontiguousarray(x[:, k : k + pe.k_max]), w[k : k + pe.k_max]) for k in cuts]
+    cuts = range(0, x.shape[1], pe.k_part)
+    parts = [product(np.ascontiguousarray(x[:, k : k + pe.k_part]), w[k : k + pe.k_part]) for k in cuts]
     sums = np.stack([part.sums for part in parts]).sum(axis=0, dtype=np.int64)
     return Product(sums.astype(np.int32), reduce(add, (part.counters for part in parts)))
 

@@ -160,6 +160,8 @@ def read_graph(path: str | Path) -> Graph:
     """
     if not isinstance(path, (str, Path)):
         raise UserError(f"model must be a .tflite or .onnx file or {digits.NAME!r}, not {path!r}; give its path")
+    if str(path) == digits.NAME:
+        raise UserError(f"model must be a .tflite or .onnx file for this, not {digits.NAME!r}, which has no graph")
     path = Path(path)
     if path.suffix.lower() == ".onnx":
         require("onnx", "onnx")

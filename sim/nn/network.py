@@ -121,12 +121,12 @@ class Network:
 
     @property
     def scores(self) -> "Network":
-        """The network without a SOFTMAX at its end, which hides how far apart two answers are."""
+        """The network without a SOFTMAX or LOG_SOFTMAX at its end, which hides how far apart two answers are."""
         if not self.steps or self.more_outputs:
             return self
         *steps, last = self.steps
         before = [step for step in steps if step.output in last.inputs]
-        if last.kind != "SOFTMAX" or last.output != self.output_index or not before:
+        if last.kind not in ("SOFTMAX", "LOG_SOFTMAX") or last.output != self.output_index or not before:
             return self
         return replace(self, output=before[0].result, output_index=before[0].output, steps=tuple(steps))
 

@@ -82,10 +82,10 @@ def infer(
         Its report: `top1`, `top1_exact` (None without labels), `agree`, `accuracy_drop` with its 95 % interval,
         `changed` and their `attribution`, `judged_by` ("answers", or "error" of a network that does not classify, whose
         `changed` are the inputs with any other output), `output_error` relative to the outputs' standard deviation,
-        `budget_kept` on these inputs, `cycles`, `cycles_exact` and `speedup` of one input, `speedup_threaded` over
-        the layers NB-SMT may take, `passes` (what graph
-        passes did to the model), `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and
-        counters are the golden model's.
+        `budget_kept` on these inputs, `cycles`, `cycles_exact` and `speedup` of `batch` inputs together,
+        `speedup_threaded` over the layers NB-SMT may take, `passes` (what graph passes did to the
+        model), `inputs_per_second`, `layers`; with an `engine`, `equal`: whether outputs and counters are the golden
+        model's.
 
     Raises
     ------
@@ -109,12 +109,12 @@ def infer(
     outputs = run_all(runner, inputs.values, stats, _in_tenths(log, "threads"))
     seconds = perf_counter() - start
     errors = relative_errors(network, uncounted, plan, inputs.values[:ERROR_INPUTS])
-    layers = rows(network, lowered, config, stats, errors, planner.reduced_products(plan))
+    layers = rows(network, lowered, config, stats, errors, planner.reduced_products(plan), options.batch)
     by_answers = classifies(network, inputs.labels)
     judged = _answers(exact[0], outputs[0], inputs.labels) if by_answers else _deviations(exact, outputs)
     error = output_error(exact, outputs).relative
     report = judged | {"output_error": error} | _cycles(layers, threaded(network))
-    report |= {"budget": options.budget, "budget_kept": _budget_kept(report, options.budget)}
+    report |= {"batch": options.batch, "budget": options.budget, "budget_kept": _budget_kept(report, options.budget)}
     report["attribution"] = []
     if attribution and by_answers and report["changed"]:
         log("attributing changed answers to layers")

@@ -21,12 +21,13 @@ EXACT = LayerPlan()
 """How a layer runs on one thread."""
 
 
-def planned_cycles(linear: Linear, config: ArrayConfig, plan: LayerPlan = EXACT) -> int:
-    """Cycles of one layer for one input, as its plan has it."""
+def planned_cycles(linear: Linear, config: ArrayConfig, plan: LayerPlan = EXACT, batch: int = 1) -> int:
+    """Cycles of one layer for so many inputs together, as its plan has it."""
+    layer = replace(linear.layer, batch=batch * linear.layer.batch)
     if plan.lowering is not None:
-        return depthwise_cycles(plan.lowering, linear.layer.batch, config)
+        return depthwise_cycles(plan.lowering, layer.batch, config)
     steps = config.pe.steps(plan.slots(len(linear.weights)), plan.threads)
-    return RtlCycles(config, plan.threads).layer_cycles(linear.layer, steps)
+    return RtlCycles(config, plan.threads).layer_cycles(layer, steps)
 
 
 def with_lowerings(network: Network, plan: Plan, config: ArrayConfig) -> Plan:
@@ -109,15 +110,16 @@ def rows(
     stats: LayerStats,
     errors: list[float],
     reduced: dict[int, tuple[int, int]],
+    batch: int = 1,
 ) -> list[dict[str, Any]]:
-    """The report's row per layer: shapes and cycles for one input, counts over all that the statistics saw.
+    """The report's row per layer: shapes for one input, cycles for `batch`, counts over all that the statistics saw.
 
     `reduced`: for layers with a permutation of K, the products reduced in the natural order and in that one, on
     validation rows.
     """
     table = []
     for i, (linear, how) in enumerate(zip(network.linears, plan, strict=True)):
-        cycles = planned_cycles(linear, config, how)
+        cycles = planned_cycles(linear, config, how, batch)
         one = EXACT if how.lowering is None else LayerPlan(lowering=depthwise_lowering(linear.layer, config, 1))
         counters = stats.counters[i] or Counters()
         inputs = stats.rows[i] / linear.rows
@@ -137,8 +139,8 @@ def rows(
                 "reduced": counters.reduced,
                 "relative_error": errors[i],
                 "cycles": cycles,
-                "cycles_exact": planned_cycles(linear, config, one),
-                "utilisation": counters.busy / inputs / (cycles * config.rows * config.cols),
+                "cycles_exact": planned_cycles(linear, config, one, batch),
+                "utilisation": counters.busy * batch / inputs / (cycles * config.rows * config.cols),
             }
         )
     return table

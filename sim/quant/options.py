@@ -23,11 +23,14 @@ class Options:
     optimise : bool
         Depthwise layers run as is fastest on the array (`sysmt.sim.cost.depthwise`); else channel by channel on one
         thread. It changes no result.
+    batch : int
+        Inputs that go through a layer together: the array has one latency for all of them. Changes no result, only the
+        cycles, which are those of so many inputs.
 
     Raises
     ------
     UserError
-        The budget is out of range.
+        Budget or batch is out of range.
     """
 
     budget: float | None = None
@@ -35,10 +38,13 @@ class Options:
     recalibrate: bool = False
     keep_weights: bool = False
     optimise: bool = True
+    batch: int = 1
 
     def __post_init__(self) -> None:
         if self.budget is not None and not 0 <= self.budget < 1:
             raise UserError(f"budget must be from 0 to below 100 percent, not {100 * self.budget:g}")
+        if self.batch < 1:
+            raise UserError(f"batch must be at least 1, not {self.batch}")
 
     def check_calibration(self, available: bool) -> None:
         """Refuse to go without calibration inputs where something is made from them."""

@@ -17,6 +17,7 @@ from sysmt.base.errors import UserError
 from . import checkpoint
 from .calibration import calibrate, recalibrate
 from .data import Examples, augmented
+from .distil import Teacher
 from .network import Scale, TrainedNetwork
 from .pruning import Pattern, prune
 from .quantised import Mode, quantised
@@ -74,6 +75,7 @@ class Training:
         device = str(self.train.inputs.device)
         self.network = TrainedNetwork(self.recipe.architecture, device=device, seed=self.recipe.seed)
         self.optimiser = self._optimiser(self.recipe.rate)
+        self.teacher: Teacher | None = None
         state = None
         if self.folder is not None:
             state = checkpoint.read(self.folder, checkpoint.LATEST, self._identity(self.recipe.as_dict()), device)
@@ -130,6 +132,7 @@ class Training:
         self.found["real"] = self.accuracy(lambda inputs: self.network.real(inputs))
         self.found["int8"] = self.measure(one)
         self.found["array, untouched"] = self.measure(recipe.mode)
+        self.teacher = Teacher(self.network) if recipe.distil else None
         pattern = Pattern.parse(recipe.prune)
         if pattern != Pattern():
             prune(self.network, pattern)
@@ -150,6 +153,7 @@ class Training:
             "masks": network.masks,
             "scales": {name: asdict(scale) for name, scale in network.scales.items()},
             "optimiser": self.optimiser.state_dict(),
+            "teacher": None if self.teacher is None else self.teacher.state(),
             "done": self.done,
             "history": self.history,
             "found": self.found,
@@ -166,6 +170,9 @@ class Training:
         network.statistics, network.masks = state["statistics"], state["masks"]
         network.scales = {name: Scale(**fields) for name, fields in state["scales"].items()}
         self.optimiser.load_state_dict(state["optimiser"])
+        if state.get("teacher") is not None:
+            self.teacher = Teacher(network)
+            self.teacher.restore(state["teacher"])
         self.done, self.history, self.found = state["done"], state["history"], state["found"]
         self.log(f"going on after epoch {self.done}")
 
@@ -177,6 +184,9 @@ class Training:
         parts = order.split(recipe.batch)
         parts = parts[: max(1, len(order) // recipe.batch)]
         losses = torch.zeros((), device=device)
+        of_batch = mode is None or recipe.statistics == "batch"
+        if mode is not None and not of_batch:
+            recalibrate(self.network, self.batches(), mode)
         for step, part in enumerate(parts):
             progress = (epoch + step / len(parts)) / epochs
             for group in self.optimiser.param_groups:
@@ -186,12 +196,14 @@ class Training:
             if mode is None:
                 scores = self.network.real(inputs, training=True)
             else:
-                scores = quantised(self.network, inputs, mode, training=True)[0]
+                scores = quantised(self.network, inputs, mode, training=of_batch)[0]
             loss = torch.nn.functional.cross_entropy(scores, chosen.labels)
+            losses += loss.detach()
+            if mode is not None and self.teacher is not None:
+                loss = (1 - recipe.distil) * loss + recipe.distil * self.teacher.loss(scores, inputs)
             self.optimiser.zero_grad()
             (loss + recipe.kure * kure(self.network) if recipe.kure else loss).backward()
             self.optimiser.step()
-            losses += loss.detach()
         self.done += 1
         row = {"epoch": self.done, "phase": phase, "loss": losses.item() / len(parts)}
         self.history.append(row)
@@ -199,9 +211,13 @@ class Training:
         self._save(checkpoint.LATEST, recipe.as_dict())
 
     def batches(self) -> Iterator[torch.Tensor]:
-        """The first training inputs, as they are."""
+        """The first training inputs, augmented as in training, always alike.
+
+        As they are, a network that has learned them by heart has other statistics on them than on any other input.
+        """
+        random = torch.Generator().manual_seed(self.recipe.seed)
         for start in range(0, min(len(self.train), STATISTICS * EVALUATED), EVALUATED):
-            yield self.train.inputs[start : start + EVALUATED]
+            yield augmented(self.train.inputs[start : start + EVALUATED], self.recipe.architecture, random)
 
     def measure(self, mode: Mode) -> float:
         """Share of the test examples that the exported network recognises, computed so."""

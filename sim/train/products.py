@@ -2,7 +2,8 @@
 """The matrix product of the array in PyTorch: the golden model's integers, on any device.
 
 A sum is a few dense products of functions of x and functions of w (`sysmt.sim.golden.nbsmt_terms`), added in float32
-while that is exact. Other kinds of PE than NB-SMT go through their golden model, on the processor.
+while that is exact; with SPARQ one, of trimmed activations. Other kinds of PE go through their golden model, on the
+processor.
 """
 
 from functools import lru_cache
@@ -13,10 +14,12 @@ import torch
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.nbsmt import FLOAT32_EXACT
 from sysmt.sim.golden.nbsmt_terms import terms
+from sysmt.sim.golden.sparq import trimmed
 
 OPERAND_VALUES = {"cpu": 2**21, "cuda": 2**27}
 """Float32 values of x that are prepared at a time: bounds the memory."""
@@ -53,6 +56,9 @@ def product(x: torch.Tensor, w: torch.Tensor, pe: PEConfig, threads: int) -> tor
         pe.check_k(x.shape[1])
         if isinstance(pe, NbSmtConfig):
             return _nbsmt(x.byte(), w.char().T.view(torch.uint8), pe, pe.throttle(threads))
+        if isinstance(pe, SparqConfig):
+            left = _trimmed(x.byte(), pe) if pe.throttle(threads) == pe.threads else x.byte()
+            return _nbsmt(left, w.char().T.view(torch.uint8), NbSmtConfig(), 1)
         operands = x.cpu().numpy().astype(np.uint8), w.cpu().numpy().astype(np.int8)
         sums = golden_of(pe).product(*operands, pe, pe.throttle(threads), counting=False).sums
         return torch.from_numpy(sums).to(x.device).long()
@@ -91,6 +97,17 @@ def _nbsmt(x: torch.Tensor, w: torch.Tensor, pe: NbSmtConfig, threads: int) -> t
             parts = torch.bmm(_operand(x[top : top + rows, :, cut], of_x), w_side)
             sums[top : top + rows] += parts.sum(0).long()
     return sums
+
+
+def _trimmed(x: torch.Tensor, pe: SparqConfig) -> torch.Tensor:
+    """What SPARQ multiplies in place of bytes x [M, K] (`sysmt.sim.golden.sparq.operands`)."""
+    tables = [torch.from_numpy(trimmed(window, pe.trim)).to(x.device) for window in (pe.narrow, pe.narrow.alone)]
+    shared, alone = (table[x.int()] for table in tables)
+    if not pe.vsparq:
+        return shared
+    pairs = torch.nn.functional.pad(x, (0, x.shape[1] % 2)).view(len(x), -1, 2)
+    neighbours = pairs.flip(2).reshape(len(x), -1)[:, : x.shape[1]]
+    return torch.where(neighbours != 0, shared, alone)
 
 
 def _split(operand: torch.Tensor, threads: int) -> torch.Tensor:

@@ -13,6 +13,9 @@ from .architecture import ARCHITECTURES, Architecture
 from .pruning import Pattern
 from .quantised import Mode
 
+STATISTICS = ("batch", "running")
+"""What the second phase may normalise by."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -33,6 +36,11 @@ class Recipe:
         Of stochastic gradient descent: Nesterov's momentum, weight decay.
     batch : int
         Inputs of a step.
+    distil : float
+        Share in the second phase's loss of what the network said at the end of the first (`sysmt.sim.train.distil`).
+    statistics : "batch" or "running"
+        What the second phase normalises by: the statistics of each batch, or those of the exported network, taken again
+        from training inputs before every epoch.
     kure : float
         Weight of the penalty on kurtosis in the loss, in both phases (`sysmt.sim.train.regularise`).
     prune : str
@@ -61,6 +69,8 @@ class Recipe:
     momentum: float = 0.9
     decay: float = 5e-4
     batch: int = 128
+    distil: float = 0.0
+    statistics: str = "batch"
     kure: float = 0.0
     prune: str = "0"
     kind: str = DEFAULT_KIND
@@ -75,11 +85,15 @@ class Recipe:
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
                 raise UserError(f"{name} must be a whole number from {least}, not {value!r}")
+        if self.statistics not in STATISTICS:
+            raise UserError(f"statistics must be one of {', '.join(STATISTICS)}, not {self.statistics!r}")
         limits = {"rate": 10, "array_rate": 10, "momentum": 1, "decay": 1, "kure": 1000, "clipped": 0.5}
         for name, most in limits.items():
             value = getattr(self, name)
             if not 0 <= value < most:
                 raise UserError(f"{name} must be from 0 to below {most}, not {value!r}")
+        if not 0 <= self.distil <= 1:
+            raise UserError(f"distil must be from 0 to 1, not {self.distil!r}")
         Pattern.parse(self.prune)
         assert self.pe.threads == self.threads  # refuses what no PE is
 
@@ -109,7 +123,10 @@ class Recipe:
         return {name: value for name, value in asdict(self).items() if name not in SECOND_PHASE}
 
 
-SECOND_PHASE = ("array_epochs", "array_inputs", "array_rate", "prune", "kind", "policy", "threads", "clipped")
+SECOND_PHASE = (
+    *("array_epochs", "array_inputs", "array_rate", "distil", "statistics"),
+    *("prune", "kind", "policy", "threads", "clipped"),
+)
 """Fields that the first phase does not depend on."""
 
 RECIPES = {

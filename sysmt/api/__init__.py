@@ -7,6 +7,7 @@ A configuration is an object, or the name of a preset.
 from .engine import compile_model, run_program
 from .hardware import Simulation, generate, presets, simulate, synthesise
 from .models import cycles, infer, matmul
+from .schedules import schedule
 from .training import train
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "matmul",
     "presets",
     "run_program",
+    "schedule",
     "simulate",
     "synthesise",
     "train",

@@ -133,6 +133,7 @@ def infer(
     keep_weights: bool = False,
     calibration: "Inputs | np.ndarray | list[np.ndarray] | str | Path | None" = None,
     optimise: bool = True,
+    batch: int = 1,
 ) -> "Inference":
     """Run an int8 model on an array and compare it with its exact self.
 
@@ -157,6 +158,8 @@ def infer(
         Inputs to prepare the model with; never the tested ones.
     optimise : bool
         Apply graph passes, and lower depthwise layers as is fastest; no exact result changes.
+    batch : int
+        Inputs that go through a layer together: the report's cycles are those of so many.
 
     Returns
     -------
@@ -184,7 +187,12 @@ def infer(
     read = model if isinstance(model, Model) else read_model(model)
     read = read.optimised() if optimise else read
     options = Options(
-        budget=budget, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights, optimise=optimise
+        budget=budget,
+        reorder=reorder,
+        recalibrate=recalibrate,
+        keep_weights=keep_weights,
+        optimise=optimise,
+        batch=batch,
     )
     prepared = None if calibration is None else inputs_of(calibration, read)
     return run(read, inputs_of(inputs, read), array_config(config), options, calibration=prepared)

@@ -110,6 +110,12 @@ class SparqConfig(PEConfig):
         """The window of an activation that shares its pair."""
         return WINDOWS[self.window]
 
+    @property
+    def k_part(self) -> int:
+        """As `PEConfig.k_part`, so that an exact product fits too."""
+        half = self.k_max // 2 // self.products * self.products
+        return self.k_max if self.narrow.bits == 4 else max(self.products, half)
+
     def steps(self, k: int, threads: int | None = None) -> int:
         """As `PEConfig.steps`; where a lane has less than 4 bits, an exact product takes two (`GoldenKind.x_fed`)."""
         halves = self.narrow.bits < 4 and self.throttle(threads) < self.threads

@@ -6,6 +6,7 @@ from dataclasses import replace
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.host import Operators, Scores
+from sysmt.sim.engine.layer import DoesNotFitError
 from sysmt.sim.engine.program import Ends, Program, ProgramLayer
 from sysmt.sim.engine.transfer import HostTensor, Place
 from sysmt.sim.nn.forward import Plan
@@ -13,6 +14,7 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.network import Network
 from sysmt.sim.nn.operators.linear import Linear
 
+from .depthwise_patches import with_patches
 from .descriptors import Words
 from .host import host_operators, host_scores
 from .lower import Lowered, lower
@@ -62,20 +64,15 @@ def compile_network(
 def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float | None) -> Program:
     lowered, patches, places, used = _placed(lower(network, plan, config), config)
     if len(lowered.layers) > config.layers:
-        raise UserError(
+        raise DoesNotFitError(
             f"layers must be at least {len(lowered.layers)}, as many as the network has, not {config.layers}; use a "
             "larger engine"
         )
-    words = Words(config)
-    for index, layer in enumerate(lowered.layers):
-        source, target = places[layer.source], places[layer.target]
-        ends = {
-            "from_input": int(source.half > 0),
-            "to_output": int(target.half > 0),
-            "last": int(index == len(lowered.layers) - 1),
-        }
-        residual = places[layer.addition.residual] if layer.addition else None
-        words.layer(layer, source, target, residual, ends=ends)
+    chosen = with_patches(
+        lowered.layers, config, lambda layers: _words(replace(lowered, layers=layers), places, config).fit
+    )
+    lowered = replace(lowered, layers=chosen)
+    words = _words(lowered, places, config)
     results = {step.output: step.result for step in network.steps} | {network.input_index: network.input}
     first, last = results[lowered.input], results[lowered.output]
     over = [described(lowered, config, used)] if used > config.activation_words else []
@@ -103,6 +100,21 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
         after=_after(network, plan, lowered),
         clock_hz=clock_hz,
     )
+
+
+def _words(lowered: Lowered, places: dict[int, Place], config: EngineConfig) -> Words:
+    """The words of all layers."""
+    words = Words(config)
+    for index, layer in enumerate(lowered.layers):
+        source, target = places[layer.source], places[layer.target]
+        ends = {
+            "from_input": int(source.half > 0),
+            "to_output": int(target.half > 0),
+            "last": int(index == len(lowered.layers) - 1),
+        }
+        residual = places[layer.addition.residual] if layer.addition else None
+        words.layer(layer, source, target, residual, ends=ends)
+    return words
 
 
 def _placed(lowered: Lowered, config: EngineConfig) -> tuple[Lowered, Geometry | None, dict[int, Place], int]:

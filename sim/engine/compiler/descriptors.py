@@ -9,7 +9,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, PARAMETER, Memory
 from sysmt.hdl.params.scatter import scatter_word
-from sysmt.sim.engine.layer import EngineLayer, Rescaling
+from sysmt.sim.engine.layer import DoesNotFitError, EngineLayer
 from sysmt.sim.engine.transfer import Place
 
 from .operands import operands
@@ -42,14 +42,15 @@ class Words:
         tiles = int(own.max()) // array.cols + 1
         n_tiles = min(config.granules * multiple, tiles) if by_channel else tiles
         groups = -(-tiles // n_tiles)
+        rows = layer.window.out_size[0] * layer.window.out_size[1]
         fields = dict.fromkeys((name for name, f in DESCRIPTOR.fields.items() if not f.reserved), 0) | ends
-        fields |= self._window(layer, source, first_word)
+        fields |= self._window(layer, source, first_word) | _patches(layer, target)
         fields |= {
             "operation": int(layer.operation),
             "double": int(layer.rescaling.double),
             "group_words": 1 if by_channel else words,
-            "last_rows": (layer.pixels - 1) % array.rows + 1 if layer.product else 1,
-            "m_tiles": -(-layer.pixels // array.rows) if layer.product else layer.pixels,
+            "last_rows": (rows - 1) % array.rows + 1 if layer.product else 1,
+            "m_tiles": -(-rows // array.rows) if layer.product else rows,
             "groups": groups,
             "n_tiles": n_tiles,
             "last_n_tiles": tiles - (groups - 1) * n_tiles,
@@ -63,8 +64,8 @@ class Words:
             "high": layer.rescaling.high,
         }
         if layer.product is not None:
-            fields |= self._product(layer, inputs, 1 if by_channel else words, n_tiles)
-        fields["parameter_base"] = self._parameters(layer.rescaling, own, tiles)
+            fields |= self._product(layer, inputs, 1 if by_channel else words)
+        fields["parameter_base"] = self._parameters(layer, own, tiles)
         if layer.addition is not None and residual is not None:
             fields |= self._addition(layer, residual, own)
         try:
@@ -73,7 +74,7 @@ class Words:
             raise UserError(f"layer {layer.name!r} cannot run on the engine: {error}") from None
 
     def _window(self, layer: EngineLayer, source: Place, first_word: int) -> dict[str, int]:
-        geometry, words = layer.geometry, source.words
+        geometry, words = layer.window, source.words
         (top, _), (left, _) = geometry.padding
         height, width = geometry.size
         return {
@@ -98,17 +99,22 @@ class Words:
             "out_width": geometry.out_size[1],
         }
 
-    def _product(self, layer: EngineLayer, inputs: np.ndarray, words: int, n_tiles: int) -> dict[str, int]:
+    def _product(self, layer: EngineLayer, inputs: np.ndarray, words: int) -> dict[str, int]:
         assert layer.product is not None
         config = self.config
         laid = operands(layer, layer.product, inputs, config)
-        needed = laid.words + (n_tiles - 1) * laid.x_stride
-        if needed > config.x_depth:
+        if laid.x_words > config.x_depth:
             raise UserError(
                 f"layer {layer.name!r} must take at most x_depth = {config.x_depth} words of the operand buffer, not "
-                f"{needed}; deepen it or use more threads"
+                f"{laid.x_words}; deepen it or use more threads"
             )
-        table = scatter_table(laid, layer.geometry.taps, words, config)
+        pe, running = config.array.pe, laid.threads * config.array.pe.pairs_per_thread
+        if laid.steps > pe.k_max // running:
+            raise UserError(
+                f"layer {layer.name!r} must add at most {pe.k_max} products with acc_width = {pe.acc_width}, not "
+                f"{laid.steps * running}; widen it, or let the host add parts (`sysmt infer`)"
+            )
+        table = scatter_table(laid, layer.window.taps, words, config)
         if table not in self.known:
             self.known[table] = len(self.scatter)
             self.scatter += table
@@ -124,16 +130,22 @@ class Words:
             "scatter_words": len(table),
         }
 
-    def _parameters(self, rescaling: Rescaling, own: np.ndarray, tiles: int) -> int:
+    def _parameters(self, layer: EngineLayer, own: np.ndarray, tiles: int) -> int:
         """Append the parameters of every channel, byte by byte of the output's tiles; returns the first word."""
+        config, rescaling = self.config, layer.rescaling
         blank = PARAMETER.pack(bias=0, multiplier=0, shift=0)
-        channels = [blank] * (tiles * self.config.array.cols)
+        channels = [blank] * (tiles * config.array.cols)
         columns = zip(own, rescaling.bias, rescaling.multiplier, rescaling.shift, strict=True)
         for at, bias, multiplier, shift in columns:
             channels[int(at)] = PARAMETER.pack(bias=int(bias), multiplier=int(multiplier), shift=int(shift))
+        if layer.patch != (1, 1):
+            # Of every part one word, in which the channels of a pixel come again for the next.
+            each = config.patch_channels
+            parts = [channels[at : at + each] for at in range(0, len(channels), each)]
+            channels = [channel for part in parts for channel in part * (config.lanes // each)]
         content = b"".join(channels)
         if content not in self.known:
-            self.known[content] = sum(map(len, self.parameters)) // (PARAMETER.size * self.config.lanes)
+            self.known[content] = sum(map(len, self.parameters)) // (PARAMETER.size * config.lanes)
             self.parameters.append(content)
         return self.known[content]
 
@@ -166,9 +178,32 @@ class Words:
 
     def memories(self, over: list[str]) -> dict[Memory, np.ndarray]:
         """The words of every memory; refused where they do not fit, or anything in `over` does not."""
+        found = self._images()
+        over += self._missing(found)
+        if over:
+            raise DoesNotFitError(
+                f"the network must fit into the engine's memories: {'; '.join(over)}; use a larger engine"
+            )
+        return found
+
+    @property
+    def fit(self) -> bool:
+        """Whether they fit into the engine's memories."""
+        return not self._missing(self._images())
+
+    def _missing(self, images: dict[Memory, np.ndarray]) -> list[str]:
+        missing = []
+        for memory, words in images.items():
+            name = memory.name.lower()
+            _, depth = self.config.memories[name]
+            if len(words) > depth:
+                missing.append(f"{name} take {words.size} bytes, the engine has {depth * words.shape[1]}")
+        return missing
+
+    def _images(self) -> dict[Memory, np.ndarray]:
         config = self.config
         scatter_bytes = scatter_word(config).size
-        found = {
+        return {
             Memory.DESCRIPTORS: np.frombuffer(b"".join(self.descriptors), np.uint8).reshape(-1, 4),
             Memory.SCATTER: np.frombuffer(
                 b"".join(word.to_bytes(scatter_bytes, "little") for word in self.scatter), np.uint8
@@ -180,11 +215,19 @@ class Words:
                 -1, PARAMETER.size * config.lanes
             ),
         }
-        for memory, words in found.items():
-            name = memory.name.lower()
-            _, depth = config.memories[name]
-            if len(words) > depth:
-                over.append(f"{name} take {words.size} bytes, the engine has {depth * words.shape[1]}")
-        if over:
-            raise UserError(f"the network must fit into the engine's memories: {'; '.join(over)}; use a larger engine")
-        return found
+
+
+def _patches(layer: EngineLayer, target: Place) -> dict[str, int]:
+    """Fields that only a layer with patches has."""
+    if layer.patch == (1, 1):
+        return {}
+    lowering = layer.lowering
+    edge = [(size - 1) % patch for size, patch in zip(lowering.out_size, layer.patch, strict=True)]
+    return {
+        "patch_h": layer.patch[0].bit_length() - 1,
+        "patch_w": layer.patch[1].bit_length() - 1,
+        "edge_h": edge[0],
+        "edge_w": edge[1],
+        "patch_rows": lowering.patches[0],
+        "out_row": lowering.out_size[1] * target.words,
+    }

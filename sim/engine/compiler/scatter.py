@@ -4,7 +4,7 @@
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.scatter import scatter_word
 
-from .operands import Operands, Slot
+from .slots import Operands, Slot
 
 Entry = tuple[int, int, bool]
 """Operand pair, step, and whether zeros are written."""

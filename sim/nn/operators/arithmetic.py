@@ -15,7 +15,7 @@ from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
 from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import Graph, Node, Tensor
-from sysmt.sim.nn.scales import VARIANT, clamp, multiplier, quantised
+from sysmt.sim.nn.scales import VARIANT, clamp, eight_bits, multiplier, quantised
 
 from . import floating
 
@@ -118,6 +118,9 @@ def mul(graph: Graph, node: Node) -> Operation:
     if y.dtype in PLAIN:
         _without_activation(node)
         return _spread(lambda u, v: u * v, a, b, y)
+    if floating.is_float(node):
+        eight_bits(node.name, a, b, y)
+        return _spread(floating.mul(a, b, y), a, b, y)
     low, high = clamp(node.options["activation"], y)
     m, shift = multiplier(float(a.scale[0] * b.scale[0] / y.scale[0]))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators on every value by itself: activation functions, PRELU, ABS, QUANTIZE, DEQUANTIZE, CAST.
+"""Operators on every value by itself: activation functions that clamp or bend, PRELU, ABS, QUANTIZE, DEQUANTIZE, CAST.
 
 Each function takes the graph and a node, checks them, and returns the operation on arrays (`sysmt.sim.nn.arrays`).
 Source of the arithmetic: TensorFlow Lite, kernels/{activations,elementwise,quantize,dequantize,cast}.cc and their
@@ -21,8 +21,11 @@ from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, int8, multip
 from . import floating
 from .arithmetic import table
 
+SHORT_SHIFT = 15
+"""Most bits that a 16-bit number is shifted by."""
 
-def _pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
+
+def pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
     """The input and the output, of one shape."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
     if x.shape != y.shape:
@@ -30,22 +33,30 @@ def _pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
     return x, y
 
 
+def _by_value(function: Callable[[np.ndarray], np.ndarray], dtype: str) -> Operation:
+    """A function of integers, tabulated where they have 8 bits."""
+    return table(function, dtype) if dtype in LIMITS else lambda v: function(v.astype(np.int64))
+
+
 def activation(graph: Graph, node: Node) -> Operation:
     """RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 with their own rescaling."""
-    x, y = _pair(graph, node)
-    eight_bits(node.name, x, y)
+    x, y = pair(graph, node)
+    (quantised if node.kind in ("RELU", "RELU6") else eight_bits)(node.name, x, y)
     low, high = clamp(node.kind, y)
     m, shift = multiplier(float(x.scale[0] / y.scale[0]))
-    return table(lambda v: np.clip(multiply(v - x.z, m, shift, VARIANT) + y.z, low, high).astype(y.dtype), x.dtype)
+    return _by_value(lambda v: np.clip(multiply(v - x.z, m, shift, VARIANT) + y.z, low, high).astype(y.dtype), x.dtype)
 
 
 def leaky(graph: Graph, node: Node) -> Operation:
     """LEAKY_RELU: one multiplier for positive values, another for negative ones."""
-    x, y = _pair(graph, node)
-    eight_bits(node.name, x, y)
+    x, y = pair(graph, node)
+    quantised(node.name, x, y)
     alpha = node.options["alpha"]
     if not -(2**10) < alpha < 2**10:
         raise UserError(f"{node.name} must have alpha from -1023 to 1023, not {alpha}; retrain it")
+    if floating.is_float(node):
+        eight_bits(node.name, x, y)
+        return floating.leaky(x, y, alpha)
     identity = multiplier(float(x.scale[0]) / float(y.scale[0]))
     slope = multiplier(float(x.scale[0]) * abs(alpha) / float(y.scale[0]))
     # A negative multiplier rounds as gemmlowp does it: the product is negated before it is rounded.
@@ -54,15 +65,15 @@ def leaky(graph: Graph, node: Node) -> Operation:
     def run(v: np.ndarray) -> np.ndarray:
         v = v - x.z
         scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(sign * v, *slope, VARIANT))
-        codes: np.ndarray = np.clip(scaled + y.z, *LIMITS[y.dtype])
+        codes: np.ndarray = np.clip(scaled + y.z, *RANGES[y.dtype])
         return codes.astype(y.dtype)
 
-    return table(run, x.dtype)
+    return _by_value(run, x.dtype)
 
 
 def prelu(graph: Graph, node: Node) -> Operation:
     """PRELU: a slope per value, broadcast."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     alpha = graph.input_of(node, 1)
     eight_bits(node.name, x, alpha, y)
     slopes = alpha.constant()
@@ -86,69 +97,31 @@ def prelu(graph: Graph, node: Node) -> Operation:
 
 
 def absolute(graph: Graph, node: Node) -> Operation:
-    """ABS of int8 values."""
-    x, y = _pair(graph, node)
-    int8(node.name, x, y)
+    """ABS of int8 and int16 values."""
+    x, y = pair(graph, node)
+    if x.dtype != "int16":
+        int8(node.name, x, y)
+    quantised(node.name, x, y)
     m, shift = multiplier(float(x.scale[0]) / float(y.scale[0]))
     same = x.scale[0] == y.scale[0]
 
     def run(v: np.ndarray) -> np.ndarray:
         v = np.abs(v - x.z)
-        codes: np.ndarray = np.clip((v if same else multiply(v, m, shift, VARIANT)) + y.z, -128, 127)
-        return codes.astype(np.int8)
+        codes: np.ndarray = np.clip((v if same else multiply(v, m, shift, VARIANT)) + y.z, *RANGES[y.dtype])
+        return codes.astype(y.dtype)
 
-    return table(run, "int8")
+    return _by_value(run, x.dtype)
 
 
 def negative(graph: Graph, node: Node) -> Operation:
     """NEG of plain integers."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     if x.dtype not in ("int32", "int64") or y.dtype != x.dtype:
         raise UserError(f"{node.name} must be of plain integers, not {x.dtype}; quantise the model otherwise")
     return lambda v: -v
 
 
-def _single(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """A function in single precision, correctly rounded."""
-    return lambda v: function(v.astype(np.float64)).astype(np.float32)
-
-
-def _logistic(v: np.ndarray) -> np.ndarray:
-    one = np.float32(1)
-    exponential = _single(np.exp)(np.minimum(-v, np.float32(88)))
-    result: np.ndarray = one / (one + exponential)
-    return result
-
-
-def _elu(v: np.ndarray) -> np.ndarray:
-    return np.where(v < 0, _single(np.expm1)(np.minimum(v, np.float32(0))), v)
-
-
-TABULATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "LOGISTIC": _logistic,
-    "TANH": _single(np.tanh),
-    "ELU": _elu,
-}
-
-
-def tabulated(graph: Graph, node: Node) -> Operation:
-    """LOGISTIC, TANH, ELU of 8 bits, from the real function: float32 [256] to float32 [256]."""
-    x, y = _pair(graph, node)
-    eight_bits(node.name, x, y)
-    if node.kind == "ELU":
-        int8(node.name, x)
-    function = TABULATED[node.kind]
-
-    def run(v: np.ndarray) -> np.ndarray:
-        real = x.scale[0] * (v - x.z).astype(np.float32)
-        scaled = (function(real) * (np.float32(1) / y.scale[0])).astype(np.float32)
-        codes: np.ndarray = np.clip(_round_away(scaled).astype(np.int64) + y.z, *LIMITS[y.dtype])
-        return codes.astype(y.dtype)
-
-    return table(run, x.dtype)
-
-
-def _round_away(values: np.ndarray) -> np.ndarray:
+def round_away(values: np.ndarray) -> np.ndarray:
     """C's `round` of float32, float64."""
     whole_part = np.trunc(values)
     away = np.where(np.abs(values - whole_part) >= 0.5, np.sign(values), 0)
@@ -158,13 +131,17 @@ def _round_away(values: np.ndarray) -> np.ndarray:
 
 def hard_swish(graph: Graph, node: Node) -> Operation:
     """HARD_SWISH of 8 bits, in 16-bit fixed point (reference/hard_swish.h)."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     eight_bits(node.name, x, y)
     hires = np.float32(1.0 / 128.0) * x.scale[0]
     output, output_shift = _short_multiplier(float(hires / y.scale[0]))
     relu, relu_shift = _short_multiplier(float(hires / np.float32(3.0 / 32768.0)))
-    if output_shift > 0:
-        raise UserError(f"{node.name} must write a scale of at least {x.scale[0] / 128}, not {y.scale[0]}")
+    if not -SHORT_SHIFT <= output_shift <= 0 or relu_shift < -SHORT_SHIFT:
+        # Beyond 15 bits the kernel's shift of 16-bit numbers is none.
+        raise UserError(
+            f"{node.name} must write a scale from {x.scale[0] / 128} to {x.scale[0] * 2**8} and read one from 2**-20, "
+            f"not {y.scale[0]} of {x.scale[0]}; requantise it"
+        )
 
     def run(v: np.ndarray) -> np.ndarray:
         value = (v - x.z) << 7
@@ -206,7 +183,7 @@ def _saturated(value: np.ndarray) -> np.ndarray:
 
 def quantize(graph: Graph, node: Node) -> Operation:
     """QUANTIZE: real numbers to integers, or integers to others of another scale."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     if y.dtype not in RANGES or x.dtype not in (*RANGES, "float32"):
         raise UserError(
             f"{node.name} must go from float32, int8, uint8 or int16 to one of those, not {x.dtype} to {y.dtype}"
@@ -219,7 +196,7 @@ def quantize(graph: Graph, node: Node) -> Operation:
 
         def run(values: np.ndarray) -> np.ndarray:
             ratio = (values / scale).astype(np.float32)
-            codes: np.ndarray = np.clip(_round_away(ratio) + z, low, high)
+            codes: np.ndarray = np.clip(round_away(ratio) + z, low, high)
             return codes.astype(y.dtype)
 
         return run
@@ -229,12 +206,12 @@ def quantize(graph: Graph, node: Node) -> Operation:
         codes: np.ndarray = np.clip(multiply(v - x.z, m, shift, VARIANT) + z, low, high)
         return codes.astype(y.dtype)
 
-    return table(requantise, x.dtype) if x.dtype in LIMITS else lambda v: requantise(v.astype(np.int64))
+    return _by_value(requantise, x.dtype)
 
 
 def dequantize(graph: Graph, node: Node) -> Operation:
     """DEQUANTIZE: integers to real numbers."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     if x.dtype not in RANGES or y.dtype != "float32":
         raise UserError(f"{node.name} must go from 8 or 16 bits to float32, not {x.dtype} to {y.dtype}")
     scale = float(x.per_tensor().scale[0])
@@ -242,14 +219,14 @@ def dequantize(graph: Graph, node: Node) -> Operation:
     def real(v: np.ndarray) -> np.ndarray:
         return (scale * (v - x.z)).astype(np.float32)
 
-    return table(real, x.dtype) if x.dtype in LIMITS else lambda v: real(v.astype(np.int64))
+    return _by_value(real, x.dtype)
 
 
 def cast(graph: Graph, node: Node) -> Operation:
-    """CAST between integers, or of integers to real numbers."""
-    x, y = _pair(graph, node)
+    """CAST between integers, or of integers and truth values to integers or real numbers."""
+    x, y = pair(graph, node)
     integers = ("int8", "uint8", "int16", "int32", "int64")
-    if x.dtype not in integers or y.dtype not in (*integers, "float32"):
+    if x.dtype not in (*integers, "bool") or y.dtype not in (*integers, "float32"):
         raise UserError(f"{node.name} must cast integers, not {x.dtype} to {y.dtype}")
     return lambda v: v.astype(y.dtype)
 

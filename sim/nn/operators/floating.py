@@ -5,6 +5,7 @@
 (MlasRequantizeOutput), qladd.cpp, qlgavgpool.cpp; ONNX, QuantizeLinear.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -96,6 +97,34 @@ def average(x: Tensor, y: Tensor, geometry: Geometry, covered: np.ndarray) -> Op
         real = total / covered.astype(np.float32) / y.scale[0] + np.float32(y.z)
         codes: np.ndarray = np.clip(np.rint(real), *LIMITS[y.dtype])
         return join(codes.astype(y.dtype), y.shape)
+
+    return run
+
+
+def rescale(x: Tensor, y: Tensor, function: Callable[[np.ndarray], np.ndarray] = lambda real: real) -> Operation:
+    """8 bits to another scale, by a function of real numbers, tabulated (QLinearConcat, QLinearLeakyRelu)."""
+    if x.dtype not in LIMITS or y.dtype != x.dtype:
+        return lambda v: v
+    codes = np.arange(256, dtype=np.uint8).view(x.dtype)
+    real = (codes.astype(np.float32) - np.float32(x.z)) * np.float32(x.scale[0])
+    ratio = function(real).astype(np.float32) / y.scale[0]
+    table = np.clip(np.rint(ratio.astype(np.float64)) + y.z, *LIMITS[y.dtype]).astype(y.dtype)
+    return lambda v: table.take(np.ascontiguousarray(v).view(np.uint8))
+
+
+def leaky(x: Tensor, y: Tensor, alpha: float) -> Operation:
+    """LEAKY_RELU (QLinearLeakyRelu)."""
+    return rescale(x, y, lambda real: np.where(real >= 0, real, np.float32(alpha) * real))
+
+
+def mul(a: Tensor, b: Tensor, y: Tensor) -> Operation:
+    """MUL of 8 bits (QLinearMul)."""
+    ratio = np.float32(a.scale[0]) * b.scale[0] / y.scale[0]
+
+    def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+        product = (u.astype(np.int64) - a.z) * (v.astype(np.int64) - b.z)
+        codes: np.ndarray = np.clip(np.rint(product.astype(np.float32) * ratio) + y.z, *LIMITS[y.dtype])
+        return codes.astype(y.dtype)
 
     return run
 

@@ -9,14 +9,15 @@ fully_connected,transpose_conv}.h, kernels/internal/reference/batch_matmul.h.
 
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
-from sysmt.sim.nn.arrays import Operation, join, whole
+from sysmt.sim.nn.arrays import Operation, Operations, join, whole
 from sysmt.sim.nn.geometry import Geometry
-from sysmt.sim.nn.graph import TENSOR_VALUES, Graph, Node
+from sysmt.sim.nn.graph import RANGES, TENSOR_VALUES, Graph, Node
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.scales import FULLY_CONNECTED_VARIANT, VARIANT, clamp, int8, multiplier, multipliers, quantised
 
@@ -32,11 +33,12 @@ class HostProduct:
     Parameters
     ----------
     operation : function of arrays
+        With a state, to a tuple of arrays.
     layer : Layer
         Its shape.
     """
 
-    operation: Operation
+    operation: Operation | Operations
     layer: Layer
 
     @property
@@ -44,9 +46,13 @@ class HostProduct:
         """Bytes of operands that one input takes: numbers in double precision."""
         return 8 * self.layer.pixels * self.layer.geometry.taps * self.layer.channels
 
-    def __call__(self, *values: np.ndarray) -> np.ndarray:
+    def __call__(self, *values: np.ndarray) -> Any:
         """As the operation."""
         return self.operation(*values)
+
+
+WIDE_LENGTH = 2**15
+"""Products of two numbers of 16 bits whose sum fits the 47 bits that `multiply_wide` takes."""
 
 
 def exact(x: np.ndarray, w: np.ndarray) -> np.ndarray:
@@ -148,7 +154,9 @@ def computed_weights(graph: Graph, node: Node) -> HostProduct:
 def batch_matmul(graph: Graph, node: Node) -> HostProduct:
     """BATCH_MATMUL of int8 or int16, either operand transposed, batches broadcast."""
     a, b, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
-    int8(node.name, a, b, y)
+    if a.dtype != "int16":
+        int8(node.name, a, b, y)
+    quantised(node.name, a, b, y)
     if len(a.shape) < 2 or len(b.shape) < 2:
         raise UserError(f"{node.name} must read matrices, not {a.shape} and {b.shape}")
     left, right = (
@@ -162,23 +170,29 @@ def batch_matmul(graph: Graph, node: Node) -> HostProduct:
     if left[-1] != right[-2] or y.shape != (*batches, left[-2], right[-1]):
         raise UserError(f"{node.name} must multiply {left} and {right} to {y.shape}; the file is damaged")
     m, shift = multiplier(float(a.scale[0]) * float(b.scale[0]) / float(y.scale[0]))
-    rank = len(y.shape)
+    rank, wide = len(y.shape), y.dtype == "int16"
+    if wide and left[-1] > WIDE_LENGTH:
+        raise UserError(f"{node.name} must add at most {WIDE_LENGTH} products of 16 bits, not {left[-1]}; split it")
 
     def run(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-        u, v = (t.reshape(len(t), *(1,) * (rank + 1 - t.ndim), *t.shape[1:]).astype(np.int16) for t in (u, v))
+        u, v = (t.reshape(len(t), *(1,) * (rank + 1 - t.ndim), *t.shape[1:]).astype(np.int32) for t in (u, v))
         u, v = (t.swapaxes(-1, -2) if node.options[name] else t for t, name in ((u, "adj_x"), (v, "adj_y")))
         sums = exact(u - a.z, v - b.z)
-        codes: np.ndarray = np.clip(multiply(wrapped(sums), m, shift, VARIANT) + y.z, -128, 127)
-        return codes.astype(np.int8)
+        scaled = (
+            multiply_wide(sums, np.int64(m), np.int64(shift)) if wide else multiply(wrapped(sums), m, shift, VARIANT)
+        )
+        codes: np.ndarray = np.clip(scaled + y.z, *RANGES[y.dtype])
+        return codes.astype(y.dtype)
 
     layer = Layer.gemm(y.name, prod(batches) * left[-2], left[-1], right[-1])
     return HostProduct(whole(run, (a, b), y), layer)
 
 
 def transposed(graph: Graph, node: Node) -> HostProduct:
-    """TRANSPOSE_CONV of int8: the transpose of the convolution from its output to its input."""
+    """TRANSPOSE_CONV of int8 and int16: the transpose of the convolution from its output to its input."""
     w, x, y = graph.input_of(node, 1), graph.input_of(node, 2), graph.tensors[node.output]
-    int8(node.name, x, y)
+    wide = x.dtype == "int16"
+    (quantised if wide else int8)(node.name, x, y)
     if w.dtype != "int8" or not len(w.scale) or w.zero_point.any():
         raise UserError(f"{node.name} must have symmetric int8 weights, not {w.dtype} with a zero point; requantise it")
     stored, _ = signed(node, w, weights_of(node, w))
@@ -192,18 +206,20 @@ def transposed(graph: Graph, node: Node) -> HostProduct:
     bias = np.zeros(n, np.int64)
     if len(node.inputs) > 3:
         values = graph.input_of(node, 3)
-        if values.dtype != "int32" or values.constant().shape != (n,):
-            raise UserError(f"{node.name} must have int32 biases [{n}], not {values.dtype} {values.shape}")
+        wanted = "int64" if wide else "int32"
+        if values.dtype != wanted or values.constant().shape != (n,):
+            raise UserError(f"{node.name} must have {wanted} biases [{n}], not {values.dtype} {values.shape}")
         bias = values.constant().astype(np.int64)
     m, shift = multipliers(scales(node, x, w, y, n), VARIANT)
     low, high = clamp(node.options["activation"], y)
     taps = np.ascontiguousarray(stored.reshape(n, down * across, channels).transpose(2, 1, 0)).reshape(channels, -1)
 
     def run(v: np.ndarray) -> np.ndarray:
-        rows = v.reshape(-1, channels).astype(np.int16) - x.z
-        sums = geometry.col2im(exact(rows, taps).reshape(len(rows), down * across, n))
-        codes: np.ndarray = np.clip(multiply(wrapped(sums + bias), m, shift, VARIANT) + y.z, low, high)
-        return join(codes.astype(np.int8), y.shape)
+        rows = v.reshape(-1, channels).astype(np.int32) - x.z
+        sums = geometry.col2im(exact(rows, taps).reshape(len(rows), down * across, n)) + bias
+        scaled = multiply_wide(sums, m, shift) if wide else multiply(wrapped(sums), m, shift, VARIANT)
+        codes: np.ndarray = np.clip(scaled + y.z, low, high)
+        return join(codes.astype(y.dtype), y.shape)
 
     layer = Layer(
         name=y.name,

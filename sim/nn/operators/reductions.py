@@ -17,10 +17,10 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, multiplier, quantised
 
-from . import floating
+from . import floating, short_tables
 from .elementwise import check_quantised
 from .moves import axis_of, parameter
-from .softmax import softmax_row_tables, softmax_rows
+from .softmax import LOG_BITS, log_softmax_rows, softmax_row_tables, softmax_rows
 from .window import window
 
 
@@ -138,6 +138,8 @@ def product(graph: Graph, node: Node) -> Operation:
 def argument(graph: Graph, node: Node) -> Operation:
     """ARG_MAX and ARG_MIN: the first of equal ones."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
+    if x.dtype not in (*LIMITS, "int32", "int64"):
+        raise UserError(f"{node.name} must read 8 bits or plain integers, not {x.dtype}; requantise the model")
     axes = parameter(graph, node, 1)
     axis = axis_of(node, axes[0] if axes else 0, len(x.shape))
     if len(axes) != 1 or y.dtype not in ("int32", "int64") or y.shape != x.shape[:axis] + x.shape[axis + 1 :]:
@@ -154,18 +156,24 @@ def mean_multiplier(x: Tensor, y: Tensor, count: int) -> tuple[int, int]:
 
 
 def softmax(graph: Graph, node: Node) -> Operation:
-    """SOFTMAX over the last dimension, in fixed point."""
+    """SOFTMAX and LOG_SOFTMAX over the last dimension, in fixed point."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
+    if x.dtype == "int16" and node.kind == "SOFTMAX":
+        return short_tables.softmax(graph, node)
     eight_bits(node.name, x, y)
     if x.dtype != y.dtype:
         raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
-    least = LIMITS[y.dtype][0]
     if x.shape != y.shape or not x.shape:
         raise UserError(f"{node.name} must write the shape that it reads, not {x.shape} to {y.shape}")
-    if float(y.scale[0]) != 1 / 256 or y.z != least:
-        raise UserError(f"{node.name} must write with scale 1/256 and zero point {least}, not {y.scale[0]} and {y.z}")
-    beta = node.options["beta"]
+    logarithmic = node.kind == "LOG_SOFTMAX"
+    zero = LIMITS[y.dtype][1 if logarithmic else 0]
+    parts = 2 ** (8 - LOG_BITS) if logarithmic else 256
+    if float(y.scale[0]) != 1 / parts or y.z != zero:
+        raise UserError(
+            f"{node.name} must write with scale 1/{parts} and zero point {zero}, not {y.scale[0]} and {y.z}"
+        )
+    beta = 1.0 if logarithmic else node.options["beta"]
     if not 0 < beta < 2**10:
         raise UserError(f"{node.name} must have beta above 0 and below 1024, not {beta}")
     tables = softmax_row_tables(float(x.scale[0]), float(beta))
-    return whole(partial(softmax_rows, tables=tables), (x,), y)
+    return whole(partial(log_softmax_rows if logarithmic else softmax_rows, tables=tables), (x,), y)

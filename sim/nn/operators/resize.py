@@ -46,10 +46,12 @@ def _nearest(size: int, wanted: int, align: bool, half: bool) -> np.ndarray:
 
 
 def bilinear(graph: Graph, node: Node) -> Operation:
-    """RESIZE_BILINEAR of int8 and int16, in fixed point."""
+    """RESIZE_BILINEAR of int8 and int16, in fixed point, and of uint8, in single precision."""
     x, y = _sizes(graph, node)
+    if x.dtype == "uint8":
+        return _bilinear_single(node, x, y)
     if x.dtype not in ("int8", "int16"):
-        raise UserError(f"{node.name} must be of int8 or int16, not {x.dtype}; quantise the model otherwise")
+        raise UserError(f"{node.name} must be of 8 or 16 bits, not {x.dtype}; quantise the model otherwise")
     align, half = node.options["align_corners"], node.options["half_pixel_centers"]
     (top, bottom, down), (left, right, across) = (
         _between(n, m, align, half) for n, m in zip(x.shape[1:3], y.shape[1:3], strict=True)
@@ -70,6 +72,38 @@ def bilinear(graph: Graph, node: Node) -> Operation:
         return rounded.astype(y.dtype)
 
     return whole(run, (x,), y)
+
+
+def _bilinear_single(node: Node, x: Tensor, y: Tensor) -> Operation:
+    """The same in single precision, in the kernel's order."""
+    align, half = node.options["align_corners"], node.options["half_pixel_centers"]
+    ends = [_between_single(n, m, align, half) for n, m in zip(x.shape[1:3], y.shape[1:3], strict=True)]
+    (top, bottom, down), (left, right, across) = ends
+    down_, across_ = down[:, None, None], across[None, :, None]
+    one = np.float32(1)
+
+    def run(v: np.ndarray) -> np.ndarray:
+        v = v.astype(np.float32)
+        upper, lower = v.take(top, axis=2), v.take(bottom, axis=2)
+        total = upper.take(left, axis=3) * (one - down_) * (one - across_)
+        total = total + lower.take(left, axis=3) * down_ * (one - across_)
+        total = total + upper.take(right, axis=3) * (one - down_) * across_
+        total = total + lower.take(right, axis=3) * down_ * across_
+        codes: np.ndarray = (total + np.float32(0.5)).astype(np.int64)
+        return codes.astype(np.uint8)
+
+    return whole(run, (x,), y)
+
+
+def _between_single(size: int, wanted: int, align: bool, half: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """For every pixel of the output the two of the input, and the distance to the first, float32."""
+    scale = np.float32(size - 1) / np.float32(wanted - 1) if align and wanted > 1 else np.float32(size) / wanted
+    place = np.arange(wanted).astype(np.float32)
+    half_pixel = np.float32(0.5)
+    place = (place + half_pixel) * np.float32(scale) - half_pixel if half else place * np.float32(scale)
+    first = np.maximum(np.floor(place).astype(np.int64), 0)
+    second = np.minimum(np.ceil(place).astype(np.int64), size - 1)
+    return first, second, place - first.astype(np.float32)
 
 
 def _between(size: int, wanted: int, align: bool, half: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

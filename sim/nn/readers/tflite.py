@@ -23,6 +23,8 @@ FILE_BYTES = 2**30
 TENSORS = 2**16
 VERSION = 3
 DIMENSIONS = 8
+INTERMEDIATES = 5
+"""Tensors of a quantised LSTM that only lend it their scales; the last one's is that of the hidden values."""
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError, AttributeError, KeyError)
 """What the schema's library raises when an offset leads outside the file or a field is not what it should be."""
 
@@ -187,4 +189,10 @@ def _node(stored: Any, index: int, kinds: list[str], tensors: tuple[Tensor, ...]
     if kind in ("CONV_2D", "DEPTHWISE_CONV_2D") and inputs[2:3] == (ABSENT,):
         # As the reference kernels do, which would read it.
         raise UserError(f"{name} must end with its weights when it has no bias, not with tensor -1; export it so")
-    return Stored(index, kind, inputs, outputs, options_of(stored, kind, name))
+    options = options_of(stored, kind, name)
+    between = _indices(stored.IntermediatesAsNumpy(), name, tensors)
+    if kind == "UNIDIRECTIONAL_SEQUENCE_LSTM" and len(between) == INTERMEDIATES:
+        hidden = tensors[between[-1]] if between[-1] != ABSENT else None
+        if hidden is not None and hidden.dtype == "int8" and len(hidden.scale) == 1:
+            options["hidden"] = float(hidden.scale[0]), hidden.z
+    return Stored(index, kind, inputs, outputs, options)

@@ -65,6 +65,7 @@ OPTIONS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
         | {"weights_format": "WeightsFormat", "keep_num_dims": "KeepNumDims", "bias_type": "QuantizedBiasType"},
     ),
     "GATHER": (tflite.GatherOptions, {"axis": "Axis", "batch_dims": "BatchDims"}),
+    "GELU": (tflite.GeluOptions, {"approximate": "Approximate"}),
     "L2_NORMALIZATION": (tflite.L2NormOptions, _ACTIVATION),
     "LEAKY_RELU": (tflite.LeakyReluOptions, {"alpha": "Alpha"}),
     "MAX_POOL_2D": (tflite.Pool2DOptions, _POOL),

@@ -7,7 +7,10 @@ stride; or name and M, N, K, which the heading must name. As the files in circul
 - cells may be padded with blanks, rows may end with a comma or not, a byte order mark is ignored;
 - a file whose heading has no comma is separated by tabs;
 - empty rows and rows with nothing but a title are skipped, as is everything from a cell that begins with "#" on;
-- columns that the heading calls "sparsity" (N:M) and "batch size" are read, other named ones ignored;
+- columns that the heading calls "sparsity" (N:M), "batch size" and "stride width", a second stride, are read; sizes of
+  outputs ("Eh", "Ew", "e2") follow from the others and are left out; any other column with a value is refused, padding
+  too: SCALE-Sim's images include it;
+- a heading that names the columns of a convolution or M, N, K in another order than SCALE-Sim reads them is refused;
 - a layer whose name contains "DP" is depthwise: SCALE-Sim runs every channel on its own.
 
 Everything else is refused with file and line.
@@ -21,6 +24,27 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.layer import Layer
 
 CONV_FIELDS = ("height", "width", "filter height", "filter width", "channels", "filters", "stride")
+GEMM_FIELDS = ("m", "n", "k")
+NAMES = {
+    "ifmap height": "height",
+    "ifmap width": "width",
+    "filter height": "filter height",
+    "filter width": "filter width",
+    "channel": "channels",
+    "channels": "channels",
+    "num filter": "filters",
+    "num filters": "filters",
+    "stride": "stride",
+    "strides": "stride",
+    "stride height": "stride",
+}
+"""Names of columns that leave no doubt; some files say "IFMAP Width" for both sizes, or have single letters."""
+SECOND_STRIDE = ("stride width", "stride w", "strides width")
+BATCH = ("batch", "batch size")
+DERIVED = ("eh", "ew", "e2")
+"""Sizes of outputs, which follow from the other columns."""
+LARGEST = 10**9
+"""No size is larger."""
 
 
 def read_topology(path: str | Path) -> tuple[Layer, ...]:
@@ -45,6 +69,8 @@ def read_topology(path: str | Path) -> tuple[Layer, ...]:
     separator = "," if "," in lines[0] else "\t"
     heading = [cell.strip().lower() for cell in lines[0].split(separator)]
     try:
+        if '"' in lines[0]:
+            raise UserError("heading must name its columns without quotation marks; save it as plain CSV")
         reader = _reader(heading)
     except UserError as error:
         raise UserError(f"{path}:1: {error}") from error
@@ -76,11 +102,19 @@ def _cells(line: str, separator: str) -> list[str]:
 def _reader(heading: list[str]) -> "_Reader":
     """The columns a heading names. Convolution columns go by place, as in SCALE-Sim; M, N, K and the rest by name."""
     names = [name for name in heading if name]
-    if {"m", "n", "k"} <= set(names):
-        columns = {name: heading.index(name) for name in ("m", "n", "k")}
+    if set(GEMM_FIELDS) <= set(names):
+        columns = {name: heading.index(name) for name in GEMM_FIELDS}
+        if list(columns.values()) != [1, 2, 3]:
+            raise UserError(f"heading must name M, N, K in this order behind the layer, not {', '.join(names[1:])}")
         return _Reader(heading, columns, gemm=True)
     if len(names) < 1 + len(CONV_FIELDS) or any(name.isdigit() for name in names):
         raise UserError(f"heading must name the columns layer, {', '.join(CONV_FIELDS)} or layer, M, N, K")
+    for place, field in enumerate(CONV_FIELDS, start=1):
+        named = NAMES.get(heading[place], field)
+        if named != field and (field, named) != ("height", "width"):
+            raise UserError(
+                f"heading must name {field} as column {place + 1}, not {heading[place]!r}; put the columns in order"
+            )
     return _Reader(heading, {name: i for i, name in enumerate(CONV_FIELDS, start=1)}, gemm=False)
 
 
@@ -100,13 +134,14 @@ class _Reader:
         more = self._more(cells)
         if self._gemm:
             return Layer.gemm(cells[0], v["m"], v["k"], v["n"], **more)
+        across = more.pop("stride width", v["stride"])
         per_channel = "DP" in cells[0]
         kernel = (v["filter height"], v["filter width"])
         return Layer(
             name=cells[0],
             kind="depthwise" if per_channel else "pointwise" if kernel == (1, 1) else "conv",
             geometry=Geometry(
-                size=(v["height"], v["width"]), kernel=kernel, stride=(v["stride"], v["stride"]), ceil_mode=True
+                size=(v["height"], v["width"]), kernel=kernel, stride=(v["stride"], across), ceil_mode=True
             ),
             channels=v["channels"],
             outputs=v["filters"] * (v["channels"] if per_channel else 1),
@@ -126,16 +161,26 @@ class _Reader:
         more: dict[str, Any] = {}
         for i, name in enumerate(self._heading):
             cell = self._cell(cells, i)
-            if not cell or i in self._columns.values():
+            if not cell or not i or i in self._columns.values():
                 continue
             if name == "sparsity":
                 more["sparsity"] = _ratio(cell)
-            elif name in ("batch", "batch size"):
+            elif name in BATCH:
                 more["batch"] = _number("batch size", cell)
+            elif name in SECOND_STRIDE and not self._gemm:
+                more["stride width"] = _number("stride width", cell)
+            elif name == "padding" and cell != "0":
+                raise UserError(
+                    f"padding must be part of height and width, not {cell!r} in a column of its own; add it"
+                )
+            elif name and name != "padding" and name not in DERIVED:
+                raise UserError(f"column {name!r} must be empty, not {cell!r}: it is none that is read; remove it")
         return more
 
 
 def _number(name: str, cell: str) -> int:
+    if len(cell) > len(str(LARGEST)) and cell.isascii() and cell.isdigit():
+        raise UserError(f"{name} must be at most {LARGEST}, not a number of {len(cell)} digits")
     if not (cell.isascii() and cell.isdigit()) or int(cell) < 1:
         raise UserError(f"{name} must be a whole number from 1 on, not {cell!r}")
     return int(cell)

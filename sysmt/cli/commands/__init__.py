@@ -107,6 +107,13 @@ COMMANDS = (
         "INSPECT",
     ),
     Command(
+        "zeros",
+        "Predict which outputs are zero, and show what leaving them out saves and costs.",
+        "sysmt zeros MODEL.tflite IN.npz --calibrate CALIB.npz --method zap",
+        "zeros",
+        "ZEROS",
+    ),
+    Command(
         "train",
         "Train a network for the array: NB-SMT in the forward pass, KURE, pruning; interrupted, it goes on.",
         "sysmt train --recipe digits -o build/digits --policy S+aW --threads 4",
@@ -126,6 +133,14 @@ COMMANDS = (
         "sysmt networks mobilenet_v2 --variant half",
         "networks",
         "NETWORKS_COMMAND",
+    ),
+    Command(
+        "schedule",
+        "Find the best blocking of every layer on a hierarchy of memories: accesses, energy, stalls, roofline.",
+        "sysmt schedule --network mobilenet_v2 --array 16x16 --machine eyeriss --objective energy --plot schedule.png\n"
+        "  sysmt schedule --gemm 512,1152,256 --array 8x8 --threads 2 --machine accelerator --json",
+        "schedule",
+        "SCHEDULE",
     ),
     Command(
         "fuseconv",

@@ -6,14 +6,23 @@ from pathlib import Path
 
 from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Handler, Result
+from sysmt.hdl.params.link import LINKS
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("preset", metavar="PRESET", help="a name that `sysmt list` prints")
-    parser.add_argument("-o", "--output", default=".", metavar="DIR", help="folder for NAME.v and NAME.json")
+    parser.add_argument(
+        "-o", "--output", default=".", metavar="DIR", help="folder for NAME.v, NAME.json and what belongs to them"
+    )
     parser.add_argument("--name", help="name of the top module and of the files (default: PRESET)")
+    parser.add_argument(
+        "--link",
+        metavar="L",
+        help=f"how the host reaches an accelerator or an engine: {', '.join(LINKS)}; on a bus, driver and registers "
+        "are written, too (`--set data_width=N` chooses the bus)",
+    )
     add_settings(parser)
 
 
@@ -21,10 +30,13 @@ def _run(args: argparse.Namespace) -> Result:
     from sysmt.hdl.designs import check_name, design_of
 
     name = check_name(args.preset if args.name is None else args.name)
-    design = design_of(with_settings(preset(args.preset), args.settings), name)
+    settings = [*args.settings, *([f"link={args.link}"] if args.link is not None else [])]
+    design = design_of(with_settings(preset(args.preset), settings), name)
     files = [str(path) for path in design.write(Path(args.output))]
     facts = {"files": files, "modules": len(design.modules), "bytes": len(design.verilog), **design.manifest}
-    return Result(f"{files[0]}: {len(design.modules)} modules, {len(design.verilog)} bytes\n{files[1]}", facts)
+    return Result(
+        f"{files[0]}: {len(design.modules)} modules, {len(design.verilog)} bytes\n" + "\n".join(files[1:]), facts
+    )
 
 
 GENERATE = Handler(_arguments, _run)

@@ -63,6 +63,7 @@ def _infer(args: argparse.Namespace) -> Result:
         recalibrate=args.recalibrate,
         keep_weights=args.keep_weights,
         optimise=not args.no_optimise,
+        batch=args.batch,
     )
     engine = _engine(args.on, config)
     result = infer(model, inputs, config, options, calibration=calibration, engine=engine, log=progress)
@@ -116,8 +117,9 @@ def _text(report: dict[str, Any]) -> str:
             f"these inputs lose more than the budget of {100 * report['budget']:g} %, which the calibration inputs kept"
         )
     lines += _attribution(report)
+    per = "per input" if report["batch"] == 1 else f"for {report['batch']} inputs together"
     lines.append(
-        f"{report['cycles']} cycles per input, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
+        f"{report['cycles']} cycles {per}, {report['cycles_exact']} on one thread: {report['speedup']:.2f}x "
         f"({report['speedup_threaded']:.2f}x on the layers that may run threaded)"
     )
     lines += passes_text(report["passes"])
@@ -166,6 +168,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
     parser.add_argument("--double-rounding", action="store_true", help="fully connected layers as TFLM rounds them")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
+    parser.add_argument("--batch", type=int, default=1, metavar="N", help="count cycles of N inputs together")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
     add_settings(parser)
     parser.add_argument(

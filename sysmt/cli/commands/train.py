@@ -10,8 +10,12 @@ from sysmt.hdl.params.pe import DEFAULT_KIND, THREADS, kinds
 from sysmt.hdl.params.policy import POLICIES
 
 NAMES = ("resnet8", "dscnn", "digits")
-"""The recipes; `sysmt.sim.train.recipe`, which holds them, needs PyTorch."""
-OVERRIDES = ("epochs", "array_epochs", "array_inputs", "kure", "prune", "kind", "policy", "threads", "seed", "batch")
+STATISTICS = ("batch", "running")
+"""The recipes, and what their second phase may normalise by; `sysmt.sim.train.recipe`, which says so, needs PyTorch."""
+OVERRIDES = (
+    *("epochs", "array_epochs", "array_inputs", "array_rate", "batch", "seed"),
+    *("kure", "distil", "statistics", "prune", "kind", "policy", "threads"),
+)
 
 
 def _train(args: argparse.Namespace) -> Result:
@@ -46,8 +50,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, metavar="N", help="passes in real numbers")
     parser.add_argument("--array-epochs", type=int, metavar="N", help="passes as the array computes")
     parser.add_argument("--array-inputs", type=int, metavar="N", help="training inputs of such a pass (default all)")
+    parser.add_argument("--array-rate", type=float, metavar="X", help="learning rate at the beginning of these passes")
     parser.add_argument("--batch", type=int, metavar="N", help="inputs of one step")
     parser.add_argument("--kure", type=float, metavar="X", help="weight of the kurtosis penalty, 0: none")
+    parser.add_argument(
+        "--distil", type=float, metavar="X", help="share of the loss that the first phase's scores have"
+    )
+    parser.add_argument("--statistics", choices=STATISTICS, help="normalise by each batch, or as exported")
     parser.add_argument("--prune", metavar="SHARE|N:M", help="weights to prune, such as 0.4 or 2:4")
     parser.add_argument("--kind", choices=kinds(), help="kind of PE (default nbsmt)")
     parser.add_argument("--policy", choices=POLICIES, help="of NB-SMT (default S+aW)")

@@ -1,25 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators with a state of their own, on the host: SVDF and UNIDIRECTIONAL_SEQUENCE_LSTM of int8.
+"""SVDF of int8: an operator with a state of its own, on the host.
 
-Their state is an input and, updated, an output (`sysmt.sim.nn.graph.State`).
-Source of the arithmetic: TensorFlow Lite, kernels/internal/reference/svdf.h, kernels/lstm_eval.cc
-(LstmStepInteger8x8_16), kernels/internal/reference/portable_tensor_utils.cc.
+The state is an input and, updated, an output (`sysmt.sim.nn.graph.State`).
+Source of the arithmetic: TensorFlow Lite, kernels/internal/reference/svdf.h.
 """
 
 import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.sim.golden.requantize import multiply
-from sysmt.sim.nn.arrays import Operations, several
+from sysmt.sim.nn.arrays import several
 from sysmt.sim.nn.graph import ABSENT, Graph, Node
+from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.scales import VARIANT, multiplier, quantised
 
-from .products import exact
+from .products import HostProduct, exact
 
 SHORT = (-(2**15), 2**15 - 1)
 
 
-def svdf(graph: Graph, node: Node) -> Operations:
+def svdf(graph: Graph, node: Node) -> HostProduct:
     """SVDF: a filter over features, its results remembered, a filter over time, and a sum per unit."""
     x, features, time = (graph.input_of(node, i) for i in range(3))
     state, y = graph.input_of(node, 4), graph.tensors[node.output]
@@ -59,4 +59,5 @@ def svdf(graph: Graph, node: Node) -> Operations:
         codes = np.clip(multiply(sums, *out, VARIANT) + y.z, -128, 127)
         return codes.astype(np.int8), kept.reshape(len(v), *state.shape)
 
-    return several(run, [x, state], [y, graph.tensors[node.more_outputs[0]]])
+    layer = Layer.gemm(y.name, batch, channels + memory, filters)
+    return HostProduct(several(run, [x, state], [y, graph.tensors[node.more_outputs[0]]]), layer)
