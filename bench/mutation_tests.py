@@ -25,7 +25,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/link": ("accel_link",),
     "accel/ports": _ACCEL,
     "accel/reader": ("accel_rtl", "engine_board"),
-    "accel/registers": (*_ACCEL, "board"),
+    "accel/registers": ("accel_registers", *_ACCEL, "board"),
     "accel/requantize": ("accel_requantize", "accel_rtl"),
     "accel/requests": ("accel_rtl", "engine_board"),
     "accel/top": ("accel_rtl", "board"),
@@ -122,7 +122,26 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 """Source below `hdl`, and the names of its files of tests, in the order in which they run."""
 
+_RESETS = "step.eq(0)", "tiles.eq(0)", "n_tile.eq(0)", "m_tile.eq(0)", "x_base.eq(0)", "w_base.eq(0)"
+
+
+def _without(parts: tuple[str, ...], left_out: str) -> tuple[str, str]:
+    """A list of statements, and the same without one."""
+    return f"[{', '.join(parts)}]", f"[{', '.join(part for part in parts if part != left_out)}]"
+
+
 EXPLAINED: dict[tuple[str, str, str], str] = {
+    **{
+        ("accel/controller", *_without(_RESETS, register)): "the last step of a row of tiles has made it 0 already"
+        for register in ("step.eq(0)", "n_tile.eq(0)", "w_base.eq(0)")
+    },
+    (
+        "accel/requests",
+        *_without(("size.eq(0)", "place.eq(0)", "part.eq(0)", "self.number.eq(registers.first)"), "part.eq(0)"),
+    ): "a register has four bytes, after which a counter of two bits is 0",
+    ("array/counters", "len(real).bit_count() == 1", "len(real).bit_count() != 1"): (
+        "which lane is added by itself changes the adders, not the sum"
+    ),
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
     ),
