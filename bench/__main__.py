@@ -15,9 +15,14 @@ from sysmt.cli.output import table
 
 from . import (
     accuracy,
+    adaptation,
     area,
     boards,
+    budget,
+    bus,
+    clusters,
     emission,
+    engine,
     frequency,
     golden,
     kinds,
@@ -26,6 +31,9 @@ from . import (
     networks,
     nullcache,
     record,
+    schedule,
+    second_opinion,
+    signatures,
     silicon,
     tcam,
     throughput,
@@ -44,14 +52,35 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "bus": bus,
+    "engine": engine,
     "frequency": frequency,
     "boards": boards,
     "kinds": kinds,
+    "schedule": schedule,
+    "second_opinion": second_opinion,
+    "signatures": signatures,
+    "clusters": clusters,
     "accuracy": accuracy,
+    "adaptation": adaptation,
+    "budget": budget,
     "training": training,
     "zeros": zeros,
 }
-SLOW = {"frequency", "boards", "kinds", "accuracy", "training", "zeros"}
+SLOW = {
+    "accuracy",
+    "adaptation",
+    "boards",
+    "budget",
+    "bus",
+    "clusters",
+    "frequency",
+    "kinds",
+    "second_opinion",
+    "signatures",
+    "training",
+    "zeros",
+}
 """Left out unless named: they take longer than all the others."""
 
 

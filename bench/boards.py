@@ -5,7 +5,8 @@ Each board is synthesised once with its default preset, or with `--preset`; `MHz
 `slowest` their minimum, which must not be below `clock`. `--synthesis` leaves place and route out and prints the model
 that `sysmt boards` goes by beside the synthesis.
 
-`--engine` takes the engines for whole networks instead of the accelerators.
+`--engine` takes the engines for whole networks instead of the accelerators, with `--stream` those with their weights
+in the board's SDRAM.
 
 `--record` keeps the rows in `bench/boards.json`, from which `python -m bench.figures boards` writes a table.
 """
@@ -14,6 +15,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -40,11 +42,13 @@ def measure(
     seeds: int,
     keep: Callable[[dict[str, Any]], None] | None = None,
     engine: bool = False,
+    stream: bool = False,
 ) -> dict[str, Any]:
     """One row of the table, given to `keep` after every seed; without seeds, what synthesis needs and the estimate."""
-    config = (chosen.networks if engine else chosen.accelerator)(preset, **fields)
+    make = partial(chosen.networks, stream=stream) if engine else chosen.accelerator
+    config = make(preset, **fields)
     row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.preset}
-    row |= {"engine": "yes"} if engine else {}
+    row |= {"engine": "SDRAM" if stream else "yes"} if engine else {}
     row |= {"dsp": "yes" if config.array.pe.dsp else "no", "pipeline": config.array.pe.pipeline}
     with Flow(chosen, config, progress) as flow:
         flow.prepare()
@@ -77,25 +81,37 @@ def _figures(chosen: BoardDefinition, config: estimate.Held, routed: list[Routed
 
 
 def load() -> dict[str, dict[str, Any]]:
-    """The recorded rows, by board; engines by "BOARD engine"."""
+    """The recorded rows, by board; engines by "BOARD engine", those with an SDRAM by "BOARD engine SDRAM"."""
     return json.loads(RECORD.read_text()) if RECORD.exists() else {}
 
 
-def _key(name: str, engine: bool) -> str:
-    return f"{name} engine" if engine else name
+def _key(name: str, engine: str | None) -> str:
+    return name if engine is None else f"{name} engine{' SDRAM' if engine == 'SDRAM' else ''}"
 
 
 def save(row: dict[str, Any]) -> None:
     """Keep a row in place of the one of the same board, and of its engine if it is one."""
-    rows = load() | {_key(row["board"], "engine" in row): row}
+    rows = load() | {_key(row["board"], row.get("engine")): row}
     write_together(RECORD.parent, {RECORD.name: json.dumps(rows, indent=2, sort_keys=True) + "\n"})
 
 
 def markdown(engine: bool = False) -> str:
     """The table of docs/figures.md, of the accelerators or the engines, from the record."""
     recorded = load()
-    rows = [recorded[key] for name in BOARDS if (key := _key(name, engine)) in recorded]
-    columns = ("board", "part", "preset", "dsp", "pipeline", "LUT", "FF", "DSP", "RAM")
+    kinds = ("yes", "SDRAM") if engine else (None,)
+    rows = [recorded[key] for name in BOARDS for kind in kinds if (key := _key(name, kind)) in recorded]
+    columns = (
+        "board",
+        "part",
+        "preset",
+        *(("engine",) if engine else ()),
+        "dsp",
+        "pipeline",
+        "LUT",
+        "FF",
+        "DSP",
+        "RAM",
+    )
     columns += ("clock", "MHz", "slowest", "seeds", "met", "peak GMAC/s")
     return pages.table(columns, [[_text(row.get(name, "-")) for name in columns] for row in rows]) if rows else ""
 
@@ -121,25 +137,35 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="a field of the array")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="placements per board (default 3)")
     parser.add_argument("--engine", action="store_true", help="the engines, of the boards that have one")
+    parser.add_argument("--stream", action="store_true", help="with --engine: weights in the board's SDRAM")
     parser.add_argument("--synthesis", action="store_true", help="synthesis only, beside the estimate")
     parser.add_argument("--record", action="store_true", help=f"keep the rows in bench/{RECORD.name}, after every seed")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
     special = args.preset or args.set or args.synthesis
+    if args.stream and not args.engine:
+        parser.error("--stream is for engines: give --engine too")
     if args.record and special:
         parser.error("--record keeps the boards' own presets: leave out --preset, --set and --synthesis")
     rows = []
     try:
         fields = parse_settings(ArrayConfig(), args.set)
-        for name in args.boards or [name for name, each in BOARDS.items() if each.engine or not args.engine]:
+        for name in args.boards or _those_with(args.engine, args.stream):
             seeds = 0 if args.synthesis else max(args.seeds, 1)
             keep = save if args.record else None
-            rows.append(measure(board(name), args.preset, fields, seeds, keep, args.engine))
+            rows.append(measure(board(name), args.preset, fields, seeds, keep, args.engine, args.stream))
     except UserError as error:
         print(f"bench.boards: {error}", file=sys.stderr)
         return 2
     print(json.dumps({"rows": rows}, indent=2) if args.json else "\n\n".join(map(table, _alike(rows))))
     return int(any(row.get("met") == "NO" for row in rows))
+
+
+def _those_with(engine: bool, stream: bool) -> list[str]:
+    """Boards that can hold what is asked for."""
+    return [
+        name for name, each in BOARDS.items() if (each.engine or not engine) and (each.sdram is not None or not stream)
+    ]
 
 
 def _alike(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.figures`: writes the measured tables of docs/figures.md between their markers.
 
-`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, `training` what
-`python -m bench training --record` did, `kinds` and `zeros` what `python -m bench kinds --record` and
-`python -m bench zeros --record` did.
+`silicon` is the default report's; `boards` is what `python -m bench.boards --record` kept, the others what
+`python -m bench NAME --record` did.
 """
 
 import argparse
@@ -16,7 +15,18 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, kinds, training, zeros
+from . import (
+    adaptation,
+    boards,
+    clusters,
+    engine,
+    kinds,
+    schedule,
+    second_opinion,
+    signatures,
+    training,
+    zeros,
+)
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -40,9 +50,15 @@ TABLES = {
     "silicon": silicon,
     "boards": boards.markdown,
     "engines": boards.engines,
+    "adaptation": adaptation.markdown,
+    "networks": engine.markdown,
     "training": training.markdown,
     "kinds": kinds.markdown,
+    "schedule": schedule.markdown,
+    "second_opinion": second_opinion.markdown,
+    "signatures": signatures.markdown,
     "zeros": zeros.markdown,
+    "clusters": clusters.markdown,
 }
 
 

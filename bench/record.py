@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 
 RECORD = Path(__file__).with_name("record.json")
@@ -85,15 +86,28 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("design",), ("null cache",), ("TCAM", "on")), {"um2": _LESS, "MHz": Claim(more=True, noise=0.05)}
     ),
     "link": Measurement((("board",),), {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)}),
+    "bus": Measurement(
+        (("accelerator", "bits"), ("front end", "bits")),
+        {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},
+    ),
+    "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
+    "budget": Measurement((("network", "engine"),), {"cycles": _LESS, "top1": _MORE, "drop": _LESS}),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
     "training": Measurement(
         (("network", "training"), ("network", "first phase", "bits")),
         {
-            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array"), _MORE),
+            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array", "adapted"), _MORE),
             "drop": _LESS,
             "speedup": _MORE,
             "top1": _MORE,
+        },
+    ),
+    "adaptation": Measurement(
+        (("network", "PE"),),
+        {
+            **dict.fromkeys(("top1_exact", "top1", "speedup"), _MORE),
+            **dict.fromkeys(("drop", "both views", "output_error"), _LESS),
         },
     ),
     "zeros": Measurement(
@@ -114,6 +128,34 @@ MEASUREMENTS: dict[str, Measurement] = {
             **dict.fromkeys(("resnet8 top1", "resnet8 agree", "dscnn top1", "dscnn agree"), _MORE),
             "MHz": Claim(more=True, noise=0.01),
         },
+    ),
+    "schedule": Measurement(
+        (("layer",), ("network",), ("workload",), ("accelerator", "product")),
+        {
+            "energy": _LESS,
+            "CPU ms": Claim(more=False, noise=0.5),
+            "CPU s": Claim(more=False, noise=0.5),
+            "gain": _MORE,
+            "one register file": _MORE,
+            "best layer": _MORE,
+            "bytes": _LESS,
+            "share": _LESS,
+        },
+    ),
+    "second_opinion": Measurement(
+        (("layer",),),
+        {
+            **dict.fromkeys(("ours, our rules", "ours, their rules"), _LESS),
+            **dict.fromkeys(("theirs, our rules", "theirs, their rules"), Claim(more=True)),
+            "faster": Claim(more=True, noise=0.5),
+        },
+    ),
+    "signatures": Measurement(
+        (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
+    ),
+    "clusters": Measurement(
+        (("array", "with", "cluster", "products"),),
+        {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
     ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
@@ -163,6 +205,30 @@ def load() -> dict[str, list[Figure]]:
         name: [Figure(row["key"], column, value) for row in rows for column, value in row["figures"].items()]
         for name, rows in recorded.items()
     }
+
+
+def tables(name: str) -> str:
+    """What was last recorded of a measurement, as tables of Markdown: one for every kind of key.
+
+    Raises
+    ------
+    UserError
+        Nothing was recorded.
+    """
+    kept = load().get(name, [])
+    if not kept:
+        raise UserError(f"{name} must be recorded first: python -m bench {name} --record")
+    parts: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in _as_rows(kept):
+        parts.setdefault(tuple(row["key"]), []).append(row)
+    lines: list[str] = []
+    for titles, rows in parts.items():
+        columns = list(dict.fromkeys(column for row in rows for column in row["figures"]))
+        lines += ["", f"| {' | '.join((*titles, *columns))} |", f"|{' --- |' * len(titles)}{' ---: |' * len(columns)}"]
+        for row in rows:
+            cells = [f"{row['figures'][column]:,.5g}" if column in row["figures"] else "-" for column in columns]
+            lines.append(f"| {' | '.join((*map(str, row['key'].values()), *cells))} |")
+    return "\n".join(lines[1:])
 
 
 def save(run: dict[str, list[Figure]]) -> None:

@@ -12,6 +12,9 @@ from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.dma.axi import AXIAccelerator, AXIEngine
+from sysmt.hdl.dma.cfu import CFUAccelerator, CFUEngine
+from sysmt.hdl.dma.stream import StreamAccelerator, StreamEngine
+from sysmt.hdl.dma.wishbone import WishboneAccelerator, WishboneEngine
 from sysmt.hdl.engine.engine import Engine
 from sysmt.hdl.engine.top import UARTEngine
 from sysmt.hdl.nullcache.designs import cache_design, tcam_design
@@ -22,6 +25,7 @@ from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.register_table import as_facts, register_table
+from sysmt.hdl.params.sdram_registers import sdram_words
 from sysmt.hdl.software.files import software
 
 from .emit import Design, emit
@@ -50,8 +54,20 @@ KEYWORDS = """
 """Reserved words of IEEE 1364-2005, annex B. A module of such a name is escaped, and then found by no one."""
 
 
-_ACCELERATORS: dict[str, type[Component]] = {"uart": UARTAccelerator, "axi": AXIAccelerator}
-_ENGINES: dict[str, type[Component]] = {"uart": UARTEngine, "axi": AXIEngine}
+_ACCELERATORS: dict[str, type[Component]] = {
+    "uart": UARTAccelerator,
+    "axi": AXIAccelerator,
+    "wishbone": WishboneAccelerator,
+    "axi-stream": StreamAccelerator,
+    "cfu": CFUAccelerator,
+}
+_ENGINES: dict[str, type[Component]] = {
+    "uart": UARTEngine,
+    "axi": AXIEngine,
+    "wishbone": WishboneEngine,
+    "axi-stream": StreamEngine,
+    "cfu": CFUEngine,
+}
 """Front ends by link."""
 
 
@@ -82,15 +98,16 @@ def accel_design(config: AccelConfig, name: str) -> Design:
 
 
 def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Design:
-    """Verilog and manifest of the engine `config`: behind its link, as `accel_design`, or bare.
+    """Verilog and manifest of the engine `config`: behind its link, as `accel_design`, with the ports of an SDRAM
+    (`pins__*`) if it has one; or bare.
 
     Raises
     ------
     ConfigError
-        It has an SDRAM, which the link does not fill.
+        It has a link, and an SDRAM that its registers cannot describe.
     """
-    if linked and config.link == "uart" and config.stream is not None:
-        raise ConfigError(f"stream.chip = {config.stream.chip.name} cannot be filled over the link: set stream to None")
+    if linked and config.stream is not None:
+        sdram_words(config.stream, config.chunks)
     facts = {
         "kind": "engine" if linked else "bare engine",
         "config": config.as_dict(),

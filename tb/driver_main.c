@@ -3,7 +3,7 @@
  * (sim/cosim/bus_main.cpp), memory is the file that both map.
  *
  *   driver BUS MEMORY LATENCY STALL SEED matmul M K N THREADS X W OUT SCRATCH BYTES
- *   driver BUS MEMORY LATENCY STALL SEED run COUNT INPUTS OUTPUTS LIST
+ *   driver BUS MEMORY LATENCY STALL SEED run COUNT BYTES INPUTS OUTPUTS FREE        BYTES of an input tensor
  *
  * Addresses are those of the bus. The last line says what the driver returned, and which command failed. */
 #include <fcntl.h>
@@ -77,14 +77,23 @@ int main(int argc, char **argv) {
     }
 #ifdef PROGRAM
     if (!result && !strcmp(argv[6], "run")) {
-        /* The device sees the mapped memory alone. */
+        const uint32_t count = number(argv[7]), tensor = number(argv[8]);
+        const uint8_t *inputs = memory + number(argv[9]);
+        uint8_t *outputs = memory + number(argv[10]), *free = memory + number(argv[11]), *in, *out;
+        void *list = free;
         sysmt_program_t program = sysmt_network;
-        memcpy(memory + number(argv[10]) + 0x10000, program.data, sizeof(sysmt_network_data));
-        program.data = memory + number(argv[10]) + 0x10000;
-        result = sysmt_load(&device, &program, memory + number(argv[10]));
-        if (!result)
-            result = sysmt_run(&device, &program, memory + number(argv[8]), memory + number(argv[9]), number(argv[7]),
-                               memory + number(argv[10]));
+        uint32_t i;
+        free += 0x1000;
+        /* The device sees the mapped memory alone. */
+        memcpy(free, program.data, sizeof(sysmt_network_data));
+        program.data = free;
+        in = free + sizeof(sysmt_network_data) + 32 - sizeof(sysmt_network_data) % 32;
+        out = in + count * program.input_bytes;
+        for (i = 0; i < count; ++i) sysmt_pack(&program, inputs + i * tensor, in + i * program.input_bytes);
+        result = sysmt_load(&device, &program, list);
+        if (!result) result = sysmt_run(&device, &program, in, out, count, list);
+        for (i = 0; i < count; ++i)
+            sysmt_unpack(&program, out + i * program.output_bytes, outputs + i * program.output_count);
     }
 #endif
     printf("%d %u\n", result, (unsigned)device.failed);

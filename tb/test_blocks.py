@@ -63,6 +63,16 @@ def test_registers_and_gates_go_where_the_manifest_says():
     assert wrong["drain"] < right["drain"]
 
 
+def test_a_cluster_has_the_products_of_all_its_pes_and_one_set_of_registers():
+    """PEs without registers for their operands: what they multiply with is still told from control."""
+    plain, clustered = (
+        synthesise(design_of(preset("os2", cluster=cluster), "os2"), "generic").blocks for cluster in (1, 2)
+    )
+    assert clustered["multiplier"] == pytest.approx(plain["multiplier"], rel=0.05)
+    assert clustered["registers"] == pytest.approx(plain["registers"] / 2, rel=0.1)
+    assert clustered["control"] < 1.1 * plain["control"]
+
+
 class Inner(wiring.Component):
     def __init__(self, width=2):
         self.width = width

@@ -29,7 +29,7 @@ def operands(m: int, k: int, n: int, seed: int = 0) -> tuple[np.ndarray, np.ndar
 
 
 def product(bus: SimulatedBus, x, w, threads: int = 2, unit: Requantize | None = None) -> np.ndarray:
-    plan = Plan(x, w, bus.config, threads)
+    plan = Plan(x, w, bus.config, threads, unit is not None)
     maker = ListPlan(plan, threads, DATA, unit)
     listed = maker.listed()
     bus.memory[DATA : DATA + len(listed.data)] = listed.data
@@ -39,9 +39,13 @@ def product(bus: SimulatedBus, x, w, threads: int = 2, unit: Requantize | None =
     return maker.outputs(bus.memory, listed.results, w.shape[1])
 
 
+WISHBONE = CONFIG.with_fields(link="wishbone")
+
+
+@pytest.mark.parametrize("config", [CONFIG, pytest.param(WISHBONE, marks=pytest.mark.regress)], ids=["axi", "wishbone"])
 @pytest.mark.parametrize(("latency", "stall"), [(0, 0.0), (50, 0.4)])
-def test_products_are_those_of_the_golden_model(latency, stall):
-    with SimulatedBus(CONFIG, latency=latency, stall=stall) as bus:
+def test_products_are_those_of_the_golden_model(config, latency, stall):
+    with SimulatedBus(config, latency=latency, stall=stall) as bus:
         for seed, (m, k, n, threads) in enumerate([(7, 50, 9, 2), (2, 3, 4, 2), (1, 1, 1, 1), (5, 21, 13, 1)]):
             x, w = operands(m, k, n, seed)
             golden = sysmt.matmul(x, w, config=CONFIG.array, threads=threads)
@@ -118,9 +122,10 @@ REFUSED = [
 ]
 
 
-def test_every_wrong_command_ends_its_list_and_no_other():
+@pytest.mark.parametrize("config", [CONFIG, pytest.param(WISHBONE, marks=pytest.mark.regress)], ids=["axi", "wishbone"])
+def test_every_wrong_command_ends_its_list_and_no_other(config):
     """The list says which command failed, in the middle of the list and as its last one; the next list goes well."""
-    with SimulatedBus(CONFIG, memory=1 << 16, latency=5, stall=0.2, errors=range(0x9000, 0x9100)) as bus:
+    with SimulatedBus(config, memory=1 << 16, latency=5, stall=0.2, errors=range(0x9000, 0x9100)) as bus:
         for wrong, error in REFUSED:
             for behind in (GOOD, []):
                 assert bus.do([*GOOD, wrong, *behind], LIST) == (error, 4), (wrong, error)

@@ -18,9 +18,9 @@ from sysmt.sim.engine.golden import GoldenEngine
 from .engine_networks import random_inputs, random_network, random_plan
 
 CONFIG = EngineConfig(
-    array=ArrayConfig(rows=4, cols=4, counters=False).with_fields(threads=2, target="fpga"),
-    **{"fill": 2, "lanes": 2, "x_depth": 256, "activation_words": 1024, "weight_words": 2048, "scatter_words": 1024},
-    **{"parameter_words": 256, "layers": 16, "link": "axi", "data_width": 32},
+    array=ArrayConfig(rows=2, cols=2, counters=False).with_fields(threads=2, target="asic"),
+    **{"fill": 4, "lanes": 1, "x_depth": 256, "activation_words": 1024, "weight_words": 4096, "scatter_words": 1024},
+    **{"parameter_words": 512, "layers": 16, "link": "axi", "data_width": 32},
 )
 PROGRAM, LIST, INPUTS = 0x10000, 0x1000, 0x2000
 
@@ -84,12 +84,25 @@ def test_a_run_that_fails_ends_its_list_and_a_program_mends_it():
         np.testing.assert_array_equal(run(bus, lists, inputs), GoldenEngine(program).run(inputs))
 
 
+def test_a_whole_memory_in_one_command():
+    """More beats than the bus has on their way at a time."""
+    with SimulatedBus(CONFIG, latency=5) as bus:
+        whole = [
+            packed_command(CONFIG, ListOpcode.WRITE, target=memory, half=0, address=0, beats=beats, first=0)
+            for memory, beats in ((Memory.WEIGHTS, 4096), (Memory.ACTIVATIONS, 2048))
+        ]
+        bus.memory[:0x2000] = np.random.default_rng(0).integers(0, 256, 0x2000, np.uint8)
+        read = packed_command(CONFIG, ListOpcode.READ, address=0x8000, beats=2048, first=0)
+        assert bus.do([*whole, whole[0], read], 0x10000)[0] == ListError.NONE
+        np.testing.assert_array_equal(bus.memory[0x8000:0xA000], bus.memory[:0x2000])
+
+
 @pytest.mark.parametrize(
     ("opcode", "arguments", "error"),
     [
         (ListOpcode.WRITE, {"target": 5, "half": 0, "address": 0, "beats": 1, "first": 0}, ListError.COMMAND),
-        (ListOpcode.WRITE, {"target": 2, "half": 0, "address": 0, "beats": 3, "first": 0}, ListError.ARGUMENT),
-        (ListOpcode.WRITE, {"target": 2, "half": 0, "address": 0, "beats": 2, "first": 2048}, ListError.ARGUMENT),
+        (ListOpcode.WRITE, {"target": 4, "half": 0, "address": 0, "beats": 3, "first": 0}, ListError.ARGUMENT),
+        (ListOpcode.WRITE, {"target": 2, "half": 0, "address": 0, "beats": 2, "first": 4095}, ListError.ARGUMENT),
         (ListOpcode.READ, {"address": 0, "beats": 0, "first": 0}, ListError.ARGUMENT),
         (ListOpcode.READ, {"address": 0, "beats": 3, "first": 1023}, ListError.ARGUMENT),
         (ListOpcode.READ, {"address": 2, "beats": 2, "first": 0}, ListError.ALIGNMENT),

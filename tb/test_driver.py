@@ -12,12 +12,17 @@ import numpy as np
 import pytest
 
 import sysmt
+from sysmt.base.errors import UserError
 from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.command_list import ListError
 from sysmt.hdl.params.register_table import register_table
 from sysmt.hdl.software.files import software
 from sysmt.sim.cosim import bus
+from sysmt.sim.engine.c_source import c_source
+from sysmt.sim.engine.compiler import compile_network
+from sysmt.sim.engine.golden import GoldenEngine
 
+from .engine_networks import random_inputs, random_network, random_plan
 from .test_dma_accel import CONFIG, operands
 from .test_dma_engine import CONFIG as ENGINE
 
@@ -85,6 +90,33 @@ def test_the_driver_says_what_it_cannot_do(driver, tmp_path):
     assert multiply(driver, tmp_path, x, w, threads=4)[0] == [[0], [-4, 0]]
     # Behind the end of the memory.
     assert multiply(driver, tmp_path, x, w, scratch=SIZE - 32, size=1 << 20)[0][-1][0] in (ListError.BUS_READ, -11)
+
+
+@needs_gcc
+def test_a_network_from_c(tmp_path):
+    """The driver packs inputs, loads the program, runs it and unpacks outputs."""
+    network, _ = random_network(3, layers=3)
+    program = compile_network(network, random_plan(network, ENGINE, 3), ENGINE)
+    inputs = random_inputs(network, 3, 3)
+    (tmp_path / "network.h").write_text(c_source(program))
+    driver = compiled(tmp_path, ENGINE, '-DPROGRAM="network.h"')
+    memory = np.memmap(tmp_path / "memory", np.uint8, "w+", shape=(SIZE,))
+    content = np.ascontiguousarray(inputs).view(np.uint8).reshape(len(inputs), -1)
+    memory[X : X + content.size] = content.reshape(-1)
+    memory.flush()
+    words = ("run", len(inputs), content.shape[1], X, OUT, SCRATCH)
+    assert run(driver, ENGINE, tmp_path / "memory", *words)[-1] == [0, 0]
+    golden = GoldenEngine(program).run(inputs)
+    left = np.array(memory[OUT : OUT + golden.size * golden.itemsize]).view(golden.dtype).reshape(golden.shape)
+    assert program.after is None
+    np.testing.assert_array_equal(left, golden)
+
+
+def test_a_program_without_a_bus_is_no_c():
+    network, _ = random_network(3, layers=3)
+    uart = ENGINE.with_fields(link="uart")
+    with pytest.raises(UserError, match=r"^link must be one of axi, wishbone for a program in C, not 'uart'$"):
+        c_source(compile_network(network, random_plan(network, uart, 3), uart))
 
 
 def test_svd_and_manifest_hold_the_table(tmp_path):

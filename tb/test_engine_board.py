@@ -21,8 +21,11 @@ from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.cycles import program_cycles
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.program import Program
+from sysmt.sim.nn.forward import exact_plan
+from sysmt.sim.nn.graph import Graph
+from sysmt.sim.nn.network import build
 
-from .engine_networks import random_inputs, random_network, random_plan
+from .engine_networks import Builder, random_inputs, random_network, random_plan
 
 CONFIG = EngineConfig(
     array=ArrayConfig(rows=4, cols=4, counters=False).with_fields(threads=2, target="fpga"),
@@ -126,6 +129,58 @@ def test_a_failed_run_is_reported_and_the_board_goes_on(port):
             board.run(inputs[:1])
         board.load(compiled)
         np.testing.assert_array_equal(board.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
+
+
+def long_program() -> tuple[Program, np.ndarray]:
+    """One that runs for as many cycles as some frames take."""
+    builder = Builder(10)
+    first = x = builder.tensor((1, 16, 16, 8), 0.05, -128)
+    for _ in range(3):
+        x = builder.conv(x, 8, keep=True)
+    network = build(Graph(tensors=tuple(builder.tensors), nodes=tuple(builder.nodes), input=first, output=x))
+    compiled = compile_network(network, exact_plan(network), CONFIG)
+    assert sum(program_cycles(compiled)) > 500 * 10 * DIVISOR, "as long as 500 bytes on the link"
+    return compiled, random_inputs(network, 2, 3)
+
+
+def begun(board: EngineBoard, compiled: Program, inputs: np.ndarray) -> None:
+    """Start a run, and do not wait for it."""
+    number = STATE["runs"].from_int(board.registers()["runs"])["issued"] + 1
+    board.send(number, compiled.input_first(number & 1), compiled.pack(inputs[:1])[0])
+    board.start(number)
+    runs = STATE["runs"].from_int(board.registers()["runs"])
+    assert runs["issued"] == number != runs["finished"], "it is not under way"
+
+
+def test_a_host_that_leaves_amid_a_run(port):
+    """The next one waits for the end of the run, and everything is right."""
+    compiled, inputs = long_program()
+    with EngineBoard(port) as board:
+        board.load(compiled)
+        begun(board, compiled, inputs)
+    with EngineBoard(port) as board:
+        board.load(compiled)
+        run = board.run(inputs)
+        np.testing.assert_array_equal(run.outputs, GoldenEngine(compiled).run(inputs))
+        assert run.cycles == [sum(program_cycles(compiled))] * len(inputs)
+        assert run.seconds > 0
+
+
+def test_a_reset_amid_a_run():
+    """Of the hardware: the program is still in the memories, and the next run is right."""
+    compiled, inputs = long_program()
+    with VirtualBoard(CONFIG) as virtual, EngineBoard(virtual.port) as board:
+        board.load(compiled)
+        begun(board, compiled, inputs)
+        virtual.reset()
+        with pytest.raises(LinkError, match="REFUSED|STALE"):
+            board.receive(1, compiled.output_first(1), compiled.output_words)
+        registers = board.registers()
+        assert STATE["state"].from_int(registers["state"]) == {"busy": 0, "error": 0, "layer": 0}
+        assert STATE["runs"].from_int(registers["runs"]) == {"issued": 0, "finished": 0}
+        run = board.run(inputs)
+        np.testing.assert_array_equal(run.outputs, GoldenEngine(compiled).run(inputs))
+        assert run.cycles == [sum(program_cycles(compiled))] * len(inputs)
 
 
 def test_a_program_of_another_engine_is_refused_and_nothing_is_lost(port):

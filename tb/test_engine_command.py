@@ -50,6 +50,7 @@ def test_compile_and_run(folder, capsys):
     assert {row["memory"]: row["bytes"] for row in report["memories"]}["weights"] == sum(
         -(-layer["steps"] // (2 >> layer["threads"]))
         * (layer["groups"] * layer["n_tiles"] if layer["grouped"] else layer["n_tiles"])
+        * (1 << layer["patch_h"] + layer["patch_w"])
         * 8
         for layer in program.descriptors
         if layer["operation"] == 0

@@ -24,7 +24,15 @@ from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.network import Network, build
 from sysmt.sim.nn.operators.reductions import divide
 
-from .engine_networks import Builder, random_inputs, random_network, random_plan
+from .engine_networks import (
+    Builder,
+    depthwise_network,
+    patch_features,
+    patches_everywhere,
+    random_inputs,
+    random_network,
+    random_plan,
+)
 from .shared import shared
 
 
@@ -80,6 +88,19 @@ def test_random_networks(name):
         found += features
     for feature in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "stride", "dilation", "zero point padding", "uneven window"):
         assert found[feature], f"no network had {feature}"
+
+
+@pytest.mark.parametrize("name", [name for name, engine in CONFIGS.items() if engine.patch > 1])
+def test_depthwise_layers_with_patches(name):
+    found: Counter[str] = Counter()
+    for seed in range(12):
+        network, engine = depthwise_network(seed), CONFIGS[name]
+        with patches_everywhere(seed):
+            program = assert_equal(network, random_plan(network, engine, seed), engine, random_inputs(network, 2, seed))
+        found += patch_features(program)
+    exact = CONFIGS[name].array.pe.exact_alone
+    for feature in ("patches down", "patches across", "patches over the edge", "patches in groups"):
+        assert bool(found[feature]) == exact, f"{feature}: a lone thread that is not exact allows no patches"
 
 
 @pytest.mark.parametrize("threads", [1, 2])

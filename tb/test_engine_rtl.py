@@ -146,6 +146,25 @@ def test_inputs_one_after_the_other(name):
             assert run.cycles == [sum(program_cycles(compiled))] * len(inputs)
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_reset_amid_a_run(name):
+    """After any number of cycles: the next run, of the same program in the same memories, is the first one's equal."""
+    random = np.random.default_rng(4)
+    with SimulatedEngine(CONFIGS[name]) as gates:
+        for seed in (5, 7):
+            compiled, inputs, _ = program(name, seed)
+            wanted, cycles = GoldenEngine(compiled).run(inputs[:1]), sum(program_cycles(compiled))
+            gates.load(compiled)
+            for limit in random.integers(1, cycles, 12).tolist():
+                gates.write(Memory.ACTIVATIONS, compiled.pack(inputs[1:2])[0], compiled.input_first(0))
+                with pytest.raises(SimulationError, match="did not end"):
+                    gates.start(limit=limit)
+                gates.reset()
+                run = gates.run(inputs[:1])
+                np.testing.assert_array_equal(run.outputs, wanted, f"reset after {limit} cycles")
+                assert run.cycles == [cycles]
+
+
 def test_another_engine_is_refused():
     compiled, _, _ = program("4x4x2", 0)
     with SimulatedEngine(CONFIGS["4x2x2 A"]) as gates, pytest.raises(UserError, match="compiled for the simulated"):

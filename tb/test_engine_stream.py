@@ -126,8 +126,6 @@ def test_what_cannot_be_streamed_is_refused():
     )
     with pytest.raises(UserError, match=said):
         streamed(roomy, replace(STREAMED, weight_words=2))
-    with pytest.raises(ConfigError, match=r"^stream.chip = small cannot be filled over the link: set stream to None$"):
-        engine_design(STREAMED, "engine")
     with pytest.raises(ConfigError, match=r"^stream must be an SdramConfig or None, not 5$"):
         replace(ROOMY, stream=5)
 

@@ -28,9 +28,23 @@ def test_latencies_are_those_of_the_gates():
 @pytest.mark.parametrize(("rows", "cols", "steps"), [(2, 2, 3), (2, 2, 1), (4, 2, 2), (2, 4, 5), (1, 2, 1)])
 def test_array(drain, pe, rows, cols, steps):
     """Tiles, operands and sink that come and go at random."""
-    config = ArrayConfig(rows=rows, cols=cols, drain=drain, counters=False, pe=PEConfig(threads=2, **pe))
-    array, model, random = SystolicArray(config), ArrayTiming(config, steps), np.random.default_rng(rows + cols + steps)
-    tile = {"steps": steps, "threads": 1, "rows": 1, "cols": 1}
+    equal_in_every_cycle(
+        ArrayConfig(rows=rows, cols=cols, drain=drain, counters=False, pe=PEConfig(threads=2, **pe)), steps
+    )
+
+
+@pytest.mark.parametrize("drain", ["overlap", "in_place"])
+@pytest.mark.parametrize(("rows", "cols", "steps", "cluster"), [(5, 3, 2, 2), (2, 2, 3, 2), (4, 6, 1, 4)])
+def test_array_of_clusters(drain, rows, cols, steps, cluster):
+    """Rows and columns that no cluster fills, one that is the whole array, tiles shorter than the drain."""
+    equal_in_every_cycle(ArrayConfig(rows=rows, cols=cols, drain=drain, counters=False, cluster=cluster), steps)
+
+
+def equal_in_every_cycle(config, steps):
+    """Simulate an array of two threads or one beside its model."""
+    array, model = SystolicArray(config), ArrayTiming(config, steps)
+    random = np.random.default_rng(config.rows + config.cols + steps)
+    tile = {"steps": steps, "threads": config.pe.threads.bit_length() - 1, "rows": 1, "cols": 1}
 
     async def bench(ctx):
         for name, value in tile.items():

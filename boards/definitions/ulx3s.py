@@ -29,5 +29,13 @@ BOARD = BoardDefinition(
     },
     # Boards came with chips of several makers, of 256 Mbit or more.
     sdram=CHIPS["x16_256mbit"],
+    streaming={
+        "activation_words": 12288,
+        "weight_words": 4096,
+        "scatter_words": 2048,
+        "parameter_words": 2048,
+        "layers": 256,
+        "chunks": 256,
+    },
     loader=("--board", "ulx3s"),
 )

@@ -46,6 +46,8 @@ class BoardDefinition:
         Sizes of the memories of an engine on this board, fields of `EngineConfig`; empty where none fits.
     sdram : SdramChip, optional
         What the board has on the pins that its platform calls `sdram`.
+    streaming : dict
+        What differs from `engine` where weights are in the SDRAM.
     loader : tuple of str
         What openFPGALoader calls the board or its cable; empty where it cannot load the board, whose bridge then
         shows a drive that takes a copy of the bitstream.
@@ -64,6 +66,7 @@ class BoardDefinition:
     buffers: dict[str, Any] = field(default_factory=dict)
     engine: dict[str, Any] = field(default_factory=dict)
     sdram: SdramChip | None = None
+    streaming: dict[str, Any] = field(default_factory=dict)
 
     @property
     def suffix(self) -> str:
@@ -82,15 +85,24 @@ class BoardDefinition:
         array = preset(name or self.preset, ArrayConfig, **{"target": "fpga", **self.fields, **changes})
         return accel_config(array, divisor=divisor_of(self.clock_hz, self.baud), **self.buffers)
 
-    def networks(self, name: str | None = None, **changes: Any) -> EngineConfig:
+    def networks(self, name: str | None = None, *, stream: bool = False, **changes: Any) -> EngineConfig:
         """The engine for whole networks around the array preset `name`; `changes` replace fields of the array.
+
+        With `stream` its weights are in the board's SDRAM.
 
         Raises
         ------
         ConfigError
-            None fits the board.
+            None fits the board, or it has no SDRAM.
         """
         if not self.engine:
             raise ConfigError(f"board {self.name!r} is too small for an engine: take a larger board")
         array = preset(name or self.preset, ArrayConfig, **{"target": "fpga", **self.fields, **changes})
-        return engine_config(array, divisor=divisor_of(self.clock_hz, self.baud), **self.engine)
+        sizes = self.engine
+        if stream:
+            if self.memory is None:
+                raise ConfigError(
+                    f"board {self.name!r} has no SDRAM whose pins are known: take another, or weights on chip"
+                )
+            sizes = sizes | self.streaming | {"stream": self.memory}
+        return engine_config(array, divisor=divisor_of(self.clock_hz, self.baud), **sizes)

@@ -6,14 +6,14 @@ LED 0 is lit when all is read, LED 1 when a word is wrong; where there is one of
 
 from amaranth.build import Platform
 from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
-from amaranth.lib import io, wiring
+from amaranth.lib import io
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.memory.selftest import MemoryTest
 
 from .board import BoardDefinition
-from .sdram import SdramPads
+from .sdram import sdram_ports
 from .wrapper import add_clock, add_lights
 
 NAME = "memory_test"
@@ -42,20 +42,15 @@ class MemoryTestTop(Elaboratable):
         m = Module()
         add_clock(m, platform, self.board)
         assert self.board.sdram is not None
-        m.submodules.pads = pads = SdramPads(self.board.sdram)
         done, failed = Signal(), Signal()
         platform.add_file(f"{self.design.name}.v", self.design.verilog)
-        ports = {
-            f"{'i' if member.flow == wiring.In else 'o'}_pins__{name}": getattr(pads.pins, name)
-            for name, member in pads.pins.signature.flip().members.items()
-        }
         m.submodules.test = Instance(
             self.design.name,
             i_clk=ClockSignal(),
             i_rst=ResetSignal(allow_reset_less=True),
             o_done=done,
             o_failed=failed,
-            **ports,
+            **sdram_ports(m, self.board.sdram),
         )
         if ("led", 0) in platform.resources:
             add_lights(m, platform, done, failed)

@@ -58,3 +58,12 @@ class SdramPads(wiring.Component):
         m.d.falling += word.eq(dq.i)
         m.d.comb += [dq.o.eq(driven), dq.oe.eq(drives), pins.dq_i.eq(word)]
         return m
+
+
+def sdram_ports(m: Module, chip: SdramChip) -> dict[str, Signal]:
+    """The board's chip as the ports `pins__*` of an `Instance` of a design with a controller: adds its pads to `m`."""
+    m.submodules.pads = pads = SdramPads(chip)
+    return {
+        f"{'i' if member.flow == wiring.In else 'o'}_pins__{name}": getattr(pads.pins, name)
+        for name, member in pads.pins.signature.flip().members.items()
+    }

@@ -8,6 +8,7 @@ from amaranth.lib import io
 from sysmt.hdl.emit import Design
 
 from .board import BoardDefinition
+from .sdram import sdram_ports
 
 RESET_CYCLES = 4096
 """Clocks in reset after configuration: longer than block RAM of an iCE40 takes to wake up."""
@@ -23,7 +24,7 @@ class Wrapper(Elaboratable):
     ----------
     board : BoardDefinition
     design : Design
-        With ports clk, rst, rx, tx, busy, error.
+        With ports clk, rst, rx, tx, busy, error, and perhaps those of the board's SDRAM, `pins__*`.
     """
 
     def __init__(self, board: BoardDefinition, design: Design):
@@ -38,6 +39,7 @@ class Wrapper(Elaboratable):
         m.submodules.tx = tx = io.Buffer("o", pins.tx)
         busy, error = Signal(), Signal()
         platform.add_file(f"{self._design.name}.v", self._design.verilog)
+        has_sdram = any(port["name"].startswith("pins__") for port in self._design.manifest.get("ports", ()))
         m.submodules.accelerator = Instance(
             self._design.name,
             i_clk=ClockSignal(),
@@ -47,6 +49,7 @@ class Wrapper(Elaboratable):
             o_tx=tx.o,
             o_busy=busy,
             o_error=error,
+            **(sdram_ports(m, self._board.sdram) if has_sdram and self._board.sdram is not None else {}),
         )
         add_lights(m, platform, busy, error)
         return m

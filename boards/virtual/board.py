@@ -16,6 +16,7 @@ from sysmt.hdl.designs import design_of
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.sdram import SdramConfig
 from sysmt.sim.cosim import programs
 
 DIVISOR = 4
@@ -23,9 +24,9 @@ DIVISOR = 4
 MAIN = Path(__file__).with_name("main.cpp")
 
 
-def build(design: Design) -> Path:
-    """Compile the board, or find it compiled. Returns the executable."""
-    return programs.build(design, MAIN, "board")
+def build(design: Design, sdram: SdramConfig | None = None) -> Path:
+    """Compile the board, with an SDRAM if need be, or find it compiled. Returns the executable."""
+    return programs.build(design, MAIN, "board", sdram=sdram)
 
 
 @lru_cache(maxsize=8)
@@ -51,13 +52,14 @@ class VirtualBoard:
     """
 
     def __init__(self, config: AccelConfig | EngineConfig, design: Design | None = None):
-        program = build(design or _design(config))
+        sdram = config.stream if isinstance(config, EngineConfig) else None
+        program = build(design or _design(config), sdram)
         master, slave = os.openpty()
         self._slave: int | None = slave
         tty.setraw(slave)
         self.port = os.ttyname(slave)
         self.figures: dict[str, Any] = {}
-        idle = 1000 + 4 * config.slot * config.slots
+        idle = 1000 + 4 * config.slot * config.slots + (0 if sdram is None else sdram.ready_cycles)
         self._process = subprocess.Popen(
             [str(program), str(master), str(config.divisor), str(idle)],
             pass_fds=[master],
@@ -72,6 +74,10 @@ class VirtualBoard:
             _, errors = self._process.communicate()
             self._close_line()
             raise UserError(f"simulated board on {self.port} failed: {errors.decode()!r}")
+
+    def reset(self) -> None:
+        """Press the board's button: all registers begin anew, whatever it is doing; memories keep their words."""
+        self._process.send_signal(signal.SIGUSR1)
 
     def close(self) -> None:
         """Stop the simulation: for the driver, the cable is pulled."""

@@ -5,7 +5,10 @@
 //
 // FD is a byte stream (the master of a pseudo-terminal). DIVISOR clocks make a bit. When the design has answered
 // everything and nothing moved on the pins for IDLE clocks, no register of it changes any more, and the clock is stopped
-// until a byte comes: the design cannot tell. Statistics go to standard error at the end (SIGTERM or SIGINT) as JSON.
+// until a byte comes: the design cannot tell. SIGUSR1 is the reset button. Statistics go to standard error at the end
+// (SIGTERM or SIGINT) as JSON.
+//
+// With the macro SDRAM, there is one (sdram.h) on `pins`. It forgets nothing while the clock stands.
 
 #include <chrono>
 #include <cerrno>
@@ -24,8 +27,9 @@ double sc_time_stamp() { return 0; }
 
 namespace {
 
-volatile std::sig_atomic_t stopped = 0;
+volatile std::sig_atomic_t stopped = 0, pressed = 0;
 void stop(int) { stopped = 1; }
+void press(int) { pressed = 1; }
 
 // Bytes of the host, as levels of the line `rx`.
 class Sender {
@@ -102,13 +106,15 @@ int main(int argc, char** argv) {
     action.sa_handler = stop;
     sigaction(SIGTERM, &action, nullptr);
     sigaction(SIGINT, &action, nullptr);
+    action.sa_handler = press;
+    sigaction(SIGUSR1, &action, nullptr);
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 
     VerilatedContext context;
     Vtop top{&context};
     Sender sender(divisor);
     Receiver receiver(divisor);
-    uint64_t cycles = 0, quiet = 0, sent = 0, received = 0;
+    uint64_t cycles = 0, released = 4, quiet = 0, sent = 0, received = 0;
     double seconds = 0;
     auto since = std::chrono::steady_clock::now();
     auto lap = [&] {
@@ -119,6 +125,9 @@ int main(int argc, char** argv) {
     uint8_t buffer[4096];
     ssize_t have = 0, next = 0;
 
+#ifdef SDRAM
+    Sdram sdram;
+#endif
     top.rst = 1;
     top.rx = 1;
     bool open = true;
@@ -126,7 +135,7 @@ int main(int argc, char** argv) {
         if (sender.idle() && next == have && (quiet == 0 || quiet % 64 == 0)) {
             if (quiet >= idle_limit) {
                 lap();
-                while (!stopped && !ready(fd, POLLIN, 200)) {
+                while (!stopped && !pressed && !ready(fd, POLLIN, 200)) {
                     if (ready(fd, POLLHUP, 0)) break;
                 }
                 since = std::chrono::steady_clock::now();
@@ -146,11 +155,19 @@ int main(int argc, char** argv) {
         const bool working = !sender.idle() || !receiver.idle() || top.busy || !top.tx;
         quiet = working ? 0 : quiet + 1;
         top.rx = sender.level();
+#ifdef SDRAM
+        sdram.drive(&top);
+#endif
         top.clk = 0;
         top.eval();
         top.clk = 1;
         top.eval();
-        if (++cycles == 4) top.rst = 0;
+        if (++cycles == released) top.rst = 0;
+        if (pressed) {
+            pressed = 0;
+            top.rst = 1;
+            released = cycles + 4;
+        }
         const int byte = receiver.sample(top.tx);
         if (byte >= 0) {
             const uint8_t out = uint8_t(byte);

@@ -140,7 +140,7 @@ class BehindUART(wiring.Component):
     """What a board holds: a component of byte streams behind a UART.
 
     A subclass says which one, by `held`: its name and class, with the members `i`, `o`, `bad_byte`, `busy` and `error`
-    of `Accelerator`.
+    of `Accelerator`. It may have others (`ports`), which are the held component's too.
 
     Parameters
     ----------
@@ -159,7 +159,13 @@ class BehindUART(wiring.Component):
 
     def __init__(self, config: Any):
         self.config = config
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)})
+        own = {"rx": In(1, init=1), "tx": Out(1, init=1), "busy": Out(1), "error": Out(1)}
+        super().__init__(own | self.ports(config))
+
+    @staticmethod
+    def ports(config: Any) -> dict[str, wiring.Member]:
+        """Members of what is held that go through to the outside."""
+        return {}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -176,6 +182,8 @@ class BehindUART(wiring.Component):
             self.busy.eq(held.busy),
             self.error.eq(held.error),
         ]
+        for port in self.ports(self.config):
+            connect(m, getattr(held, port), wiring.flipped(getattr(self, port)))
         return m
 
 

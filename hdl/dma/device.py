@@ -33,6 +33,8 @@ class ListedDevice(wiring.Component):
         Results, sent.
     written, refused : In(1), In(1)
         All that was sent is written; high for one cycle: the bus refused a write.
+    list_failed : Out(1)
+        High for one cycle: a list ended before its end.
     irq : Out(1)
     """
 
@@ -40,20 +42,23 @@ class ListedDevice(wiring.Component):
 
     def __init__(self, config: Any):
         self.config = config
+        super().__init__(self.shared_members(config) | self.pins_of(config))
+
+    @staticmethod
+    def shared_members(config: Any) -> dict[str, Any]:
+        """The members of accelerator and engine alike."""
         width = config.data_width
-        super().__init__(
-            {
-                "registers": In(RegisterPort()),
-                "o_read": Out(stream.Signature(Burst)),
-                "i_read": In(stream.Signature(read_beat(width))),
-                "o_write": Out(stream.Signature(Burst)),
-                "o_beats": Out(stream.Signature(write_beat(width))),
-                "written": In(1),
-                "refused": In(1),
-                "irq": Out(1),
-            }
-            | self.pins_of(config)
-        )
+        return {
+            "registers": In(RegisterPort()),
+            "o_read": Out(stream.Signature(Burst)),
+            "i_read": In(stream.Signature(read_beat(width))),
+            "o_write": Out(stream.Signature(Burst)),
+            "o_beats": Out(stream.Signature(write_beat(width))),
+            "written": In(1),
+            "refused": In(1),
+            "list_failed": Out(1),
+            "irq": Out(1),
+        }
 
     @staticmethod
     def pins_of(config: Any) -> dict[str, Any]:
@@ -89,6 +94,7 @@ class ListedDevice(wiring.Component):
             sender.i.payload.number.eq(executor.number),
             sender.written.eq(self.written),
             self.irq.eq(registers.irq),
+            self.list_failed.eq(executor.failed),
         ]
         # The first thing that goes wrong in a list is what is told.
         with m.If(executor.start):

@@ -128,7 +128,10 @@ class Executor(wiring.Component):
                         m.d.comb += known.eq(1)
         misaligned = write.address[: (self.data_width // 8 - 1).bit_length()] != 0  # READ has its address there, too.
         store = self._store(m, wrong)
-        with m.FSM(name="state"):
+        # Behind the data, so that the way of the next command costs nothing; while they are taken, since a bus may take
+        # a request only when those before it are done.
+        asks = Signal()
+        with m.FSM(name="state") as machine:
             with m.State("idle"):
                 m.d.comb += self.busy.eq(0)
                 m.d.sync += [pointer.eq(self.list_address), fetched.eq(0), ahead.eq(0), wrong.eq(ListError.NONE)]
@@ -194,22 +197,15 @@ class Executor(wiring.Component):
                     request.valid.eq(1),
                     request.payload.address.eq(write.address),
                     request.payload.beats.eq(write.beats),
+                    store["begins"].eq(1),
                 ]
                 with m.If(request.ready):
-                    m.next = "data"
-                    with m.If(self.left != 1):
-                        m.next = "ahead"
-            with m.State("ahead"):
-                # Behind the data, so that its way here costs nothing.
-                m.d.comb += [request.valid.eq(1), *next_command]
-                with m.If(request.ready):
-                    m.d.sync += [pointer.eq(pointer + COMMAND_BYTES), ahead.eq(1)]
                     m.next = "data"
             with m.State("data"):
                 m.d.comb += [beat.ready.eq(store["ready"]), store["taken"].eq(beat.valid & beat.ready)]
                 with m.If(store["taken"] & store["last"]):
                     m.next = "stored"
-            with m.State("stored"), m.If(~self.o_write.valid | self.o_write.ready):
+            with m.State("stored"), m.If((~self.o_write.valid | self.o_write.ready) & ~asks):
                 m.next = "next"
                 with m.If(wrong != ListError.NONE):
                     fail(wrong)
@@ -237,18 +233,24 @@ class Executor(wiring.Component):
             with m.State("settle"), m.If(self.quiet):
                 m.d.comb += self.failed.eq(1)
                 m.next = "idle"
+        m.d.comb += asks.eq((machine.ongoing("data") | machine.ongoing("stored")) & (self.left != 1) & ~ahead)
+        with m.If(asks):
+            m.d.comb += [request.valid.eq(1), *next_command]
+            with m.If(request.ready):
+                m.d.sync += [pointer.eq(pointer + COMMAND_BYTES), ahead.eq(1)]
         return m
 
     def _store(self, m: Module, wrong: Signal) -> dict[str, Signal]:
-        """Beats into words, words into their memory, from the command on that was there when no beat was taken.
+        """Beats into words, words into their memory.
 
-        Returns the signals `taken` (to be driven: a beat is taken), `ready` and `last`.
+        Returns the signals `begins` and `taken` (to be driven: the data of a command begin, a beat is taken), `ready`
+        and `last`.
         """
         write, beat, out = self._view(ListOpcode.WRITE), self.i_beats.payload, self.o_write
         left, address = Signal(BEATS_WIDTH), Signal(ADDRESS_WIDTH)
         parts, part = Signal(self.data_width * max(self.beats)), Signal(range(max(self.beats) + 1))
         whole, inside = Signal(), Signal()
-        signals = {name: Signal(name=name) for name in ("taken", "ready", "last")}
+        signals = {name: Signal(name=name) for name in ("begins", "taken", "ready", "last")}
         with m.Switch(write.target):
             for target, (beats, (size, depth)) in enumerate(zip(self.beats, self.words, strict=True)):
                 if size:
@@ -265,7 +267,7 @@ class Executor(wiring.Component):
         ]
         with m.If(out.ready):
             m.d.sync += out.valid.eq(0)
-        with m.If(self.o_request.valid):
+        with m.If(signals["begins"]):
             m.d.sync += [left.eq(write.beats), address.eq(write.first), part.eq(0)]
         with m.If(signals["taken"]):
             m.d.sync += [

@@ -18,7 +18,7 @@ from sysmt.hdl.params.command_list import (
     number_of,
 )
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.engine_protocol import REGISTERS
+from sysmt.hdl.params.engine_protocol import registers_of
 from sysmt.hdl.params.registers import registers
 
 from .executor import NUMBER_WIDTH
@@ -73,7 +73,7 @@ class ListRegisters(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, port = self.config, self.port
-        device = REGISTERS if isinstance(config, EngineConfig) else registers(config.array.pe)
+        device = registers_of(config) if isinstance(config, EngineConfig) else registers(config.array.pe)
         pending, enable = Signal(2), Signal(2)
         written = {name: port.write & (port.number == number_of(name)) for name in LINK_REGISTERS}
         m.d.comb += [

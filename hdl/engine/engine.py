@@ -14,7 +14,6 @@ from sysmt.hdl.array.ports import CounterLayout, TileDescriptor
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED, shared
-from sysmt.hdl.memory.ports import SdramPins
 from sysmt.hdl.memory.streamed import StreamedWeights
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import W_WIDTH
@@ -23,7 +22,7 @@ from sysmt.hdl.params.program import EngineError, Memory, Operation
 from .filler import Filler
 from .layers import LayerSequencer
 from .memory import ActivationMemory
-from .ports import HostWord, XAddress
+from .ports import HostWord, XAddress, sdram_pins
 from .post import Post
 from .threads import from_thread
 from .tiles import TileIssuer
@@ -92,7 +91,7 @@ class Engine(wiring.Component):
                 "layer": In(range(config.layers)),
                 "layer_cycles": Out(32),
             }
-            | ({"pins": Out(SdramPins(config.stream.chip))} if config.stream is not None else {})
+            | sdram_pins(config)
             | ({"counters": Out(CounterLayout(config.array.pe))} if config.array.counters else {})
         )
 

@@ -2,14 +2,22 @@
 """Layouts of what the parts of the engine exchange: the records of `sysmt.hdl.params.program`."""
 
 from amaranth.hdl import signed
-from amaranth.lib import data
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import Out
 
 from sysmt.hdl.accel.ports import layout
+from sysmt.hdl.memory.ports import SdramPins
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR
 
 SUM_WIDTH = 32
 """Bits of a sum on its way to the requantisers."""
+
+
+def sdram_pins(config: EngineConfig) -> dict[str, wiring.Member]:
+    """The member `pins` of a component that holds an engine; none without an SDRAM."""
+    return {} if config.stream is None else {"pins": Out(SdramPins(config.stream.chip))}
+
 
 LayerLayout = layout(DESCRIPTOR)
 """The descriptor of a layer."""

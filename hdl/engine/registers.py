@@ -73,8 +73,9 @@ class EngineRegisters(wiring.Component):
             words[name] = Cat(parts)
         with m.Switch(self.number):
             for name, number in NUMBERS.items():
-                with m.Case(number):
-                    m.d.sync += self.value.eq(words[name])
+                if name in words:
+                    with m.Case(number):
+                        m.d.sync += self.value.eq(words[name])
             with m.Default():
                 m.d.sync += self.value.eq(0)
         return m

@@ -16,6 +16,7 @@ from sysmt.hdl.params.program import EngineError, Memory
 
 from .commands import EngineCommands
 from .engine import Engine
+from .ports import sdram_pins
 from .reader import HostReader
 from .registers import EngineRegisters
 
@@ -28,7 +29,6 @@ class LinkedEngine(wiring.Component):
     Parameters
     ----------
     config : EngineConfig
-        Without `stream`.
 
     Members
     -------
@@ -40,6 +40,8 @@ class LinkedEngine(wiring.Component):
         The transport dropped a byte: counted.
     busy, error : Out(1)
         A run is unfinished; the last run failed, or a frame or byte was dropped since reset.
+    pins : Out(SdramPins)
+        Of the SDRAM, when it has one.
     """
 
     block = "control"
@@ -63,6 +65,7 @@ class LinkedEngine(wiring.Component):
                 "busy": Out(1),
                 "error": Out(1),
             }
+            | sdram_pins(config)
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -78,7 +81,7 @@ class LinkedEngine(wiring.Component):
         m.submodules.reader = reader = HostReader(config)
         m.submodules.engine = engine = Engine(config)
         connect(m, wiring.flipped(self.i), receiver.i)
-        connect(m, receiver.o, commands.i)
+        self._requests(m, receiver, commands, engine)
         connect(m, commands.o, responses.i)
         connect(m, responses.o, transmitter.i)
         connect(m, transmitter.o, bytes_out.i)
@@ -110,6 +113,19 @@ class LinkedEngine(wiring.Component):
         self._write(m, commands, engine)
         self._run(m, commands, engine, registers)
         return m
+
+    def _requests(self, m: Module, receiver: FrameReceiver, commands: EngineCommands, engine: Engine) -> None:
+        """Requests come byte by byte. An SDRAM may take longer for a word than its bytes do: they wait meanwhile."""
+        if self.config.stream is None:
+            connect(m, receiver.o, commands.i)
+            return
+        connect(m, engine.pins, wiring.flipped(self.pins))
+        room = ~(commands.write.any() | engine.i_write.valid)
+        m.d.comb += [
+            commands.i.valid.eq(receiver.o.valid & room),
+            commands.i.payload.eq(receiver.o.payload),
+            receiver.o.ready.eq(commands.i.ready & room),
+        ]
 
     def _write(self, m: Module, commands: EngineCommands, engine: Engine) -> None:
         """Words of the host wait for the engine in a queue; one comes every few bytes, so that there is always room."""
@@ -154,3 +170,8 @@ class UARTEngine(BehindUART):
 
     held = ("linked", LinkedEngine)
     parts = {"receiver": UARTReceiver, "transmitter": UARTTransmitter, "linked": LinkedEngine}
+
+    @staticmethod
+    def ports(config: EngineConfig) -> dict[str, wiring.Member]:
+        """The pins of the SDRAM, when there is one."""
+        return sdram_pins(config)

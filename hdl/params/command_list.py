@@ -29,7 +29,7 @@ from .accel import AccelConfig
 from .config import Config
 from .engine import EngineConfig
 from .fields import Field, PackedRecord
-from .link import LINKS
+from .link import LINKS, MASTERS
 from .registers import word_record
 
 COMMAND_BYTES = 32
@@ -228,7 +228,7 @@ def packed_command(config: AccelConfig | EngineConfig, opcode: ListOpcode, /, **
     return record.pack(opcode=opcode, **arguments).ljust(COMMAND_BYTES, b"\0")
 
 
-def check_listed(config: AccelConfig | EngineConfig) -> None:
-    """Refuse a configuration without command lists."""
-    if config.link == "uart":
-        raise ConfigError("link = 'uart' has no command lists: choose one of " + ", ".join(LINKS[1:]))
+def check_master(config: AccelConfig | EngineConfig) -> None:
+    """Refuse a configuration that does not read and write memory by itself."""
+    if config.link not in MASTERS:
+        raise ConfigError(f"link must be one of {', '.join(MASTERS)} for a program in C, not {config.link!r}")

@@ -23,6 +23,8 @@ PATCHES = (1, 2, 4, 8)
 """Pixels that a patch may have."""
 LINK = ("slot", "slots", "divisor", *BUS)
 """Fields of the host link."""
+LINK_ADDRESS_BITS = 24
+"""Bits of an address that the host writes to: of a larger SDRAM the first words are used."""
 PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
 """Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
 RESIDUAL_LATENCY = 5
@@ -198,7 +200,7 @@ class EngineConfig(Config):
     @property
     def _patches(self) -> tuple[int, int]:
         """Two tiles of bytes, where patches are gathered: a word has `lanes` of every part."""
-        return 8 * self.lanes * self.patch, 2 * self.array.rows * self.beats
+        return 8 * self.lanes * self.patch, 2 * self.beats << (self.array.rows - 1).bit_length()
 
     @property
     def banks(self) -> list[tuple[int, int]]:
@@ -228,7 +230,7 @@ class EngineConfig(Config):
         """Width in bits and depth of every memory that the host writes, on chip or not, in the order of `Memory`."""
         sizes = self.memories
         if self.stream is not None:
-            sizes["sdram"] = (self.stream.chip.width, 1 << self.stream.chip.address_bits)
+            sizes["sdram"] = (self.stream.chip.width, 1 << min(self.stream.chip.address_bits, LINK_ADDRESS_BITS))
         return {memory: sizes[memory.name.lower()] for memory in Memory if memory.name.lower() in sizes}
 
     @property

@@ -11,13 +11,14 @@ engine holds is lost.
 
 import enum
 
-from .engine import EngineConfig
+from .engine import LINK_ADDRESS_BITS, EngineConfig
 from .fields import Field, PackedRecord
 from .protocol import ARGUMENTS as TILE_ARGUMENTS
 from .protocol import RUN_WIDTH, Opcode
 from .registers import IDENTITY as TILE_IDENTITY
 from .registers import STATE as TILE_STATE
 from .registers import array_of, described, element_word, version_word, word_record
+from .sdram_registers import SDRAM, sdram_of, sdram_words
 
 ENGINE_PROTOCOL = 2
 MAGIC = int.from_bytes(b"SyMN", "little")
@@ -38,7 +39,7 @@ ARGUMENTS = {
     Opcode.WRITE: PackedRecord(
         Field("run", RUN_WIDTH, "The next run, for which the memory is written; of activations also the one after it."),
         Field("target", 8, "The memory (`sysmt.hdl.params.program.Memory`)."),
-        Field("address", 24, "First word; the words follow the arguments, whole and in order."),
+        Field("address", LINK_ADDRESS_BITS, "First word; the words follow the arguments, whole and in order."),
     ),
     Opcode.RUN: PackedRecord(Field("run", RUN_WIDTH, "Number of the run.")),
     Opcode.READ: PackedRecord(
@@ -89,9 +90,16 @@ STATE = {
     "cycles": word_record("cycles", "Cycles of the last run from its start to its end."),
 }
 """The registers that say what the device did."""
-REGISTERS = IDENTITY | STATE
-"""All registers, in the order of their numbers."""
+EVERYWHERE = IDENTITY | STATE
+"""The registers that every engine has."""
+REGISTERS = EVERYWHERE | SDRAM
+"""All registers, in the order of their numbers; those of the SDRAM are zero where there is none."""
 NUMBERS = {name: number for number, name in enumerate(REGISTERS)}
+
+
+def registers_of(config: EngineConfig) -> dict[str, PackedRecord]:
+    """The registers of one engine, in the order of their numbers."""
+    return EVERYWHERE if config.stream is None else REGISTERS
 
 
 def identity(config: EngineConfig, version: str) -> dict[str, int]:
@@ -117,7 +125,8 @@ def identity(config: EngineConfig, version: str) -> dict[str, int]:
         "frames": {"slot": config.slot, "slots": config.slots},
         "link": {"divisor": config.divisor, "layers": config.layers, "patch": config.patch},
     }
-    return {name: record.to_int(values[name]) for name, record in IDENTITY.items()}
+    words = {name: record.to_int(values[name]) for name, record in IDENTITY.items()}
+    return words if config.stream is None else words | sdram_words(config.stream, config.chunks)
 
 
 def config_of(words: dict[str, int]) -> EngineConfig:
@@ -139,6 +148,7 @@ def config_of(words: dict[str, int]) -> EngineConfig:
             parameter_words=tables["parameter_words"] + 1,
             layers=link["layers"],
             patch=link["patch"],
+            **sdram_of(words),
             slot=frames["slot"],
             slots=frames["slots"],
             divisor=link["divisor"],

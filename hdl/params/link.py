@@ -5,11 +5,16 @@ from sysmt.base.errors import ConfigError
 
 from .checks import one_of
 
-LINKS = ("uart", "axi")
+LINKS = ("uart", "axi", "wishbone", "axi-stream", "cfu")
 """`uart`: frames of bytes (`sysmt.hdl.params.protocol`). The others: command lists and memory-mapped registers
-(`sysmt.hdl.params.command_list`). `axi`: registers on AXI4-Lite, an AXI4 master for lists and data."""
+(`sysmt.hdl.params.command_list`). `axi`: registers on AXI4-Lite, an AXI4 master for lists and data.
+`wishbone`: the same on Wishbone. `axi-stream`: registers on AXI4-Lite, lists with their data and results on streams.
+`cfu`: registers, lists and results by custom instructions of a RISC-V."""
 DATA_WIDTHS = (32, 64, 128)
 """Bits of a beat of the bus."""
+MASTERS = ("axi", "wishbone")
+"""Links by which the device reads and writes memory by itself, as the driver in C wants it."""
+CFU_WIDTH = 32
 BUS = ("link", "data_width")
 """Fields of a configuration that choose the link."""
 
@@ -18,6 +23,10 @@ def check_bus(link: str, data_width: int) -> None:
     """Refuse a link that is none, or beats that it does not have."""
     one_of("link", link, LINKS)
     one_of("data_width", data_width, DATA_WIDTHS)
+    if link == "cfu" and data_width != CFU_WIDTH:
+        raise ConfigError(
+            f"data_width must be {CFU_WIDTH} with link = 'cfu', whose operands are so wide, not {data_width}"
+        )
 
 
 def check_rows(data_width: int, cols: int) -> None:

@@ -22,7 +22,10 @@ class Register:
 
 def register_table(config: AccelConfig | EngineConfig) -> list[Register]:
     """All registers of `config`, in the order of their offsets."""
-    own = engine_protocol.REGISTERS if isinstance(config, EngineConfig) else registers.registers(config.array.pe)
+    if isinstance(config, EngineConfig):
+        own = engine_protocol.registers_of(config)
+    else:
+        own = registers.registers(config.array.pe)
     table = [Register(name, 4 * number, False, record) for number, (name, record) in enumerate(own.items())]
     return table + [
         Register(name, 4 * number_of(name), entry.writable, entry.record)

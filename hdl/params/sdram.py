@@ -75,6 +75,7 @@ class SdramChip(Config):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e6:
                 raise ConfigError(f"{name} must be a time above 0, not {value!r}")
+            object.__setattr__(self, name, float(value))
         if self.t_rc < self.t_ras:
             raise ConfigError(f"t_rc = {self.t_rc} must be at least t_ras = {self.t_ras}, which is a part of it")
 
@@ -157,6 +158,7 @@ class SdramConfig(Config):
         in_range("capture", self.capture, 0, 4)
         if isinstance(self.clock_hz, bool) or not isinstance(self.clock_hz, int | float) or not self.clock_hz > 0:
             raise ConfigError(f"clock_hz must be a frequency above 0, not {self.clock_hz!r}")
+        object.__setattr__(self, "clock_hz", float(self.clock_hz))
         shortest = self.chip.t_ck2 if self.cas == 2 else self.chip.t_ck3
         if self.clock_hz * shortest > 1e9 * (1 + 1e-9):
             slower = " or cas = 3" if self.cas == 2 and self.chip.t_ck3 < shortest else ""

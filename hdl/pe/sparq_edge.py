@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,19 +14,18 @@ from .reduction import increment
 from .sparq_lanes import lane_codes, lanes
 
 
-class _Choices(NamedTuple):
-    """What one activation may put into a lane: (bits, code) each."""
+class _Lane(NamedTuple):
+    """What goes into a lane: some bits of an activation, and their code."""
 
-    narrow: tuple[Value, Value]
-    """Into its own lane, when it shares the pair."""
-    own: tuple[Value, Value]
-    """Into its own lane, when it is alone."""
-    lent: tuple[Value, Value]
-    """Into its neighbour's lane, when it is alone."""
+    q: Value
+    code: Value
 
 
 class SparqEdge(wiring.Component):
     """Activations of one row and step to the lanes of its PEs, in the same cycle.
+
+    One that is alone takes both lanes of its pair only if its own would lose bits of it: a lane that rests does not
+    toggle.
 
     Parameters
     ----------
@@ -53,45 +52,60 @@ class SparqEdge(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        choices = [self._choices(m, t) for t in range(self.config.threads)]
-        alone = Signal(self.config.threads)
-        for t in range(self.config.threads):
+        threads = range(self.config.threads)
+        takes_both = Signal(self.config.threads)
+        own, low = zip(*(self._lanes(m, t, takes_both[t]) for t in threads), strict=True)
+        for t in threads:
             neighbour = (t + self.config.pairs) % self.config.threads
             shares = self.i[neighbour].any() if self.config.vsparq else self.full
-            m.d.comb += alone[t].eq(self.i[t].any() & ~shares)
-            lane = self.o[t]
-            for field, i in ((lane.q, 0), (lane.code, 1)):
-                own = Mux(alone[t], choices[t].own[i], choices[t].narrow[i])
-                m.d.comb += field.eq(Mux(alone[neighbour], choices[neighbour].lent[i], own))
+            m.d.comb += [
+                takes_both[t].eq(self._loses(t) & ~shares),
+                self.o[t].q.eq(Mux(takes_both[neighbour], low[neighbour].q, own[t].q)),
+                self.o[t].code.eq(Mux(takes_both[neighbour], low[neighbour].code, own[t].code)),
+            ]
         return m
 
-    def _choices(self, m: Module, t: int) -> _Choices:
+    def _lanes(self, m: Module, t: int, takes_both: Value) -> tuple[_Lane, _Lane]:
+        """What activation t has in its own lane, and in its neighbour's if it takes both."""
         window = self.config.narrow
         codes = lane_codes(window)
-        narrow, begins = self._trimmed(m, window, t, "narrow")
-        narrow_code = self._chosen(begins, [codes.index((shift, False)) for shift in window.shifts], t)
-        wide, begins = self._trimmed(m, window.alone, t, "wide")
-        # What fits its own lane stays there, and the other one rests.
-        small = Signal(name=f"small_{t}")
-        m.d.comb += small.eq(~wide[window.bits :].any())
-        high = [codes.index((shift + window.bits, False)) for shift in window.alone.shifts]
-        low = [codes.index((shift, True)) for shift in window.alone.shifts]
-        return _Choices(
-            (narrow, narrow_code),
-            (
-                Mux(small, wide[: window.bits], wide[window.bits :]),
-                Mux(small, 0, self._chosen(begins, high, t)),
-            ),
-            (Mux(small, 0, wide[: window.bits]), Mux(small, 0, self._chosen(begins, low, t))),
-        )
+        own_codes = [codes.index((shift, False)) for shift in window.shifts]
+        high_codes = [codes.index((shift + window.bits, False)) for shift in window.alone.shifts]
+        low_codes = [codes.index((shift, True)) for shift in window.alone.shifts]
+        begins = self._begins(window, t)
+        if len(window.alone.shifts) == 1:
+            # Both lanes have all of it: its high bits are those of the last window, not rounded.
+            begins = [*(on & ~takes_both for on in begins[:-1]), begins[-1] | takes_both]
+            own = self._trimmed(m, window, begins, t, "narrow", ~takes_both)
+            x, one = self.i[t], [Const(1)]
+            low = _Lane(x[: window.bits], self._chosen(one, low_codes, t))
+            return _Lane(own, self._chosen(begins, own_codes, t)), low
+        narrow = self._trimmed(m, window, begins, t, "narrow")
+        found = self._begins(window.alone, t)
+        wide = self._trimmed(m, window.alone, found, t, "wide")
+        own = Mux(takes_both, wide[window.bits :], narrow)
+        code = Mux(takes_both, self._chosen(found, high_codes, t), self._chosen(begins, own_codes, t))
+        return _Lane(own, code), _Lane(wide[: window.bits], self._chosen(found, low_codes, t))
 
-    def _trimmed(self, m: Module, window: Window, t: int, name: str) -> tuple[Signal, list[Value]]:
-        """The bits that a window keeps of activation t, and where it begins: one bit per shift, exactly one is on."""
+    def _loses(self, t: int) -> Value:
+        """Whether activation t loses bits in its own lane."""
+        window = self.config.narrow
+        begins = zip(self._begins(window, t), window.shifts, strict=True)
+        return Cat(on & self.i[t][:shift].any() for on, shift in begins if shift).any()
+
+    def _begins(self, window: Window, t: int) -> list[Value]:
+        """Where the window of activation t begins: one bit per shift, exactly one is on."""
         x = self.i[t]
         beyond = [
             x[shift + window.bits :].any() if shift + window.bits < len(x) else Const(0) for shift in window.shifts
         ]
-        begins = [~beyond[0], *(below & ~above for below, above in zip(beyond, beyond[1:], strict=False))]
+        return [~beyond[0], *(below & ~above for below, above in zip(beyond, beyond[1:], strict=False))]
+
+    def _trimmed(
+        self, m: Module, window: Window, begins: list[Value], t: int, name: str, rounding: Value | None = None
+    ) -> Signal:
+        """The bits that a window keeps of activation t; rounded unless `rounding` is low."""
+        x = self.i[t]
         kept, up = Signal(window.bits, name=f"{name}_{t}"), Signal(name=f"{name}_up_{t}")
         raw = Const(0, window.bits)
         rounds = Const(0, 1)
@@ -101,8 +115,10 @@ class SparqEdge(wiring.Component):
             if shift and self.config.trim == "round":
                 to_even = x[: shift - 1].any() | bits[0]
                 rounds = rounds | (on & x[shift - 1] & to_even)
+        if rounding is not None:
+            rounds = rounds & rounding
         m.d.comb += [up.eq(rounds & ~raw.all()), kept.eq(increment(raw, up))]
-        return kept, begins
+        return kept
 
     def _chosen(self, begins: list[Value], codes: list[int], t: int) -> Value:
         width = len(self.o[t].code)

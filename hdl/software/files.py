@@ -9,13 +9,14 @@ from sysmt.hdl.params import command_list
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.command_list import ListError, ListOpcode, commands_of
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.link import MASTERS
 from sysmt.hdl.params.register_table import register_table
 
 from .header import device_header, registers_header
 from .svd import svd
 
 DRIVER = ("sysmt.h", "sysmt.c")
-"""The driver in C99, the same for every design."""
+"""The driver in C99, the same for every design that reads and writes memory by itself."""
 
 
 def software(config: AccelConfig | EngineConfig, name: str) -> dict[str, str]:
@@ -24,7 +25,7 @@ def software(config: AccelConfig | EngineConfig, name: str) -> dict[str, str]:
     return {
         f"{name}.h": device_header(config, name),
         "sysmt_registers.h": registers_header(),
-        **{file: (here / file).read_text() for file in DRIVER},
+        **{file: (here / file).read_text() for file in DRIVER if config.link in MASTERS},
         f"{name}.svd": svd(register_table(config), name, version("sysmt")),
         f"{name}.md": markdown(config, name),
     }

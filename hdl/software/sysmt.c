@@ -231,6 +231,21 @@ static uint32_t *write_memory(uint32_t *to, uint32_t memory, uint32_t half, uint
     return next;
 }
 
+void sysmt_pack(const sysmt_program_t *program, const void *tensor, void *packed) {
+    uint32_t i;
+    for (i = 0; i < program->input_bytes; ++i) {
+        const uint32_t from = program->input_table[i];
+        ((uint8_t *)packed)[i] =
+            (uint8_t)(from >> 31 ? from & 0xff : ((const uint8_t *)tensor)[from] ^ program->input_flip);
+    }
+}
+
+void sysmt_unpack(const sysmt_program_t *program, const void *packed, void *tensor) {
+    uint32_t i;
+    for (i = 0; i < program->output_count; ++i)
+        ((uint8_t *)tensor)[i] = (uint8_t)(((const uint8_t *)packed)[program->output_table[i]] ^ program->output_flip);
+}
+
 static int check_program(sysmt_t *device, const sysmt_program_t *program) {
     if (!device->engine) return SYSMT_ARGUMENT;
     if (SYSMT_READ(device, SYSMT_ENGINE_FINGERPRINT_LOW) != program->fingerprint_low ||

@@ -13,6 +13,10 @@
 
 #include "sysmt_registers.h"
 
+#ifndef SYSMT_ALIGNED
+#define SYSMT_ALIGNED __attribute__((aligned(32)))
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -63,7 +67,16 @@ typedef struct {
     uint32_t image_count;
     uint32_t input_first[2], input_bytes;   /* of an input as the engine takes it */
     uint32_t output_first[2], output_bytes; /* of an output as it leaves it */
+    const uint32_t *input_table; /* of every such byte: the byte of the tensor, or bit 31 and what it is */
+    uint32_t input_flip;
+    const uint32_t *output_table; /* of every byte of the tensor: where it lies */
+    uint32_t output_count, output_flip;
 } sysmt_program_t;
+
+/* One input tensor into `input_bytes` bytes, which are aligned as beats are; one output tensor of `output_count` bytes
+ * out of `output_bytes`. */
+void sysmt_pack(const sysmt_program_t *program, const void *tensor, void *packed);
+void sysmt_unpack(const sysmt_program_t *program, const void *packed, void *tensor);
 
 /* Fill the memories of the engine. `list` takes 32 bytes per image, and is a multiple of 32. */
 int sysmt_load(sysmt_t *device, const sysmt_program_t *program, void *list);

@@ -4,6 +4,7 @@
 import contextlib
 import subprocess
 import tempfile
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,12 @@ LIMIT = 10_000_000
 
 def build(config: AccelConfig | EngineConfig, design: Design | None = None) -> Path:
     """Compile the simulation, or find it compiled. Returns the executable."""
-    return programs.build(design or design_of(config, "device"), MAIN, "bus", {"AXI": config.data_width})
+    return programs.build(design or _design(config), MAIN, "bus", {config.link.upper(): config.data_width})
+
+
+@lru_cache(maxsize=8)
+def _design(config: AccelConfig | EngineConfig) -> Design:
+    return design_of(config, "device")
 
 
 class SimulatedBus:

@@ -54,10 +54,17 @@ bool refused(uint64_t from, uint64_t bytes) {
 
 #ifdef AXI
 constexpr unsigned BEAT = AXI / 8;
+#else
+constexpr unsigned BEAT = WISHBONE / 8;
+#endif
 
 // A port of up to 64 bits is a number, a wider one an array of words.
 template <typename Port> void get(const Port& port, uint8_t* to) { std::memcpy(to, &port, BEAT); }
 template <typename Port> void put(Port& port, const uint8_t* from) { std::memcpy(&port, from, BEAT); }
+
+unsigned wait_cycles() { return latency ? numbers() % (latency + 1) : 0; }
+
+#ifdef AXI
 
 struct Address {
     uint32_t address, len, size, burst;
@@ -124,7 +131,7 @@ class Memory {
         w_.check(top->m_axi_wvalid, top->m_axi_wready, w, "W changed before it was taken");
         if (top->m_axi_arvalid && top->m_axi_arready) {
             legal(ar);
-            reads_.push_back({ar, cycle + 1 + (latency ? numbers() % (latency + 1) : 0)});
+            reads_.push_back({ar, cycle + 1 + wait_cycles()});
         }
         if (top->m_axi_awvalid && top->m_axi_awready) {
             legal(aw);
@@ -157,7 +164,7 @@ class Memory {
         if (bool(w.last) != (written_ == a.len)) fail("WLAST is not at the end of its burst");
         data_.pop_front();
         if (written_++ == a.len) {
-            answers_.push_back({cycle + 1 + (latency ? numbers() % (latency + 1) : 0), bad_});
+            answers_.push_back({cycle + 1 + wait_cycles(), bad_});
             written_ = 0, bad_ = false;
             writes_.pop_front();
         }
@@ -177,11 +184,62 @@ class Memory {
 
 void reset(bool on) { top->aresetn = !on; }
 void clock(bool high) { top->aclk = high; }
+#else
+// Answers a word at a time; what follows the first one of a burst comes at once.
+class Memory {
+  public:
+    void drive() {
+        const bool on = top->m_wb_cyc && top->m_wb_stb;
+        top->m_wb_ack = top->m_wb_err = 0;
+        if (!on || pauses()) return;
+        if (!due_) due_ = cycle + wait_cycles();
+        if (cycle < due_) return;
+        const uint64_t from = uint64_t(top->m_wb_adr) * BEAT;
+        const bool bad = refused(from, BEAT);
+        uint8_t data[BEAT];
+        for (unsigned i = 0; i < BEAT; ++i) data[i] = bad || top->m_wb_we ? numbers() : memory[from + i];
+        put(top->m_wb_dat_r, data);
+        top->m_wb_ack = !bad;
+        top->m_wb_err = bad;
+    }
+
+    void sample() {
+        const bool on = top->m_wb_cyc && top->m_wb_stb, ended = on && (top->m_wb_ack || top->m_wb_err);
+        uint8_t data[BEAT];
+        get(top->m_wb_dat_w, data);
+        if (waits_ && (!on || adr_ != top->m_wb_adr || we_ != top->m_wb_we)) fail("an access changed before its end");
+        if (burst_ && on && (top->m_wb_adr != adr_ + 1 || top->m_wb_we != we_)) fail("a burst does not go on");
+        if (burst_ && !top->m_wb_cyc) fail("a burst ended without its last word");
+        if (on) adr_ = top->m_wb_adr, we_ = top->m_wb_we;
+        waits_ = on && !ended;
+        if (ended && top->m_wb_ack && we_)
+            for (unsigned i = 0; i < BEAT; ++i)
+                if (top->m_wb_sel >> i & 1) memory[uint64_t(adr_) * BEAT + i] = data[i];
+        if (on) burst_ = false;
+        if (ended) burst_ = top->m_wb_cti == 2, due_ = burst_ ? cycle : 0;
+        if (ended && top->m_wb_cti != 2 && top->m_wb_cti != 7) fail("neither in a burst nor at its end");
+    }
+
+    void advance() {}
+
+  private:
+    uint64_t due_ = 0;
+    uint32_t adr_ = 0;
+    bool waits_ = false, burst_ = false, we_ = false;
+};
+
+void reset(bool on) { top->rst = on; }
+void clock(bool high) { top->clk = high; }
 #endif
 
 Memory bus;
 
 void clock_cycle() {
+#ifdef WISHBONE
+    // What the device asks for is known before it is answered, in the same cycle.
+    clock(false);
+    top->eval();
+#endif
     bus.drive();
     clock(false);
     top->eval();
@@ -233,6 +291,34 @@ void read_register(uint32_t address, uint32_t answer[2]) {
         if (answered) break;
     }
     top->s_axi_rready = 0;
+}
+#else
+bool access(uint32_t address, bool write, uint32_t data) {
+    while (pauses()) clock_cycle();
+    top->s_wb_adr = address / 4;
+    top->s_wb_dat_w = data;
+    top->s_wb_sel = 15;
+    top->s_wb_we = write;
+    top->s_wb_cyc = top->s_wb_stb = 1;
+    while (!top->s_wb_ack && !top->s_wb_err) clock_cycle();
+    return top->s_wb_err;
+}
+
+void release() {
+    top->s_wb_cyc = top->s_wb_stb = 0;
+    clock_cycle();
+}
+
+uint32_t write_register(uint32_t address, uint32_t data) {
+    const bool bad = access(address, true, data);
+    release();
+    return bad ? 2 : 0;
+}
+
+void read_register(uint32_t address, uint32_t answer[2]) {
+    answer[0] = access(address, false, 0) ? 2 : 0;
+    answer[1] = top->s_wb_dat_r;
+    release();
 }
 #endif
 

@@ -7,25 +7,21 @@
 //   3 first count  -        read words of the activation memory; answers them
 //   4 0     count  -        answers the cycles of the first `count` layers
 //   5 -     -      -        clear an error
+//   6 -     -      -        reset the design; an SDRAM keeps its words
 //
 // The program ends with standard input.
 //
-// Compiled with SDRAM_CAS, SDRAM_CAPTURE, SDRAM_BANK_BITS and SDRAM_COLUMN_BITS, there is an SDRAM on `pins`: it keeps
-// words and checks nothing (the tests of the controller do).
+// With the macro SDRAM, there is one (sdram.h) on `pins`.
 
 #include <cstdint>
 #include <cstdio>
-#include <deque>
 #include <type_traits>
-#include <unordered_map>
-#include <vector>
 
 #include "Vtop.h"
 #include "verilated.h"
 
 // A member of a stream: two underscores, as Verilator writes them.
 #define PORT(stream, member) top->stream##___05F##member
-#define PIN(name) pins___05F##name
 
 double sc_time_stamp() { return 0; }
 
@@ -33,38 +29,13 @@ namespace {
 
 Vtop* top;
 
-#ifdef SDRAM_CAS
-class Sdram {
-  public:
-    // At the start of every cycle: all outputs are registers.
-    void drive() {
-        const unsigned command = top->PIN(ras_n) << 2 | top->PIN(cas_n) << 1 | top->PIN(we_n);
-        const uint32_t bank = top->PIN(ba), column = top->PIN(a) & ((1u << SDRAM_COLUMN_BITS) - 1);
-        if (command == 3) rows[bank] = top->PIN(a);
-        const uint32_t at = ((rows[bank] << SDRAM_BANK_BITS | bank) << SDRAM_COLUMN_BITS) | column;
-        if (command == 4) words[at] = top->PIN(dq_o);
-        // Bursts of two; a new one cuts off the old.
-        if (command == 5) late[SDRAM_CAS] = word(at), late[SDRAM_CAS + 1] = word(at ^ 1);
-        captured.push_back(late[0]);
-        top->PIN(dq_i) = captured.front();
-        captured.pop_front();
-        for (int i = 0; i <= SDRAM_CAS; ++i) late[i] = late[i + 1];
-    }
-
-  private:
-    uint32_t word(uint32_t at) const {
-        const auto found = words.find(at);
-        return found == words.end() ? 0 : found->second;
-    }
-    std::unordered_map<uint32_t, uint32_t> words;
-    std::deque<uint32_t> captured = std::deque<uint32_t>(SDRAM_CAPTURE, 0);
-    uint32_t rows[4] = {}, late[SDRAM_CAS + 2] = {};
-} sdram;
+#ifdef SDRAM
+Sdram sdram;
 #endif
 
 void clock_cycle() {
-#ifdef SDRAM_CAS
-    sdram.drive();
+#ifdef SDRAM
+    sdram.drive(top);
 #endif
     top->clk = 0;
     top->eval();
@@ -178,14 +149,18 @@ void clear() {
     top->clear = 0;
 }
 
-}  // namespace
-
-int main() {
-    top = new Vtop;
+void reset() {
     top->rst = 1;
     for (int i = 0; i < 4; ++i) clock_cycle();
     top->rst = 0;
     clock_cycle();
+}
+
+}  // namespace
+
+int main() {
+    top = new Vtop;
+    reset();
     uint32_t command[4];
     while (receive(command, 4)) {
         switch (command[0]) {
@@ -196,6 +171,7 @@ int main() {
             case 3: read(command[1], command[2]); break;
             case 4: layer_cycles(command[2]); break;
             case 5: clear(); break;
+            case 6: reset(); break;
             default: return 1;
         }
         std::fflush(stdout);

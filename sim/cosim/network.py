@@ -16,7 +16,9 @@ from sysmt.hdl.designs import engine_design
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import EngineError, Memory
+from sysmt.sim.engine.execute import FinishedRun
 from sysmt.sim.engine.program import Program
+from sysmt.sim.engine.session import run_inputs
 
 from .programs import build
 from .verilator import SimulationError
@@ -35,12 +37,7 @@ def emitted_engine(config: EngineConfig) -> Design:
 
 def compile_engine(config: EngineConfig, design: Design) -> Path:
     """Compile the simulation of an engine, or find it compiled. Returns the executable."""
-    macros: dict[str, int] = {}
-    if config.stream is not None:
-        chip = config.stream.chip
-        macros |= {"SDRAM_CAS": config.stream.cas, "SDRAM_CAPTURE": config.stream.capture}
-        macros |= {"SDRAM_BANK_BITS": chip.bank_bits, "SDRAM_COLUMN_BITS": chip.column_bits}
-    return build(design, MAIN, "engine-run", macros)
+    return build(design, MAIN, "engine-run", sdram=config.stream)
 
 
 @dataclass(frozen=True)
@@ -60,25 +57,6 @@ class RunFigures:
     error: EngineError
     layer: int
     cycles: int
-
-
-@dataclass(frozen=True, eq=False)
-class GatesRun:
-    """Inputs on the simulated gates.
-
-    Members
-    -------
-    outputs : array [B, ...]
-        The network's.
-    cycles : list of int
-        Per input, from start to done.
-    layer_cycles : list of int
-        Of the layers, of the last input.
-    """
-
-    outputs: np.ndarray
-    cycles: list[int]
-    layer_cycles: list[int]
 
 
 class SimulatedEngine:
@@ -116,7 +94,7 @@ class SimulatedEngine:
         self.clear()
         self._program = program
 
-    def run(self, inputs: np.ndarray, progress: Callable[[int, int], None] | None = None) -> GatesRun:
+    def run(self, inputs: np.ndarray, progress: Callable[[int, int], None] | None = None) -> FinishedRun:
         """Run the loaded program on every input, on both halves of the input and output places in turn.
 
         Parameters
@@ -131,24 +109,8 @@ class SimulatedEngine:
         SimulationError
             A run failed, or did not end.
         """
-        program = self._program
-        assert program is not None, "load a program first"
-        words, cycles = program.pack(inputs), []
-        size = self.config.word_bytes
-        outputs = np.zeros((len(words), program.output_words, size), np.uint8)
-        for i, image in enumerate(words):
-            half = i & 1
-            self.write(Memory.ACTIVATIONS, image, program.input_first(half))
-            run = self.start(half)
-            if run.error != EngineError.NONE:
-                name = program.layers[run.layer].name
-                raise SimulationError(f"layer {run.layer} ({name}) failed: {run.error.name.lower()}")
-            outputs[i] = self.read(program.output_first(half), program.output_words)
-            cycles.append(run.cycles)
-            if progress is not None:
-                progress(i + 1, len(words))
-        layers = self.layer_cycles(len(program.layers)) if cycles else []
-        return GatesRun(program.unpack(outputs), cycles, layers)
+        assert self._program is not None, "load a program first"
+        return run_inputs(self._program, _Runs(self, self._program), inputs, progress=progress)
 
     def write(self, memory: Memory, words: np.ndarray, first: int = 0) -> None:
         """Write words into a memory.
@@ -199,6 +161,10 @@ class SimulatedEngine:
         cycles: list[int] = np.frombuffer(self._receive(count * WORD), "<u4").tolist()
         return cycles
 
+    def reset(self) -> None:
+        """Reset the gates, whatever they are doing: registers are as after power-up, memories keep their words."""
+        self._send(6, 0, 0, 0)
+
     def clear(self) -> None:
         """Forget the error of a run, so that the next one is taken."""
         self._send(5, 0, 0, 0)
@@ -235,3 +201,28 @@ class SimulatedEngine:
         if len(data) != count:
             raise SimulationError("the simulated engine is gone")
         return data
+
+
+class _Runs:
+    """Numbered runs on simulated gates (`sysmt.sim.engine.session.Engine`)."""
+
+    def __init__(self, gates: SimulatedEngine, program: Program):
+        self._gates, self._program = gates, program
+        self._run: RunFigures | None = None
+
+    def send(self, number: int, first: int, words: np.ndarray) -> None:
+        self._gates.write(Memory.ACTIVATIONS, words, first)
+
+    def start(self, number: int) -> None:
+        self._run = self._gates.start(number & 1)
+
+    def receive(self, number: int, first: int, count: int) -> tuple[np.ndarray, int]:
+        run = self._run
+        assert run is not None, "start a run first"
+        if run.error != EngineError.NONE:
+            name = self._program.layers[run.layer].name
+            raise SimulationError(f"layer {run.layer} ({name}) failed: {run.error.name.lower()}")
+        return self._gates.read(first, count), run.cycles
+
+    def cycles_of_layers(self, number: int, count: int) -> list[int]:
+        return self._gates.layer_cycles(count)

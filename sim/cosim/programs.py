@@ -6,20 +6,30 @@ from pathlib import Path
 
 from sysmt.base.cache import build_directory
 from sysmt.hdl.emit import Design
+from sysmt.hdl.params.sdram import SdramConfig
 
 from .verilator import VERILATOR_ARGS, compile_verilog, executable, require
 
 MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
 # Simulated for millions of cycles: worth more of the compiler's time than a testbench.
+SDRAM = Path(__file__).with_name("sdram.h")
 
 
-def build(design: Design, main: Path, name: str, macros: Mapping[str, int] | None = None) -> Path:
+def build(
+    design: Design,
+    main: Path,
+    name: str,
+    macros: Mapping[str, int] | None = None,
+    sdram: SdramConfig | None = None,
+) -> Path:
     """Compile `design` with the program `main` around it, or find it compiled. Returns the executable.
 
-    `macros` are defined in front of the program's text.
+    `macros` are defined in front of the program's text; with `sdram`, so is SDRAM, and the class `Sdram` of sdram.h is.
     """
     require("verilator")
-    text = "".join(f"#define {macro} {value}\n" for macro, value in (macros or {}).items()) + main.read_text()
+    text = _defined(macros or {})
+    text += "" if sdram is None else _defined(_macros(sdram)) + SDRAM.read_text()
+    text += main.read_text()
     content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, text]
     with build_directory("sim", f"{design.name}-{name}", content) as (folder, missing):
         if missing:
@@ -32,3 +42,13 @@ def build(design: Design, main: Path, name: str, macros: Mapping[str, int] | Non
             verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
             compile_verilog(folder, verilate, *MAKE_ARGS)
     return folder / name
+
+
+def _defined(macros: Mapping[str, int]) -> str:
+    return "".join(f"#define {macro} {value}\n" for macro, value in macros.items())
+
+
+def _macros(sdram: SdramConfig) -> dict[str, int]:
+    chip = sdram.chip
+    macros = {"SDRAM": 1, "SDRAM_CAS": sdram.cas, "SDRAM_CAPTURE": sdram.capture}
+    return macros | {"SDRAM_BANK_BITS": chip.bank_bits, "SDRAM_COLUMN_BITS": chip.column_bits}

@@ -4,11 +4,15 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine import FRAME_OVERHEAD, EngineConfig
 from sysmt.hdl.params.program import Memory
 
-from .execute import layer_rows
+from .host import Operators
 from .program import Program
+from .streaming import sdram_bytes
+
+UART_BITS = 10
+"""Of a byte: start, eight, stop."""
 
 
 def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
@@ -23,8 +27,8 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `cycles` and `milliseconds` (None without a clock) of one input; `layers` as `layer_rows`; `memories`: name,
-        bytes, and `of` how many.
+        `cycles` and `milliseconds` (None without a clock) of one input; `layers` as `layer_rows`, and with an SDRAM
+        `sdram_bytes` that a layer reads from it; `memories`: name, bytes, and `of` how many.
     """
     config = program.config
     memories = [
@@ -42,10 +46,15 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
             "of": config.activation_words * config.word_bytes,
         }
     )
+    rows = layer_rows(program, cycles)
+    if config.stream is not None:
+        read = iter(sdram_bytes(program))
+        for row in rows:
+            row["sdram_bytes"] = next(read) if row["where"] == "engine" else None
     return {
         "cycles": sum(cycles),
         "milliseconds": None if program.clock_hz is None else 1e3 * sum(cycles) / program.clock_hz,
-        "layers": layer_rows(program, cycles),
+        "layers": rows,
         "memories": memories,
     }
 
@@ -56,3 +65,50 @@ def _bytes(memory: Memory, word_bytes: int, config: EngineConfig) -> int:
         assert config.stream is not None
         return config.stream.chip.size
     return config.memories[memory.name.lower()][1] * word_bytes
+
+
+def link_cycles(program: Program) -> int:
+    """Cycles that the frames of one input and its output take on the UART of a board, one way after the other.
+
+    With two places for inputs, most of the input's travel while the engine computes.
+    """
+    config = program.config
+    total = 0
+    for words in (program.input.place.size, program.output_words):
+        frames = -(-words // (config.frame_data // config.word_bytes))
+        # A request and its answer.
+        total += words * config.word_bytes + 2 * frames * FRAME_OVERHEAD
+    return (total + 2 * FRAME_OVERHEAD) * UART_BITS * config.divisor
+
+
+def layer_rows(program: Program, cycles: Sequence[int]) -> list[dict[str, Any]]:
+    """Every layer, and every operator of the host: name, kind, where it runs, cycles, utilisation of the array."""
+    array = program.config.array
+    slots = array.rows * array.cols * array.pe.products
+    rows: list[dict[str, Any]] = _host_rows(program.before)
+    for layer, taken in zip(program.layers, cycles, strict=True):
+        used = layer.macs / (slots * taken) if layer.macs else None
+        rows.append(
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "where": "engine",
+                "macs": layer.macs,
+                "cycles": int(taken),
+                "utilisation": used,
+            }
+        )
+    return rows + _host_rows(program.after)
+
+
+def _host_rows(part: Any) -> list[dict[str, Any]]:
+    if part is None:
+        return []
+    if isinstance(part, Operators):
+        found = [(part.graph.tensors[node.output].name, node.kind) for node in part.graph.nodes]
+    else:
+        found = [(part.name, "FULLY_CONNECTED")]
+    return [
+        {"name": name, "kind": kind, "where": "host", "macs": 0, "cycles": None, "utilisation": None}
+        for name, kind in found
+    ]

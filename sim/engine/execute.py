@@ -10,9 +10,9 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.inputs import Inputs
 
+from .cost import layer_rows, link_cycles
 from .cycles import program_cycles
 from .golden import GoldenEngine
-from .host import Operators
 from .program import Program
 
 BATCH = 8
@@ -37,6 +37,10 @@ class Run(Protocol):
     def layer_cycles(self) -> Sequence[int]:
         """Per layer, of the last input."""
 
+    @property
+    def seconds(self) -> float | None:
+        """What all inputs took on a board, its link included; None elsewhere."""
+
 
 class Executor(Protocol):
     """What runs a program: the golden engine, simulated gates, a board."""
@@ -47,11 +51,12 @@ class Executor(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FinishedRun:
-    """A `Run`."""
+    """A `Run`; of a board, with the seconds that it took from the first byte sent to the last one that came."""
 
     outputs: np.ndarray
     cycles: list[int]
     layer_cycles: list[int]
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +108,9 @@ def execute(
     dict
         `inputs`; `top1`, `top1_exact` (None without labels); `agree`, the share of inputs that the exact network
         answers alike; `cycles` of one input, from start to done; `milliseconds` at the clock it was compiled for (None
-        without); `layers`; with an executor, `equal`: whether the outputs are the golden engine's.
+        without); `layers`; with an executor, `equal`: whether the outputs are the golden engine's, and
+        `link_milliseconds` of one input: on a board what it took beyond its cycles, measured, on simulated gates what
+        its bytes take on the link of a board with this engine (None without a clock).
     """
     run = (executor or GoldenExecutor(program)).run(inputs.values, progress)
     exact = run_golden(GoldenEngine(program, exact=True), inputs.values)
@@ -118,7 +125,17 @@ def execute(
     }
     if executor is not None:
         report["equal"] = np.array_equal(run.outputs, run_golden(GoldenEngine(program), inputs.values))
+        report["link_milliseconds"] = _link(program, run)
     return run.outputs, report
+
+
+def _link(program: Program, run: Run) -> float | None:
+    """Milliseconds that an input takes beside its cycles."""
+    if program.clock_hz is None:
+        return None
+    if run.seconds is None:
+        return 1e3 * link_cycles(program) / program.clock_hz
+    return 1e3 * max(0.0, run.seconds - sum(run.cycles) / program.clock_hz) / len(run.cycles)
 
 
 def answers(outputs: np.ndarray, exact: np.ndarray, labels: np.ndarray | None) -> dict[str, Any]:
@@ -128,36 +145,3 @@ def answers(outputs: np.ndarray, exact: np.ndarray, labels: np.ndarray | None) -
     if labels is not None:
         report |= {"top1": float(np.mean(found == labels)), "top1_exact": float(np.mean(wanted == labels))}
     return report
-
-
-def layer_rows(program: Program, cycles: Sequence[int]) -> list[dict[str, Any]]:
-    """Every layer, and every operator of the host: name, kind, where it runs, cycles, utilisation of the array."""
-    array = program.config.array
-    slots = array.rows * array.cols * array.pe.products
-    rows: list[dict[str, Any]] = _host_rows(program.before)
-    for layer, taken in zip(program.layers, cycles, strict=True):
-        used = layer.macs / (slots * taken) if layer.macs else None
-        rows.append(
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "where": "engine",
-                "macs": layer.macs,
-                "cycles": int(taken),
-                "utilisation": used,
-            }
-        )
-    return rows + _host_rows(program.after)
-
-
-def _host_rows(part: Any) -> list[dict[str, Any]]:
-    if part is None:
-        return []
-    if isinstance(part, Operators):
-        found = [(part.graph.tensors[node.output].name, node.kind) for node in part.graph.nodes]
-    else:
-        found = [(part.name, "FULLY_CONNECTED")]
-    return [
-        {"name": name, "kind": kind, "where": "host", "macs": 0, "cycles": None, "utilisation": None}
-        for name, kind in found
-    ]

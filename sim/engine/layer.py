@@ -5,9 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.program import Operation
 from sysmt.sim.nn.depthwise_patches import DepthwiseLowering
 from sysmt.sim.nn.geometry import Geometry, Pair
+
+
+class DoesNotFitError(UserError):
+    """A network that takes more memory, or layers, than an engine has."""
+
 
 Image = tuple[int, int, int]
 """Height, width and channels of a tensor, as pixels that lie one after the other."""

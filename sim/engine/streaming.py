@@ -14,8 +14,25 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Memory, Operation
 from sysmt.hdl.params.stream import CHUNK
+from sysmt.sim.nn.forward import Plan
+from sysmt.sim.nn.network import Network
 
+from .compiler import compile_network
+from .legal import patch_size
 from .program import Program, ProgramLayer
+
+
+def compile_streamed(
+    network: Network,
+    plan: Plan,
+    config: EngineConfig,
+    *,
+    exact: Plan | None = None,
+    clock_hz: float | None = None,
+) -> Program:
+    """Compile a network for an engine with an SDRAM, which holds its weights; as `compile_network`."""
+    roomy = replace(config, stream=None, weight_words=1 << 20, layers=1024)
+    return streamed(compile_network(network, plan, roomy, exact=exact, clock_hz=clock_hz), config)
 
 
 def streamed(program: Program, config: EngineConfig) -> Program:
@@ -66,7 +83,7 @@ def streamed(program: Program, config: EngineConfig) -> Program:
 def weights_of(fields: dict[str, int], config: EngineConfig) -> tuple[int, int]:
     """Words of weights of one tile of a matrix product, and the tiles that have weights of their own."""
     pe = config.array.pe
-    words = -(-fields["steps"] * (pe.pairs_per_thread << fields["threads"]) // pe.products)
+    words = -(-fields["steps"] * (pe.pairs_per_thread << fields["threads"]) // pe.products) * patch_size(fields)
     if fields["grouped"]:
         return words, (fields["groups"] - 1) * fields["n_tiles"] + fields["last_n_tiles"]
     return words, fields["last_n_tiles"] if fields["groups"] == 1 else fields["n_tiles"]
@@ -136,3 +153,12 @@ def _memories(chunks: list[np.ndarray], config: EngineConfig) -> dict[Memory, np
         Memory.CHUNKS: np.frombuffer(b"".join(entries), np.uint8).reshape(-1, CHUNK.size),
         Memory.SDRAM: padded.reshape(-1, word_bytes),
     }
+
+
+def sdram_bytes(program: Program) -> list[int]:
+    """Bytes that every layer reads from the SDRAM; zeros for an engine without one."""
+    stream = program.config.stream
+    if stream is None:
+        return [0] * len(program.layers)
+    chunks = iter(CHUNK.unpack(entry.tobytes())["words"] for entry in program.images[Memory.CHUNKS])
+    return [next(chunks) * stream.chip.width // 8 if layer["waits_chunk"] else 0 for layer in program.descriptors]

@@ -47,16 +47,22 @@ def schedule_figure(found: NetworkSchedule, title: str) -> Figure:
 
 
 def sizing_figure(found: Sizing, title: str) -> Figure:
-    """Energy over the size of the register file, a line per buffer, relative to the machine as it is."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    for buffer in dict.fromkeys(second for _, second in found.energy):
-        points = [(a, e / found.baseline) for (a, b), e in found.energy.items() if b == buffer and e is not None]
-        axes.plot([a for a, _ in points], [e for _, e in points], marker="o", label=f"{buffer >> 10} KB buffer")
-    axes.axhline(1, color="black", linewidth=0.8, linestyle="--", label=found.machine.name)
-    axes.set_xscale("log", base=2)
-    axes.set_xlabel("register file of an element, bytes")
-    axes.set_ylabel("energy, relative")
-    axes.set_title(f"{title}: {found.gain:.2f} times less at {found.best[0]} B and {found.best[1] >> 10} KB")
+    """Energy over the register files, a line per buffer, relative to the machine as it is.
+
+    On the left elements with one file, on the right those with a small one before a larger.
+    """
+    figure = Figure(figsize=(12, 5), layout="constrained")
+    for axes, files in zip(figure.subplots(1, 2, sharey=True), (1, 2), strict=True):
+        sizes = [s for s in dict.fromkeys(registers for registers, _ in found.points) if len(s) == files]
+        for buffer in dict.fromkeys(size for _, size in found.points):
+            energy = [(at, found.points[s, buffer]) for at, s in enumerate(sizes)]
+            line = [(at, f.energy / found.baseline.energy) for at, f in energy if f is not None]
+            axes.plot([at for at, _ in line], [e for _, e in line], marker="o", label=f"{buffer >> 10} KB buffer")
+        axes.axhline(1, color="black", linewidth=0.8, linestyle="--", label=found.machine.name)
+        axes.set_xticks(range(len(sizes)), [" + ".join(map(str, s)) for s in sizes], fontsize=7)
+        axes.set_xlabel("register files of an element, bytes")
+        if any(f is not None for (s, _), f in found.points.items() if len(s) == files):
+            axes.set_title(f"{title}: {found.gain(files):.2f} times less")
     axes.legend()
+    figure.axes[0].set_ylabel("energy, relative")
     return figure

@@ -8,6 +8,7 @@ from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.layer import Layer
 
+from .lattice import divisors
 from .machine import Machine
 from .nest import LOOPS, Nest, Unrolling
 
@@ -44,11 +45,11 @@ def product_unrolling(machine: Machine) -> Unrolling:
     return Unrolling(tuple(((loop, factor),) for loop, factor in factors if factor > 1))
 
 
-def unrollings(choice: str, nest: Nest, rows: int, cols: int) -> Iterator[Unrolling]:
+def unrollings(choice: str, nest: Nest, machine: Machine) -> Iterator[Unrolling]:
     """The unrollings that a choice of loops means: `DOWN,ACROSS` as `OC,IC`, or `ALL` pairs.
 
     A loop shorter than its axis takes as many elements as it has iterations; among all pairs, a second loop then lies
-    behind it on the axis (replication).
+    behind it on the axis (replication). Where elements have two levels of their own, only divisors of the loop do.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def unrollings(choice: str, nest: Nest, rows: int, cols: int) -> Iterator[Unroll
         The choice is no pair of loops.
     """
     if choice == ALL:
-        yield from _all(nest, rows, cols)
+        yield from _all(nest, machine)
         return
     names = choice.split(",")
     for name in names:
@@ -65,11 +66,21 @@ def unrollings(choice: str, nest: Nest, rows: int, cols: int) -> Iterator[Unroll
     if len(names) != 2 or names[0] == names[1]:
         raise UserError(f"unroll must be two loops, as {DEFAULT_UNROLL}, or {ALL}, not {choice!r}")
     yield Unrolling(
-        tuple(((name, min(nest.size[name], room)),) for name, room in zip(names, (rows, cols), strict=True))
+        tuple(
+            ((name, _factor(nest.size[name], room, machine)),)
+            for name, room in zip(names, (machine.rows, machine.cols), strict=True)
+        )
     )
 
 
-def _all(nest: Nest, rows: int, cols: int) -> Iterator[Unrolling]:
+def _factor(size: int, room: int, machine: Machine) -> int:
+    """Elements that a loop takes of an axis."""
+    if machine.array_level:
+        return max(factor for factor in divisors(size) if factor <= room)
+    return min(size, room)
+
+
+def _all(nest: Nest, machine: Machine) -> Iterator[Unrolling]:
     """All pairs of loops of more than one iteration, with a loop behind each where there is room, that use the array
     well."""
     size = {loop: n for loop, n in nest.size.items() if n > 1}
@@ -78,13 +89,13 @@ def _all(nest: Nest, rows: int, cols: int) -> Iterator[Unrolling]:
         left = [loop for loop in size if loop not in (down, across)]
         for behind in ({}, *({at: loop} for at in (0, 1) for loop in left)):
             axes = []
-            for at, (loop, room) in enumerate(((down, rows), (across, cols))):
-                factor = min(size[loop], room)
-                second = min(size[behind[at]], room // factor) if at in behind else 1
+            for at, (loop, room) in enumerate(((down, machine.rows), (across, machine.cols))):
+                factor = _factor(size[loop], room, machine)
+                second = _factor(size[behind[at]], room // factor, machine) if at in behind else 1
                 axes.append(((loop, factor), *([(behind[at], second)] if second > 1 else [])))
             found.add(Unrolling(tuple(axes)))
     if len(size) == 1:
         ((loop, n),) = size.items()
-        found |= {Unrolling((((loop, min(n, room)),),)) for room in (rows, cols)}
+        found |= {Unrolling((((loop, _factor(n, room, machine)),),)) for room in (machine.rows, machine.cols)}
     most = max(unrolling.elements for unrolling in found)
     yield from sorted((u for u in found if u.elements >= WELL_USED * most), key=lambda u: u.axes)

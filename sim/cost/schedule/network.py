@@ -202,7 +202,7 @@ def schedule_on_accelerator(
 def _best(nest: Nest, machine: Machine, objective: str, unroll: str) -> Schedule:
     """The best of all unrollings that a choice means; the first of equals."""
     found, refused = [], None
-    for unrolling in unrollings(unroll, nest, machine.rows, machine.cols):
+    for unrolling in unrollings(unroll, nest, machine):
         try:
             found.append(search(nest, machine, unrolling, objective))
         except ConfigError as error:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """How large the memories should be: energy over register file and buffer, throughput kept (Yang et al., section 6).
 
-The array and with it the throughput stay; every access costs what a memory of that size does.
+The array and with it the throughput stay; every access costs what a memory of that size does. Elements have one
+register file, or a small one before a larger one, which is what the authors found best.
 """
 
 from collections.abc import Iterable
@@ -13,11 +14,16 @@ from sysmt.sim.nn.layer import Layer
 
 from .layers import DEFAULT_UNROLL
 from .machine import Level, Machine
-from .network import schedule_network
+from .network import NetworkSchedule, schedule_network
 from .prices import register_file, sram
 
-REGISTERS = (8, 16, 32, 64, 128, 256, 512)
-"""Bytes of the register file of a processing element."""
+Registers = tuple[int, ...]
+"""Bytes of the register files of an element, inner one first: one or two."""
+
+REGISTERS: tuple[Registers, ...] = (
+    *((size,) for size in (8, 16, 32, 64, 128, 256, 512)),
+    *((first, second) for first in (8, 16, 32) for second in (64, 128, 256)),
+)
 BUFFERS = tuple(kib << 10 for kib in (32, 64, 128, 256, 512))
 """Bytes of the buffer."""
 
@@ -30,43 +36,58 @@ class Sizing:
     -------
     machine : Machine
         The machine as it is.
-    energy : dict of (int, int) to float or None
-        By bytes of register file and buffer; None where some layer does not fit.
-    levels : dict of (int, int) to dict of str to float
-        The same by level.
-    baseline : float
-        Energy of the machine as it is.
+    points : dict of (registers, buffer) to NetworkSchedule or None
+        By bytes; None where some layer does not fit.
+    baseline : NetworkSchedule
+        On the machine as it is.
     """
 
     machine: Machine
-    energy: dict[tuple[int, int], float | None]
-    levels: dict[tuple[int, int], dict[str, float]]
-    baseline: float
+    points: dict[tuple[Registers, int], NetworkSchedule | None]
+    baseline: NetworkSchedule
 
-    @property
-    def best(self) -> tuple[int, int]:
-        """The sizes with the least energy."""
-        fitting = {sizes: energy for sizes, energy in self.energy.items() if energy is not None}
+    def least(self, files: int | None = None) -> tuple[Registers, int]:
+        """The sizes with the least energy, of all or of those with so many register files."""
+        fitting = {
+            sizes: found.energy
+            for sizes, found in self.points.items()
+            if found is not None and files in (None, len(sizes[0]))
+        }
         return min(fitting, key=lambda sizes: fitting[sizes])
 
-    @property
-    def gain(self) -> float:
+    def gain(self, files: int | None = None) -> float:
         """Times that the best sizes take less energy than the machine as it is."""
-        least = self.energy[self.best]
-        assert least is not None
-        return self.baseline / least
+        found = self.points[self.least(files)]
+        assert found is not None
+        return self.baseline.energy / found.energy
+
+    def layer_gains(self) -> dict[str, float]:
+        """By layer, times that the sizes best for it alone take less energy than the machine as it is."""
+        found = [point for point in self.points.values() if point is not None]
+        return {
+            row.layer.name: row.energy / min(point.layers[at].energy for point in found)
+            for at, row in enumerate(self.baseline.layers)
+        }
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        registers, buffer = self.best
+        registers, buffer = self.least()
         return {
             "machine": self.machine.as_dict(),
-            "baseline": self.baseline,
-            "best": {"registers_bytes": registers, "buffer_bytes": buffer, "energy": self.energy[self.best]},
-            "gain": self.gain,
+            "baseline": self.baseline.energy,
+            "best": {"registers_bytes": list(registers), "buffer_bytes": buffer},
+            "gain": self.gain(),
+            "gain_one_register_file": self.gain(1),
+            "layer_gains": self.layer_gains(),
             "points": [
-                {"registers_bytes": a, "buffer_bytes": b, "energy": energy, "levels": self.levels.get((a, b))}
-                for (a, b), energy in self.energy.items()
+                {
+                    "registers_bytes": list(files),
+                    "buffer_bytes": size,
+                    "energy": found and found.energy,
+                    "levels": found and found.levels,
+                    "cycles": found and found.cycles,
+                }
+                for (files, size), found in self.points.items()
             ],
         }
 
@@ -75,10 +96,10 @@ def size_memories(
     layers: Iterable[Layer],
     machine: Machine,
     unroll: str = DEFAULT_UNROLL,
-    registers: tuple[int, ...] = REGISTERS,
+    registers: tuple[Registers, ...] = REGISTERS,
     buffers: tuple[int, ...] = BUFFERS,
 ) -> Sizing:
-    """Energy of a network on a machine with other sizes of its two inner memories, each blocking the best one.
+    """Energy of a network on a machine with other sizes of its inner memories, each with the best blockings.
 
     Parameters
     ----------
@@ -86,13 +107,14 @@ def size_memories(
         As for `schedule_network`.
     machine : Machine
         Of three levels, with one capacity and one energy each: the baseline, and what stays (array, DRAM, hops).
-    registers, buffers : ints
+    registers : tuple of Registers
+    buffers : ints
         Sizes in bytes.
 
     Raises
     ------
     ConfigError
-        The machine has not three levels; a layer does not fit any of the sizes.
+        The machine has not three levels; some layer fits no machine with one register file.
     """
     layers = tuple(layers)
     if len(machine.levels) != 3 or machine.array_level != 0 or not isinstance(machine.word_bytes, int):
@@ -100,24 +122,30 @@ def size_memories(
             f"machine {machine.name} must have registers, a buffer and an outermost level of one size of word, "
             "for sizes of the first two: take eyeriss, or give a file"
         )
-    baseline = schedule_network(layers, machine, unroll=unroll).energy
-    energy: dict[tuple[int, int], float | None] = {}
-    levels: dict[tuple[int, int], dict[str, float]] = {}
+    baseline = schedule_network(layers, machine, unroll=unroll)
+    points: dict[tuple[Registers, int], NetworkSchedule | None] = {}
     refused: ConfigError | None = None
-    for first in registers:
-        for second in buffers:
-            inner, outer = (
-                Level(name=level.name, words=size // machine.word_bytes, energy=price(size), bandwidth=level.bandwidth)
-                for level, size, price in zip(machine.levels, (first, second), (register_file, sram), strict=False)
-            )
-            sized = replace(machine, levels=(inner, outer, machine.levels[2]))
+    for files in registers:
+        for buffer in buffers:
             try:
-                found = schedule_network(layers, sized, unroll=unroll)
+                points[files, buffer] = schedule_network(layers, _sized(machine, files, buffer), unroll=unroll)
             except ConfigError as error:
-                refused, energy[first, second] = error, None
-            else:
-                energy[first, second], levels[first, second] = found.energy, found.levels
-    if all(value is None for value in energy.values()):
+                refused, points[files, buffer] = error, None
+    if all(found is None for (files, _), found in points.items() if len(files) == 1):
         assert refused is not None
         raise refused
-    return Sizing(machine, energy, levels, baseline)
+    return Sizing(machine, points, baseline)
+
+
+def _sized(machine: Machine, files: Registers, buffer: int) -> Machine:
+    """The machine with other memories."""
+    word = machine.word_bytes
+    assert isinstance(word, int)
+    inner = tuple(
+        Level(name=name, words=size // word, energy=register_file(size))
+        for name, size in zip(("registers", "scratchpad"), files, strict=False)
+    )
+    middle = Level(
+        name=machine.levels[1].name, words=buffer // word, energy=sram(buffer), bandwidth=machine.levels[1].bandwidth
+    )
+    return replace(machine, levels=(*inner, middle, machine.levels[2]), array_level=len(files) - 1)

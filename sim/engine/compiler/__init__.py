@@ -6,6 +6,7 @@ from dataclasses import replace
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.host import Operators, Scores
+from sysmt.sim.engine.layer import DoesNotFitError
 from sysmt.sim.engine.program import Ends, Program, ProgramLayer
 from sysmt.sim.engine.transfer import HostTensor, Place
 from sysmt.sim.nn.forward import Plan
@@ -63,7 +64,7 @@ def compile_network(
 def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float | None) -> Program:
     lowered, patches, places, used = _placed(lower(network, plan, config), config)
     if len(lowered.layers) > config.layers:
-        raise UserError(
+        raise DoesNotFitError(
             f"layers must be at least {len(lowered.layers)}, as many as the network has, not {config.layers}; use a "
             "larger engine"
         )

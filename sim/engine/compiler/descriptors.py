@@ -9,7 +9,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, PARAMETER, Memory
 from sysmt.hdl.params.scatter import scatter_word
-from sysmt.sim.engine.layer import EngineLayer
+from sysmt.sim.engine.layer import DoesNotFitError, EngineLayer
 from sysmt.sim.engine.transfer import Place
 
 from .operands import operands
@@ -181,7 +181,9 @@ class Words:
         found = self._images()
         over += self._missing(found)
         if over:
-            raise UserError(f"the network must fit into the engine's memories: {'; '.join(over)}; use a larger engine")
+            raise DoesNotFitError(
+                f"the network must fit into the engine's memories: {'; '.join(over)}; use a larger engine"
+            )
         return found
 
     @property

@@ -2,6 +2,7 @@
 """`sysmt boards`, `sysmt build` and `sysmt flash`: the boards, their bitstreams, and getting one onto a board."""
 
 import argparse
+from functools import partial
 from pathlib import Path
 
 from sysmt.base.errors import UserError
@@ -32,6 +33,7 @@ def _build_arguments(parser: argparse.ArgumentParser) -> None:
     _add_board(parser)
     parser.add_argument("--preset", metavar="P", help="array preset (default: the board's own)")
     parser.add_argument("--engine", action="store_true", help="the engine that runs whole networks (`sysmt compile`)")
+    parser.add_argument("--stream", action="store_true", help="an engine with its weights in the board's SDRAM")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="seed of place and route (default 1)")
     add_settings(parser)
 
@@ -44,7 +46,10 @@ def _build(args: argparse.Namespace) -> Result:
         raise UserError(f"seed must be 0 or more, not {args.seed}")
     chosen = board(args.board)
     preset = args.preset or chosen.preset
-    config = (chosen.networks if args.engine else chosen.accelerator)(preset, **settings(args))
+    if args.stream and not args.engine:
+        raise UserError("--stream is for an engine: give --engine too")
+    make = partial(chosen.networks, stream=args.stream) if args.engine else chosen.accelerator
+    config = make(preset, **settings(args))
     bitstream = build(chosen, config, preset, args.seed, progress)
     files = [str(path) for path in bitstream.write(_folder(args))]
     report = bitstream.report

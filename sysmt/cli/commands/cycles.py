@@ -12,6 +12,8 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate
 
+ALONE = "of the array alone, fed as fast as it likes; an engine's are those of `sysmt compile`"
+
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_layers(parser)
@@ -31,7 +33,8 @@ def _run(args: argparse.Namespace) -> Result:
     if args.plot is not None:
         _plot(args, report)
     passes = {"passes": changes} if changes else {}
-    return Result("\n".join([_text(report), *passes_text(changes)]), report.as_dict() | passes)
+    alone = ["", ALONE] if args.method == "rtl" else []
+    return Result("\n".join([_text(report), *passes_text(changes), *alone]), report.as_dict() | passes)
 
 
 def _plot(args: argparse.Namespace, report: CycleReport) -> None:

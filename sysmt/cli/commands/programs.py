@@ -5,6 +5,7 @@ import argparse
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ import numpy as np
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file
 from sysmt.cli.output import Handler, Result, progress, table
+from sysmt.hdl.params.command_list import check_master
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
+from sysmt.hdl.params.sdram import SdramConfig
 from sysmt.hdl.params.settings import with_settings
+from sysmt.sim.engine.c_source import c_source
 from sysmt.sim.engine.cost import program_cost
-from sysmt.sim.engine.cycles import program_cycles
+from sysmt.sim.engine.cycles import computing_cycles, program_cycles
 from sysmt.sim.engine.execute import Executor, execute
 from sysmt.sim.engine.file import read_program, write_program
 from sysmt.sim.engine.prepare import prepare
@@ -35,6 +39,9 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--preset", metavar="P", help=f"the engine, a preset engine_<array> (default {ENGINE})")
     where.add_argument("--board", metavar="B", help="the engine of this board (`sysmt build B --engine`)")
+    parser.add_argument(
+        "--stream", action="store_true", help="weights in an SDRAM; of a board also where they do not fit on chip"
+    )
     add_settings(parser)
     parser.add_argument("--threads", type=int, choices=THREADS, help="threads of layers that may run threaded")
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
@@ -43,11 +50,15 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
     parser.add_argument("--keep-weights", action="store_true", help="with --recalibrate: correct the biases only")
     parser.add_argument("-o", "--output", default="model.sysmt", metavar="PROGRAM.sysmt", help="default model.sysmt")
+    parser.add_argument("--c", metavar="FILE.h", help="the program as a C header, too, for an engine on a bus")
 
 
 def _compile(args: argparse.Namespace) -> Result:
     target = output_file(args.output)
-    config, clock_hz = _engine(args)
+    header = None if args.c is None else output_file(args.c)
+    config, larger, clock_hz = _engine(args)
+    if header is not None:
+        check_master(config)
     model = read_model(args.model)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
@@ -61,11 +72,19 @@ def _compile(args: argparse.Namespace) -> Result:
         options,
         calibration=load(args.calibrate, model.network) if args.calibrate else None,
         threads=args.threads,
+        larger=larger,
         clock_hz=clock_hz,
         log=progress,
     )
+    text = None if header is None else c_source(program)
     write_program(program, target)
+    if header is not None and text is not None:
+        write_together(header.parent, {header.name: text})
     report = program_cost(program, program_cycles(program))
+    if program.config.stream is not None:
+        waits = iter(_waits(program, report))
+        for row in report["layers"]:
+            row["waits"] = next(waits) if row["where"] == "engine" else None
     lines = [
         table([_row(row) for row in report["layers"]]),
         "",
@@ -73,18 +92,48 @@ def _compile(args: argparse.Namespace) -> Result:
         "",
         f"{args.output}: about {report['cycles']} cycles per input"
         + ("" if report["milliseconds"] is None else f", {report['milliseconds']:.3g} ms"),
+        *_from_sdram(program, report, args.board),
     ]
     return Result("\n".join(lines), report | {"file": str(target)})
 
 
-def _engine(args: argparse.Namespace) -> tuple[EngineConfig, float | None]:
-    """The engine, and its clock where that is known."""
+def _on_engine(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for row in report["layers"] if row["where"] == "engine"]
+
+
+def _waits(program: Program, report: dict[str, Any]) -> list[int]:
+    """Cycles that every layer waits for its weights."""
+    rows = _on_engine(report)
+    return [row["cycles"] - least for row, least in zip(rows, computing_cycles(program), strict=True)]
+
+
+def _from_sdram(program: Program, report: dict[str, Any], board: str | None) -> list[str]:
+    """What there is to say of weights in an SDRAM."""
+    if program.config.stream is None:
+        return []
+    rows = _on_engine(report)
+    read, waits = (sum(row[name] for row in rows) for name in ("sdram_bytes", "waits"))
+    lines = [f"{read} bytes of weights per input from the SDRAM, for which layers wait {waits} cycles"]
+    if board is not None:
+        lines.append(f"needs the bitstream of `sysmt build {board} --engine --stream`")
+    return lines
+
+
+def _engine(args: argparse.Namespace) -> tuple[EngineConfig, EngineConfig | None, float | None]:
+    """The engine, the one for networks that do not fit, and the clock where that is known."""
     if args.board is None:
-        return with_settings(preset(args.preset or ENGINE, EngineConfig), args.settings), None
+        config = with_settings(preset(args.preset or ENGINE, EngineConfig), args.settings)
+        if args.stream and config.stream is None:
+            config = replace(config, stream=SdramConfig())
+        return config, None, None
     from sysmt.boards.definitions import board
 
     chosen = board(args.board)
-    return with_settings(chosen.networks(), args.settings), chosen.clock_hz
+    config = with_settings(chosen.networks(stream=args.stream), args.settings)
+    larger = None
+    if config.stream is None and chosen.sdram is not None:
+        larger = with_settings(chosen.networks(stream=True), args.settings)
+    return config, larger, chosen.clock_hz
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,6 +164,8 @@ def _run(args: argparse.Namespace) -> Result:
         f"{report['cycles']} cycles per input"
         + ("" if report["milliseconds"] is None else f", {report['milliseconds']:.3g} ms")
     )
+    if report.get("link_milliseconds") is not None:
+        lines.append(f"{report['link_milliseconds']:.3g} ms per input on the link")
     if "equal" in report:
         lines.append(f"outputs are {'' if report['equal'] else 'NOT '}the golden engine's")
     return Result("\n".join(lines), report, code=int(not report.get("equal", True)))
@@ -146,7 +197,9 @@ def _tell(done: int, total: int) -> None:
 
 def _row(row: dict[str, Any]) -> dict[str, Any]:
     """A layer as people read it."""
-    short = row | {"name": row["name"].split(";")[0][-32:]}
+    name, part, rest = row["name"].rpartition(" (")
+    name = name.split(";")[0][-32:] + part + rest if part else row["name"].split(";")[0][-32:]
+    short = row | {"name": name}
     return {key: "-" if value is None else value for key, value in short.items()}
 
 

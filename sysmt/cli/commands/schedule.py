@@ -136,19 +136,23 @@ def _blocking(best: Schedule) -> str:
 
 
 def _sizing_text(found: Sizing) -> str:
-    buffers = list(dict.fromkeys(second for _, second in found.energy))
+    buffers = list(dict.fromkeys(buffer for _, buffer in found.points))
     rows = []
-    for registers in dict.fromkeys(first for first, _ in found.energy):
-        row: dict[str, Any] = {"registers": f"{registers} B"}
+    for registers in dict.fromkeys(registers for registers, _ in found.points):
+        row: dict[str, Any] = {"registers": _bytes(registers)}
         for buffer in buffers:
-            energy = found.energy[registers, buffer]
-            row[f"{buffer >> 10} KB"] = "-" if energy is None else energy
+            point = found.points[registers, buffer]
+            row[f"{buffer >> 10} KB"] = "-" if point is None else point.energy
         rows.append(row)
-    registers, buffer = found.best
+    registers, buffer = found.least()
     return (
-        f"{table(rows)}\n\n{found.machine.name} {found.baseline:.6g}; least at {registers} B and {buffer >> 10} KB: "
-        f"{found.energy[found.best]:.6g}, {found.gain:.2f} times less"
+        f"{table(rows)}\n\n{found.machine.name} {found.baseline.energy:.6g}; least at {_bytes(registers)} and "
+        f"{buffer >> 10} KB: {found.gain():.2f} times less; with one register file {found.gain(1):.2f} times less"
     )
+
+
+def _bytes(registers: tuple[int, ...]) -> str:
+    return f"{' + '.join(map(str, registers))} B"
 
 
 SCHEDULE = Handler(_arguments, _run)

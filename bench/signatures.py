@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.signatures`: latencies of networks on phones that no model saw, from 8 measured networks.
+
+IISWC 2020's protocol on the part of its data that is at hand (SYSMT_DATA): 70 % of the devices choose signature, prior
+and model, in many random splits; R2 over the networks outside the signature. `collaborative`: every device measures 11
+networks of its own, nothing else is known.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from sysmt.base.errors import UserError
+from sysmt.base.files import data_folder
+from sysmt.cli.output import progress, table
+from sysmt.sim.cost.signatures.choice import CHOICES
+from sysmt.sim.cost.signatures.protocol import Score, collaborative, split, unseen_devices
+from sysmt.sim.cost.signatures.table import read_features, read_latencies
+
+from . import record
+
+SPLITS = 24
+SHARED = 3
+PUBLISHED = {"RS": 0.9125, "MIS": 0.943, "SCCS": 0.944, "collaborative": 0.98}
+
+
+def measure(splits: int) -> list[dict[str, Any]]:
+    """A row per choice of the signature, and the collaborative setting."""
+    folder = data_folder() / "data" / "latency"
+    latencies, features = (
+        read_latencies(folder / "latency_75_devices.csv"),
+        read_features(folder / "network_layers.csv"),
+    )
+    rows = []
+    for name in CHOICES:
+        progress(f"{name}: {splits} splits")
+        scores = [unseen_devices(*split(latencies, seed), features, name, 8, seed) for seed in range(splits)]
+        rows.append(_row(name, 8, scores))
+    progress("collaborative")
+    rows.append(_row("collaborative", 11, [collaborative(latencies, features, 11, seed) for seed in range(SHARED)]))
+    return rows
+
+
+def _row(name: str, size: int, scores: Iterable[Score]) -> dict[str, Any]:
+    scores = list(scores)
+    values = [score.r2 for score in scores]
+    return {
+        "signature": name,
+        "networks": size,
+        "R2": statistics.mean(values),
+        "R2 median": statistics.median(values),
+        "R2 least": min(values),
+        "error": statistics.mean(score.error for score in scores),
+        "within 95 %": statistics.mean(score.covered for score in scores),
+        "published": PUBLISHED.get(name, "-"),
+    }
+
+
+def markdown() -> str:
+    """The recorded run as a table."""
+    return record.tables("signatures")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the measurements."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.signatures", description=__doc__, epilog="example: python -m bench.signatures --json"
+    )
+    parser.add_argument("--splits", type=int, default=SPLITS, help=f"random splits of the devices (default {SPLITS})")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    args = parser.parse_args(argv)
+    try:
+        rows = measure(args.splits)
+    except UserError as error:
+        print(f"bench.signatures: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Log latencies of all networks on a device as one normal distribution, conditioned on the few that were measured.
+
+The covariance between networks is that of the devices known so far, and a prior that holds for any device: networks
+that are neighbours in the table were measured together and share what the device did then (heat, clock), and networks
+of like layers share what it is good at. The conditional mean is a ridge regression on the signature; the conditional
+variance is the interval of every prediction.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .table import Latencies
+
+FOLDS = 5
+"""Parts of the known devices that intervals are calibrated on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """Covariance that holds for any device, in squared log latency.
+
+    Members
+    -------
+    neighbours, reach : float
+        Of networks beside each other in the table, and over how many places it falls to 1/e.
+    alike, width : float
+        Of networks with the same layers, and at which distance of their standardised features it falls.
+    noise : float
+        Variance of a measurement.
+    """
+
+    neighbours: float = 0.2
+    reach: float = 40.0
+    alike: float = 0.05
+    width: float = 1.0
+    noise: float = 0.03
+
+    def covariance(self, features: np.ndarray | None, networks: int) -> np.ndarray:
+        """Between networks, float [networks, networks]; without features, of the neighbours alone."""
+        places = np.arange(networks)
+        total: np.ndarray = self.neighbours * np.exp(-np.abs(places[:, None] - places) / self.reach)
+        if features is not None:
+            apart = ((features[:, None] - features[None]) ** 2).sum(-1)
+            total = total + self.alike * np.exp(-apart / (2 * self.width**2))
+        return total
+
+
+@dataclass(frozen=True, eq=False)
+class LatencyModel:
+    """Distribution of the log latencies of a device.
+
+    Parameters
+    ----------
+    mean : float [networks]
+    covariance : float [networks, networks]
+        Without the noise of measuring.
+    noise : float
+    stretch : float
+        Factor on the standard deviations of predictions (`calibrated`).
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
+    noise: float
+    stretch: float = 1.0
+
+    @classmethod
+    def fit(cls, known: Latencies, features: np.ndarray | None = None, prior: Prior | None = None) -> "LatencyModel":
+        """From devices that were measured on every network."""
+        prior = prior or Prior()
+        mean = known.logs.mean(1)
+        apart = known.logs - mean[:, None]
+        own = apart @ apart.T / apart.shape[1]
+        return cls(mean, own + prior.covariance(features, len(mean)), prior.noise)
+
+    @classmethod
+    def fit_partial(
+        cls, known: Latencies, features: np.ndarray | None = None, prior: Prior | None = None, rounds: int = 30
+    ) -> "LatencyModel":
+        """From devices that were each measured on some networks only (NaN elsewhere): expectation-maximisation."""
+        prior = prior or Prior()
+        logs, base = known.logs, prior.covariance(features, len(known.networks))
+        seen = ~np.isnan(logs)
+        speed = np.where(seen, logs, 0).sum(0) / np.maximum(seen.sum(0), 1)
+        rest = np.where(seen, logs - speed, 0).sum(1) / np.maximum(seen.sum(1), 1)
+        # A network that nobody measured begins with what its neighbours and its like show.
+        start = cls(np.zeros(len(rest)), base, prior.noise)
+        measured = np.flatnonzero(seen.any(1))
+        mean = start.given(measured.tolist(), rest[measured][:, None])[0][:, 0] + speed.mean()
+        model = cls(mean, base + speed.var(), prior.noise)
+        for _ in range(rounds):
+            filled, spread = np.empty_like(logs), np.zeros_like(base)
+            for device in range(logs.shape[1]):
+                places = np.flatnonzero(seen[:, device]).tolist()
+                guess, left = model.given(places, logs[places, device][:, None])
+                filled[:, device] = guess[:, 0]
+                spread += left
+            mean = filled.mean(1)
+            apart = filled - mean[:, None]
+            model = cls(mean, (apart @ apart.T + spread) / logs.shape[1] + base / logs.shape[1], prior.noise)
+        return model
+
+    def given(self, places: Sequence[int], logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean, float [networks, devices], and covariance of all log latencies, given those at `places`."""
+        inner = self.covariance[np.ix_(places, places)] + self.noise * np.eye(len(places))
+        gain = np.linalg.solve(inner, self.covariance[list(places)]).T
+        mean = self.mean[:, None] + gain @ (logs - self.mean[list(places)][:, None])
+        return mean, self.covariance - gain @ self.covariance[list(places)]
+
+    def predict(self, signature: Sequence[int], milliseconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Milliseconds of every network on devices known by their signature.
+
+        Parameters
+        ----------
+        signature : list of int
+            Places of the networks that were measured.
+        milliseconds : float [signature, devices]
+
+        Returns
+        -------
+        milliseconds, factor : float [networks, devices], float [networks]
+            The prediction, and the factor up and down to the ends of its 95 % interval.
+        """
+        mean, left = self.given(signature, np.log(milliseconds))
+        return np.exp(mean), np.exp(1.96 * self.stretch * self._deviation(left))
+
+    def _deviation(self, left: np.ndarray) -> np.ndarray:
+        deviation: np.ndarray = np.sqrt(np.maximum(np.diag(left), 0) + self.noise)
+        return deviation
+
+    def calibrated(
+        self, known: Latencies, signature: list[int], features: np.ndarray | None = None, prior: Prior | None = None
+    ) -> "LatencyModel":
+        """With intervals that hold 95 % of the latencies of known devices, each predicted by a model of the others."""
+        order = np.arange(len(known.devices))
+        misses = []
+        for fold in range(min(FOLDS, len(order))):
+            model = self.fit(known.on(order[order % FOLDS != fold]), features, prior)
+            logs = known.logs[:, order % FOLDS == fold]
+            mean, left = model.given(signature, logs[signature])
+            misses.append(np.delete(np.abs(logs - mean) / self._deviation(left)[:, None], signature, axis=0))
+        widest = float(np.quantile(np.concatenate(misses, 1), 0.95))
+        return replace(self, stretch=widest / 1.96)

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The authors' protocol: devices that no model saw, known by a signature; devices that share few measurements."""
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+
+from sysmt.base.choice import choose
+
+from .choice import CHOICES, optimal_signature
+from .model import LatencyModel, Prior
+from .table import Latencies
+
+TRAINING = 0.7
+"""Share of the devices that choose the signature and fit the model."""
+INNER_SPLITS = 4
+"""Splits of the known devices that a prior is chosen by."""
+PRIORS = tuple(
+    Prior(neighbours=neighbours, reach=reach, alike=alike, width=1.0, noise=noise)
+    for neighbours, reach, alike, noise in product((0.01, 0.05, 0.2), (10.0, 40.0), (0.01, 0.05), (0.01, 0.03))
+)
+"""Priors to choose from."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """How good predictions are.
+
+    Members
+    -------
+    r2 : float
+        Coefficient of determination of the latencies.
+    error : float
+        Mean relative error.
+    covered : float
+        Share of the latencies within their 95 % intervals.
+    """
+
+    r2: float
+    error: float
+    covered: float
+
+
+def determination(true: np.ndarray, predicted: np.ndarray) -> float:
+    """R2: 1 minus the squared errors over the squared distances from the mean."""
+    return float(1 - ((true - predicted) ** 2).sum() / ((true - true.mean()) ** 2).sum())
+
+
+def unseen_devices(
+    known: Latencies,
+    unknown: Latencies,
+    features: np.ndarray | None,
+    choice: str = "A-optimal",
+    size: int = 8,
+    seed: int = 0,
+    prior: Prior | None = None,
+) -> Score:
+    """Latencies outside the signature on devices that took no part in fitting or choosing, the prior included.
+
+    Parameters
+    ----------
+    known, unknown : Latencies
+        Devices that fit and choose, and those that are predicted.
+    features : float [networks, features] or None
+    choice : "RS", "MIS", "SCCS" or "A-optimal"
+    size : int
+        Networks in the signature.
+    seed : int
+        Of RS.
+    prior : Prior, optional
+        By default the one that the known devices choose (`chosen_prior`).
+
+    Raises
+    ------
+    UserError
+        Unknown choice.
+    """
+    prior = prior or chosen_prior(known, features, size)
+    model = LatencyModel.fit(known, features, prior)
+    signature = choose("choice", choice, CHOICES)(known, model, size, seed)
+    model = model.calibrated(known, signature, features, prior)
+    predicted, factor = model.predict(signature, unknown.milliseconds[signature])
+    return _score(unknown.milliseconds, predicted, factor[:, None], signature)
+
+
+def chosen_prior(known: Latencies, features: np.ndarray | None, size: int = 8) -> Prior:
+    """The prior of `PRIORS` that predicts some of the known devices best from the others, A-optimal signatures."""
+    parts = [split(known, seed) for seed in range(INNER_SPLITS)]
+
+    def worth(prior: Prior) -> float:
+        return sum(_plain_r2(inner, outer, features, size, prior) for inner, outer in parts)
+
+    return max(PRIORS, key=worth)
+
+
+def _plain_r2(known: Latencies, unknown: Latencies, features: np.ndarray | None, size: int, prior: Prior) -> float:
+    model = LatencyModel.fit(known, features, prior)
+    signature = optimal_signature(known, model, size)
+    predicted, _ = model.predict(signature, unknown.milliseconds[signature])
+    return determination(np.delete(unknown.milliseconds, signature, 0), np.delete(predicted, signature, 0))
+
+
+def split(latencies: Latencies, seed: int) -> tuple[Latencies, Latencies]:
+    """Devices in random order: the first 70 %, and the others."""
+    order = np.random.default_rng(seed).permutation(len(latencies.devices))
+    first = round(TRAINING * len(order))
+    return latencies.on(order[:first]), latencies.on(order[first:])
+
+
+def collaborative(
+    latencies: Latencies, features: np.ndarray | None, each: int = 11, seed: int = 0, prior: Prior | None = None
+) -> Score:
+    """Every device measures `each` networks of its own choice, and nothing else is known: all other latencies.
+
+    R2 is over the whole table, as it would be used: measured where measured, predicted elsewhere.
+    """
+    random = np.random.default_rng(seed)
+    networks, devices = latencies.milliseconds.shape
+    seen = np.zeros((networks, devices), bool)
+    for device in range(devices):
+        seen[random.choice(networks, each, replace=False), device] = True
+    partial = Latencies(np.where(seen, latencies.milliseconds, np.nan), latencies.networks, latencies.devices)
+    model = LatencyModel.fit_partial(partial, features, prior)
+    predicted, factor = np.empty_like(latencies.milliseconds), np.empty_like(latencies.milliseconds)
+    for device in range(devices):
+        places = np.flatnonzero(seen[:, device]).tolist()
+        column, wide = model.predict(places, latencies.milliseconds[places, device][:, None])
+        predicted[:, device], factor[:, device] = column[:, 0], wide
+    predicted[seen] = latencies.milliseconds[seen]
+    return _score(latencies.milliseconds, predicted, factor, [])
+
+
+def _score(true: np.ndarray, predicted: np.ndarray, factor: np.ndarray, without: list[int]) -> Score:
+    rest = [i for i in range(len(true)) if i not in without]
+    ratio = np.abs(np.log(predicted / true))
+    covered = (ratio <= np.log(np.broadcast_to(factor, true.shape)))[rest].mean()
+    error = np.abs(predicted / true - 1)[rest].mean()
+    return Score(determination(true[rest], predicted[rest]), float(error), float(covered))

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutation testing: what is changed, which tests are asked, that the checkout is left alone, and a small run of it."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from bench import mutation
+from bench.mutation_sites import mutants
+from bench.mutation_tests import EXPLAINED, ROOT, TESTS, sources
+
+SOURCE = '''"""Text."""
+from amaranth.hdl import Module, Mux, Signal
+
+WIDTH = 3
+
+
+class Block:
+    """More text, 7."""
+
+    def elaborate(self, platform):
+        """And more, 8."""
+        m = Module()
+        state = Signal()
+        count = Signal(4, init=1)
+        if platform not in (None, "5"):
+            raise ValueError(f"platform 9 {platform}")
+        with m.If(~self.i.valid & (count == 2)):
+            m.d.sync += [count.eq(count + 1), state.eq(Mux(self.up, state, 0))]
+        m.d.comb += self.o.eq(state)
+        return m
+'''
+
+EXPECTED = {
+    ("Signal()", "Signal(init=1)"),
+    ("4", "3"),
+    ("1", "2"),
+    ("~self.i.valid & (count == 2)", "(~self.i.valid | (count == 2))"),
+    ("~self.i.valid", "self.i.valid"),
+    ("count == 2", "count != 2"),
+    ("2", "3"),
+    ("2", "1"),
+    ("count + 1", "(count - 1)"),
+    ("0", "1"),
+    ("Mux(self.up, state, 0)", "Mux(self.up, 0, state)"),
+    ("[count.eq(count + 1), state.eq(Mux(self.up, state, 0))]", "[count.eq(count + 1)]"),
+    ("[count.eq(count + 1), state.eq(Mux(self.up, state, 0))]", "[state.eq(Mux(self.up, state, 0))]"),
+    ("m.d.sync += [count.eq(count + 1), state.eq(Mux(self.up, state, 0))]", "pass"),
+    ("m.d.comb += self.o.eq(state)", "pass"),
+}
+
+
+def test_every_kind_of_change_and_no_other():
+    found = mutants(SOURCE)
+    assert {(mutant.before, mutant.after) for mutant in found} == EXPECTED
+    for mutant in found:
+        ast.parse(mutant.text)
+        changed = [a for a, b in zip(SOURCE.splitlines(), mutant.text.splitlines(), strict=True) if a != b]
+        assert len(changed) == 1
+        assert SOURCE.splitlines()[mutant.line - 1] == changed[0]
+
+
+def test_every_source_of_gates_has_its_tests():
+    assert sorted(TESTS) == sources()
+    for source, tests in TESTS.items():
+        assert tests, source
+        assert len(set(tests)) == len(tests), source
+        for name in tests:
+            assert (ROOT / "tb" / f"test_{name}.py").exists(), (source, name)
+
+
+def test_what_is_explained_is_a_mutant():
+    for (source, before, after), reason in EXPLAINED.items():
+        text = (ROOT / "hdl" / f"{source}.py").read_text()
+        assert (before, after) in {(mutant.before, mutant.after) for mutant in mutants(text)}, source
+        assert reason
+
+
+def test_a_draw_is_repeatable_and_stays_in_its_rooms():
+    first, second = (mutation.draw(["hdl/pe/sparq.py", "hdl/bus"], 9, 4) for _ in range(2))
+    assert [(d.source, d.mutant) for d in first] == [(d.source, d.mutant) for d in second]
+    assert {d.source.split("/")[0] for d in first} <= {"pe", "bus"}
+    assert {d.source for d in first if d.source.startswith("pe")} <= {"pe/sparq"}
+    other = mutation.draw(["hdl/pe/sparq.py", "hdl/bus"], 9, 5)
+    assert [d.mutant for d in other] != [d.mutant for d in first]
+
+
+TINY = ("bus/signature",)
+BASIS = """
+from sysmt.hdl.bus import Wishbone
+import sysmt.hdl.bus.signature as module
+
+
+def test_addresses():
+    assert Wishbone(30).members
+    assert module.__file__.startswith({root!r})
+    assert {condition}
+"""
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """A run that asks one short test about one file; what it builds lies in a folder of its own."""
+    monkeypatch.setenv("SYSMT_BUILD", str(tmp_path / "build"))
+    monkeypatch.setattr(mutation, "TESTS", {"bus/signature": ("tiny",)})
+
+    def make(condition):
+        original = mutation.workshop.__wrapped__
+
+        def workshop():
+            for place in original():
+                text = BASIS.format(root=str(place.root), condition=condition)
+                (place.root / "tb" / "test_tiny.py").write_text(text)
+                yield place
+
+        monkeypatch.setattr(mutation, "workshop", mutation.contextlib.contextmanager(workshop))
+
+    return make
+
+
+def state(folder):
+    return {path: path.read_bytes() for path in sorted(Path(folder).rglob("*.py"))}
+
+
+def test_mutants_are_judged_in_a_copy_and_found_again(tiny, capsys):
+    tiny("True")
+    before = state(ROOT / "hdl")
+    assert mutation.main(["--sample", "2", "--seed", "1", "--json"]) == 0
+    said = capsys.readouterr()
+    facts = json.loads(said.out)
+    assert facts["mutants"] == facts["found"] + len(facts["survivors"]) + facts["explained"] == 2
+    assert facts["survivors"], "a test that looks at nothing finds little"
+    assert said.err.count("original: tiny") == 1
+    assert state(ROOT / "hdl") == before
+    assert mutation.main(["--sample", "2", "--seed", "1", "--bar", "99"]) == 1
+    again = capsys.readouterr()
+    assert "original" not in again.err, "judged once"
+    assert re.search(r"^\d of 2 mutants found \(\d of them hang\), 0 that no test can find: score ", again.out)
+
+
+def test_a_failing_original_is_told(tiny, capsys):
+    tiny("False")
+    assert mutation.main(["--sample", "1"]) == 2
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .startswith("bench.mutation: tests tiny must pass without a mutant: 1 failed")
+    )
+
+
+def test_a_list_of_what_would_be_drawn(capsys):
+    assert mutation.main(["--list", "--sample", "3", "--rooms", "hdl/bus"]) == 0
+    assert capsys.readouterr().out.count("hdl/bus/") == 3
+    assert mutation.main(["--list", "--rooms", "hdl/params"]) == 2
+    assert capsys.readouterr().err == (
+        "bench.mutation: rooms must be folders or files of hdl with gates (hdl/engine), not hdl/params\n"
+    )
+
+
+@pytest.mark.regress
+def test_a_small_sample_is_found():
+    facts = mutation.measure(8, 2026, ["hdl/accel", "hdl/common", "hdl/array", "hdl/pe"])
+    assert facts["mutants"] == 8
+    assert facts["survivors"] == []
