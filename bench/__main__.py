@@ -15,6 +15,7 @@ from sysmt.cli.output import table
 
 from . import (
     accuracy,
+    adaptation,
     area,
     boards,
     budget,
@@ -61,12 +62,14 @@ MEASUREMENTS = {
     "signatures": signatures,
     "clusters": clusters,
     "accuracy": accuracy,
+    "adaptation": adaptation,
     "budget": budget,
     "training": training,
     "zeros": zeros,
 }
 SLOW = {
     "accuracy",
+    "adaptation",
     "boards",
     "budget",
     "bus",

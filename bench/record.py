@@ -97,10 +97,17 @@ MEASUREMENTS: dict[str, Measurement] = {
     "training": Measurement(
         (("network", "training"), ("network", "first phase", "bits")),
         {
-            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array"), _MORE),
+            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array", "adapted"), _MORE),
             "drop": _LESS,
             "speedup": _MORE,
             "top1": _MORE,
+        },
+    ),
+    "adaptation": Measurement(
+        (("network", "PE"),),
+        {
+            **dict.fromkeys(("top1_exact", "top1", "speedup"), _MORE),
+            **dict.fromkeys(("drop", "both views", "output_error"), _LESS),
         },
     ),
     "zeros": Measurement(
