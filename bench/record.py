@@ -142,6 +142,14 @@ MEASUREMENTS: dict[str, Measurement] = {
             "share": _LESS,
         },
     ),
+    "second_opinion": Measurement(
+        (("layer",),),
+        {
+            **dict.fromkeys(("ours, our rules", "ours, their rules"), _LESS),
+            **dict.fromkeys(("theirs, our rules", "theirs, their rules"), Claim(more=True)),
+            "faster": Claim(more=True, noise=0.5),
+        },
+    ),
     "signatures": Measurement(
         (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
     ),

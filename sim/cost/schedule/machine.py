@@ -8,7 +8,7 @@ from typing import Any
 
 from sysmt.base.errors import ConfigError, UserError
 
-from .nest import TENSORS
+from .nest import TENSORS, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +124,9 @@ class Machine:
         return self.word_bytes[TENSORS.index(tensor)] if isinstance(self.word_bytes, tuple) else self.word_bytes
 
 
-def machine_of(capacities: Sequence[int], energies: Sequence[float], hop: float, half_full: bool) -> Machine:
+def machine_of(
+    capacities: Sequence[int], energies: Sequence[float], hop: float, half_full: bool, array_level: int = 0
+) -> Machine:
     """The machine of bare numbers, as the authors' scripts have them: capacities of all levels but the outermost."""
     if len(energies) != len(capacities) + 1:
         raise UserError(
@@ -135,9 +137,9 @@ def machine_of(capacities: Sequence[int], energies: Sequence[float], hop: float,
         raise UserError(f"half_full must be True or False, not {half_full!r}")
     if len(capacities) < 1:
         raise UserError("capacities must be at least one, not none")
-    levels = zip((*capacities, None), energies, strict=True)
+    levels = zip((*map(plain, capacities), None), map(plain, energies), strict=True)
     named = tuple(Level(name=f"level {at}", words=words, energy=energy) for at, (words, energy) in enumerate(levels))
-    return Machine(levels=named, hop=hop, half_full=half_full)
+    return Machine(levels=named, hop=hop, half_full=half_full, array_level=array_level)
 
 
 def _is_number(value: object) -> bool:
