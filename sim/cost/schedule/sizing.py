@@ -2,8 +2,8 @@
 """How large the memories should be: energy over register file and buffer, throughput kept (Yang et al., section 6).
 
 The array stays, and every blocking shares its tiles evenly among the elements, so that all sizes take the same cycles
-of arithmetic. Every access costs what a memory of that size does. Elements have one register file, or a small one before
-a larger one, which is what the authors found best.
+of arithmetic. Every access costs what a memory of that size does. Elements have one register file, or a small one
+before a larger one, which is what the authors found best.
 """
 
 from collections.abc import Iterable
