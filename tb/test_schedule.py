@@ -203,7 +203,7 @@ def test_separate_memories_and_a_second_level_in_the_element():
     scratch, buffer = best.accesses[1], best.accesses[2]
     assert all(scratch[tensor] >= buffer[tensor] for tensor in scratch)
     with pytest.raises(
-        sysmt.UserError, match="^unroll of OC must divide its size 32 where array_level = 1 is above 0, not 5$"
+        sysmt.UserError, match="^unroll of OC must divide its size 32 where array_level = 1 is above 0, not be 5$"
     ):
         search(best.nest, machine, Unrolling.of({"OC": 5}))
 
