@@ -15,6 +15,7 @@ from sysmt.cli.output import table
 
 from . import (
     accuracy,
+    adaptation,
     area,
     boards,
     budget,
@@ -32,6 +33,7 @@ from . import (
     nullcache,
     record,
     schedule,
+    second_opinion,
     signatures,
     silicon,
     tcam,
@@ -58,15 +60,18 @@ MEASUREMENTS = {
     "boards": boards,
     "kinds": kinds,
     "schedule": schedule,
+    "second_opinion": second_opinion,
     "signatures": signatures,
     "clusters": clusters,
     "accuracy": accuracy,
+    "adaptation": adaptation,
     "budget": budget,
     "training": training,
     "zeros": zeros,
 }
 SLOW = {
     "accuracy",
+    "adaptation",
     "boards",
     "budget",
     "bus",
@@ -74,6 +79,7 @@ SLOW = {
     "engine_area",
     "frequency",
     "kinds",
+    "second_opinion",
     "signatures",
     "training",
     "zeros",

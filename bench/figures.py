@@ -15,7 +15,18 @@ from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
 
-from . import boards, clusters, engine, kinds, schedule, signatures, training, zeros
+from . import (
+    adaptation,
+    boards,
+    clusters,
+    engine,
+    kinds,
+    schedule,
+    second_opinion,
+    signatures,
+    training,
+    zeros,
+)
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "figures.md"
 
@@ -39,10 +50,12 @@ TABLES = {
     "silicon": silicon,
     "boards": boards.markdown,
     "engines": boards.engines,
+    "adaptation": adaptation.markdown,
     "networks": engine.markdown,
     "training": training.markdown,
     "kinds": kinds.markdown,
     "schedule": schedule.markdown,
+    "second_opinion": second_opinion.markdown,
     "signatures": signatures.markdown,
     "zeros": zeros.markdown,
     "clusters": clusters.markdown,

@@ -98,10 +98,17 @@ MEASUREMENTS: dict[str, Measurement] = {
     "training": Measurement(
         (("network", "training"), ("network", "first phase", "bits")),
         {
-            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array"), _MORE),
+            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array", "adapted"), _MORE),
             "drop": _LESS,
             "speedup": _MORE,
             "top1": _MORE,
+        },
+    ),
+    "adaptation": Measurement(
+        (("network", "PE"),),
+        {
+            **dict.fromkeys(("top1_exact", "top1", "speedup"), _MORE),
+            **dict.fromkeys(("drop", "both views", "output_error"), _LESS),
         },
     ),
     "zeros": Measurement(
@@ -134,6 +141,14 @@ MEASUREMENTS: dict[str, Measurement] = {
             "best layer": _MORE,
             "bytes": _LESS,
             "share": _LESS,
+        },
+    ),
+    "second_opinion": Measurement(
+        (("layer",),),
+        {
+            **dict.fromkeys(("ours, our rules", "ours, their rules"), _LESS),
+            **dict.fromkeys(("theirs, our rules", "theirs, their rules"), Claim(more=True)),
+            "faster": Claim(more=True, noise=0.5),
         },
     ),
     "signatures": Measurement(

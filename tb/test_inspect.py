@@ -85,6 +85,37 @@ def test_cycles_need_shapes_only(tmp_path, capsys):
     assert said.err == "sysmt: by shapes alone, without operator 1 (COS)\n"
 
 
+def test_cycles_of_real_numbers_are_those_of_their_shapes(tmp_path, capsys):
+    """A model of float32 takes what its quantised twin takes; a layer whose shape is not known is refused."""
+
+    def content(dtype, scale):
+        model = ModelBuilder()
+        x = model.tensor((1, 6, 6, 3), dtype, scale)
+        w = model.constant(np.ones((4, 3, 3, 3), np.dtype(dtype)), scale)
+        b = model.constant(np.zeros(4, "float32" if dtype == "float32" else "int32"), scale)
+        strides = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
+        return model.content(
+            [x], [model.node("CONV_2D", [x, w, b], model.tensor((1, 6, 6, 4), dtype, scale), **strides)]
+        )
+
+    totals = []
+    for name, dtype, scale in (("int8", "int8", 0.1), ("real", "float32", ())):
+        (tmp_path / f"{name}.tflite").write_bytes(content(dtype, scale))
+        assert main(["cycles", str(tmp_path / f"{name}.tflite"), "--array", "4x4", "--json"]) == 0
+        said = capsys.readouterr()
+        totals.append(json.loads(said.out)["total"])
+    assert totals[0] == totals[1]
+    assert said.err == "sysmt: by shapes alone, as if quantised: operator 0 (CONV_2D)\n"
+    model = ModelBuilder()
+    x = model.tensor((1, 7), "float32")
+    w = model.constant(np.ones((4, 5), np.float32))
+    (tmp_path / "bad.tflite").write_bytes(
+        model.content([x], [model.node("FULLY_CONNECTED", [x, w], model.tensor((1, 4), "float32"))])
+    )
+    assert main(["cycles", str(tmp_path / "bad.tflite"), "--array", "4x4"]) == 2
+    assert capsys.readouterr().err.startswith("sysmt cycles: error: bad.tflite: operator 0 (FULLY_CONNECTED)")
+
+
 def test_state_is_counted_and_the_picture_is_written(tmp_path, capsys):
     model, x, y = svdf(2)
     found = inspect(tmp_path, capsys, model.content([x], [y]), "--dot", str(tmp_path / "m.dot"))

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
+from sysmt.sim.nn.model import Model
 from sysmt.sim.nn.network import build
 from sysmt.sim.nn.operators import short_tables
 from sysmt.sim.nn.readers.tflite import parse
+from tb.references.interpreter import reference_outputs
 
 from .test_operators_bits import compare, constant, numbers
 from .tflite_models import ModelBuilder
@@ -114,6 +116,42 @@ def test_picking():
     rows = model.node("GATHER_ND", [x, numbers(model, [[1], [0]])], model.tensor((2, 4, 5), "int8", 0.1, 3))
     back = model.node("REVERSE_V2", [x, numbers(model, [1])], model.tensor((2, 4, 5), "int8", 0.1, 3))
     compare(model, [x], [points, rows, back])
+
+
+def test_an_embedding():
+    """Rows of a table by indices that go in, twice along another dimension; indices beyond it are refused."""
+    model = ModelBuilder()
+    table, i = constant(model, (9, 4), 0.1, 3), model.tensor((1, 5), "int32")
+    rows = model.node("GATHER", [table, i], model.tensor((1, 5, 4), "int8", 0.1, 3), Axis=0)
+    x = model.tensor((2, 9), "int8", 0.1, 3)
+    columns = model.node("GATHER", [x, i], model.tensor((2, 1, 5), "int8", 0.1, 3), Axis=1)
+    content = model.content([i, x], [rows, columns])
+    ours = Model(build(parse(content)))
+    rng = np.random.default_rng(1)
+    samples = [
+        [rng.integers(0, 9, (1, 5)).astype(np.int32), rng.integers(-128, 128, (2, 9)).astype(np.int8)] for _ in range(4)
+    ]
+    for sample, wanted in zip(samples, reference_outputs(content, samples), strict=True):
+        for found, right in zip(ours.run(sample), wanted, strict=True):
+            np.testing.assert_array_equal(found, right)
+    with pytest.raises(UserError, match=r"^operator 0 \(GATHER\) must be given indices from 0 to 8, not others$"):
+        ours.run([np.full((1, 5), 9, np.int32), samples[0][1]])
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("padding", "stride", "out"), [(0, 2, (8, 6)), (1, 3, (12, 10))])
+def test_transposed_convolution_of_16_bits(padding, stride, out, bias):
+    model = ModelBuilder()
+    rng = np.random.default_rng(3)
+    x = model.tensor((1, 4, 3, 5), "int16", 0.0003)
+    w = model.constant(rng.integers(-127, 128, (6, 3, 4, 5)).astype(np.int8), np.linspace(0.002, 0.01, 6))
+    shape = (1, *out, 6)
+    y = model.tensor(shape, "int16", 0.0006)
+    extra = [model.constant(rng.integers(-90000, 90000, 6), np.ones(6))] if bias else []
+    model.node(
+        "TRANSPOSE_CONV", [numbers(model, shape), w, x, *extra], y, Padding=padding, StrideH=stride, StrideW=stride
+    )
+    compare(model, [x], [y])
 
 
 REFUSED = {

@@ -11,11 +11,13 @@ from sysmt.base.errors import UserError
 from .graph import ABSENT, Graph, Node, Tensor
 from .layer import Layer
 from .network import prepared
-from .operators.linear import Linear
+from .operators.linear import Linear, convolution, fully_connected
 from .operators.products import HostProduct
 from .simplify import simplify
 
-WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
+LAYERS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+"""Operators that are layers of the array."""
+WEIGHTED = (*LAYERS, "TRANSPOSE_CONV", "SVDF", "UNIDIRECTIONAL_SEQUENCE_LSTM")
 """Operators whose constants are weights, but for their biases."""
 
 
@@ -74,7 +76,9 @@ class Inspection:
     state_bytes : int
         What is remembered from one input to the next.
     layers : tuple of Layer
-        Those that run on the array, in their order.
+        Those that run on the array, in their order; by their shapes alone where their arithmetic is not supported.
+    shaped : tuple of int
+        The places of these in the file.
     """
 
     inputs: list[dict[str, Any]]
@@ -82,6 +86,7 @@ class Inspection:
     operators: list[OperatorFacts]
     state_bytes: int
     layers: tuple[Layer, ...]
+    shaped: tuple[int, ...] = ()
 
     @property
     def supported(self) -> bool:
@@ -96,22 +101,35 @@ class Inspection:
 def inspect(graph: Graph) -> Inspection:
     """Look at every operator of a graph; nothing that is in the way of running it is in the way of this."""
     graph = simplify(graph)
+    layers, shaped = [], []
+    for node in graph.nodes:
+        try:
+            operation = prepared(graph, node).operation
+            layer = operation.layer if isinstance(operation, Linear) else None
+        except UserError:
+            layer = _by_shape(graph, node)
+            shaped += [node.index] * (layer is not None)
+        layers += [] if layer is None else [layer]
     return Inspection(
         [_end(graph.tensors[i]) for i in graph.inputs],
         [_end(graph.tensors[i]) for i in graph.outputs],
         [_facts(graph, node) for node in graph.nodes],
         sum(state.initial.nbytes for state in graph.states),
-        tuple(layer for node in graph.nodes if (layer := _array_layer(graph, node)) is not None),
+        tuple(layers),
+        tuple(shaped),
     )
 
 
-def _array_layer(graph: Graph, node: Node) -> Layer | None:
-    """The layer of a node that runs on the array."""
+def _by_shape(graph: Graph, node: Node) -> Layer | None:
+    """The layer that a node would be if its numbers were quantised."""
+    if node.kind not in LAYERS:
+        return None
+    lower = fully_connected if node.kind == "FULLY_CONNECTED" else convolution
     try:
-        operation = prepared(graph, node).operation
+        stored = np.broadcast_to(np.zeros(1, np.int8), graph.input_of(node, 1).shape)
+        return lower(node, graph.tensors[node.output].name, graph.input_of(node, 0), stored)[0]
     except UserError:
         return None
-    return operation.layer if isinstance(operation, Linear) else None
 
 
 def _end(tensor: Tensor) -> dict[str, Any]:
@@ -155,7 +173,7 @@ def _facts(graph: Graph, node: Node) -> OperatorFacts:
 
 def _dead_channels(graph: Graph, node: Node) -> int:
     """Output channels whose weights are all at their zero point."""
-    if node.kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED") or len(node.inputs) < 2:
+    if node.kind not in LAYERS or len(node.inputs) < 2:
         return 0
     w = graph.tensors[node.inputs[1]]
     if w.data is None or not w.data.size or len(w.zero_point) < 1 or len(set(w.zero_point.tolist())) != 1:

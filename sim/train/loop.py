@@ -211,9 +211,13 @@ class Training:
         self._save(checkpoint.LATEST, recipe.as_dict())
 
     def batches(self) -> Iterator[torch.Tensor]:
-        """The first training inputs, as they are."""
+        """The first training inputs, augmented as in training, always alike.
+
+        As they are, a network that has learned them by heart has other statistics on them than on any other input.
+        """
+        random = torch.Generator().manual_seed(self.recipe.seed)
         for start in range(0, min(len(self.train), STATISTICS * EVALUATED), EVALUATED):
-            yield self.train.inputs[start : start + EVALUATED]
+            yield augmented(self.train.inputs[start : start + EVALUATED], self.recipe.architecture, random)
 
     def measure(self, mode: Mode) -> float:
         """Share of the test examples that the exported network recognises, computed so."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators on every value by itself: activation functions, PRELU, ABS, QUANTIZE, DEQUANTIZE, CAST.
+"""Operators on every value by itself: activation functions that clamp or bend, PRELU, ABS, QUANTIZE, DEQUANTIZE, CAST.
 
 Each function takes the graph and a node, checks them, and returns the operation on arrays (`sysmt.sim.nn.arrays`).
 Source of the arithmetic: TensorFlow Lite, kernels/{activations,elementwise,quantize,dequantize,cast}.cc and their
@@ -7,7 +7,7 @@ reference kernels; what they tabulate from single-precision functions is tabulat
 """
 
 from collections.abc import Callable
-from math import erfc, prod
+from math import prod
 
 import numpy as np
 
@@ -18,14 +18,14 @@ from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import RANGES, Graph, Node, Tensor
 from sysmt.sim.nn.scales import LIMITS, VARIANT, clamp, eight_bits, int8, multiplier, quantised
 
-from . import floating, short_tables
+from . import floating
 from .arithmetic import table
 
 SHORT_SHIFT = 15
 """Most bits that a 16-bit number is shifted by."""
 
 
-def _pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
+def pair(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
     """The input and the output, of one shape."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
     if x.shape != y.shape:
@@ -40,7 +40,7 @@ def _by_value(function: Callable[[np.ndarray], np.ndarray], dtype: str) -> Opera
 
 def activation(graph: Graph, node: Node) -> Operation:
     """RELU, RELU6, RELU_N1_TO_1, RELU_0_TO_1 with their own rescaling."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     (quantised if node.kind in ("RELU", "RELU6") else eight_bits)(node.name, x, y)
     low, high = clamp(node.kind, y)
     m, shift = multiplier(float(x.scale[0] / y.scale[0]))
@@ -49,7 +49,7 @@ def activation(graph: Graph, node: Node) -> Operation:
 
 def leaky(graph: Graph, node: Node) -> Operation:
     """LEAKY_RELU: one multiplier for positive values, another for negative ones."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     quantised(node.name, x, y)
     alpha = node.options["alpha"]
     if not -(2**10) < alpha < 2**10:
@@ -73,7 +73,7 @@ def leaky(graph: Graph, node: Node) -> Operation:
 
 def prelu(graph: Graph, node: Node) -> Operation:
     """PRELU: a slope per value, broadcast."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     alpha = graph.input_of(node, 1)
     eight_bits(node.name, x, alpha, y)
     slopes = alpha.constant()
@@ -98,7 +98,7 @@ def prelu(graph: Graph, node: Node) -> Operation:
 
 def absolute(graph: Graph, node: Node) -> Operation:
     """ABS of int8 and int16 values."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     if x.dtype != "int16":
         int8(node.name, x, y)
     quantised(node.name, x, y)
@@ -115,80 +115,13 @@ def absolute(graph: Graph, node: Node) -> Operation:
 
 def negative(graph: Graph, node: Node) -> Operation:
     """NEG of plain integers."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     if x.dtype not in ("int32", "int64") or y.dtype != x.dtype:
         raise UserError(f"{node.name} must be of plain integers, not {x.dtype}; quantise the model otherwise")
     return lambda v: -v
 
 
-def _single(function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-    """A function in single precision, correctly rounded; infinite where it is too large."""
-
-    def run(v: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            return function(v.astype(np.float64)).astype(np.float32)
-
-    return run
-
-
-def _logistic(v: np.ndarray) -> np.ndarray:
-    one = np.float32(1)
-    exponential = _single(np.exp)(np.minimum(-v, np.float32(88)))
-    result: np.ndarray = one / (one + exponential)
-    return result
-
-
-def _elu(v: np.ndarray) -> np.ndarray:
-    return np.where(v < 0, _single(np.expm1)(np.minimum(v, np.float32(0))), v)
-
-
-def _gelu(v: np.ndarray) -> np.ndarray:
-    root = np.float32(-np.sqrt(0.5))
-    tail = np.array([erfc(float(value)) for value in (v * root).ravel()], np.float32).reshape(v.shape)
-    result: np.ndarray = np.float32(0.5) * v * tail
-    return result
-
-
-def _gelu_by_tanh(v: np.ndarray) -> np.ndarray:
-    slope = np.float32(2 / np.sqrt(np.pi) * np.sqrt(0.5))
-    inner = slope * (v + np.float32(0.044715) * v * v * v)
-    result: np.ndarray = np.float32(0.5) * v * (np.float32(1) + _single(np.tanh)(inner))
-    return result
-
-
-TABULATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "LOGISTIC": _logistic,
-    "TANH": _single(np.tanh),
-    "ELU": _elu,
-    "EXP": _single(np.exp),
-    "GELU": _gelu,
-}
-
-
-def tabulated(graph: Graph, node: Node) -> Operation:
-    """LOGISTIC, TANH, ELU, EXP, GELU of 8 bits, from the real function: float32 [256] to float32 [256]."""
-    x, y = _pair(graph, node)
-    if x.dtype == "int16" and node.kind in ("LOGISTIC", "TANH"):
-        return short_tables.squashed(graph, node)
-    eight_bits(node.name, x, y)
-    if node.kind not in ("LOGISTIC", "TANH"):
-        int8(node.name, x)
-    least = LIMITS[y.dtype][0]
-    if node.kind == "LOGISTIC" and (float(y.scale[0]) != 1 / 256 or y.z != least):
-        raise UserError(f"{node.name} must write with scale 1/256 and zero point {least}, not {y.scale[0]} and {y.z}")
-    function = _gelu_by_tanh if node.options.get("approximate") else TABULATED[node.kind]
-
-    def run(v: np.ndarray) -> np.ndarray:
-        real = x.scale[0] * (v - x.z).astype(np.float32)
-        with np.errstate(over="ignore"):
-            scaled = (function(real) * (np.float32(1) / y.scale[0])).astype(np.float32)
-        codes: np.ndarray = np.clip(_round_away(np.clip(scaled, -(2**20), 2**20)) + y.z, *LIMITS[y.dtype])
-        return codes.astype(y.dtype)
-
-    return table(run, x.dtype)
-
-
-def _round_away(values: np.ndarray) -> np.ndarray:
+def round_away(values: np.ndarray) -> np.ndarray:
     """C's `round` of float32, float64."""
     whole_part = np.trunc(values)
     away = np.where(np.abs(values - whole_part) >= 0.5, np.sign(values), 0)
@@ -198,7 +131,7 @@ def _round_away(values: np.ndarray) -> np.ndarray:
 
 def hard_swish(graph: Graph, node: Node) -> Operation:
     """HARD_SWISH of 8 bits, in 16-bit fixed point (reference/hard_swish.h)."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     eight_bits(node.name, x, y)
     hires = np.float32(1.0 / 128.0) * x.scale[0]
     output, output_shift = _short_multiplier(float(hires / y.scale[0]))
@@ -250,7 +183,7 @@ def _saturated(value: np.ndarray) -> np.ndarray:
 
 def quantize(graph: Graph, node: Node) -> Operation:
     """QUANTIZE: real numbers to integers, or integers to others of another scale."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     if y.dtype not in RANGES or x.dtype not in (*RANGES, "float32"):
         raise UserError(
             f"{node.name} must go from float32, int8, uint8 or int16 to one of those, not {x.dtype} to {y.dtype}"
@@ -263,7 +196,7 @@ def quantize(graph: Graph, node: Node) -> Operation:
 
         def run(values: np.ndarray) -> np.ndarray:
             ratio = (values / scale).astype(np.float32)
-            codes: np.ndarray = np.clip(_round_away(ratio) + z, low, high)
+            codes: np.ndarray = np.clip(round_away(ratio) + z, low, high)
             return codes.astype(y.dtype)
 
         return run
@@ -278,7 +211,7 @@ def quantize(graph: Graph, node: Node) -> Operation:
 
 def dequantize(graph: Graph, node: Node) -> Operation:
     """DEQUANTIZE: integers to real numbers."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     if x.dtype not in RANGES or y.dtype != "float32":
         raise UserError(f"{node.name} must go from 8 or 16 bits to float32, not {x.dtype} to {y.dtype}")
     scale = float(x.per_tensor().scale[0])
@@ -291,7 +224,7 @@ def dequantize(graph: Graph, node: Node) -> Operation:
 
 def cast(graph: Graph, node: Node) -> Operation:
     """CAST between integers, or of integers and truth values to integers or real numbers."""
-    x, y = _pair(graph, node)
+    x, y = pair(graph, node)
     integers = ("int8", "uint8", "int16", "int32", "int64")
     if x.dtype not in (*integers, "bool") or y.dtype not in (*integers, "float32"):
         raise UserError(f"{node.name} must cast integers, not {x.dtype} to {y.dtype}")

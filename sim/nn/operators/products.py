@@ -189,9 +189,10 @@ def batch_matmul(graph: Graph, node: Node) -> HostProduct:
 
 
 def transposed(graph: Graph, node: Node) -> HostProduct:
-    """TRANSPOSE_CONV of int8: the transpose of the convolution from its output to its input."""
+    """TRANSPOSE_CONV of int8 and int16: the transpose of the convolution from its output to its input."""
     w, x, y = graph.input_of(node, 1), graph.input_of(node, 2), graph.tensors[node.output]
-    int8(node.name, x, y)
+    wide = x.dtype == "int16"
+    (quantised if wide else int8)(node.name, x, y)
     if w.dtype != "int8" or not len(w.scale) or w.zero_point.any():
         raise UserError(f"{node.name} must have symmetric int8 weights, not {w.dtype} with a zero point; requantise it")
     stored, _ = signed(node, w, weights_of(node, w))
@@ -205,18 +206,20 @@ def transposed(graph: Graph, node: Node) -> HostProduct:
     bias = np.zeros(n, np.int64)
     if len(node.inputs) > 3:
         values = graph.input_of(node, 3)
-        if values.dtype != "int32" or values.constant().shape != (n,):
-            raise UserError(f"{node.name} must have int32 biases [{n}], not {values.dtype} {values.shape}")
+        wanted = "int64" if wide else "int32"
+        if values.dtype != wanted or values.constant().shape != (n,):
+            raise UserError(f"{node.name} must have {wanted} biases [{n}], not {values.dtype} {values.shape}")
         bias = values.constant().astype(np.int64)
     m, shift = multipliers(scales(node, x, w, y, n), VARIANT)
     low, high = clamp(node.options["activation"], y)
     taps = np.ascontiguousarray(stored.reshape(n, down * across, channels).transpose(2, 1, 0)).reshape(channels, -1)
 
     def run(v: np.ndarray) -> np.ndarray:
-        rows = v.reshape(-1, channels).astype(np.int16) - x.z
-        sums = geometry.col2im(exact(rows, taps).reshape(len(rows), down * across, n))
-        codes: np.ndarray = np.clip(multiply(wrapped(sums + bias), m, shift, VARIANT) + y.z, low, high)
-        return join(codes.astype(np.int8), y.shape)
+        rows = v.reshape(-1, channels).astype(np.int32) - x.z
+        sums = geometry.col2im(exact(rows, taps).reshape(len(rows), down * across, n)) + bias
+        scaled = multiply_wide(sums, m, shift) if wide else multiply(wrapped(sums), m, shift, VARIANT)
+        codes: np.ndarray = np.clip(scaled + y.z, low, high)
+        return join(codes.astype(y.dtype), y.shape)
 
     layer = Layer(
         name=y.name,

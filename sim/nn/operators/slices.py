@@ -80,14 +80,32 @@ def _clamped(index: int, n: int, low: int, high: int) -> int:
 
 
 def gather(graph: Graph, node: Node) -> Operation:
-    """GATHER with constant indices along one dimension."""
+    """GATHER along one dimension, with constant or computed indices (an embedding)."""
     x, y = check_quantised(graph, node)
-    indices = graph.input_of(node, 1).constant()
+    chosen = graph.input_of(node, 1)
     axis = axis_of(node, node.options["axis"], len(x.shape))
     n = x.shape[axis]
+    if chosen.data is None:
+        return _gather_computed(node, x, chosen, y, axis)
+    indices = chosen.constant()
     if node.options["batch_dims"] or not indices.size or not 0 <= indices.min() <= indices.max() < n:
         raise UserError(f"{node.name} must have indices within {n} and no batch dimensions; export it otherwise")
     return moved(node, lambda v: v.take(indices, axis=axis + 1), [x], y)
+
+
+def _gather_computed(node: Node, x: Tensor, chosen: Tensor, y: Tensor, axis: int) -> Operation:
+    shape = x.shape[:axis] + chosen.shape + x.shape[axis + 1 :]
+    if node.options["batch_dims"] or chosen.dtype not in ("int32", "int64") or y.shape != shape:
+        raise UserError(
+            f"{node.name} must pick {shape} by integers and have no batch dimensions, not {y.shape} by {chosen.dtype}"
+        )
+
+    def run(v: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        if indices.min(initial=0) < 0 or indices.max(initial=0) >= x.shape[axis]:
+            raise UserError(f"{node.name} must be given indices from 0 to {x.shape[axis] - 1}, not others")
+        return np.stack([one.take(places, axis=axis) for one, places in zip(v, indices, strict=True)])
+
+    return whole(run, (x, chosen), y)
 
 
 def gather_points(graph: Graph, node: Node) -> Operation:

@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sysmt.base.choice import did_you_mean
 from sysmt.base.errors import UserError
@@ -13,6 +14,11 @@ from sysmt.sim.nn.networks import NETWORKS, network
 
 from .topology import read_topology
 
+if TYPE_CHECKING:
+    from sysmt.sim.nn.inspection import OperatorFacts
+
+NAMED = 8
+"""Operators that a note names."""
 SUFFIXES = (".tflite", ".onnx", ".csv")
 
 
@@ -82,13 +88,24 @@ def read_network(
 
 
 def _by_shapes(source: str | Path, reason: UserError, note: Callable[[str], None]) -> tuple[Layer, ...]:
-    """The layers of a model that cannot run: shapes are enough, as long as no operator with weights is missing."""
-    from sysmt.sim.nn.inspection import WEIGHTED, inspect
+    """The layers of a model that cannot run, by their shapes; refused when there is a layer of unknown shape."""
+    from sysmt.sim.nn.inspection import LAYERS, inspect
     from sysmt.sim.nn.model import read_graph
 
     found = inspect(read_graph(source))
     missing = [operator for operator in found.operators if operator.obstacle]
-    if not found.layers or any(operator.kind in WEIGHTED for operator in missing):
+    without = [operator for operator in missing if operator.index not in found.shaped]
+    if not found.layers or any(operator.kind in LAYERS for operator in without):
         raise reason
-    note(f"by shapes alone, without {', '.join(f'operator {row.index} ({row.kind})' for row in missing)}")
+    said = [f"without {_named(without)}"] if without else []
+    said += (
+        [f"as if quantised: {_named([row for row in missing if row.index in found.shaped])}"] if found.shaped else []
+    )
+    note(f"by shapes alone, {', '.join(said)}")
     return found.layers
+
+
+def _named(operators: list["OperatorFacts"]) -> str:
+    """Some operators for people, the first ones by name."""
+    names = [f"operator {row.index} ({row.kind})" for row in operators[:NAMED]]
+    return ", ".join([*names, *([f"and {len(operators) - NAMED} more"] if len(operators) > NAMED else [])])

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`python -m bench.adaptation`: an int8 model as it is given, all covered layers threaded: what adaptation leaves lost.
+
+ResNet-8 of MLPerf Tiny, no training: reordered, recalibrated and its weights adapted on training images. The drop on
+the test images has its interval; `both views` is that on the test images and their mirror images, with its standard
+error: views of one image count as one that is known better.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.base.files import data_folder
+from sysmt.cli.output import progress
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.nn import inputs
+from sysmt.sim.nn.batches import BATCH_INPUTS, run_all
+from sysmt.sim.nn.engines import Golden
+from sysmt.sim.nn.forward import Runner, exact_plan
+from sysmt.sim.nn.inputs import Inputs
+from sysmt.sim.nn.model import read_model
+from sysmt.sim.quant.infer import infer
+from sysmt.sim.quant.options import Options
+
+from . import record
+from .command import run
+
+MODEL = "models/resnet8_cifar10_int8.tflite"
+TESTED, CALIBRATED = "cifar10/test_first500.npz", "cifar10/train_first1000.npz"
+SIDE = 16
+PES: dict[str, PEConfig] = {
+    "2T, S+aW": NbSmtConfig(threads=2, policy="S+aW"),
+    "4T, S+aW": NbSmtConfig(threads=4, policy="S+aW"),
+    "SPARQ, 2 pairs": SparqConfig(pairs=2),
+}
+"""The PEs: all covered layers take two or four products per step."""
+
+
+def measure(root: Path, limit: int | None = None) -> list[dict[str, Any]]:
+    """Adapt and test.
+
+    Parameters
+    ----------
+    root : Path
+        Holds the model and its inputs.
+    limit : int, optional
+        Only the first so many test images.
+
+    Returns
+    -------
+    list of dict
+        Per PE: `top1_exact`, `top1`, `drop` with `low` and `high`, `both views` and its standard `error` (all fractions
+        of 1), `output_error`, `speedup` of the covered layers.
+    """
+    for part in (MODEL, TESTED, CALIBRATED):
+        if not (root / part).exists():
+            raise UserError(f"SYSMT_DATA must name a folder with data/{part}, not {str(root.parent)!r}")
+    model = read_model(root / MODEL).optimised()
+    calibration = inputs.load(root / CALIBRATED, model.network)
+    tested = inputs.load(root / TESTED, model.network, limit)
+    rows = []
+    for name, pe in PES.items():
+        progress(name)
+        config = ArrayConfig(rows=SIDE, cols=SIDE, pe=pe)
+        options = Options(reorder=True, recalibrate=True, batch=BATCH_INPUTS)
+        found = infer(model, tested, config, options, calibration=calibration, attribution=False, log=progress)
+        mirrored = tested.values[:, :, ::-1]
+        plans = exact_plan(model.network), found.plan
+        engine = Golden(pe, counting=False)
+        views = [(found.exact, found.outputs)]
+        views.append(
+            tuple(run_all(Runner(network=model.network, engine=engine, plan=plan), mirrored)[0] for plan in plans)
+        )
+        lost = np.mean([_right(a, tested).astype(int) - _right(b, tested) for a, b in views], axis=0)
+        report = found.report
+        rows.append(
+            {
+                "network": "resnet8",
+                "PE": name,
+                "inputs": len(tested),
+                "top1_exact": report["top1_exact"],
+                "top1": report["top1"],
+                **{column: report["accuracy_drop"][column] for column in ("drop", "low", "high")},
+                "both views": float(lost.mean()),
+                "error": float(lost.std() / len(lost) ** 0.5),
+                "output_error": report["output_error"],
+                "speedup": report["speedup_threaded"],
+            }
+        )
+    return rows
+
+
+def _right(outputs: np.ndarray, tested: Inputs) -> np.ndarray:
+    answers: np.ndarray = outputs.reshape(len(outputs), -1).argmax(axis=1)
+    return answers == tested.labels
+
+
+def markdown() -> str:
+    """The recorded run as a table."""
+    rows: dict[str, dict[str, float]] = {}
+    for figure in record.load().get("adaptation", []):
+        rows.setdefault(str(figure.key["PE"]), {})[figure.column] = figure.value
+    lines = ["| PE | int8 | adapted | drop | both views | speedup |", "|" + " --- |" + " ---: |" * 5]
+    for name, row in rows.items():
+        cells = [f"{100 * row[column]:.1f}" for column in ("top1_exact", "top1", "drop", "both views")]
+        lines.append(f"| {' | '.join([name, *cells])} | {row['speedup']:.2f}x |")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the measurements."""
+    return run("bench.adaptation", __doc__.partition("\n")[0], lambda: measure(data_folder() / "data"), argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
