@@ -7,9 +7,9 @@ import numpy as np
 
 from sysmt.hdl.params.command_list import ListOpcode, beats_of, packed_command
 from sysmt.hdl.params.program import Memory
+from sysmt.sim.engine.session import LoadableProgram
 
 from .lists import in_beats
-from .network import LoadableProgram
 
 
 class ProgramLists:

@@ -8,20 +8,22 @@ import pytest
 from amaranth.sim import Simulator
 
 from sysmt.base.errors import ConfigError
-from sysmt.boards.lists import ListPlan
+from sysmt.boards.lists import ListPlan, in_beats
 from sysmt.boards.plan import Plan
 from sysmt.hdl.dma.accelerator import ListedAccelerator
 from sysmt.hdl.dma.cfu import CFUAccelerator, CFUFunction
 from sysmt.hdl.dma.stream import StreamPorts
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.command_list import ACCEL_COMMANDS, ListError, ListOpcode, number_of
+from sysmt.hdl.params.command_list import ACCEL_COMMANDS, ListError, ListOpcode, number_of, packed_command
 from sysmt.hdl.params.registers import MAGIC
+from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.matmul import matmul
 
 from .accel import simulate, small
+from .mutants import one_bug_per_component, seeded_bug
 
 SHAPE = (3, 21, 2)
-LIMIT = 20_000
+LIMIT = 3000
 
 
 def listed(config: AccelConfig) -> tuple[Plan, np.ndarray, list[bytes], list[int]]:
@@ -57,70 +59,127 @@ def outputs(plan: Plan, sums: Iterator[int]) -> np.ndarray:
     return out
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.5])
-def test_a_product_over_streams_and_the_rest_of_a_list_that_failed(pause):
-    config = small(link="axi-stream", requantize=False)
-    plan, expected, commands, words = listed(config)
-    design, random = StreamPorts(ListedAccelerator, config), np.random.default_rng(1)
-    taken: list[tuple[int, int, int]] = []
+class Host:
+    """The host of a `StreamPorts`: registers, lists, and the beats of results that it took."""
 
-    async def receive(ctx):
+    def __init__(self, config: AccelConfig, pause: float, slow: float | None = None):
+        self.dut, self.random, self.pause = StreamPorts(ListedAccelerator, config), np.random.default_rng(1), pause
+        self.slow = pause if slow is None else slow  # Share of cycles in which results are not taken.
+        self.taken: list[tuple[int, int, int]] = []
+
+    async def receive(self, ctx) -> None:
+        dut = self.dut
         while True:
-            ctx.set(design.o_ready, random.random() >= pause)
-            if ctx.get(design.o_valid) and ctx.get(design.o_ready):
-                taken.append((ctx.get(design.o_data), ctx.get(design.o_keep), ctx.get(design.o_last)))
+            ctx.set(dut.o_ready, self.random.random() >= self.slow)
+            if ctx.get(dut.o_valid) and ctx.get(dut.o_ready):
+                self.taken.append((ctx.get(dut.o_data), ctx.get(dut.o_keep), ctx.get(dut.o_last)))
             await ctx.tick()
 
-    async def write(ctx, name: str, value: int) -> None:
-        ctx.set(design.registers.number, number_of(name))
-        ctx.set(design.registers.data, value)
-        ctx.set(design.registers.write, 1)
+    async def write(self, ctx, name: str, value: int) -> None:
+        registers = self.dut.registers
+        ctx.set(registers.number, number_of(name))
+        ctx.set(registers.data, value)
+        ctx.set(registers.write, 1)
         await ctx.tick()
-        ctx.set(design.registers.write, 0)
+        ctx.set(registers.write, 0)
 
-    async def send(ctx, beats: list[int]) -> None:
+    async def send(self, ctx, beats: list[int]) -> None:
+        dut = self.dut
         for i, beat in enumerate(beats):
-            while random.random() < pause:
+            while self.random.random() < self.pause:
                 await ctx.tick()
-            ctx.set(design.i_data, beat)
-            ctx.set(design.i_last, i == len(beats) - 1)
-            ctx.set(design.i_valid, 1)
-            await ctx.tick().until(design.i_ready)
-            ctx.set(design.i_valid, 0)
+            ctx.set(dut.i_data, beat)
+            ctx.set(dut.i_last, i == len(beats) - 1)
+            ctx.set(dut.i_valid, 1)
+            for _ in range(LIMIT):
+                taken = ctx.get(dut.i_ready)
+                await ctx.tick()
+                if taken:
+                    break
+            else:
+                raise AssertionError("the list is not taken")
+            ctx.set(dut.i_valid, 0)
 
-    async def end(ctx) -> tuple[ListError, int]:
+    async def end(self, ctx) -> tuple[ListError, int]:
+        """Why the list ended, and the command that failed."""
+        dut = self.dut
         for _ in range(LIMIT):
-            if ctx.get(design.irq):
+            if ctx.get(dut.irq):
                 break
             await ctx.tick()
         else:
             raise AssertionError("the list did not end")
         found = []
         for name in ("list", "failed"):
-            ctx.set(design.registers.number, number_of(name))
+            ctx.set(dut.registers.number, number_of(name))
             await ctx.tick().repeat(2)
-            found.append(ctx.get(design.registers.value))
-        await write(ctx, "interrupt", 3)
+            found.append(ctx.get(dut.registers.value))
+        await self.write(ctx, "interrupt", 3)
         return ListError(found[0] >> 1 & 0x7F), found[1]
 
+    async def do(self, ctx, commands: int, beats: list[int]) -> tuple[ListError, int]:
+        self.taken.clear()
+        await self.write(ctx, "list_commands", commands)
+        await self.send(ctx, beats)
+        return await self.end(ctx)
+
+
+def over_streams(pause: float) -> None:
+    """A product, a list that fails and whose rest is dropped, and the product again."""
+    config = small(link="axi-stream", requantize=False)
+    plan, expected, commands, words = listed(config)
+    host = Host(config, pause)
+
     async def testbench(ctx):
-        await write(ctx, "interrupt_enable", 3)
+        await host.write(ctx, "interrupt_enable", 3)
         for _ in range(2):
-            taken.clear()
-            await write(ctx, "list_commands", len(commands))
-            await send(ctx, words)
-            assert await end(ctx) == (ListError.NONE, len(commands))
-            assert all(keep == 0xF and last for _, keep, last in taken)
-            np.testing.assert_array_equal(outputs(plan, iter([data for data, _, _ in taken])), expected)
+            assert await host.do(ctx, len(commands), words) == (ListError.NONE, len(commands))
+            assert all(keep == 0xF and last for _, keep, last in host.taken)
+            np.testing.assert_array_equal(outputs(plan, iter([data for data, _, _ in host.taken])), expected)
             # An unknown command: the rest is dropped, up to the end of the list, and not taken for the next one.
-            await write(ctx, "list_commands", len(commands) + 1)
-            await send(ctx, [0xFF, *[0] * 7, *words])
-            assert await end(ctx) == (ListError.COMMAND, 0)
+            wrong = [0xFF, *[0] * 7, *words]
+            assert await host.do(ctx, len(commands) + 1, wrong) == (ListError.COMMAND, 0)
 
-    simulate(design, testbench, receive)
+    simulate(host.dut, testbench, host.receive)
 
 
-def test_a_product_by_custom_instructions():
+def ahead(pause: float) -> None:
+    """Commands that come long before what they need is done: operands that are in use, results that are not there."""
+    config = small(link="axi-stream", requantize=False, depth=32, result_rows=32)
+    array, random = config.array, np.random.default_rng(2)
+    run = PlannedRun(0, 0, 4, 4, 0, 8, array.rows, array.cols)
+    x = random.integers(0, 256, (8, 16), np.uint8)
+    weights = [random.integers(-128, 128, (16, 4), np.int8) for _ in range(2)]
+    plans = [Plan(x, w, config, array.pe.threads) for w in weights]
+    tiles = {"m_tiles": 4, "n_tiles": 4, "rows": array.rows, "cols": array.cols}
+    scale = dict.fromkeys(("requantize", "double", "channel", "zero_point", "low", "high"), 0)
+
+    def write(target: int, words: np.ndarray) -> bytes:
+        data = in_beats(words, config.data_width)
+        beats = data.size * 8 // config.data_width
+        head = packed_command(config, ListOpcode.WRITE, target=target, address=0, beats=beats, first=0)
+        return head + data.tobytes()
+
+    order = packed_command(config, ListOpcode.RUN, steps=run.steps, threads=1, **tiles)
+    read = packed_command(config, ListOpcode.READ, address=0, pitch=0, **tiles, **scale)
+    # Of the half that the second run uses nothing is written: zeros.
+    text = write(0, plans[0].x_words(run)) + write(1, plans[0].w_words(run)) + order + read
+    text += order + read + write(1, plans[1].w_words(run)) + order + read
+    words = np.frombuffer(text, "<u4").tolist()
+    host = Host(config, pause, slow=0.9)
+
+    async def testbench(ctx):
+        await host.write(ctx, "interrupt_enable", 3)
+        assert await host.do(ctx, 9, words) == (ListError.NONE, 9)
+        sums = np.array([data for data, _, _ in host.taken], "<u4").view("<i4").reshape(3, 4, 4, array.rows)
+        products = [matmul(x, w, array.pe).sums for w in weights]
+        for got, expected in zip(sums, (products[0], np.zeros((8, 4)), products[1]), strict=True):
+            np.testing.assert_array_equal(got.transpose(0, 2, 1).reshape(8, 4), expected)
+
+    simulate(host.dut, testbench, host.receive)
+
+
+def by_instructions() -> None:
     config = small(link="cfu", requantize=False)
     plan, expected, commands, words = listed(config)
     design = CFUAccelerator(config)
@@ -168,9 +227,15 @@ def test_a_product_by_custom_instructions():
         assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
         assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
         for i, word in enumerate(words):
-            while not await call(ctx, CFUFunction.PUSH, word, i == len(words) - 1):
+            for _ in range(LIMIT):
+                if await call(ctx, CFUFunction.PUSH, word, i == len(words) - 1):
+                    break
                 await pop(ctx)
-        while not ctx.get(design.irq):
+            else:
+                raise AssertionError("the list is not taken")
+        for _ in range(LIMIT):
+            if ctx.get(design.irq):
+                break
             await pop(ctx)
         assert await call(ctx, CFUFunction.READ, number_of("list")) & 0xFF == 0
         np.testing.assert_array_equal(outputs(plan, iter(sums)), expected)
@@ -178,6 +243,39 @@ def test_a_product_by_custom_instructions():
     simulator = Simulator(design)
     simulator.add_testbench(testbench)
     simulator.run()
+
+
+@pytest.mark.parametrize("pause", [0.0, pytest.param(0.5, marks=pytest.mark.regress)])
+def test_a_product_over_streams_and_the_rest_of_a_list_that_failed(pause):
+    over_streams(pause)
+
+
+def test_commands_wait_for_what_they_need():
+    ahead(0.0)
+
+
+def test_a_product_by_custom_instructions():
+    by_instructions()
+
+
+@one_bug_per_component(
+    ("module", "component", "right", "wrong", "scenario"),
+    [
+        ("executor", "Executor", "address.eq(address + 1)]", "address.eq(address)]", ahead),
+        ("sender", "Sender", "(ahead == 0) | ahead.all()", "1", ahead),
+        ("rows", "RowSender", "Mux(last_m, command.rows, ", "Mux(0, command.rows, ", over_streams),
+        ("accelerator", "ListedAccelerator", "executor.ready.eq(unfinished <= 1)", "executor.ready.eq(1)", ahead),
+        ("accelerator", "ListedAccelerator", "executor.ready.eq(~held)", "executor.ready.eq(1)", ahead),
+        ("accelerator", "ListedAccelerator", "half = ~controller.issued[0]", "half = 0", over_streams),
+        ("registers", "ListRegisters", "(pending & ~cleared)", "pending", over_streams),
+        ("device", "ListedDevice", "failed_number.eq(executor.number)", "failed_number.eq(0)", over_streams),
+        ("stream", "StreamPorts", "m.d.sync += drops.eq(1)", "m.d.sync += drops.eq(0)", over_streams),
+        ("cfu", "CFUFrontEnd", "answer.eq(~port.writable)", "answer.eq(0)", by_instructions),
+    ],
+)
+def test_seeded_bugs_are_found(module, component, right, wrong, scenario):
+    with seeded_bug(f"sysmt.hdl.dma.{module}", component, right, wrong), pytest.raises(AssertionError):
+        scenario(*([] if scenario is by_instructions else [0.0]))
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ class WishboneRegisters(wiring.Component):
 
     Latency
     -------
-    A write is answered two cycles after it began, a read four.
+    A write is answered two cycles after it began, a read three.
     """
 
     block = "link"
@@ -44,8 +44,6 @@ class WishboneRegisters(wiring.Component):
                 m.d.sync += [bus.ack.eq(port.write), bus.err.eq(~port.write)]
                 m.next = "end"
             with m.State("look"):
-                m.next = "wait"
-            with m.State("wait"):
                 m.next = "value"
             with m.State("value"):
                 m.d.sync += [bus.dat_r.eq(port.value), bus.ack.eq(port.known), bus.err.eq(~port.known)]

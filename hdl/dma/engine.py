@@ -4,11 +4,11 @@
 from typing import Any
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib.wiring import Out, connect, flipped
+from amaranth.lib.wiring import connect, flipped
 
 from sysmt.hdl.engine.engine import Engine
+from sysmt.hdl.engine.ports import sdram_pins
 from sysmt.hdl.engine.registers import EngineRegisters
-from sysmt.hdl.memory.ports import SdramPins
 from sysmt.hdl.params.command_list import ListOpcode
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import EngineError, Memory
@@ -45,7 +45,7 @@ class ListedEngine(ListedDevice):
 
     @staticmethod
     def pins_of(config: EngineConfig) -> dict[str, Any]:
-        return {"pins": Out(SdramPins(config.stream.chip))} if config.stream is not None else {}
+        return dict(sdram_pins(config))
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
