@@ -32,6 +32,8 @@ SWAPPED = 2
 """Arguments of a call that is changed by swapping its last two: `Mux(c, a, b)`, `Cat(a, b)`."""
 SHAPED = {"Signal", "signed", "unsigned", "replicate"}
 """Calls whose arguments are widths."""
+UNSEEN = {"reset_less"}
+"""Arguments by name that change no value: what is reset needlessly is overwritten all the same."""
 KEPT = {"isinstance", "getattr", "setattr", "hasattr", "zip", "range", "min", "max", "connect", "shared", "super"}
 """Calls whose arguments are not swapped: the order does not matter, or nothing could be made."""
 
@@ -121,9 +123,10 @@ def _of_expression(root: ast.expr) -> Iterator[_Change]:
         if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in SHAPED
         for arg in node.args
     }
+    unseen = {id(word.value) for node in ast.walk(root) for word in getattr(node, "keywords", ()) if word.arg in UNSEEN}
     inside_texts = {id(part) for node in ast.walk(root) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     for node in ast.walk(root):
-        if isinstance(node, ast.expr) and id(node) not in inside_texts:
+        if isinstance(node, ast.expr) and id(node) not in inside_texts | unseen:
             for other in _others(node):
                 if id(node) in widths and isinstance(other, ast.Constant) and other.value > node.value:
                     continue

@@ -13,6 +13,7 @@ _ACCEL = ("protocol", "accel_link", "accel_rtl")
 _FILLER = ("engine_filler", "engine_filler_faults", "engine_rows", "engine_rtl")
 _POST = ("engine_post", "engine_rtl")
 _REQUESTS = ("engine_board",)
+_DMA = ("dma_accel", "dma_engine", "dma_stream")
 _CACHE = ("tcam", "cache_rtl")
 _SDRAM = ("sdram", "sdram_formal")
 
@@ -20,28 +21,53 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/buffers": ("accel_link", "accel_rtl"),
     "accel/commands": _ACCEL,
     "accel/controller": ("accel_rtl",),
+    "accel/core": ("accel_rtl", "dma_accel"),
     "accel/link": ("accel_link",),
     "accel/ports": _ACCEL,
     "accel/reader": ("accel_rtl", "engine_board"),
-    "accel/registers": (*_ACCEL, "board"),
+    "accel/registers": ("accel_registers", *_ACCEL, "board"),
     "accel/requantize": ("accel_requantize", "accel_rtl"),
     "accel/requests": ("accel_rtl", "engine_board"),
     "accel/top": ("accel_rtl", "board"),
     "accel/uart": ("accel_link",),
-    "array/column": ("array",),
-    "array/counters": ("array", "sparq_gates", "conv1d"),
-    "array/ports": ("array",),
-    "array/sequencer": ("array", "conv1d"),
-    "array/systolic": ("array", "sparq_gates", "conv1d"),
-    "array/window_counters": ("conv1d",),
+    "array/column": ("random_arrays", "array"),
+    "array/counters": ("random_arrays", "array", "sparq_gates", "conv1d"),
+    "array/ports": ("random_arrays", "array"),
+    "array/sequencer": ("random_arrays", "array", "conv1d"),
+    "array/systolic": ("random_arrays", "array", "sparq_gates", "conv1d"),
+    "array/window_counters": ("random_arrays", "conv1d"),
     "bus/axi": ("bus", "cache_rtl"),
+    "bus/axi_lite": ("bus_masters", "dma_accel", "dma_engine"),
+    "bus/axi_master": ("bus_masters", "dma_accel", "dma_engine"),
+    "bus/ports": ("bus", "dma_accel", "dma_engine"),
     "bus/signature": ("bus",),
     "bus/wishbone": ("bus",),
-    "common/adders": ("multiplier", "array"),
-    "common/delay_line": ("array",),
-    "common/popcount": ("array",),
+    "bus/wishbone_master": (
+        "bus_masters",
+        "dma_accel",
+    ),
+    "bus/wishbone_registers": (
+        "bus_masters",
+        "dma_accel",
+    ),
+    "common/adders": ("random_arrays", "multiplier", "array"),
+    "common/delay_line": ("random_arrays", "array"),
+    "common/popcount": ("random_arrays", "array"),
     "common/promised_queue": ("engine_formal", "engine_filler", "engine_memory"),
     "common/skid_buffer": ("accel_link", "accel_formal"),
+    "designs": ("emit", "dma_accel"),
+    "dma/accelerator": ("dma_accel",),
+    "dma/axi": _DMA,
+    "dma/cfu": ("dma_stream",),
+    "dma/device": _DMA,
+    "dma/engine": ("dma_engine",),
+    "dma/executor": _DMA,
+    "dma/registers": _DMA,
+    "dma/rows": _DMA,
+    "dma/sender": _DMA,
+    "dma/stream": ("dma_stream",),
+    "dma/wishbone": ("dma_accel",),
+    "dma/words": _DMA,
     "emit": ("emit", "simulator"),
     "engine/add": ("engine_add",),
     "engine/addition": _POST,
@@ -52,6 +78,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/filler": _FILLER,
     "engine/layers": ("engine_sequencer", "engine_rtl"),
     "engine/memory": ("engine_memory", "engine_rtl"),
+    "engine/patches": ("engine_patches", *_FILLER),
     "engine/pool": (*_FILLER[:2], "engine_rtl"),
     "engine/ports": ("engine_ranges", *_POST),
     "engine/post": _POST,
@@ -86,22 +113,45 @@ TESTS: dict[str, tuple[str, ...]] = {
     "nullcache/tcam": ("tcam", "cache_rtl"),
     "nullcache/tcam_memory": ("tcam",),
     "nullcache/writebuffer": _CACHE,
-    "pe/element": ("array",),
-    "pe/fpga": ("multiplier", "array"),
-    "pe/kind": ("pe_kinds", "array"),
-    "pe/kinds/nbsmt": ("multiplier", "array"),
-    "pe/kinds/sparq": ("sparq_gates",),
-    "pe/multiplier": ("multiplier", "pe_kinds", "array"),
-    "pe/nbsmt": ("multiplier", "array"),
-    "pe/ports": ("pe_kinds", "array"),
-    "pe/reduction": ("multiplier", "sparq_gates"),
-    "pe/sparq": ("sparq_gates",),
-    "pe/sparq_edge": ("sparq_gates",),
-    "pe/sparq_lanes": ("sparq_gates",),
+    "pe/element": ("random_arrays", "array"),
+    "pe/fpga": ("random_arrays", "multiplier", "array"),
+    "pe/kind": ("random_arrays", "pe_kinds", "array"),
+    "pe/kinds/nbsmt": ("random_arrays", "multiplier", "array"),
+    "pe/kinds/sparq": ("random_arrays", "sparq_gates"),
+    "pe/multiplier": ("random_arrays", "multiplier", "pe_kinds", "array"),
+    "pe/nbsmt": ("random_arrays", "multiplier", "array"),
+    "pe/ports": ("random_arrays", "pe_kinds", "array"),
+    "pe/reduction": ("random_arrays", "multiplier", "sparq_gates"),
+    "pe/sparq": ("random_arrays", "sparq_gates"),
+    "pe/sparq_edge": ("random_arrays", "sparq_gates"),
+    "pe/sparq_lanes": ("random_arrays", "sparq_gates"),
 }
 """Source below `hdl`, and the names of its files of tests, in the order in which they run."""
 
-EXPLAINED: dict[tuple[str, str, str], str] = {}
+_RESETS = "step.eq(0)", "tiles.eq(0)", "n_tile.eq(0)", "m_tile.eq(0)", "x_base.eq(0)", "w_base.eq(0)"
+
+
+def _without(parts: tuple[str, ...], left_out: str) -> tuple[str, str]:
+    """A list of statements, and the same without one."""
+    return f"[{', '.join(parts)}]", f"[{', '.join(part for part in parts if part != left_out)}]"
+
+
+EXPLAINED: dict[tuple[str, str, str], str] = {
+    **{
+        ("accel/controller", *_without(_RESETS, register)): "the last step of a row of tiles has made it 0 already"
+        for register in ("step.eq(0)", "n_tile.eq(0)", "w_base.eq(0)")
+    },
+    (
+        "accel/requests",
+        *_without(("size.eq(0)", "place.eq(0)", "part.eq(0)", "self.number.eq(registers.first)"), "part.eq(0)"),
+    ): "a register has four bytes, after which a counter of two bits is 0",
+    ("array/counters", "len(real).bit_count() == 1", "len(real).bit_count() != 1"): (
+        "which lane is added by itself changes the adders, not the sum"
+    ),
+    ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
+        "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
+    ),
+}
 """Mutants that no test can tell from the original (source, before, after), and why."""
 
 

@@ -65,19 +65,20 @@ class TrimmedProducts(wiring.Component):
     x : In(threads * 8)
     w : In(lanes * threads * 8)
     full, enable : In(1)
-    product_<i> : Out(lanes * product_width)
-        The products of variant i with the weights of every lane.
+    products : Out(variants * lanes * 32)
+        Of every variant the products with the weights of every lane, signed: one port, since reading takes time.
     """
 
     def __init__(self, variants: tuple[SparqConfig, ...], lanes: int):
         self.variants, self.lanes = variants, lanes
         operands = 8 * variants[0].threads
         ports = {"x": In(operands), "w": In(lanes * operands), "full": In(1), "enable": In(1)}
-        ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
+        ports["products"] = Out(len(variants) * lanes * 32)
         super().__init__(ports)
 
     def elaborate(self, platform):
         m = Module()
+        products = []
         for i, variant in enumerate(self.variants):
             kind, named = gates_of(variant), {}
             for part, component in (("edge", kind.edge(variant)), ("multiplier", kind.multiplier(variant))):
@@ -85,13 +86,13 @@ class TrimmedProducts(wiring.Component):
                 named[part] = type(component.__name__, (component,), {"module_name": staticmethod(lambda _, n=name: n)})
             edge = shared(m, f"edge_{i}", named["edge"], variant, platform)
             m.d.comb += [edge.i.eq(self.x), edge.full.eq(self.full)]
-            products = []
             for j in range(self.lanes):
                 multiplier = shared(m, f"multiplier_{i}_{j}", named["multiplier"], variant, platform)
                 m.d.comb += [multiplier.x.eq(edge.o), multiplier.enable.eq(self.enable)]
                 m.d.comb += multiplier.w.eq(self.w.word_select(j, len(self.x)))
                 products.append(multiplier.product)
-            m.d.comb += getattr(self, f"product_{i}").eq(Cat(products))
+        for i, product in enumerate(products):
+            m.d.comb += self.products.word_select(i, 32).eq(product)
         return m
 
 

@@ -293,6 +293,15 @@ def depthwise_network(seed: int) -> Network:
     return build(Graph(tensors=tuple(builder.tensors), nodes=tuple(builder.nodes), input=first, output=x))
 
 
+def wide_depthwise_network(seed: int, channels: int) -> Network:
+    """Two depthwise convolutions of many channels on small images."""
+    builder = Builder(seed)
+    shape = (1, *(int(n) for n in builder.rng.integers(4, 6, 2)), channels)
+    first = builder.tensor(shape, 0.04, builder._zero())
+    x = builder.depthwise(builder.depthwise(first))
+    return build(Graph(tensors=tuple(builder.tensors), nodes=tuple(builder.nodes), input=first, output=x))
+
+
 def random_plan(network: Network, config: EngineConfig, seed: int) -> Plan:
     """Threads, permutations with padding slots, other weights and corrections, all at random."""
     rng = np.random.default_rng(seed)

@@ -171,6 +171,10 @@ def test_blocks_of_ram_are_those_of_the_netlists():
     assert [ecp5.blocks(*memory) for memory in ((64, 4096), (32, 1024), (144, 512), (28, 1024))] == [16, 2, 4, 2]
     small = dataclasses.replace(BOARDS["icesugar_pro"].networks(), parameter_words=512)
     assert estimate.rams(BOARDS["icesugar_pro"], small) == 49
+    # The memories that gather patches are so small that Yosys makes them of LUTs: 32x32 bits, not 128x32.
+    engine = BOARDS["ulx3s"].networks()
+    assert engine.memories["patches"] == (32 * 4, 32)
+    assert engine.banks == dataclasses.replace(engine, patch=1).banks
 
 
 def test_a_netlist_that_is_too_large_is_refused():

@@ -27,7 +27,7 @@ from sysmt.sim.flow.parts import ECP5_25F
 from sysmt.sim.nn.forward import threaded_plan
 from sysmt.sim.nn.model import read_model
 
-from .engine_networks import random_inputs, random_network, random_plan
+from .engine_networks import random_inputs, random_network, random_plan, wide_depthwise_network
 from .mutants import one_bug_per_component, seeded_bug
 from .shared import shared
 
@@ -45,6 +45,8 @@ ROOMY = EngineConfig(
 )
 STREAMED = replace(ROOMY, stream=SdramConfig(chip=CHIP), weight_words=256, chunks=32)
 SEEDS = range(12)
+WIDE = ((2, 44), (6, 37), (10, 44))
+"""Seeds and channels of networks with wide depthwise layers."""
 
 
 def programs(seed):
@@ -79,6 +81,23 @@ def test_gates_compute_what_the_golden_engine_does(gates, seed):
     gates.load(program)
     inputs = np.concatenate([inputs, inputs])
     assert np.array_equal(gates.run(inputs).outputs, GoldenEngine(program).run(inputs))
+
+
+@pytest.mark.parametrize(("seed", "channels"), WIDE)
+def test_depthwise_layers_are_cut_between_channels(gates, seed, channels):
+    """On the golden engine and the gates; the last part has another number of tiles than the others."""
+    network = wide_depthwise_network(seed, channels)
+    roomy = compile_network(network, random_plan(network, ROOMY, seed), ROOMY)
+    program = streamed(roomy, STREAMED)
+    parts = [fields for fields in program.descriptors if fields["grouped"]]
+    assert len(parts) > len(roomy.layers)
+    assert len({(fields["groups"], fields["last_n_tiles"]) for fields in parts}) > 1
+    assert sum(layer.macs for layer in program.layers) <= sum(layer.macs for layer in roomy.layers)
+    inputs = random_inputs(network, 2, seed)
+    expected = GoldenEngine(roomy).run(inputs)
+    assert np.array_equal(GoldenEngine(program).run(inputs), expected)
+    gates.load(program)
+    assert np.array_equal(gates.run(inputs).outputs, expected)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 3, 6])

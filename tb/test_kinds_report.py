@@ -64,9 +64,8 @@ def test_all_forms_show_the_same(kept, tmp_path, capsys):
     for ending in ("html", "md", "json", "png"):
         arguments = ["report", "--pe-kinds", "--record", str(kept), "-o", str(tmp_path / f"kinds.{ending}")]
         assert main(arguments) == 0
-        assert (
-            capsys.readouterr().out == f"{tmp_path / f'kinds.{ending}'}: 5 kinds and policies of PE, 2 of them best\n"
-        )
+        said = f"{tmp_path / f'kinds.{ending}'}: 5 kinds and policies of PE, 2 of them best\n"
+        assert capsys.readouterr().out == said
     facts = json.loads((tmp_path / "kinds.json").read_text())
     assert facts == gather_kinds(kept)
     content = (tmp_path / "kinds.html").read_text()
@@ -98,18 +97,9 @@ def test_what_is_measured_are_configurations_and_no_two_are_equal():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (
-            ["--pe-kinds", "os8"],
-            "--pe-kinds must come without presets: it shows what is recorded; leave one of them out",
-        ),
-        (
-            ["--pe-kinds", "--clock", "50"],
-            "--pe-kinds must come without --clock: it shows what is recorded; leave one ",
-        ),
-        (
-            ["--pe-kinds", "--program", "p.sysmt"],
-            "--pe-kinds must come without --program: they are two reports; leave ",
-        ),
+        (["--pe-kinds", "os8"], "--pe-kinds must come without presets: it shows what is recorded; leave one "),
+        (["--pe-kinds", "--clock", "50"], "--pe-kinds must come without --clock: it shows what is recorded; leave "),
+        (["--pe-kinds", "--program", "p.sysmt"], "--pe-kinds must come without --program: they are two reports; "),
         (["--record", "r.json"], "--record must come with --pe-kinds: only that reads a record"),
         (["--pe-kinds", "--record", "none.json"], "record none.json cannot be read (No such file or directory): name "),
     ],

@@ -6,6 +6,7 @@ import math
 import re
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -202,7 +203,7 @@ def test_separate_memories_and_a_second_level_in_the_element():
     scratch, buffer = best.accesses[1], best.accesses[2]
     assert all(scratch[tensor] >= buffer[tensor] for tensor in scratch)
     with pytest.raises(
-        sysmt.UserError, match="^unroll of OC must divide its size 32 where array_level = 1 is above 0, not 5$"
+        sysmt.UserError, match="^unroll of OC must divide its size 32 where array_level = 1 is above 0, not be 5$"
     ):
         search(best.nest, machine, Unrolling.of({"OC": 5}))
 
@@ -223,6 +224,20 @@ def test_a_given_blocking_is_counted():
         sysmt.UserError, match=r"^blocking of OC must have 3 factors that cover 6, not \(1, 1, 2\) with"
     ):
         counted(nest, machine, Unrolling.of({"OC": 2}), blocking | {"OC": (1, 1, 2), "ON": (1, 1, 1)}, STAYS)
+
+
+def test_other_hierarchies_and_numbers_of_numpy():
+    """Two levels; four, with the array at the second: more memory never costs more energy at the same prices."""
+    two = sysmt.schedule(CONV3, (1, 1), (256,), (0.96, 200), unroll={"OC": 16, "IC": 16})
+    assert len(two.levels) == 3
+    assert two.energy > sysmt.schedule(CONV3, unroll={"OC": 16, "IC": 16}).energy
+    numbers = {"capacities": np.array((8, 64, 131072)), "energies": np.array((0.03, 0.24, 30.75, 200))}
+    unroll = {"OC": np.int64(16), "IC": np.int64(16)}
+    four = sysmt.schedule(np.array(CONV3), **numbers, unroll=unroll, array_level=1)
+    assert [len(factors) for factors in four.blocking.values()] == [4] * 7
+    assert len(four.levels) == 5
+    assert four.levels[2] == four.hops
+    assert four.energy < sysmt.schedule(CONV3, unroll={"OC": 16, "IC": 16}).energy
 
 
 def test_one_layer_takes_milliseconds():

@@ -130,6 +130,7 @@ def test_sizes_of_memories(tmp_path, capsys):
     facts = result(capsys, *words, "--plot", str(picture))
     assert picture.read_bytes().startswith(b"\x89PNG")
     points = {(*p["registers_bytes"], p["buffer_bytes"]): p["energy"] for p in facts["points"]}
+    assert len({p["cycles"] for p in facts["points"] if p["energy"]}) == 1
     assert points[512, 128 << 10] == pytest.approx(facts["baseline"], rel=0.01)
     assert facts["gain"] == facts["baseline"] / min(energy for energy in points.values() if energy)
     one = min(energy for sizes, energy in points.items() if energy and len(sizes) == 2)

@@ -38,7 +38,7 @@ def compare(pes, sets):
     """Simulate the bench for sets of (x [A, threads], all threads run): the testbench fails on a wrong product."""
     pairs = pes[0].pairs
     weights = np.stack([np.roll(WEIGHTS, 5 * t) for t in range(2 * pairs)])
-    vectors = {"widths": np.array([pe.product_width for pe in pes])}
+    vectors = {}
     sets = [(x, full, lanes) for x, full in sets for lanes in np.split(np.arange(16), 16 // LANES)]
     vectors["sets"] = np.array(len(sets))
     for i, (x, full, lanes) in enumerate(sets):

@@ -164,6 +164,8 @@ def test_what_the_array_saves_by_hand():
     assert found.cycles_exact - ARRAY.latency == 4 * ceil(36 / 4) * max(steps, ARRAY.tile_cycles(steps))
     assert (found.outputs, found.left_out, found.wrong) == (576, 18 * 4 + 18, 18 * 5)
     assert (found + found).left_out == 2 * found.left_out
+    depthwise = saving(9, True, values, left_out, computed, ARRAY)
+    assert (depthwise.cycles, depthwise.cycles_exact, depthwise.left_out) == (0, 0, found.left_out)
 
 
 @pytest.mark.parametrize("method", METHODS)

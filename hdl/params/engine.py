@@ -19,6 +19,8 @@ from .protocol import CRC, HEADER
 from .sdram import SdramConfig
 from .stream import CHUNK, WeightStreamConfig
 
+IN_LUTS = 1024
+"""Bits up to which synthesis for an FPGA makes a memory of LUTs, where a part has such."""
 PATCHES = (1, 2, 4, 8)
 """Pixels that a patch may have."""
 LINK = ("slot", "slots", "divisor", *BUS)
@@ -211,7 +213,8 @@ class EngineConfig(Config):
         sizes = self.memories
         word, depth = sizes.pop("activations")
         x_columns, x_depth = self.array.pe.products * self.fill, sizes.pop("x")[1]
-        patches = [(8 * self.lanes, sizes.pop("patches")[1])] * self.patch if self.patch > 1 else []
+        _, patches_depth = sizes.pop("patches", (0, 0))
+        patches = [(8 * self.lanes, patches_depth)] * self.patch if 8 * self.lanes * patches_depth > IN_LUTS else []
         return [
             *sizes.values(),
             *[(word // self.granules, depth)] * self.granules,

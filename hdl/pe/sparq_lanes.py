@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the edge of the array tells a SPARQ PE about each lane: some bits of an activation, and a code.
 
-Lane t of a PE has the weight of thread t. Two trimmed activations of a pair have their own lanes. One that is alone
-has its high bits in its own lane and its low bits in that of its neighbour, which borrows the weight.
+Lane t of a PE has the weight of thread t. Two trimmed activations of a pair have their own lanes. One that is alone,
+and would lose bits, has its high bits in its own lane and its low bits in that of its neighbour, which borrows the
+weight.
 """
 
 from itertools import combinations, product

@@ -97,36 +97,57 @@ def _parts(
     if words * tiles <= half:
         yield fields, fields["w_base"], words * tiles
         return
-    at_once = half // words
-    if at_once == 0 or fields["groups"] != 1 or fields["x_stride"]:
-        least = config.weight_bytes * (words if fields["groups"] == 1 and not fields["x_stride"] else words * tiles)
+    # A depthwise layer is cut between groups, another one between its tiles of output channels.
+    by_group = bool(fields["grouped"]) and fields["groups"] > 1
+    unit = fields["n_tiles"] if by_group else 1
+    at_once = half // (words * unit)
+    if at_once == 0 or (not by_group and (fields["groups"] != 1 or fields["x_stride"])):
         raise UserError(
             f"layer {name!r} must have its weights in parts of {half * config.weight_bytes} bytes, half of the weight "
-            f"memory, but the least part has {least}: use an engine with more weight_words"
+            f"memory, but the least part has {_least(fields, words, tiles, by_group) * config.weight_bytes}: use an "
+            "engine with more weight_words"
         )
-    for first in range(0, tiles, at_once):
-        number = min(at_once, tiles - first)
-        is_last = first + number == tiles
+    units = fields["groups"] if by_group else tiles
+    each = config.beats if patch_size(fields) == 1 else patch_size(fields)
+    for first in range(0, units, at_once):
+        number = min(at_once, units - first)
+        is_last = first + number == units
+        begins, count = first * unit, min(number * unit, tiles - first * unit)
         part = fields | {
-            "n_tiles": number,
-            "last_n_tiles": number,
             "last_cols": fields["last_cols"] if is_last else config.array.cols,
-            "parameter_base": fields["parameter_base"] + first * config.beats,
+            "parameter_base": fields["parameter_base"] + begins * each,
             "last": fields["last"] if is_last else 0,
         }
+        if by_group:
+            ends = fields["last_n_tiles"] if is_last else unit
+            part |= {"groups": number, "last_n_tiles": ends, "in_origin": fields["in_origin"] + first}
+        else:
+            part |= {"n_tiles": number, "last_n_tiles": number}
         for tensor in ("out", "residual"):
             if tensor == "out" or fields["add"]:
-                granule = fields[f"{tensor}_granule"] + first
+                granule = fields[f"{tensor}_granule"] + begins
                 part[f"{tensor}_base"] = fields[f"{tensor}_base"] + granule // config.granules
                 part[f"{tensor}_granule"] = granule % config.granules
-        yield part, fields["w_base"] + first * words, number * words
+        yield part, fields["w_base"] + begins * words, count * words
+
+
+def _least(fields: dict[str, int], words: int, tiles: int, by_group: bool) -> int:
+    """Words of weights of the least part that a layer can be cut into."""
+    if by_group:
+        return words * fields["n_tiles"]
+    return words if fields["groups"] == 1 and not fields["x_stride"] else words * tiles
 
 
 def _named(layer: ProgramLayer, number: int, parts: int, part: dict[str, int], fields: dict[str, int]) -> ProgramLayer:
     if parts == 1:
         return layer
-    share = layer.macs * part["n_tiles"] // fields["last_n_tiles"]
+    share = layer.macs * _tiles(part) // _tiles(fields)
     return replace(layer, name=f"{layer.name} ({number + 1}/{parts})", macs=share)
+
+
+def _tiles(fields: dict[str, int]) -> int:
+    """Tiles of output channels."""
+    return (fields["groups"] - 1) * fields["n_tiles"] + fields["last_n_tiles"]
 
 
 def _memories(chunks: list[np.ndarray], config: EngineConfig) -> dict[Memory, np.ndarray]:

@@ -11,12 +11,13 @@ if TYPE_CHECKING:
 def schedule(
     loops: Sequence[int],
     stride: Sequence[int] = (1, 1),
-    *,
-    capacities: Sequence[int],
-    energies: Sequence[float],
+    capacities: Sequence[int] = (256, 65536),
+    energies: Sequence[float] = (0.96, 20, 200),
     hop: float = 0.035,
     unroll: Mapping[str, int] | Sequence[Mapping[str, int]] = (),
     half_full: bool = False,
+    *,
+    array_level: int = 0,
     objective: str = "energy",
 ) -> "Schedule":
     """Find the best blocking and order of a layer: exact, in milliseconds (Yang et al., ASPLOS 2020).
@@ -28,7 +29,8 @@ def schedule(
     stride : (int, int)
         Along x and y.
     capacities : ints
-        Words of every level below the outermost, innermost first: of one processing element, then shared by all.
+        Words of every level below the outermost, innermost first: of one processing element, then shared by all. By
+        default, as the energies, those of Eyeriss.
     energies : floats
         Energy of an access at every level, one more than `capacities`: the outermost level is unbounded.
     hop : float
@@ -38,6 +40,8 @@ def schedule(
         own; loops in the mapping of one axis lie behind each other (replication), and words go further.
     half_full : bool
         Drop blockings that fill less than half of a level, as the authors' search does.
+    array_level : int
+        The outermost level that every processing element has for itself.
     objective : "energy", "cycles" or "traffic"
         What is least; energy decides between equals.
 
@@ -70,5 +74,5 @@ def schedule(
     from sysmt.sim.cost.schedule.nest import Nest, Unrolling
     from sysmt.sim.cost.schedule.search import search
 
-    machine = machine_of(capacities, energies, hop, half_full)
+    machine = machine_of(capacities, energies, hop, half_full, array_level)
     return search(Nest(loops, stride), machine, Unrolling.of(unroll), objective)

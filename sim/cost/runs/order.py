@@ -41,22 +41,26 @@ def plain_runs(product: AccelProduct) -> list[PlannedRun]:
 
 def best_runs(product: AccelProduct) -> list[PlannedRun]:
     """The runs with fewest bytes over the host link among all cuts and the orders of this file, and the plain plan."""
-    return min(_candidates(product), key=lambda runs: (link_bytes(product, runs).total, len(runs)))
+    return _best(product, plain_runs(product))[1]
 
 
 def chosen_runs(product: AccelProduct) -> list[PlannedRun]:
     """What the driver does: the best runs where they move a tenth less than the plain plan at least, else that."""
-    plain, best = plain_runs(product), best_runs(product)
-    few = link_bytes(product, best).total <= (1 - GAIN) * link_bytes(product, plain).total
-    return best if few else plain
+    plain = plain_runs(product)
+    fewest, best = _best(product, plain)
+    return best if fewest <= (1 - GAIN) * link_bytes(product, plain).total else plain
 
 
-def _candidates(product: AccelProduct) -> Iterator[list[PlannedRun]]:
-    yield plain_runs(product)
-    cuts = sorted(_cuts(product))[:EXAMINED]
-    for _, part, m, n, x_stays in cuts:
-        for parts_first in (False, True):
-            yield _paired(product, Blocks(part, m, n), x_stays, parts_first)
+def _best(product: AccelProduct, plain: list[PlannedRun]) -> tuple[int, list[PlannedRun]]:
+    """Bytes of the best runs, and the runs: of equals the fewest, the plain plan first."""
+    plans = [plain]
+    for _, part, m, n, x_stays in sorted(_cuts(product))[:EXAMINED]:
+        # With one part there is no choice of what comes first.
+        for parts_first in (False, True)[: 1 + (part < product.steps)]:
+            plans.append(_paired(product, Blocks(part, m, n), x_stays, parts_first))
+    totals = [link_bytes(product, runs).total for runs in plans]
+    at = min(range(len(plans)), key=lambda i: (totals[i], len(plans[i])))
+    return totals[at], plans[at]
 
 
 def _cuts(product: AccelProduct) -> Iterator[tuple[int, int, int, int, bool]]:

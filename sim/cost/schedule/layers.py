@@ -49,7 +49,7 @@ def unrollings(choice: str, nest: Nest, machine: Machine) -> Iterator[Unrolling]
     """The unrollings that a choice of loops means: `DOWN,ACROSS` as `OC,IC`, or `ALL` pairs.
 
     A loop shorter than its axis takes as many elements as it has iterations; among all pairs, a second loop then lies
-    behind it on the axis (replication). Where elements have two levels of their own, only divisors of the loop do.
+    behind it on the axis (replication). Where tiles must be shared evenly, only divisors of the loop do.
 
     Raises
     ------
@@ -75,7 +75,7 @@ def unrollings(choice: str, nest: Nest, machine: Machine) -> Iterator[Unrolling]
 
 def _factor(size: int, room: int, machine: Machine) -> int:
     """Elements that a loop takes of an axis."""
-    if machine.array_level:
+    if machine.shares_evenly:
         return max(factor for factor in divisors(size) if factor <= room)
     return min(size, room)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sysmt.base.errors import ConfigError, UserError
 
-from .nest import TENSORS
+from .nest import TENSORS, plain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +62,9 @@ class Machine:
         The outermost level that every processing element has for itself.
     half_full : bool
         Drop blockings that fill less than half of a level (the authors' pruned search).
+    even : bool
+        Only tiles that the elements share evenly: factors of an unrolling divide their loops, no iteration is padded,
+        and every blocking takes the same cycles of arithmetic.
     rows, cols : int
         Processing elements along the two axes of the array.
     threads : int
@@ -80,6 +83,7 @@ class Machine:
     hop: float = 0.035
     array_level: int = 0
     half_full: bool = False
+    even: bool = False
     rows: int = 16
     cols: int = 16
     threads: int = 1
@@ -96,6 +100,9 @@ class Machine:
                 f"words of {self.levels[-1].name} must be left out, not {self.levels[-1].words!r}: "
                 "the outermost level holds the whole layer"
             )
+        for name in ("half_full", "even"):
+            if type(getattr(self, name)) is not bool:
+                raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}")
         if not (_is_number(self.hop) and self.hop >= 0):
             raise ConfigError(f"hop must be at least 0, not {self.hop!r}")
         if not 0 <= self.array_level < len(self.levels) - 1:
@@ -111,6 +118,11 @@ class Machine:
             raise ConfigError(f"word_bytes must be whole and at least 1, one or three, not {self.word_bytes!r}")
 
     @property
+    def shares_evenly(self) -> bool:
+        """Whether tiles must be shared evenly: asked for, or because elements have two levels of their own."""
+        return self.even or self.array_level > 0
+
+    @property
     def macs_per_cycle(self) -> int:
         """Multiply-accumulates of the whole array in one cycle."""
         return self.rows * self.cols * self.threads
@@ -124,20 +136,20 @@ class Machine:
         return self.word_bytes[TENSORS.index(tensor)] if isinstance(self.word_bytes, tuple) else self.word_bytes
 
 
-def machine_of(capacities: Sequence[int], energies: Sequence[float], hop: float, half_full: bool) -> Machine:
+def machine_of(
+    capacities: Sequence[int], energies: Sequence[float], hop: float, half_full: bool, array_level: int = 0
+) -> Machine:
     """The machine of bare numbers, as the authors' scripts have them: capacities of all levels but the outermost."""
     if len(energies) != len(capacities) + 1:
         raise UserError(
             f"energies must be one more than capacities, which leave out the outermost level, "
             f"not {len(energies)} for {len(capacities)}"
         )
-    if type(half_full) is not bool:
-        raise UserError(f"half_full must be True or False, not {half_full!r}")
     if len(capacities) < 1:
         raise UserError("capacities must be at least one, not none")
-    levels = zip((*capacities, None), energies, strict=True)
+    levels = zip((*map(plain, capacities), None), map(plain, energies), strict=True)
     named = tuple(Level(name=f"level {at}", words=words, energy=energy) for at, (words, energy) in enumerate(levels))
-    return Machine(levels=named, hop=hop, half_full=half_full)
+    return Machine(levels=named, hop=hop, half_full=half_full, array_level=array_level)
 
 
 def _is_number(value: object) -> bool:

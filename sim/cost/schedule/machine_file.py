@@ -37,7 +37,7 @@ from .machine import Level, Machine
 from .machines import ArraySize
 from .prices import PriceTable, sram
 
-OWN_FIELDS = ("name", "hop", "array_level", "half_full", "word_bytes", "levels", "prices")
+OWN_FIELDS = ("name", "hop", "array_level", "half_full", "even", "word_bytes", "levels", "prices")
 LEVEL_FIELDS = (*(field.name for field in fields(Level)), "bytes")
 
 

@@ -102,6 +102,8 @@ class Unrolling:
     axes: tuple[tuple[tuple[str, int], ...], ...] = ()
 
     def __post_init__(self) -> None:
+        axes = tuple(tuple((loop, plain(factor)) for loop, factor in axis) for axis in self.axes)
+        object.__setattr__(self, "axes", axes)
         names = [loop for axis in self.axes for loop, _ in axis]
         for axis in self.axes:
             for loop, factor in axis:
@@ -158,11 +160,11 @@ class Unrolling:
 def whole_numbers(name: str, values: Sequence[int], count: int, form: str) -> tuple[int, ...]:
     """`values` as a tuple of `count` whole numbers of at least 1, or a refusal that names what they are (`form`)."""
     numbers = tuple(values) if isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str) else ()
-    if len(numbers) != count or not all(type(v) is int and v >= 1 for v in map(_plain, numbers)):
+    if len(numbers) != count or not all(type(v) is int and v >= 1 for v in map(plain, numbers)):
         raise UserError(f"{name} must be {count} whole numbers of at least 1 ({form}), not {values!r}")
     return tuple(map(int, numbers))
 
 
-def _plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """A number of numpy as Python's own."""
     return value.item() if isinstance(value, np.generic) else value

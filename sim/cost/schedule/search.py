@@ -56,7 +56,7 @@ class _Problem:
             if inside:
                 # Every element has a part of the tile, as long as the loop is long enough for all of them.
                 enough = tiles >= min(factor[loop], self.nest.sizes[i])
-                if machine.array_level:
+                if machine.shares_evenly:
                     enough &= tiles % factor[loop] == 0
                 good &= grid.along(i, enough).astype(bool)
                 tiles = -(-tiles // factor[loop])
@@ -136,11 +136,9 @@ def search(nest: Nest, machine: Machine, unrolling: Unrolling, objective: str = 
     """
     choose("objective", objective, dict.fromkeys(OBJECTIVES))
     for loop, factor in unrolling.factor.items():
-        if machine.array_level and nest.size[loop] % factor:
-            raise ConfigError(
-                f"unroll of {loop} must divide its size {nest.size[loop]} where array_level = {machine.array_level} "
-                f"is above 0, not {factor}"
-            )
+        if machine.shares_evenly and nest.size[loop] % factor:
+            why = f"array_level = {machine.array_level} is above 0" if machine.array_level else "even = True"
+            raise ConfigError(f"unroll of {loop} must divide its size {nest.size[loop]} where {why}, not be {factor}")
     problem = _Problem(nest, machine, unrolling)
     depth = len(machine.levels)
     costs = [problem.energy(at) for at in range(1, depth)]

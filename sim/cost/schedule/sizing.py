@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How large the memories should be: energy over register file and buffer, throughput kept (Yang et al., section 6).
 
-The array and with it the throughput stay; every access costs what a memory of that size does. Elements have one
-register file, or a small one before a larger one, which is what the authors found best.
+The array stays, and every blocking shares its tiles evenly among the elements, so that all sizes take the same cycles
+of arithmetic. Every access costs what a memory of that size does. Elements have one register file, or a small one
+before a larger one, which is what the authors found best.
 """
 
 from collections.abc import Iterable
@@ -122,6 +123,7 @@ def size_memories(
             f"machine {machine.name} must have registers, a buffer and an outermost level of one size of word, "
             "for sizes of the first two: take eyeriss, or give a file"
         )
+    machine = replace(machine, even=True)
     baseline = schedule_network(layers, machine, unroll=unroll)
     points: dict[tuple[Registers, int], NetworkSchedule | None] = {}
     refused: ConfigError | None = None

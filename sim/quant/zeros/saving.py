@@ -7,7 +7,6 @@ computed before anything is predicted is tiles of its own. `gated`: nothing beco
 output are held still: the share of the multiply-accumulates that do not toggle.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +44,7 @@ class Saving:
 
 
 def saving(
-    k: int, per_channel: bool, values: np.ndarray, left_out: np.ndarray, computed: np.ndarray, config: ArrayConfig
+    k: int, depthwise: bool, values: np.ndarray, left_out: np.ndarray, computed: np.ndarray, config: ArrayConfig
 ) -> Saving:
     """Count one layer.
 
@@ -53,8 +52,9 @@ def saving(
     ----------
     k : int
         Products of one output.
-    per_channel : bool
-        Whether every channel is a product of its own, one column wide, as in depthwise layers.
+    depthwise : bool
+        Whether it is depthwise: the block-diagonal products that it becomes (`sysmt.sim.nn.depthwise`) have a row
+        for several channels and pixels, so that no row is left out.
     values : array [B, H, W, C]
         Outputs, 0 for zero.
     left_out : bool [B, H, W, C]
@@ -64,25 +64,25 @@ def saving(
     config : ArrayConfig
         The array; every layer on one thread.
     """
-    batch = len(values)
+    tiles, tiles_exact = (0, 0) if depthwise else _tiles(left_out, computed, config)
     steps = config.pe.steps(k, 1)
-    pixels = values.shape[1] * values.shape[2]
-    first = int(np.count_nonzero(computed))
-    exact, found = 0, 0
-    for group in _groups(left_out, 1 if per_channel else config.cols):
-        exact += batch * ceil_div(pixels, config.rows)
-        kept = (~group[:, ~computed].all(axis=2)).sum(axis=1)
-        found += batch * ceil_div(first, config.rows) + int((-(-kept // config.rows)).sum())
     return Saving(
-        cycles=sequence_cycles([(found, steps)], config),
-        cycles_exact=sequence_cycles([(exact, steps)], config),
+        cycles=sequence_cycles([(tiles, steps)], config) if tiles else 0,
+        cycles_exact=sequence_cycles([(tiles_exact, steps)], config) if tiles_exact else 0,
         outputs=values.size,
         left_out=int(np.count_nonzero(left_out)),
         wrong=int(np.count_nonzero(left_out & (values != 0))),
     )
 
 
-def _groups(left_out: np.ndarray, columns: int) -> Iterator[np.ndarray]:
-    """The channels of one tile after the other."""
-    for channel in range(0, left_out.shape[3], columns):
-        yield left_out[..., channel : channel + columns]
+def _tiles(left_out: np.ndarray, computed: np.ndarray, config: ArrayConfig) -> tuple[int, int]:
+    """Tiles with rows left out, and all of them."""
+    batch, height, width, channels = left_out.shape
+    first = ceil_div(int(np.count_nonzero(computed)), config.rows)
+    found = exact = 0
+    for channel in range(0, channels, config.cols):
+        group = left_out[..., channel : channel + config.cols]
+        kept = (~group[:, ~computed].all(axis=2)).sum(axis=1)
+        found += batch * first + int((-(-kept // config.rows)).sum())
+        exact += batch * ceil_div(height * width, config.rows)
+    return found, exact

@@ -232,7 +232,7 @@ def _point(
 
 def _array_cycles(network: Network, config: ArrayConfig) -> int:
     """Cycles of the whole network, layer after layer on one thread."""
-    return sum(RtlCycles(config, 1).layer_cycles(layer) for layer in network.layers)
+    return sum(RtlCycles(config, 1, optimise=True).layer_cycles(layer) for layer in network.layers)
 
 
 def _share(part: int, whole: int) -> float:
