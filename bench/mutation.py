@@ -35,9 +35,7 @@ COPIED = ("hdl", "sim", "boards", "sysmt", "tb", "bench", "examples", "docs")
 INSTALLED = ("hdl", "sim", "boards")
 """Folders that are packages of `sysmt`."""
 
-NO_SEEDS = """# SPDX-License-Identifier: Apache-2.0
-import pytest
-
+NO_SEEDS = """
 
 def seeded_bug(*_):
     pytest.skip("a mutant is tested, not a seeded bug")
@@ -190,7 +188,8 @@ def workshop() -> Iterator[Workshop]:
         shutil.copy(ROOT / "pyproject.toml", root)
         for folder in INSTALLED:
             (root / "sysmt" / folder).symlink_to(root / folder, target_is_directory=True)
-        (root / "tb" / "mutants.py").write_text(NO_SEEDS)
+        with open(root / "tb" / "mutants.py", "a") as seeds:
+            seeds.write(NO_SEEDS)
         yield Workshop(root)
 
 

@@ -91,6 +91,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},
     ),
     "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
+    "engine_area": Measurement((("engine",),), {"engine um2": _LESS, "ratio": _LESS}),
     "budget": Measurement((("network", "engine"),), {"cycles": _LESS, "top1": _MORE, "drop": _LESS}),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),

@@ -75,6 +75,8 @@ def test_files_that_are_named_exist(path):
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_names_of_modules_are_importable(path):
     for dotted in re.findall(r"`(sysmt(?:\.\w+)+)\b(?!\*|\.\*)", path.read_text()):
+        if dotted in ("sysmt.c", "sysmt.h"):  # files of the C driver
+            continue
         parts = dotted.split(".")
         for cut in range(len(parts), 0, -1):
             try:

@@ -13,8 +13,9 @@ from sysmt.cli.main import main
 from sysmt.report.charts import stacked, timeline
 from sysmt.report.program_page import ACTIVITIES, layers_table, program_page, waits_table
 from sysmt.sim.engine.activity import Activity, Record
-from sysmt.sim.engine.cycles import program_cycles
+from sysmt.sim.engine.cycles import computing_cycles, program_cycles
 from sysmt.sim.engine.file import read_program
+from sysmt.sim.engine.streaming import sdram_bytes
 
 from .test_report import Page, charts_of
 
@@ -151,3 +152,19 @@ def test_bad_input_is_one_line(reported, arguments, message, tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == []
     assert main(["report", "--program", "none.sysmt", "-o", "r.md"]) == 2
     assert "program must be a readable file" in capsys.readouterr().err
+
+
+def test_weights_from_an_sdram_are_in_the_table(tmp_path):
+    """Of a memory so small that layers wait."""
+    path, report = str(tmp_path / "digits.sysmt"), tmp_path / "report.json"
+    words = ("--preset", "engine_sysmt2_8", "--stream", "--set", "weight_words=160", "-o", path)
+    assert main(["compile", "digits", *words]) == 0
+    assert main(["report", "--program", path, "-o", str(report)]) == 0
+    program = read_program(path)
+    head, rows = layers_table(json.loads(report.read_text()))
+    assert head[-2:] == ["bytes from SDRAM", "cycles waiting for them"]
+    on_engine = [row for row in rows if row[2] == "engine"]
+    assert [row[-2] for row in on_engine] == [f"{read:,}" for read in sdram_bytes(program)]
+    waits = [taken - least for taken, least in zip(program_cycles(program), computing_cycles(program), strict=True)]
+    assert [row[-1] for row in on_engine] == [f"{cycles:,}" for cycles in waits]
+    assert any(waits)

@@ -73,7 +73,7 @@ def kinds_table(facts: dict[str, Any]) -> Table:
         cells.append(_ratio(row["throughput_per_area"]))
         cells += [_signed(row["networks"].get(name, {}).get("change")) for name in NETWORKS]
         rows.append([*cells, "best" if row["front"] else ""])
-    return [*head, *NETWORKS, ""], rows
+    return [*head, *(f"{name} points" for name in NETWORKS), ""], rows
 
 
 def networks_table(facts: dict[str, Any]) -> Table:
@@ -96,7 +96,7 @@ def networks_table(facts: dict[str, Any]) -> Table:
 
 
 def _signed(value: float | None) -> str:
-    return "-" if value is None else f"{value:+.1f}"
+    return "-" if value is None else f"{round(value, 1) or 0.0:+.1f}"
 
 
 def _ratio(value: float | None) -> str:

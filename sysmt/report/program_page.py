@@ -73,7 +73,8 @@ def summary(facts: dict[str, Any]) -> str:
 
 
 def layers_table(facts: dict[str, Any]) -> Table:
-    """One row per layer and per operator of the host."""
+    """One row per layer and per operator of the host; with an SDRAM also what they read from it and wait for."""
+    streams = any("sdram_bytes" in row for row in facts["layers"])
     rows = [
         [
             label,
@@ -83,10 +84,20 @@ def layers_table(facts: dict[str, Any]) -> Table:
             "-" if row["cycles"] is None else f"{row['cycles']:,}",
             number(row.get("ideal")),
             "-" if row["utilisation"] is None else f"{100 * row['utilisation']:.1f} %",
+            *(_from_sdram(row) if streams else []),
         ]
         for label, row in zip(_labels(facts["layers"]), facts["layers"], strict=True)
     ]
-    return ["layer", "operator", "where", "MACs", "cycles", "ideal", "utilisation"], rows
+    head = ["layer", "operator", "where", "MACs", "cycles", "ideal", "utilisation"]
+    return [*head, *(["bytes from SDRAM", "cycles waiting for them"] if streams else [])], rows
+
+
+def _from_sdram(row: dict[str, Any]) -> list[str]:
+    """Bytes that a layer reads from the SDRAM, and the cycles that its array waits for them."""
+    if "activities" not in row:
+        return ["-", "-"]
+    waits = row["activities"]["array"].get("waits_weights", 0)
+    return [f"{row['sdram_bytes']:,}", f"{waits:,}"]
 
 
 def waits_table(facts: dict[str, Any]) -> Table:

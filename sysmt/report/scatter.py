@@ -16,6 +16,8 @@ from matplotlib.patches import Patch
 from .charts import COLOURS, INK, STYLE, svg
 
 MARKS = "●■▲◆▼★"
+LINEAR, TICKS = 2, (-20, -10, -5, -3, -2, -1, -0.5, 0, 0.5, 1, 2)
+"""The vertical axis: points up to which it is linear, and where its lines are."""
 PANEL = (500, 380)
 """Points: width and height of one diagram."""
 
@@ -97,7 +99,14 @@ def _fill(axes: Axes, diagram: Diagram, series: Sequence[str]) -> None:
         text, weight = (point.name, "bold") if point.front else (str(point.number), "normal")
         size = 8 if point.front else 7
         axes.annotate(text, (point.x, point.y), (4, 4), textcoords="offset points", size=size, weight=weight, color=INK)
-    axes.margins(x=0.14, y=0.1)
+    axes.margins(x=0.14)
+    lowest, highest = (edge(point.y for point in points) for edge in (min, max))
+    # Small losses apart, large ones close together.
+    axes.set_yscale("symlog", linthresh=LINEAR)
+    axes.set_ylim(1.3 * min(lowest, -1), max(1.3 * highest, 0.5))
+    axes.set_yticks([y for y in TICKS if lowest <= y <= max(highest, 0)], minor=False)
+    axes.set_yticks([], minor=True)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel(diagram.x)
     axes.set_ylabel(diagram.y)
     axes.grid(alpha=0.3, clip_on=False)
