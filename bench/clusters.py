@@ -27,12 +27,14 @@ PLANS: tuple[tuple[str, dict[str, Any], int], ...] = (
     (BASE, {}, 2),
     ("sysmt2_16", {}, 2),
     ("sparq_16", {}, 2),
+    ("sparq_16", {"window": "2opt"}, 2),
     ("sparq2_16", {}, 2),
     ("sparq2_16", {"pairs": 4}, 2),
     (BASE, {}, 4),
     ("sysmt2_16", {}, 4),
     ("sparq_16", {}, 4),
     ("sparq_16", {"window": "2opt"}, 4),
+    ("sparq2_16", {}, 4),
 )
 """Preset, fields and cluster of every row; the first of a cluster is its one-thread array."""
 
