@@ -105,6 +105,11 @@ BAD = [
     (("generate", "tiny", "--set", "null.entries=x"), "null.entries must be an integer, not 'x'"),
     (("generate", "tcam32", "--set", "memory=true"), "ports and latency of a TCAM in memory must be 1, not "),
     (("generate", "galilo"), "preset must be one of os2, os4, os8"),
+    (
+        ("generate", "os4", "--link", "axi"),
+        "--link axi is for an accelerator or an engine, not os4: take accel_<array>",
+    ),
+    (("generate", "accel_os4", "--link", "spi"), "link must be one of uart, axi, wishbone, axi-stream, cfu, not 'spi'"),
     (("generate", "os4", "--name", "4"), "name must be letters, digits and _"),
     (("generate", "os4", "-o", "X.npy"), "output 'X.npy' cannot be written: "),
     (("matmul", "no.npy", "W.npy"), "X file 'no.npy' cannot be read: No such file or directory"),

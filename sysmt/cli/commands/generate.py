@@ -4,8 +4,11 @@
 import argparse
 from pathlib import Path
 
+from sysmt.base.errors import UserError
 from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Handler, Result
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import LINKS
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
@@ -31,7 +34,10 @@ def _run(args: argparse.Namespace) -> Result:
 
     name = check_name(args.preset if args.name is None else args.name)
     settings = [*args.settings, *([f"link={args.link}"] if args.link is not None else [])]
-    design = design_of(with_settings(preset(args.preset), settings), name)
+    config = preset(args.preset)
+    if args.link is not None and not isinstance(config, AccelConfig | EngineConfig):
+        raise UserError(f"--link {args.link} is for an accelerator or an engine, not {args.preset}: take accel_<array>")
+    design = design_of(with_settings(config, settings), name)
     files = [str(path) for path in design.write(Path(args.output))]
     facts = {"files": files, "modules": len(design.modules), "bytes": len(design.verilog), **design.manifest}
     return Result(
