@@ -27,6 +27,8 @@ from sysmt.sim.cost.command_list import list_cycles
 from sysmt.sim.flow.synthesis import synthesise
 from sysmt.sim.golden.matmul import matmul
 
+from . import record
+
 SHAPE = (256, 512, 256)
 LATENCY = 50
 BUSY = (("accel_sysmt2_8", 64), ("accel_sysmt2_8", 128))
@@ -77,6 +79,11 @@ def _luts(config: AccelConfig) -> int:
     used = synthesise(design_of(config, "npu"), "ecp5", seeds=0).luts
     assert used is not None
     return used
+
+
+def markdown() -> str:
+    """The recorded run as tables, one per kind of row."""
+    return record.tables("bus")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -18,6 +18,7 @@ from sysmt.report.markdown import figures
 from . import (
     adaptation,
     boards,
+    bus,
     clusters,
     engine,
     kinds,
@@ -59,6 +60,7 @@ TABLES = {
     "signatures": signatures.markdown,
     "zeros": zeros.markdown,
     "clusters": clusters.markdown,
+    "bus": bus.markdown,
 }
 
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "driver_hooks.h"
-#include "sysmt.h"
+#include "sysmt_driver.h"
 
 #ifdef PROGRAM
 #include PROGRAM

@@ -39,7 +39,7 @@ def compiled(folder: Path, config, *flags: str) -> Path:
         (folder / name).write_text(text)
     program = folder / "driver"
     hooks = ["-include", str(HERE / "driver_hooks.h"), f"-I{HERE}", f"-I{folder}"]
-    command = [*C99, *hooks, *flags, str(folder / "sysmt.c"), str(HERE / "driver_main.c"), "-o", str(program)]
+    command = [*C99, *hooks, *flags, str(folder / "sysmt_driver.c"), str(HERE / "driver_main.c"), "-o", str(program)]
     # The host's own functions are of POSIX.
     subprocess.run([*command, "-D_POSIX_C_SOURCE=200809L"], check=True)
     return program
@@ -123,7 +123,16 @@ def test_svd_and_manifest_hold_the_table(tmp_path):
     for config in (CONFIG, ENGINE):
         design = design_of(config, "npu")
         written = {path.name for path in design.write(tmp_path)}
-        assert written == {"npu.v", "npu.json", "npu.h", "npu.svd", "npu.md", "sysmt.c", "sysmt.h", "sysmt_registers.h"}
+        assert written == {
+            "npu.v",
+            "npu.json",
+            "npu.h",
+            "npu.svd",
+            "npu.md",
+            "sysmt_driver.c",
+            "sysmt_driver.h",
+            "sysmt_registers.h",
+        }
         manifest = json.loads((tmp_path / "npu.json").read_text())
         found = [
             (

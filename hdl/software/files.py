@@ -15,7 +15,7 @@ from sysmt.hdl.params.register_table import register_table
 from .header import device_header, registers_header
 from .svd import svd
 
-DRIVER = ("sysmt.h", "sysmt.c")
+DRIVER = ("sysmt_driver.h", "sysmt_driver.c")
 """The driver in C99, the same for every design that reads and writes memory by itself."""
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A program as a C header, for the driver of an engine on a bus (`hdl/software/sysmt.h`)."""
+"""A program as a C header, for the driver of an engine on a bus (`hdl/software/sysmt_driver.h`)."""
 
 from collections.abc import Iterable
 
@@ -65,7 +65,7 @@ def c_source(program: Program) -> str:
             *comments,
             "#ifndef SYSMT_NETWORK_H",
             "#define SYSMT_NETWORK_H",
-            '#include "sysmt.h"',
+            '#include "sysmt_driver.h"',
             *_array("SYSMT_ALIGNED uint8_t sysmt_network_data", data),
             "static const sysmt_image_t sysmt_network_images[] = {",
             *images,

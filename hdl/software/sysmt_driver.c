@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sysmt.h"
+#include "sysmt_driver.h"
 
 #ifndef SYSMT_READ
 #define SYSMT_READ(device, offset) (*(volatile uint32_t *)((device)->base + (offset)))
