@@ -124,13 +124,14 @@ def test_the_layout_of_the_operands():
 
 
 @pytest.mark.parametrize("policy", [name for name in POLICIES if name not in ZEROS])
-def test_policies_without_zero_detection_run_channel_by_channel(policy):
-    config = ArrayConfig(pe=PEConfig(threads=2, policy=policy))
-    assert block_diagonal(MatrixProducts(16, 100, 9, 1), config) == BlockDiagonal(channels=16, filters=1, taps=9)
+def test_policies_without_zero_detection_run_on_one_thread(policy):
+    config, alone = (ArrayConfig(pe=PEConfig(threads=threads, policy=policy)) for threads in (2, 1))
+    products = MatrixProducts(16, 100, 9, 1)
+    assert block_diagonal(products, config) == block_diagonal(products, alone)
     x, w = operands(1, 5, 9, 2, 1)
     message = (
-        "depthwise layers must run channel by channel and on one thread of this PE, not 2 channels on 2: it reduces "
-        "operands of a lone thread; choose a policy that detects zeros"
+        "depthwise layers must run on one thread of this PE, not 2 channels on 2: it reduces operands of a lone "
+        "thread; choose a policy that detects zeros"
     )
     grouped = BlockDiagonal(channels=2, filters=1, taps=9, group=2, threads=2)
     with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
@@ -138,7 +139,12 @@ def test_policies_without_zero_detection_run_channel_by_channel(policy):
     sums, counters = lowered(grouped, x, w, config.pe)
     assert counters.reduced > 0
     small = layer(kind="depthwise", height=3, width=3, channels=2, outputs=2, kernel=(3, 3), padding=(1, 1))
-    assert depthwise_lowering(small, config) == DepthwiseLowering.of(small)
+    large = layer(kind="depthwise", height=24, width=24, channels=8, outputs=8, kernel=(3, 3), padding=(1, 1))
+    assert depthwise_lowering(small, config) == depthwise_lowering(small, alone)
+    assert depthwise_lowering(large, config) == depthwise_lowering(large, alone) != DepthwiseLowering.of(large)
+    exact, counters = lowered(replace(grouped, threads=1), x, w, config.pe)
+    np.testing.assert_array_equal(exact, Golden(PEConfig()).depthwise(x, w).sums)
+    assert counters.reduced == 0
     for engine in (Golden(config.pe), RtlEngine(config)):
         with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
             engine.depthwise(x, w, DepthwiseLowering.of(small, group=2, threads=2))

@@ -51,15 +51,15 @@ def block_diagonal(products: MatrixProducts, config: ArrayConfig, threads: int |
     Returns
     -------
     BlockDiagonal
-        Channel by channel on one thread where the PEs are not exact otherwise (`PEConfig.exact_alone`), or where K has
-        no room for more.
+        On one thread where the PEs are not exact otherwise (`PEConfig.exact_alone`), channel by channel where K has no
+        room for more.
 
     Raises
     ------
     ConfigError
         The taps of a channel could overflow the accumulator; the array cannot be throttled to `threads`.
     """
-    most = config.pe.throttle(threads)
+    most = _threads(config, threads)
     return min(
         _candidates(products, config, most),
         key=lambda lowering: block_diagonal_cycles(lowering, products.m, config),
@@ -69,8 +69,6 @@ def block_diagonal(products: MatrixProducts, config: ArrayConfig, threads: int |
 def _candidates(products: MatrixProducts, config: ArrayConfig, most: int) -> Iterator[BlockDiagonal]:
     """Channel by channel; then groups with room in the columns, fewer threads and more channels first."""
     yield BlockDiagonal.of(products)
-    if not config.pe.exact_alone:
-        return
     for threads in (t for t in THREADS if t <= most):
         for group in range(min(products.count, config.cols // products.n), 1, -1):
             lowering = BlockDiagonal.of(products, group, threads)
@@ -90,14 +88,18 @@ def depthwise_lowering(layer: Layer, config: ArrayConfig, threads: int | None = 
     but channel by channel where nothing is faster. Parameters and errors as `block_diagonal`.
     """
     plain = DepthwiseLowering.of(layer)
-    return _fastest(plain, layer.batch, config, config.pe.throttle(threads))
+    return _fastest(plain, layer.batch, config, _threads(config, threads))
+
+
+def _threads(config: ArrayConfig, threads: int | None) -> int:
+    """Most threads for a depthwise layer: one where the PEs would reduce a lone operand."""
+    most = config.pe.throttle(threads)
+    return most if config.pe.exact_alone else 1
 
 
 @lru_cache(maxsize=1024)
 def _fastest(plain: DepthwiseLowering, batch: int, config: ArrayConfig, most: int) -> DepthwiseLowering:
     best, cycles = plain, depthwise_cycles(plain, batch, config)
-    if not config.pe.exact_alone:
-        return best
     for threads in (t for t in THREADS if t <= most):
         for patch in _patches(plain, config):
             wide = replace(plain, patch=patch, threads=threads)

@@ -145,10 +145,10 @@ class BlockDiagonal:
 
 
 def check_shared(pe: PEConfig, group: int, threads: int) -> None:
-    """Refuse to let channels share products, or threads, of PEs that are not exact then."""
+    """Refuse threads with different channels in PEs that are not exact then; one thread always is."""
     pe.throttle(threads)
-    if (group, threads) != (1, 1) and not pe.exact_alone:
+    if threads != 1 and not pe.exact_alone:
         raise ConfigError(
-            f"depthwise layers must run channel by channel and on one thread of this PE, not {group} channels on "
-            f"{threads}: it reduces operands of a lone thread; choose a policy that detects zeros"
+            f"depthwise layers must run on one thread of this PE, not {group} channels on {threads}: it reduces "
+            "operands of a lone thread; choose a policy that detects zeros"
         )
