@@ -118,7 +118,14 @@ def random_layer(config: EngineConfig, random: np.random.Generator, **chosen: in
 
     rows, cols = config.array.rows, config.array.cols
     f = {"operation": Operation.MATMUL if random.random() < 0.7 else Operation.SUM, "add": below(2)}
-    f |= {"groups": 1 + below(3), "m_tiles": 1 + below(3), "n_tiles": 1 + below(3), "double": below(2)}
+    f |= {
+        "patch_h": 0,
+        "patch_w": 0,
+        "groups": 1 + below(3),
+        "m_tiles": 1 + below(3),
+        "n_tiles": 1 + below(3),
+        "double": below(2),
+    }
     f |= {"last_n_tiles": 1 + below(f["n_tiles"]), "last_rows": 1 + below(rows), "last_cols": 1 + below(cols)}
     f["zero_point"] = below(256) - 128
     f["low"], f["high"] = sorted((-128, 127) if below(2) else (below(256) - 128, below(256) - 128))
