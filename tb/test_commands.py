@@ -162,6 +162,22 @@ def test_a_reader_that_has_seen_enough_is_no_error():
     assert (done.stdout, done.stderr) == ("{\n0\n", "")
 
 
+def test_a_full_disk_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-m", "sysmt", "list"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == (
+        "sysmt list: error: standard output cannot be written: No space left on device; choose another place\n"
+    )
+
+
+@pytest.mark.parametrize("environment", [{}, {"LANG": "C", "LC_ALL": "C"}])
+def test_an_empty_environment_is_enough(environment):
+    done = subprocess.run([sys.executable, "-m", "sysmt", "list"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sysmt2_8" in done.stdout
+
+
 def test_a_build_folder_that_cannot_be_written_is_named(files, capsys, monkeypatch):
     monkeypatch.setenv("SYSMT_BUILD", str(files / "X.npy"))
     code, _, err = run(capsys, "matmul", "X.npy", "W.npy", "--on", "rtl", "--rows", "2", "--cols", "2")

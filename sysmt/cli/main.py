@@ -65,13 +65,13 @@ def main(argv: list[str] | None = None) -> int:
         with named():
             args = parser_of(words).parse_args(words)
             result: Result = args.run(args)
+        show(result, args.json)
     except UserError as error:
         print(f"sysmt {called}: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"sysmt {called}: interrupted", file=sys.stderr)
         return 130
-    show(result, args.json)
     return result.code
 
 

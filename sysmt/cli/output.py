@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+from sysmt.base.errors import UserError
+
 
 @dataclass(frozen=True)
 class Result:
@@ -50,12 +52,14 @@ def no_arguments(_: argparse.ArgumentParser) -> None:
 
 
 def show(result: Result, as_json: bool) -> None:
-    """Print a result on standard output; a reader that has seen enough, such as `head`, is no error."""
+    """Print a result on standard output; a reader that has seen enough, such as `head`, is no error, a full disk is."""
     try:
         print(json.dumps(result.data, indent=2) if as_json else result.text, flush=True)
-    except BrokenPipeError:
+    except OSError as error:
         # What Python still has to write when it ends goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            raise UserError(f"standard output cannot be written: {error.strerror}; choose another place") from None
 
 
 def progress(text: str) -> None:
