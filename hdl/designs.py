@@ -147,10 +147,10 @@ def design_of(config: Config, name: str) -> Design:
     return _DESIGNS[type(config)](config, name)
 
 
-def check_name(name: str) -> str:
-    """Refuse a name that Verilog or a file system would not take as it is."""
+def check_name(name: str, field: str = "name") -> str:
+    """Refuse a name that Verilog or a file system would not take as it is; `field` is what the message calls it."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
-        raise ConfigError(f"name must be letters, digits and _ (64 at most, no digit first), not {name!r}")
+        raise ConfigError(f"{field} must be letters, digits and _ (64 at most, no digit first), not {name!r}")
     if name in KEYWORDS.split():
-        raise ConfigError(f"name must not be a keyword of Verilog or SystemVerilog, not {name!r}; choose another")
+        raise ConfigError(f"{field} must not be a keyword of Verilog or SystemVerilog, not {name!r}; choose another")
     return name

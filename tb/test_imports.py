@@ -13,6 +13,7 @@ ROOMS = (
     "sysmt.base",
     "sysmt.hdl.params",
     "sysmt.hdl.software",
+    "sysmt.hdl.packaging",
     "sysmt.sim.golden",
     "sysmt.sim.nn",
     "sysmt.sim.cost",

@@ -25,7 +25,7 @@ COMMANDS = (
     Command(
         "generate",
         "Write an array, a cache, a TCAM or an accelerator as Verilog, with a manifest of its ports and configuration.",
-        "sysmt generate sysmt2_8 --set policy=S+Aw --set pipeline=1 -o build",
+        "sysmt generate sysmt2_8 --set policy=S+Aw --set pipeline=1 --package --clock 250 -o build",
         "generate",
         "GENERATE",
     ),

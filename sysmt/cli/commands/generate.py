@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt generate`: Verilog and manifest of an array, a cache, a TCAM or an accelerator."""
+"""`sysmt generate`: Verilog and manifest of any design, and what other tools want beside them."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from sysmt.base.errors import UserError
 from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Handler, Result
+from sysmt.hdl.packaging import CLOCK_MHZ, package
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import LINKS
@@ -26,18 +28,40 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help=f"how the host reaches an accelerator or an engine: {', '.join(LINKS)}; on a bus, driver and registers "
         "are written, too (`--set data_width=N` chooses the bus)",
     )
+    parser.add_argument(
+        "--prefix",
+        metavar="P",
+        help="P_ before the name of every module and file, so that two designs stand in one chip (--prefix left)",
+    )
+    parser.add_argument(
+        "--package",
+        action="store_true",
+        help="write NAME.core (FuseSoC), NAME.sdc (constraints), NAME.f (filelist) and NAME_inst.v (template of an "
+        "instance), too",
+    )
+    parser.add_argument(
+        "--clock", type=float, metavar="MHZ", help=f"with --package: clock of the constraints (default {CLOCK_MHZ:g})"
+    )
     add_settings(parser)
 
 
 def _run(args: argparse.Namespace) -> Result:
     from sysmt.hdl.designs import check_name, design_of
 
+    if args.clock is not None and not args.package:
+        raise UserError(f"--clock {args.clock:g} is for the constraints that --package writes; add it")
     name = check_name(args.preset if args.name is None else args.name)
+    if args.prefix is not None:
+        name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
     settings = [*args.settings, *([f"link={args.link}"] if args.link is not None else [])]
     config = preset(args.preset)
     if args.link is not None and not isinstance(config, AccelConfig | EngineConfig):
         raise UserError(f"--link {args.link} is for an accelerator or an engine, not {args.preset}: take accel_<array>")
     design = design_of(with_settings(config, settings), name)
+    if args.package:
+        clock_mhz = CLOCK_MHZ if args.clock is None else args.clock
+        more = package(design.name, design.manifest, tuple(design.files), clock_mhz)
+        design = replace(design, files={**design.files, **more})
     files = [str(path) for path in design.write(Path(args.output))]
     facts = {"files": files, "modules": len(design.modules), "bytes": len(design.verilog), **design.manifest}
     return Result(
