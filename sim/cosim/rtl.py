@@ -75,7 +75,9 @@ def products(
     for index, (x, w, throttle) in enumerate(pairs):
         threads = config.pe.throttle(throttle)
         planned = (
-            _convolution(x, config, threads) if isinstance(x, ConvRows) else _product(x, _weights(w), config, threads)
+            _convolution(x, config, threads)
+            if isinstance(x, ConvRows)
+            else product_tiles(x, _weights(w), config, threads)
         )
         for tile, order, tile_x, tile_w, tap in planned:
             orders.append(order)
@@ -120,7 +122,8 @@ def _weights(w: np.ndarray | None) -> np.ndarray:
     return w
 
 
-def _product(x: np.ndarray, w: np.ndarray, config: ArrayConfig, threads: int) -> Planned:
+def product_tiles(x: np.ndarray, w: np.ndarray, config: ArrayConfig, threads: int) -> Planned:
+    """The tiles of a product with their operands, in the order they run."""
     config.pe.check_k(x.shape[1])
     ordinary = {"fuse": 0, "taps": 0} if config.fuse else {}
     for tile in tiles(x.shape[0], w.shape[1], config):

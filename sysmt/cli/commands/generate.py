@@ -10,6 +10,7 @@ from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Handler, Result
 from sysmt.hdl.packaging import CLOCK_MHZ, package
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import LINKS
 from sysmt.hdl.params.presets import preset
@@ -40,6 +41,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "instance), too",
     )
     parser.add_argument(
+        "--testbench",
+        action="store_true",
+        help="write NAME_tb.v, too: a self-checking testbench of an array in plain Verilog with vectors of the golden "
+        "model; its head says how to run it",
+    )
+    parser.add_argument(
         "--clock", type=float, metavar="MHZ", help=f"with --package: clock of the constraints (default {CLOCK_MHZ:g})"
     )
     add_settings(parser)
@@ -57,7 +64,14 @@ def _run(args: argparse.Namespace) -> Result:
     config = preset(args.preset)
     if args.link is not None and not isinstance(config, AccelConfig | EngineConfig):
         raise UserError(f"--link {args.link} is for an accelerator or an engine, not {args.preset}: take accel_<array>")
-    design = design_of(with_settings(config, settings), name)
+    config = with_settings(config, settings)
+    if args.testbench and not isinstance(config, ArrayConfig):
+        raise UserError(f"--testbench is for an array, not {args.preset}: take one of those, or leave it out")
+    design = design_of(config, name)
+    if args.testbench and isinstance(config, ArrayConfig):
+        from sysmt.sim.cosim.testbench import testbench
+
+        design = replace(design, files={**design.files, f"{name}_tb.v": testbench(config, design)})
     if args.package:
         clock_mhz = CLOCK_MHZ if args.clock is None else args.clock
         more = package(design.name, design.manifest, tuple(design.files), clock_mhz)

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A self-checking testbench of an array in plain Verilog (IEEE 1364-2005), its vectors from the golden model.
+
+It needs nothing but the Verilog of the array: `verilator --binary --timing`, or any other simulator.
+"""
+
+import numpy as np
+
+from sysmt.hdl.array.ports import ResultRow, TileDescriptor, w_step, x_step
+from sysmt.hdl.emit import Design
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.golden.kind import golden_of
+
+from .packing import pack_steps, pack_weights
+from .rtl import product_tiles
+
+SEED = 1
+K = 11
+"""Length of the products: on 2 and 4 threads, their parts of it are not equal."""
+
+TESTBENCH = """\
+// {name}_tb: checks {name} against the golden model; sources and sink pause at random.
+// It prints PASS and ends with $finish, or FAIL and $stop.
+//
+//     $ verilator --binary --timing -Wno-fatal --top-module {name}_tb {name}_tb.v {name}.v && obj_dir/V{name}_tb
+//     $ iverilog -o {name}_tb -s {name}_tb {name}_tb.v {name}.v && vvp -n {name}_tb
+`timescale 1ns / 1ps
+
+module {name}_tb;
+  localparam TILES = {tiles}, STEPS = {steps}, ROWS = {rows}, LIMIT = {limit}, QUIET = 16;
+
+  reg clk = 0, rst = 1;
+  reg [{tile_high}:0] tile [0:TILES-1];
+  reg [{x_high}:0] x [0:STEPS-1];
+  reg [{w_high}:0] w [0:STEPS-1];
+  reg [{o_high}:0] expected [0:ROWS-1];
+  reg [{o_high}:0] counts [0:ROWS-1];  // The bits of a result that are compared.
+  integer at_tile = 0, at_x = 0, at_w = 0, at_o = 0, cycle = 0, quiet = 0, errors = 0;
+  reg [31:0] random = 32'd{seed};
+  reg x_go = 0, w_go = 0, o_ready = 0;
+
+  wire tile_valid = !rst && at_tile < TILES;
+  wire x_valid = !rst && x_go && at_x < STEPS;
+  wire w_valid = !rst && w_go && at_w < STEPS;
+  wire tile_ready, x_ready, w_ready, o_valid, refused;
+  wire [{o_high}:0] o;
+
+  {name} dut (
+    .clk(clk), .rst(rst), .refused(refused),
+    .i_tile__valid(tile_valid), .i_tile__ready(tile_ready), .i_tile__payload(tile[at_tile < TILES ? at_tile : 0]),
+    .i_x__valid(x_valid), .i_x__ready(x_ready), .i_x__payload(x[at_x < STEPS ? at_x : 0]),
+    .i_w__valid(w_valid), .i_w__ready(w_ready), .i_w__payload(w[at_w < STEPS ? at_w : 0]),
+    .o__valid(o_valid), .o__ready(o_ready), .o__payload(o){open}
+  );
+
+  always #5 clk = !clk;
+
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    rst <= cycle < 2;
+    random <= {{random[30:0], random[31] ^ random[21] ^ random[1] ^ random[0]}};
+    if (!rst) begin
+      if (tile_valid && tile_ready) at_tile <= at_tile + 1;
+      if (x_valid && x_ready) at_x <= at_x + 1;
+      if (w_valid && w_ready) at_w <= at_w + 1;
+      if (!x_valid || x_ready) x_go <= random[3] | random[7];
+      if (!w_valid || w_ready) w_go <= random[5] | random[11];
+      o_ready <= random[13] | random[17];
+      if (o_valid !== 1'b0 && o_valid !== 1'b1) begin
+        $display("cycle %0d: o__valid is %b", cycle, o_valid);
+        errors <= errors + 1;
+      end
+      if (o_valid && o_ready) begin
+        at_o <= at_o + 1;
+        if (at_o >= ROWS) begin
+          $display("cycle %0d: a result too many", cycle);
+          errors <= errors + 1;
+        end else if (((o ^ expected[at_o]) & counts[at_o]) !== 0) begin
+          $display("result %0d: %h, expected %h where %h", at_o, o, expected[at_o], counts[at_o]);
+          errors <= errors + 1;
+        end
+      end
+      if (at_o >= ROWS) quiet <= quiet + 1;
+      if (quiet == QUIET || cycle == LIMIT) begin
+        if (errors == 0 && at_o == ROWS && refused === 1'b0) begin
+          $display("PASS: %0d results of %0d tiles in %0d cycles", ROWS, TILES, cycle - QUIET);
+          $finish;
+        end else begin
+          $display("FAIL: %0d errors, %0d of %0d results, refused %b", errors, at_o, ROWS, refused);
+          $stop;
+        end
+      end
+    end
+  end
+
+  initial begin
+{vectors}
+  end
+endmodule
+"""
+
+
+def testbench(config: ArrayConfig, design: Design) -> str:
+    """The text of NAME_tb.v for the array `config` emitted as `design`.
+
+    One product larger than the array at every number of threads: tiles that fill it, and tiles that do not. With
+    `fuse`, matrix products only.
+    """
+    length = min(K, config.pe.k_max)
+    rng = np.random.default_rng(SEED)
+    layout = ResultRow(config)
+    width, last = config.pe.acc_width, layout["last"].offset
+    orders: list[int] = []
+    x_bits: list[int] = []
+    w_bits: list[int] = []
+    expected: list[int] = []
+    counts: list[int] = []
+    for threads in config.pe.throttles:
+        x = rng.integers(0, 256, (config.rows + 1, length), dtype=np.uint8)
+        w = rng.integers(-128, 128, (length, config.cols + 1)).astype(np.int8)
+        sums = golden_of(config.pe).product(x, w, config.pe, threads, False).sums
+        for tile, order, x_steps, w_steps, taps in product_tiles(x, w, config, threads):
+            orders.append(order)
+            x_bits += pack_steps(x_steps)
+            w_bits += pack_weights(config, w_steps, taps)
+            for row in range(config.rows):
+                cols = tile.cols if row < tile.rows else 0
+                words = [int(sums[tile.m + row, tile.n + col]) % 2**width << width * col for col in range(cols)]
+                expected.append(sum(words) | (row == config.rows - 1) << last)
+                counts.append((1 << width * cols) - 1 | 1 << last)
+    widths = {
+        "tile": TileDescriptor(config).size,
+        "x": x_step(config).size,
+        "w": w_step(config).size,
+        "o": layout.size,
+    }
+    memories = [("tile", "tile", orders), ("x", "x", x_bits), ("w", "w", w_bits)]
+    memories += [("expected", "o", expected), ("counts", "o", counts)]
+    return TESTBENCH.format(
+        name=design.name,
+        tiles=len(orders),
+        steps=len(x_bits),
+        rows=len(expected),
+        limit=1000 + 8 * (len(x_bits) + len(expected)) + 8 * len(orders) * config.latency,
+        seed=2463534242,
+        **{f"{port}_high": bits - 1 for port, bits in widths.items()},
+        open=",\n    .counters()" if config.counters else "",
+        vectors="\n".join(
+            f"    {memory}[{i}] = {widths[port]}'h{value:x};"
+            for memory, port, values in memories
+            for i, value in enumerate(values)
+        ),
+    )
