@@ -34,12 +34,15 @@ def variants(pairs=1, target="asic", vsparq=True, modes=MODES):
     )
 
 
-def compare(pes, sets):
-    """Simulate the bench for sets of (x [A, threads], all threads run): the testbench fails on a wrong product."""
+def compare(pes, sets, number=16):
+    """Simulate the bench for sets of (x [A, threads], all threads run): the testbench fails on a wrong product.
+
+    `number` weights of every thread, a multiple of `LANES`.
+    """
     pairs = pes[0].pairs
     weights = np.stack([np.roll(WEIGHTS, 5 * t) for t in range(2 * pairs)])
     vectors = {}
-    sets = [(x, full, lanes) for x, full in sets for lanes in np.split(np.arange(16), 16 // LANES)]
+    sets = [(x, full, lanes) for x, full in sets for lanes in np.split(np.arange(number), number // LANES)]
     vectors["sets"] = np.array(len(sets))
     for i, (x, full, lanes) in enumerate(sets):
         golden = []
@@ -54,8 +57,9 @@ def compare(pes, sets):
     return run(trimmed_products(pes, LANES), "tb.tb_sparq", vectors, "verilator")
 
 
-def test_all_pairs_of_activations_at_sixteen_weights():
-    compare(variants(), [(ALL_PAIRS, True)])
+@pytest.mark.parametrize("number", [LANES, pytest.param(16, marks=pytest.mark.regress)])
+def test_all_pairs_of_activations(number):
+    compare(variants(), [(ALL_PAIRS, True)], number)
 
 
 @pytest.mark.regress
@@ -85,7 +89,7 @@ ARRAYS = [
     pytest.param(
         {"window": "7opt", "vsparq": False, "pairs": 4, "target": "fpga", "pipeline": 2}, marks=pytest.mark.regress
     ),
-    {"window": "2opt", "pipeline": 1, "clock_gating": True},
+    pytest.param({"window": "2opt", "pipeline": 1, "clock_gating": True}, marks=pytest.mark.regress),
 ]
 
 

@@ -77,7 +77,7 @@ class SdramChip(Config):
                 raise ConfigError(f"{name} must be a time above 0, not {value!r}")
             object.__setattr__(self, name, float(value))
         if self.t_rc < self.t_ras:
-            raise ConfigError(f"t_rc = {self.t_rc} must be at least t_ras = {self.t_ras}, which is a part of it")
+            raise ConfigError(f"t_rc = {self.t_rc:g} must be at least t_ras = {self.t_ras:g}, which is a part of it")
 
     @property
     def address_bits(self) -> int:
