@@ -34,7 +34,14 @@ DESIGNS = {
 }
 
 
-@pytest.mark.parametrize(("name", "expected"), DESIGNS.items())
+LARGE = ("tiny", "accel_sysmt2_2")
+"""What takes half a minute; `test_synthesise` has a cache and an accelerator in every run."""
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [pytest.param(*row, marks=[pytest.mark.regress] if row[0] in LARGE else []) for row in DESIGNS.items()],
+)
 def test_every_cell_has_a_block(name, expected):
     found = synthesise(design_of(preset(name), name), "generic")
     assert sum(found.blocks.values()) == pytest.approx(found.nand2)
