@@ -5,13 +5,10 @@ The array is that of the preset with target `asic`, without counters; the engine
 of 1,024 bits and more are SRAM, which is counted in bits and has no area here (`sysmt.sim.flow.memories`).
 """
 
-import argparse
-import json
 import sys
 from typing import Any
 
-from sysmt.base.errors import UserError
-from sysmt.cli.output import progress, table
+from sysmt.cli.output import progress
 from sysmt.hdl.designs import engine_design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import engine_config
@@ -20,16 +17,17 @@ from sysmt.sim.flow import area
 from sysmt.sim.flow.synthesis import CLOCK_MHZ, library_of, map_to
 
 from .area import cell_library
+from .command import run
 
 ARRAY = "sysmt2_16"
 
 
-def measure(name: str = ARRAY) -> list[dict[str, Any]]:
+def measure(array: str = ARRAY) -> list[dict[str, Any]]:
     """Area of the engine around an array.
 
     Parameters
     ----------
-    name : str
+    array : str
         Preset of the array.
 
     Returns
@@ -37,8 +35,8 @@ def measure(name: str = ARRAY) -> list[dict[str, Any]]:
     list of dict
         `engine`; `array um2`, `engine um2` around it and `ratio` of the two; `memory bits`.
     """
-    array = preset(name, ArrayConfig, counters=False)
-    config = engine_config(array)
+    chosen = preset(array, ArrayConfig, counters=False)
+    config = engine_config(chosen)
     design = engine_design(config, "engine", linked=False)
     mapped = map_to(design, library_of(cell_library()), CLOCK_MHZ, progress=progress)
     found = area.measure(mapped)
@@ -49,7 +47,7 @@ def measure(name: str = ARRAY) -> list[dict[str, Any]]:
     around = found.total - array_area
     return [
         {
-            "engine": name,
+            "engine": array,
             "array um2": round(array_area),
             "engine um2": round(around),
             "ratio": around / array_area,
@@ -69,21 +67,8 @@ def _below(netlist: Any, top: str) -> list[str]:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the measurement."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.engine_area",
-        description=__doc__.partition("\n")[0],
-        epilog="example: python -m bench.engine_area --array sysmt2_4 --json",
-    )
-    parser.add_argument("--array", default=ARRAY, metavar="NAME", help=f"preset of the array (default {ARRAY})")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    try:
-        rows = measure(args.array)
-    except UserError as error:
-        print(f"bench.engine_area: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
-    return 0
+    how = {"default": ARRAY, "metavar": "NAME", "help": f"preset of the array (default {ARRAY})"}
+    return run("bench.engine_area", __doc__.partition("\n")[0], measure, argv, array=how)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,12 @@ The authors' layers on the authors' machines (Yang et al., ASPLOS 2020). Sizes o
 register files and a buffer against Eyeriss', 16x16, OC and IC unrolled.
 """
 
-import argparse
-import json
 import sys
 import time
 from typing import Any
 
 from sysmt.base.files import data_folder
-from sysmt.cli.output import progress, table
+from sysmt.cli.output import progress
 from sysmt.hdl.params.presets import ACCELERATORS
 from sysmt.sim.cost.runs.order import chosen_runs, plain_runs
 from sysmt.sim.cost.runs.product import AccelProduct, link_bytes
@@ -27,6 +25,7 @@ from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.readers.topology import read_topology
 
 from . import record
+from .command import run
 
 LARGE, SMALL = ((256, 65536), (0.96, 20, 200)), ((32, 65536), (0.12, 20, 200))
 LAYERS = {
@@ -131,19 +130,14 @@ def markdown() -> str:
     return record.tables("schedule")
 
 
+def measure() -> dict[str, list[dict[str, Any]]]:
+    """All tables, by name."""
+    return {"layers": layers(), "networks": networks(), "sizes": sizes(), "products": products()}
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Print the measurements."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.schedule", description=__doc__, epilog="example: python -m bench.schedule --json"
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    facts = {"layers": layers(), "networks": networks(), "sizes": sizes(), "products": products()}
-    if args.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        print("\n\n".join(table(rows) for rows in facts.values() if rows))
-    return 0
+    """Print the measurement."""
+    return run("bench.schedule", __doc__, measure, argv)
 
 
 if __name__ == "__main__":

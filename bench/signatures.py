@@ -6,21 +6,19 @@ and model, in many random splits; R2 over the networks outside the signature. `c
 networks of its own, nothing else is known.
 """
 
-import argparse
-import json
 import statistics
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-from sysmt.base.errors import UserError
 from sysmt.base.files import data_folder
-from sysmt.cli.output import progress, table
+from sysmt.cli.output import progress
 from sysmt.sim.cost.signatures.choice import CHOICES
 from sysmt.sim.cost.signatures.protocol import Score, collaborative, split, unseen_devices
 from sysmt.sim.cost.signatures.table import read_features, read_latencies
 
 from . import record
+from .command import run
 
 SPLITS = 24
 SHARED = 3
@@ -65,20 +63,9 @@ def markdown() -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the measurements."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.signatures", description=__doc__, epilog="example: python -m bench.signatures --json"
-    )
-    parser.add_argument("--splits", type=int, default=SPLITS, help=f"random splits of the devices (default {SPLITS})")
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    try:
-        rows = measure(args.splits)
-    except UserError as error:
-        print(f"bench.signatures: {error}", file=sys.stderr)
-        return 2
-    print(json.dumps({"rows": rows}, indent=2) if args.json else table(rows))
-    return 0
+    """Print the measurement."""
+    how = {"type": int, "default": SPLITS, "help": f"random splits of the devices (default {SPLITS})"}
+    return run("bench.signatures", __doc__, measure, argv, splits=how)
 
 
 if __name__ == "__main__":

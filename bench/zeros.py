@@ -7,8 +7,6 @@ outputs' sum. Calibration inputs are never tested. Beside it stands what was pub
 multiply-accumulates of VGG-16 (ECCV 2020), 30.4 % on average over three networks (IEEE CAL 2019).
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +16,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import data_folder
-from sysmt.cli.output import progress, table
+from sysmt.cli.output import progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.digits import data as digits
 from sysmt.sim.nn.inputs import Inputs, load
@@ -30,6 +28,7 @@ from sysmt.sim.quant.zeros.sites import Site
 from sysmt.sim.quant.zeros.study import METHODS, Settings, computed_first, options_of, study
 
 from . import record
+from .command import run
 
 ARRAY = ArrayConfig(rows=8, cols=8)
 POINTS = 8
@@ -165,24 +164,8 @@ def _cell(column: str, value: float | None) -> str:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print the measurements."""
-    parser = argparse.ArgumentParser(
-        prog="python -m bench.zeros",
-        description=__doc__.partition("\n")[0],
-        epilog="example: python -m bench.zeros --json",
-    )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
-    args = parser.parse_args(argv)
-    try:
-        facts = measure(data_folder() / "data")
-    except UserError as error:
-        print(f"bench.zeros: {error}", file=sys.stderr)
-        return 2
-    if args.json:
-        print(json.dumps(facts, indent=2))
-    else:
-        print("\n\n".join(f"{name}\n{table(rows)}" for name, rows in facts.items() if rows))
-    return 0
+    """Print the measurement."""
+    return run("bench.zeros", __doc__.partition("\n")[0], lambda: measure(data_folder() / "data"), argv)
 
 
 if __name__ == "__main__":
