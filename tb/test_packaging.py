@@ -89,7 +89,7 @@ def test_every_port_is_constrained_once(case):
 
 @pytest.mark.parametrize("case", DESIGNS)
 def test_the_core_names_what_is_written(case):
-    yaml = pytest.importorskip("yaml", reason="reads the core")
+    yaml = pytest.importorskip("yaml", reason="reads the core as FuseSoC does: pip install pyyaml")
     design, files, _ = packaged(case)
     head, _, rest = files[f"{design.name}.core"].partition("\n")
     assert head == "CAPI=2:"
