@@ -34,6 +34,8 @@ from .netlist import finished, owned_registers, with_equal_widths, without_conte
 
 MANIFEST_VERSION = 1
 
+SEPARATOR = "__"
+"""Between the name of a design, which cannot contain it, and that of its part: designs of different names share none."""
 UNINITIALISED = "sysmt.uninitialised"
 """Attribute of a memory whose content nobody reads before it is written: it is emitted without an initial one, which in
 Verilog is a line per word, and which some block RAM cannot have."""
@@ -104,7 +106,7 @@ class Library:
 
     def instance(self, kind: type[wiring.Component], config: object) -> tuple[Instance, object]:
         """An instance of the module of `kind(config)`, and the interface that it is connected to."""
-        name = f"{self.name}_{kind.module_name(config)}"
+        name = f"{self.name}{SEPARATOR}{kind.module_name(config)}"
         if name not in self._shared:
             component = kind(config)
             self._shared[name] = config, component.signature

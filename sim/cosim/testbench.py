@@ -19,7 +19,7 @@ K = 11
 """Length of the products: on 2 and 4 threads, their parts of it are not equal."""
 
 TESTBENCH = """\
-// {name}_tb: checks {name} against the golden model; sources and sink pause at random, and and what
+// {name}_tb: checks {name} against the golden model; sources and sink pause at random, and what
 // is not valid, or does not count, is unknown. One clock of reset.
 // It prints PASS and ends with $finish, or FAIL and $stop.
 //
