@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sysmt.base import extras
-from sysmt.base.cache import build_directory
+from sysmt.base.cache import cached
 from sysmt.base.errors import UserError
 from sysmt.hdl.emit import Design
 
@@ -64,15 +64,16 @@ def build(
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
     args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS + FOLDED_ARGS * (not unfold)
     content = [design.verilog, simulator, str(executable(simulator)), waves, args, OPTIMISE, visible]
-    with build_directory("sim", f"{design.name}-{simulator}", content) as (directory, missing):
-        if missing:
-            source = directory / f"{design.name}.v"
-            source.write_text(design.verilog)
-            if simulator == "icarus":
-                _build_icarus(design, source, waves)
-            else:
-                _build_verilator(design, source, args, waves, visible)
-    return directory
+
+    def make(directory: Path) -> None:
+        source = directory / f"{design.name}.v"
+        source.write_text(design.verilog)
+        if simulator == "icarus":
+            _build_icarus(design, source, waves)
+        else:
+            _build_verilator(design, source, args, waves, visible)
+
+    return cached("sim", f"{design.name}-{simulator}", content, make)
 
 
 def _build_icarus(design: Design, source: Path, waves: bool) -> None:
