@@ -68,7 +68,8 @@ class _Batch:
         numbers = [(c.rows, c.cols, c.drain == "overlap", c.latency) for c in configs]
         self.rows, self.cols, self.overlap, self.latency = np.array(numbers, np.int64).reshape(-1, 4).T
         order: dict[PEConfig, int] = {}
-        self.pe = np.array([order.setdefault(c.pe, len(order)) for c in configs], np.int64)
+        ranks = {pe: order.setdefault(_stepping(pe), len(order)) for pe in dict.fromkeys(c.pe for c in configs)}
+        self.pe = np.array([ranks[c.pe] for c in configs], np.int64)
         self.pes = list(order)
 
     def layer(self, layer: Layer, planned: Planned | None) -> np.ndarray:
@@ -187,6 +188,11 @@ def _lowerings(plain: DepthwiseLowering, batch: int, cols: int, most: int) -> tu
     one = np.array(rows, np.int64).T
     more = [one] + [np.concatenate([np.full((1, len(rows)), t), one[1:]]) for t in THREADS if 1 < t <= most]
     return tuple(np.concatenate(more, axis=1))
+
+
+def _stepping(pe: PEConfig) -> PEConfig:
+    """The PE without what changes its latency only: equal ones take equal steps."""
+    return replace(pe, pipeline=0, target="asic", dsp=False, clock_gating=False)
 
 
 def _steps(pe: PEConfig, k: int, threads: int | None = None) -> int:
