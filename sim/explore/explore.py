@@ -142,6 +142,7 @@ class Exploration:
             "computed": self.computed,
             "found": self.found,
             "front": [self.points[i].as_dict() | {"command": self.command(self.points[i])} for i in self.front],
+            "synthesised": [],
             "best": self.best()[0].as_dict() | {"command": self.command(self.best()[0])},
         }
 

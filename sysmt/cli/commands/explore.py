@@ -11,6 +11,7 @@ from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Handler, Result, progress, table
+from sysmt.report.explore_page import explore_page
 from sysmt.sim.explore.explore import Exploration, explore, latency_unit
 from sysmt.sim.explore.points import OBJECTIVES, Point
 from sysmt.sim.explore.requests import request_of
@@ -86,7 +87,7 @@ def _json(found: Exploration) -> str:
     return json.dumps(found.as_dict() | {"points": points}, indent=1) + "\n"
 
 
-FORMATS: dict[str, Callable[[Exploration], str]] = {".json": _json}
+FORMATS: dict[str, Callable[[Exploration], str]] = {".html": explore_page, ".json": _json}
 """What can be written, by the ending of the file."""
 
 
