@@ -4,7 +4,7 @@
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, Protocol
@@ -81,8 +81,13 @@ class Cluster:
         distributed = require("distributed", CLUSTER)
         futures = [self._client.submit(_do, task, pure=False, retries=2) for task in tasks]
         numbers = {future.key: number for number, future in enumerate(futures)}
-        for future in distributed.as_completed(futures):
-            yield numbers[future.key], future.result()
+        try:
+            for future in distributed.as_completed(futures, loop=self._client.loop):
+                yield numbers[future.key], future.result()
+        except (distributed.KilledWorker, CancelledError, OSError) as error:
+            raise UserError(
+                f"scheduler lost the work ({type(error).__name__}): see its log, and run this again, which goes on"
+            ) from error
 
 
 def _do(task: Task) -> Any:
