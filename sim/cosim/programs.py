@@ -10,8 +10,8 @@ from sysmt.hdl.params.sdram import SdramConfig
 
 from .verilator import VERILATOR_ARGS, compile_verilog, executable, require
 
-MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
 # Simulated for millions of cycles: worth more of the compiler's time than a testbench.
+OPTIMISE = "-O2"
 SDRAM = Path(__file__).with_name("sdram.h")
 
 
@@ -30,7 +30,7 @@ def build(
     text = _defined(macros or {})
     text += "" if sdram is None else _defined(_macros(sdram)) + SDRAM.read_text()
     text += main.read_text()
-    content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, text]
+    content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, OPTIMISE, text]
     with build_directory("sim", f"{design.name}-{name}", content) as (folder, missing):
         if missing:
             (folder / f"{design.name}.v").write_text(design.verilog)
@@ -40,7 +40,7 @@ def build(
             (folder / "control.vlt").write_text("\n".join(control) + "\n")
             verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
             verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
-            compile_verilog(folder, verilate, *MAKE_ARGS)
+            compile_verilog(folder, verilate, OPTIMISE)
     return folder / name
 
 
