@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sysmt.base.cache import build_directory
+from sysmt.base.cache import cached
 from sysmt.base.errors import UserError
 from sysmt.cli.output import progress
-from sysmt.sim.cosim.programs import MAKE_ARGS
+from sysmt.sim.cosim.programs import OPTIMISE
 from sysmt.sim.cosim.verilator import VERILATOR_ARGS, compile_verilog, executable
 
 HERE = Path(__file__).resolve().parent
@@ -55,13 +55,13 @@ def simulator(sources: list[Path]) -> Path:
     """The compiled SoC, found or made; what its memories hold is read when it runs."""
     texts = [re.sub(r"//.*", "", path.read_text()) for path in sources]
     main = (HERE / "sim.cpp").read_text()
-    content = [*texts, main, str(executable("verilator")), VERILATE, VERILATOR_ARGS, MAKE_ARGS]
-    with build_directory("sim", "litex", content) as (build, absent):
-        if absent:
-            progress("compiling the SoC (a minute, once)")
-            for name, text in zip((path.name for path in sources), texts, strict=True):
-                (build / name).write_text(text)
-            (build / "main.cpp").write_text(main)
-            names = [path.name for path in sources]
-            compile_verilog(build, [*VERILATE, *VERILATOR_ARGS, *names, "main.cpp"], *MAKE_ARGS)
-    return build / "soc"
+    content = [*texts, main, str(executable("verilator")), VERILATE, VERILATOR_ARGS, OPTIMISE]
+    names = [path.name for path in sources]
+
+    def make(folder: Path) -> None:
+        progress("compiling the SoC (a minute, once)")
+        for name, text in zip([*names, "main.cpp"], [*texts, main], strict=True):
+            (folder / name).write_text(text)
+        compile_verilog(folder, [*VERILATE, *VERILATOR_ARGS, *names, "main.cpp"], OPTIMISE)
+
+    return cached("sim", "litex", content, make) / "soc"
