@@ -29,7 +29,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/requantize": ("accel_requantize", "accel_rtl"),
     "accel/requests": ("accel_rtl", "engine_board"),
     "accel/top": ("accel_rtl", "board"),
-    "accel/uart": ("accel_link",),
+    "accel/uart": ("accel_link", "uart"),
     "array/column": ("random_arrays", "array"),
     "array/counters": ("random_arrays", "array", "sparq_gates", "conv1d"),
     "array/ports": ("random_arrays", "array"),
