@@ -202,4 +202,4 @@ def test_a_kind_of_pe_that_cannot_be_read_is_named(files, capsys, monkeypatch, c
 
 
 def test_a_table_of_rows_that_lack_some_columns():
-    assert table([{"a": 1, "b": 2.5}, {"a": 30, "c": "x"}]).splitlines() == ["a   b    c", " 1  2.5", "30       x"]
+    assert table([{"a": 1, "b": 2.5}, {"a": 30, "c": "x"}]).splitlines() == [" a    b  c", " 1  2.5", "30       x"]

@@ -92,7 +92,7 @@ def _discard(stream: TextIO) -> None:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Lay out rows in aligned columns, their keys as the heading; numbers to the right, nothing where a row has none."""
+    """Lay out rows in aligned columns below their keys; numbers to the right, nothing where a row lacks one."""
     heads = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[_cell(row.get(h, "")) for h in heads] for row in rows]
     widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]
