@@ -11,6 +11,7 @@ import pytest
 
 from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
+from sysmt.cli.output import table
 from sysmt.hdl.params.presets import ARRAYS
 from sysmt.sim.cosim.simulator import available
 from tb.references.product import matmul
@@ -198,3 +199,7 @@ def test_a_kind_of_pe_that_cannot_be_read_is_named(files, capsys, monkeypatch, c
     assert code == 2
     assert "kind 'broken' must have a KIND in params/broken.py" in err
     assert err.count("\n") == 1
+
+
+def test_a_table_of_rows_that_lack_some_columns():
+    assert table([{"a": 1, "b": 2.5}, {"a": 30, "c": "x"}]).splitlines() == [" a    b  c", " 1  2.5", "30       x"]
