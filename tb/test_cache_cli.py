@@ -250,3 +250,8 @@ def test_bad_geometry_is_refused_by_name(fields, message):
         CacheConfig(**fields)
     with pytest.raises(ConfigError, match=r"^replacement must be one of cover, lru, not 'fifo'$"):
         NullCacheConfig(replacement="fifo")
+    wanted = "approx must be 0 with on_store = 'move', not 3: use on_store = 'split'"
+    with pytest.raises(ConfigError, match=f"^{re.escape(wanted)}$"):
+        NullCacheConfig(on_store="move", approx=3)
+    with pytest.raises(ConfigError, match=r"^admit must be an integer from 0 to 255, not 256$"):
+        NullCacheConfig(admit=256)
