@@ -54,7 +54,7 @@ def measure(
         flow.prepare()
         used = flow.synthesise()
         if not seeds:
-            expected = {f"{name} estimated": round(need.value) for name, need in estimate.needs(chosen, config).items()}
+            expected = {f"{name} estimated": round(need) for name, need in estimate.needs(chosen, config).items()}
             return row | {name: round(number) for name, number in used.items()} | expected
         routed: list[Routed] = []
         for seed in range(1, seeds + 1):

@@ -27,6 +27,7 @@ from . import (
     second_opinion,
     signatures,
     training,
+    uart,
     zeros,
 )
 
@@ -63,6 +64,7 @@ TABLES = {
     "zeros": zeros.markdown,
     "clusters": clusters.markdown,
     "bus": bus.markdown,
+    "uart": uart.markdown,
 }
 
 

@@ -18,15 +18,20 @@ UNITS = {"LUT": "luts", "RAM": "rams", "DSP": "dsps"}
 """Resources that a design may lack, and what their predictions are called."""
 
 
-def needs(board: BoardDefinition, config: Held) -> dict[str, Interval]:
+def intervals(board: BoardDefinition, config: Held) -> dict[str, Interval]:
     """What a design is likely to take of the resources that it may lack, with 95 % intervals."""
     found = predict(config, board.part.family.name)
     return {resource: getattr(found, name) for resource, name in UNITS.items()}
 
 
+def needs(board: BoardDefinition, config: Held) -> dict[str, float]:
+    """What a design is likely to take of the resources that it may lack."""
+    return {resource: need.value for resource, need in intervals(board, config).items()}
+
+
 def check(board: BoardDefinition, config: Held) -> None:
     """Refuse, before anything is run, what cannot fit: at the low end of its interval."""
-    refuse_larger(board, {name: need.low for name, need in needs(board, config).items()}, config)
+    refuse_larger(board, {name: need.low for name, need in intervals(board, config).items()}, config)
 
 
 def refuse_larger(board: BoardDefinition, used: Mapping[str, float], config: Held) -> None:
@@ -71,6 +76,6 @@ def fitting(board: BoardDefinition, engine: bool = False) -> list[str]:
         except ConfigError:
             continue
         need = needs(board, config)
-        if all(number.value <= board.part.capacity[resource] for resource, number in need.items()):
+        if all(number <= board.part.capacity[resource] for resource, number in need.items()):
             names.append(name)
     return names

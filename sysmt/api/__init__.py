@@ -5,6 +5,7 @@ A configuration is an object, or the name of a preset.
 """
 
 from .engine import compile_model, run_program
+from .exploring import explore
 from .hardware import Simulation, estimate, generate, presets, simulate, synthesise
 from .models import cycles, infer, matmul
 from .schedules import schedule
@@ -15,6 +16,7 @@ __all__ = [
     "compile_model",
     "cycles",
     "estimate",
+    "explore",
     "generate",
     "infer",
     "matmul",
