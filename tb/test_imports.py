@@ -32,6 +32,7 @@ ROOMS = (
     "sysmt.hdl.engine",
     "sysmt.hdl.dma",
     "sysmt.hdl.designs",
+    "sysmt.hdl.litex",
     "sysmt.sim.flow",
     "sysmt.sim.cosim",
     "sysmt.boards",
