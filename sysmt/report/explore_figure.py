@@ -18,7 +18,8 @@ def explore_picture(found: Exploration, form: str) -> bytes:
         name = f"{point.config.pe.kind}, {point.config.pe.threads} thread{'s' * (point.config.pe.threads > 1)}"
         series.setdefault(name, []).append((point.area, value_of(y, point)))
     for name in sorted(series):
-        axes.scatter(*zip(*series[name], strict=True), s=6, alpha=0.5, linewidths=0, label=name, rasterized=True)
+        x, y_values = zip(*series[name], strict=True)
+        axes.scatter(x, y_values, s=6, alpha=0.5, linewidths=0, label=name, rasterized=True)
     front = [(found.points[i].area, value_of(y, found.points[i])) for i in found.front]
     axes.step(*zip(*front, strict=True), where="post", color="black", linewidth=1, label="front")
     axes.set_xscale("log")
