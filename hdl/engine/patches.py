@@ -48,6 +48,8 @@ class PatchCollector(wiring.Component):
         A beat of a row, the first column lowest.
     i_row_end, i_tile_end : In(1)
         With `i_valid`: the last beat of its row; of the last row of its part.
+    o_soon : Out(1)
+        `o_valid` of the cycle that follows.
     o_valid, o_row : Out(1), Out(8 * cols)
         A pixel, its first channel lowest: patch by patch, pixel by pixel.
 
@@ -67,6 +69,7 @@ class PatchCollector(wiring.Component):
                 "i_codes": In(8 * config.lanes),
                 "i_row_end": In(1),
                 "i_tile_end": In(1),
+                "o_soon": Out(1),
                 "o_valid": Out(1),
                 "o_row": Out(8 * config.array.cols),
             }
@@ -93,7 +96,7 @@ class PatchCollector(wiring.Component):
         # The pixel that is read: halves that are complete, and the last row of each.
         full, lasts = Signal(2), [Signal.like(row, name=f"last_row_{i}") for i in range(2)]
         read_half, read_row, pixel = Signal(), Signal.like(row), Signal(range(patch))
-        reads, ends = Signal(), Signal()
+        reads, ends = self.o_soon, Signal()
         m.d.comb += [
             reads.eq(full.bit_select(read_half, 1)),
             ends.eq(reads & (pixel == patch - 1) & (read_row == Mux(read_half, lasts[1], lasts[0]))),
