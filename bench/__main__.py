@@ -39,6 +39,7 @@ from . import (
     tcam,
     throughput,
     training,
+    uart,
     zeros,
 )
 
@@ -53,6 +54,7 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "uart": uart,
     "bus": bus,
     "engine": engine,
     "engine_area": engine_area,

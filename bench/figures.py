@@ -26,6 +26,7 @@ from . import (
     second_opinion,
     signatures,
     training,
+    uart,
     zeros,
 )
 
@@ -61,6 +62,7 @@ TABLES = {
     "zeros": zeros.markdown,
     "clusters": clusters.markdown,
     "bus": bus.markdown,
+    "uart": uart.markdown,
 }
 
 

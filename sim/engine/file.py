@@ -19,7 +19,8 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 
-from .header import Sections, header_of, program_of
+from .header import header_of, program_of
+from .header_host import Sections
 from .program import Program
 
 MAGIC = b"SYSMTPRG"
