@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.config import Config
@@ -17,6 +18,7 @@ from .configs import array_config, config_of
 
 if TYPE_CHECKING:
     from sysmt.hdl.emit import Design
+    from sysmt.sim.cost.silicon import Silicon
     from sysmt.sim.flow.synthesis import Synthesis
 
 
@@ -176,3 +178,36 @@ def synthesise(
 
     emitted = design if isinstance(design, Design) else generate(design)
     return run(emitted, target, CLOCK_MHZ if clock_mhz is None else clock_mhz, seeds)
+
+
+def estimate(config: Config | str, target: str = "sky130hd") -> "Silicon":
+    """Area, clock and energy in cells, or resources and clock on an FPGA, without synthesis.
+
+    Predicted from configurations that were synthesised, each figure with its 95 % interval.
+
+    Parameters
+    ----------
+    config : ArrayConfig, AccelConfig, EngineConfig or str
+        A string names a preset.
+    target : "sky130hd", "ecp5", "ice40" or "gowin"
+
+    Raises
+    ------
+    UserError
+        The target is unknown, or the configuration is none of these.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> area = sysmt.estimate("sysmt2_8").area
+    >>> area.low < area.value < area.high
+    True
+    """
+    from sysmt.hdl.params.accel import AccelConfig
+    from sysmt.hdl.params.engine import EngineConfig
+    from sysmt.sim.cost.silicon import predict
+
+    chosen = config_of(config, Config)
+    if not isinstance(chosen, ArrayConfig | AccelConfig | EngineConfig):
+        raise UserError(f"config must be an array, an accelerator or an engine, not {type(chosen).__name__}")
+    return predict(chosen, target)
