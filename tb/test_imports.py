@@ -36,6 +36,7 @@ ROOMS = (
     "sysmt.sim.flow",
     "sysmt.sim.cosim",
     "sysmt.boards",
+    "sysmt.sim.explore",
     "sysmt.report",
     "sysmt.api",
     "sysmt.cli",

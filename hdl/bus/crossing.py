@@ -7,13 +7,14 @@ Clock Domain Crossing Design and Verification Techniques (SNUG 2008).
 
 from typing import Any
 
-from amaranth.hdl import Cat, ClockDomain, ClockSignal, Module, ResetSignal, Signal, Value
+from amaranth.hdl import Cat, ClockSignal, Module, ResetSignal, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import AsyncFFSynchronizer, FFSynchronizer
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.emit import UNINITIALISED
+from sysmt.hdl.style import clock_domain
 
 from .signature import BusSignature
 
@@ -25,13 +26,13 @@ SHORT, LONG = 4, 16
 """Depths of queues: of addresses and answers, and of data, which keep up with a beat per cycle of the slower clock."""
 
 
-def two_clocks(m: Module, bus_clock: Value, reset: Value, device_clock: Value) -> None:
+def two_clocks(m: Module, platform: Any, bus_clock: Value, reset: Value, device_clock: Value) -> None:
     """Add both domains to `m`, under one reset that may be as short as it likes.
 
     The device is reset at once and for two cycles of its clock after `reset`; the bus's side at once and for two cycles
     of its own after that: both have seen a clock edge in reset before either of them does anything.
     """
-    m.domains += [ClockDomain(BUS), ClockDomain(DEVICE)]
+    m.domains += [clock_domain(platform, name) for name in (BUS, DEVICE)]
     m.submodules.device_reset = AsyncFFSynchronizer(reset, ResetSignal(DEVICE), o_domain=DEVICE)
     m.submodules.bus_reset = AsyncFFSynchronizer(ResetSignal(DEVICE), ResetSignal(BUS), o_domain=BUS)
     m.d.comb += [ClockSignal(BUS).eq(bus_clock), ClockSignal(DEVICE).eq(device_clock)]

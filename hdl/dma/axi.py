@@ -3,7 +3,7 @@
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal, Value
+from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,6 +12,7 @@ from sysmt.hdl.bus.axi_lite import AXILiteRegisters
 from sysmt.hdl.bus.axi_master import AXIReader, AXIWriter, axi4
 from sysmt.hdl.bus.crossing import BUS, DEVICE, AXICrossing, two_clocks
 from sysmt.hdl.bus.ports import device_clock, flat, joined
+from sysmt.hdl.style import clock_domain
 
 from .accelerator import ListedAccelerator
 from .device import ListedDevice
@@ -62,7 +63,7 @@ class AXIFrontEnd(wiring.Component):
         connect(m, reader.o, device.i_read)
         connect(m, device.o_write, writer.i)
         connect(m, device.o_beats, writer.i_beats)
-        registers, irq = axi_registers(self, m, config.bus_clock, lite, device.irq)
+        registers, irq = axi_registers(self, m, platform, lite, device.irq)
         m.d.comb += [
             device.written.eq(writer.idle),
             device.refused.eq(writer.error),
@@ -83,13 +84,13 @@ class AXIFrontEnd(wiring.Component):
         return m
 
 
-def axi_registers(top: Any, m: Module, bus_clock: bool, lite: AXILiteRegisters, irq: Value) -> tuple[Any, Value]:
+def axi_registers(top: Any, m: Module, platform: Any, lite: AXILiteRegisters, irq: Value) -> tuple[Any, Value]:
     """Clocks and reset of a peripheral with registers on AXI4-Lite; returns their bus, and `irq` on the bus's clock."""
-    if not bus_clock:
-        m.domains.sync = ClockDomain()
+    if not top.config.bus_clock:
+        m.domains.sync = clock_domain(platform)
         m.d.comb += [ClockSignal().eq(top.aclk), ResetSignal().eq(~top.aresetn)]
         return lite.bus, irq
-    two_clocks(m, top.aclk, ~top.aresetn, top.core_clk)
+    two_clocks(m, platform, top.aclk, ~top.aresetn, top.core_clk)
     m.submodules.irq = FFSynchronizer(irq, irq_there := Signal(), o_domain=BUS)
     m.submodules.registers_crossing = crossing = AXICrossing(AXILiteRegisters.signature_of_bus, (BUS, DEVICE))
     connect(m, crossing.subordinate, lite.bus)

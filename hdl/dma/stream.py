@@ -137,7 +137,7 @@ class StreamFrontEnd(wiring.Component):
         connect(m, lite.port, streams.registers)
         if hasattr(streams, "pins"):
             connect(m, streams.pins, flipped(self.pins))
-        registers, irq = axi_registers(self, m, self.config.bus_clock, lite, streams.irq)
+        registers, irq = axi_registers(self, m, platform, lite, streams.irq)
         m.d.comb += self.irq.eq(irq)
         crossed = self.config.bus_clock
         for names, (source, prefix), (target, there), domains in (

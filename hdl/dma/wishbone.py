@@ -65,7 +65,7 @@ class WishboneFrontEnd(wiring.Component):
             connect(m, device.pins, flipped(self.pins))
         registers, memory, irq = slave.bus, master.bus, device.irq
         if config.bus_clock:
-            two_clocks(m, self.clk, self.rst, self.core_clk)
+            two_clocks(m, platform, self.clk, self.rst, self.core_clk)
             m.submodules.irq = FFSynchronizer(device.irq, irq := Signal(), o_domain=BUS)
             m.submodules.registers_crossing = host = WishboneCrossing(slave.signature_of_bus, (BUS, DEVICE))
             m.submodules.master_crossing = bus = WishboneCrossing(wishbone(config.data_width), (DEVICE, BUS))

@@ -36,8 +36,7 @@ from .verilator import (
 
 __all__ = ["SimulationError", "available", "build", "require", "run"]
 
-# -g2005: with SystemVerilog on, Icarus 11 leaves the outputs of Yosys' `always @*` at X at time 0.
-ICARUS_ARGS = ["-g2005"]
+ICARUS_ARGS = ["-g2012"]
 OPTIMISE = "-O1"
 ICARUS_PROGRAM = "sim.vvp"
 

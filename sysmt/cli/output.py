@@ -92,11 +92,11 @@ def _discard(stream: TextIO) -> None:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Lay out equal-keyed rows in aligned columns, the keys as the heading; numbers to the right."""
-    heads = list(rows[0])
-    cells = [[_cell(row[h]) for h in heads] for row in rows]
+    """Lay out rows in aligned columns below their keys; numbers to the right, nothing where a row lacks one."""
+    heads = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[_cell(row.get(h, "")) for h in heads] for row in rows]
     widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]
-    right = [all(isinstance(row[h], (int, float)) for row in rows) for h in heads]
+    right = [all(isinstance(row.get(h, 0), (int, float)) for row in rows) for h in heads]
 
     def line(values: list[str]) -> str:
         cols = (v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True))
