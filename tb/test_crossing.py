@@ -14,6 +14,7 @@ from sysmt.hdl.bus.crossing import SHORT, AsyncQueue
 from sysmt.hdl.bus.wishbone import Wishbone
 from sysmt.hdl.bus.wishbone_crossing import WishboneCrossing
 from sysmt.sim.cosim.bus import SimulatedBus
+from sysmt.sim.cost.command_list import list_cycles
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.golden.matmul import matmul
 
@@ -182,6 +183,11 @@ def test_a_network_over_two_clocks(link):
         test_dma_engine.load(bus, lists)
         outputs = test_dma_engine.run(bus, lists, inputs)
     np.testing.assert_array_equal(outputs, GoldenEngine(program).run(inputs))
+
+
+def test_the_cycle_model_is_of_one_clock():
+    with pytest.raises(ValueError, match="^bus_clock must be False: cycles are those of one clock$"):
+        list_cycles(test_dma_accel.CONFIG.with_fields(bus_clock=True), [], 0)
 
 
 @pytest.mark.parametrize("link", ["uart", "cfu"])
