@@ -39,9 +39,11 @@ TESTS: dict[str, tuple[str, ...]] = {
     "bus/axi": ("bus", "cache_rtl"),
     "bus/axi_lite": ("bus_masters", "dma_accel", "dma_engine"),
     "bus/axi_master": ("bus_masters", "dma_accel", "dma_engine"),
+    "bus/crossing": ("crossing",),
     "bus/ports": ("bus", "dma_accel", "dma_engine"),
     "bus/signature": ("bus",),
     "bus/wishbone": ("bus",),
+    "bus/wishbone_crossing": ("crossing",),
     "bus/wishbone_master": (
         "bus_masters",
         "dma_accel",

@@ -65,7 +65,7 @@ class EngineConfig(Config):
         An SDRAM that weights are read ahead from.
     chunks : int
         Chunks of weights that the list holds, 1 to 4096. Read with `stream` only.
-    slot, slots, divisor, link, data_width
+    slot, slots, divisor, link, data_width, bus_clock
         Of the host link, as in `AccelConfig`.
     """
 
@@ -87,6 +87,7 @@ class EngineConfig(Config):
     divisor: int = 16
     link: str = "uart"
     data_width: int = 32
+    bus_clock: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
@@ -109,7 +110,7 @@ class EngineConfig(Config):
             raise ConfigError(f"stream must be an SdramConfig or None, not {self.stream!r}")
         in_range("chunks", self.chunks, 1, 1 << 12)
         check_link(self.slot, self.slots, self.divisor)
-        check_bus(self.link, self.data_width)
+        check_bus(self.link, self.data_width, self.bus_clock)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
         if self.lanes % self.add_lanes:
