@@ -21,11 +21,14 @@ from . import (
     bus,
     clusters,
     engine,
+    estimate,
+    explore,
     kinds,
     schedule,
     second_opinion,
     signatures,
     training,
+    uart,
     zeros,
 )
 
@@ -58,9 +61,12 @@ TABLES = {
     "schedule": schedule.markdown,
     "second_opinion": second_opinion.markdown,
     "signatures": signatures.markdown,
+    "estimate": estimate.markdown,
+    "explore": explore.markdown,
     "zeros": zeros.markdown,
     "clusters": clusters.markdown,
     "bus": bus.markdown,
+    "uart": uart.markdown,
 }
 
 

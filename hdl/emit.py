@@ -26,12 +26,27 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Shape, ShapeCastable, Value
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 
 from sysmt.base.files import write_together
 from sysmt.hdl.params.blocks import ATTRIBUTE, known
 
+from .netlist import (
+    finished,
+    owned_registers,
+    split,
+    with_equal_widths,
+    without_contents,
+    without_empty_signals,
+    without_initial_values,
+)
+from .style import PLAIN, Style, clock_domain
+from .wrapped_memory import PREFIX, WrappedMemory, connected, shape_of
+
 MANIFEST_VERSION = 1
 
+SEPARATOR = "__"
+"""Between the name of a design, which cannot contain it, and that of its part: no module belongs to two designs."""
 UNINITIALISED = "sysmt.uninitialised"
 """Attribute of a memory whose content nobody reads before it is written: it is emitted without an initial one, which in
 Verilog is a line per word, and which some block RAM cannot have."""
@@ -39,10 +54,13 @@ UNCHECKED = {"no_rw_check": 1}
 """Attributes of a memory of which nobody reads a word in the cycle it is written: Yosys then adds nothing for that."""
 
 WRITE = (
-    "proc -nomux -norom",
+    "proc -norom -noopt",
     "memory_collect",
+    "opt_merge",
+    "opt_clean",
     *(
         f"attrmap {where} -remove generator -remove top -remove amaranth.hierarchy -remove amaranth.decoding"
+        " -remove unused_bits -remove full_case"
         for where in ("", "-modattr")
     ),
     f"attrmap -remove {ATTRIBUTE}",
@@ -65,27 +83,41 @@ class Design:
         """Names of the modules, in the order of the text."""
         return re.findall(r"^module (\S+?) *\(", self.verilog, re.MULTILINE)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """All texts by the names of their files; memories of a style that has them separate are in NAME_memories.v."""
+        logic, memories = split(self.verilog, f"{self.name}{SEPARATOR}{PREFIX}")
+        separate = {f"{self.name}_memories.v": memories} if memories else {}
+        manifest = json.dumps(self.manifest, indent=2) + "\n"
+        return {f"{self.name}.v": logic, **separate, f"{self.name}.json": manifest, **self.files}
+
     def write(self, directory: Path | str) -> list[Path]:
-        """Write `NAME.v`, `NAME.json` and `files` into `directory` (made when missing); all or, on failure, none."""
-        texts = {f"{self.name}.v": self.verilog, f"{self.name}.json": json.dumps(self.manifest, indent=2) + "\n"}
-        return write_together(directory, {**texts, **self.files})
+        """Write `texts` into `directory` (made when missing); all or, on failure, none."""
+        return write_together(directory, self.texts)
 
 
 class Library:
     """The modules of one design, passed to `elaborate` as its platform; collects every shared component once."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, style: Style):
+        self.name, self.style = name, style
+        if style.memories == "separate":
+            self.get_memory = self._wrapped_memory  # Amaranth asks whether its platform has it.
         self.modules: dict[str, str] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
         self._shared: dict[str, tuple[object, wiring.Signature]] = {}
 
     def convert(self, component: wiring.Component, name: str) -> None:
         """Elaborate `component` as the module `name`; the modules it shares are collected before it."""
-        text = _without_contents(rtlil.convert(component, name=name, platform=self, emit_src=False))
+        text = rtlil.convert(
+            component, name=name, platform=self, emit_src=False, missing_domain=lambda _: clock_domain(self)
+        )
+        if self.style.initial_values == "none":
+            text = without_initial_values(text)
+        text = without_empty_signals(with_equal_widths(without_contents(text, UNINITIALISED)))
         self.modules[name] = text
         blocks = dict(_blocks(type(component), name, getattr(component, "block", None)))
-        for module, registers in _owned_registers(text).items():
+        for module, registers in owned_registers(text).items():
             entry = {"block": blocks[module]} if module in blocks else {}
             if entry or registers:
                 self.blocks[module] = entry | ({"registers": registers} if registers else {})
@@ -94,11 +126,18 @@ class Library:
         """All modules, by one run of Amaranth's own Yosys: starting it takes longer than most modules."""
         yosys = find_yosys(lambda version: version >= (0, 40))
         read = [f"read_rtlil <<rtlil\n{text}\nrtlil" for text in self.modules.values()]
-        return yosys.run(["-q", "-"], "\n".join([*read, *WRITE]), ignore_warnings=True)
+        return finished(yosys.run(["-q", "-"], "\n".join([*read, *WRITE]), ignore_warnings=True))
+
+    def _wrapped_memory(self, memory: Memory) -> Module:
+        """A memory that a component asks for, as an instance of the module of its shape."""
+        part, interface = self.instance(WrappedMemory, shape_of(memory))
+        m = connected(memory, interface)
+        m.submodules.shape = part
+        return m
 
     def instance(self, kind: type[wiring.Component], config: object) -> tuple[Instance, object]:
         """An instance of the module of `kind(config)`, and the interface that it is connected to."""
-        name = f"{self.name}_{kind.module_name(config)}"
+        name = f"{self.name}{SEPARATOR}{kind.module_name(config)}"
         if name not in self._shared:
             component = kind(config)
             self._shared[name] = config, component.signature
@@ -132,9 +171,12 @@ def shared(m: Module, name: str, kind: type[wiring.Component], config: object, p
     return component
 
 
-def emit(component: wiring.Component, name: str, facts: dict[str, Any]) -> Design:
-    """Emit `component` as the top module `name`; `facts` (configuration, counters, ...) join the manifest."""
-    library = Library(name)
+def emit(component: wiring.Component, name: str, facts: dict[str, Any], style: Style = PLAIN) -> Design:
+    """Emit `component` as the top module `name`; `facts` (configuration, counters, ...) join the manifest.
+
+    With `style.memories` "separate" the modules of the memories are written to NAME_memories.v; `verilog` has all.
+    """
+    library = Library(name, style)
     with _no_collector():
         library.convert(component, name)
     manifest = {
@@ -146,7 +188,7 @@ def emit(component: wiring.Component, name: str, facts: dict[str, Any]) -> Desig
         "modules": library.blocks,
     }
     head = f"// {name}: generated by sysmt {version('sysmt')}; configuration and layouts in {name}.json\n\n"
-    return Design(name, head + re.sub(r"\A/\*.*?\*/\s*", "", library.verilog(), flags=re.DOTALL), manifest)
+    return Design(name, head + library.verilog(), manifest)
 
 
 def _blocks(kind: type, path: str, block: str | None) -> Iterator[tuple[str, str]]:
@@ -156,43 +198,6 @@ def _blocks(kind: type, path: str, block: str | None) -> Iterator[tuple[str, str
     for name, part in getattr(kind, "parts", {}).items():
         inner = f"{path}.{name}"
         yield from [(inner, known(part))] if isinstance(part, str) else _blocks(part, inner, part.block)
-
-
-def _without_contents(text: str) -> str:
-    """RTLIL text without the initial contents of memories that are `UNINITIALISED`."""
-    marked = rf"^  attribute \\{re.escape(UNINITIALISED)} .*\n((?:  attribute .*\n)*)(  memory .* (\\\S+))$"
-    parts = re.split(r"^(?=module )", text, flags=re.MULTILINE)
-    for i, module in enumerate(parts):
-        names = {found[2] for found in re.findall(marked, module, re.MULTILINE)}
-        if not names:
-            continue
-        parts[i] = re.sub(marked, r"\1\2", module, flags=re.MULTILINE)
-        for name in names:
-            memid = re.escape(name.replace("\\", "\\\\"))
-            cell = rf'^  cell \$meminit_v2 \S+\n    parameter \\MEMID "{memid}"\n(?:    .*\n)*  end\n'
-            parts[i], removed = re.subn(cell, "", parts[i], flags=re.MULTILINE)
-            assert removed, f"memory {name} has no initial content to leave out"
-    return "".join(parts)
-
-
-def _owned_registers(text: str) -> dict[str, dict[str, str]]:
-    """The modules of RTLIL text, and in each the signals that say a block of their own."""
-    modules: dict[str, dict[str, str]] = {}
-    block = module = ""
-    for line in map(str.strip, text.splitlines()):
-        word, _, rest = line.partition(" ")
-        if word == "module":
-            module = rest.removeprefix("\\")
-            modules[module] = {}
-        elif word == "attribute":
-            if rest.startswith(f"\\{ATTRIBUTE} "):
-                block = rest.split('"')[1]
-        else:
-            name = rest.rpartition("\\")[2]
-            if word == "wire" and block and "$" not in name:  # Other names of the same nets have it.
-                modules[module][name] = block
-            block = ""
-    return modules
 
 
 @contextlib.contextmanager

@@ -25,7 +25,8 @@ from sysmt.sim.nn.forward import exact_plan
 from sysmt.sim.nn.graph import Graph
 from sysmt.sim.nn.network import build
 
-from .engine_networks import Builder, random_inputs, random_network, random_plan
+from .engine_network_builder import Builder
+from .engine_networks import random_inputs, random_network, random_plan
 
 CONFIG = EngineConfig(
     array=ArrayConfig(rows=4, cols=4, counters=False).with_fields(threads=2, target="fpga"),

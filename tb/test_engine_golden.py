@@ -24,8 +24,8 @@ from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.network import Network, build
 from sysmt.sim.nn.operators.reductions import divide
 
+from .engine_network_builder import Builder
 from .engine_networks import (
-    Builder,
     depthwise_network,
     patch_features,
     patches_everywhere,

@@ -23,7 +23,8 @@ from sysmt.sim.nn.model import Model
 from sysmt.sim.nn.network import Network, build
 from sysmt.sim.quant.options import Options
 
-from .engine_networks import Builder, random_inputs, random_network, random_plan
+from .engine_network_builder import Builder
+from .engine_networks import random_inputs, random_network, random_plan
 from .int8_networks import small_network
 
 ENGINE = EngineConfig(array=ArrayConfig(rows=4, cols=4).with_fields(threads=2), lanes=2)

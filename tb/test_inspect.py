@@ -8,8 +8,8 @@ import numpy as np
 from sysmt.cli.main import main
 
 from .int8_networks import small_content
+from .operator_models import svdf
 from .test_lstm import lstm
-from .test_operators_bits import svdf
 from .tflite_models import ModelBuilder
 
 

@@ -16,9 +16,9 @@ from sysmt.sim.nn.network import build
 from sysmt.sim.nn.readers.tflite import parse
 
 from .int8_networks import small_content
+from .operator_models import layer, svdf
 from .test_int8_inputs import mutants
 from .test_lstm import lstm
-from .test_operators_bits import layer, svdf
 from .tflite_models import ModelBuilder
 
 REFERENCE = """

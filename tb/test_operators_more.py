@@ -13,7 +13,7 @@ from sysmt.sim.nn.operators import short_tables
 from sysmt.sim.nn.readers.tflite import parse
 from tb.references.interpreter import reference_outputs
 
-from .test_operators_bits import compare, constant, numbers
+from .operator_models import compare, constant, numbers
 from .tflite_models import ModelBuilder
 
 EDGE = 2.0**-15

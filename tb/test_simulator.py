@@ -12,9 +12,13 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.cosim import simulator, verilator
 from sysmt.sim.cosim.rtl import products
 from sysmt.sim.cosim.verilator import SimulationError, environment, execute
+from sysmt.sim.golden.matmul import matmul
 
 
 def test_a_simulation_leaves_the_environment_of_this_process_alone(monkeypatch):
+    ones = np.ones((2, 3), np.uint8), np.ones((3, 2), np.int8)
+    # Libraries that the golden model imports on first use set variables of their own.
+    matmul(*ones, ArrayConfig(rows=2, cols=2).pe)
     before, ran = dict(os.environ), []
 
     def watched(command, directory, env, log):
@@ -25,7 +29,6 @@ def test_a_simulation_leaves_the_environment_of_this_process_alone(monkeypatch):
 
     monkeypatch.setattr(simulator, "execute", watched)
     monkeypatch.setattr(verilator, "execute", watched)
-    ones = np.ones((2, 3), np.uint8), np.ones((3, 2), np.int8)
     assert products([(*ones, None)], ArrayConfig(rows=2, cols=2)).sums[0].tolist() == [[3, 3], [3, 3]]
     assert ran[-1]["COCOTB_TEST_MODULES"] == "sysmt.sim.cosim.tb_array"
     assert dict(os.environ) == before

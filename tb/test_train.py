@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sysmt train`: KURE, pruning, checkpoints, refusals, and a network that comes out of it as its files say."""
 
-import io
 import json
 from dataclasses import replace
 
@@ -9,8 +8,6 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
-from sysmt.cli.commands.train import NAMES
-from sysmt.cli.commands.train import STATISTICS as CHOICES
 from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.inputs import Inputs
@@ -28,11 +25,8 @@ from sysmt.sim.train.calibration import recalibrate
 from sysmt.sim.train.data import Examples, augmented, load
 from sysmt.sim.train.distil import Teacher
 from sysmt.sim.train.loop import Training
-from sysmt.sim.train.network import TrainedNetwork
-from sysmt.sim.train.pruning import Pattern, mask, prune
 from sysmt.sim.train.quantised import integers, quantised
-from sysmt.sim.train.recipe import RECIPES, STATISTICS, Recipe
-from sysmt.sim.train.regularise import kure, kurtosis
+from sysmt.sim.train.recipe import RECIPES
 from sysmt.sim.train.robustness import BITS, robustness
 from sysmt.sim.train.run import train, train_on
 from tb.trained import signed, trained
@@ -53,183 +47,6 @@ def digits():
 
 def silent(text):
     """No progress."""
-
-
-# KURE and pruning.
-
-
-def test_kurtosis():
-    random = torch.Generator().manual_seed(0)
-    assert kurtosis(torch.rand(100_000, generator=random)).item() == pytest.approx(1.8, abs=0.02)
-    assert kurtosis(torch.randn(100_000, generator=random)).item() == pytest.approx(3, abs=0.1)
-    assert kurtosis(torch.tensor([1.0, -1.0])).item() == pytest.approx(1)
-
-
-def test_kure_draws_weights_towards_a_uniform_distribution():
-    network = TrainedNetwork(ARCHITECTURES["digits"], seed=3)
-    optimiser = torch.optim.SGD(network.parameters.values(), lr=0.5)
-    before = kure(network).item()
-    for _ in range(50):
-        optimiser.zero_grad()
-        kure(network).backward()
-        optimiser.step()
-    assert kure(network).item() < 0.2 * before
-
-
-def test_pruned_weights_do_not_count_for_kurtosis():
-    network = TrainedNetwork(ARCHITECTURES["digits"], seed=3)
-    prune(network, Pattern(share=0.5))
-    weight = network.parameters["conv2.weight"].detach()
-    before = kure(network).item()
-    weight[network.masks["conv2.weight"] == 0] *= 7
-    assert kure(network).item() == pytest.approx(before)
-
-
-def test_magnitude_pruning_takes_the_smallest():
-    weight = torch.randn(6, 5, 3, 3, generator=torch.Generator().manual_seed(1))
-    kept = mask(weight, Pattern(share=0.4)) == 1
-    assert int((~kept).sum()) == round(0.4 * weight.numel())
-    assert weight[kept].abs().min() >= weight[~kept].abs().max()
-
-
-@pytest.mark.parametrize("channels", [8, 5])
-def test_groups_follow_the_reduction_of_the_array(channels):
-    weight = torch.randn(3, channels, 2, 3, generator=torch.Generator().manual_seed(1))
-    kept = mask(weight, Pattern(keep=2, group=4)).permute(0, 2, 3, 1).reshape(3, -1)
-    along = weight.permute(0, 2, 3, 1).reshape(3, -1).abs()
-    for row, magnitudes in zip(kept, along, strict=True):
-        for start in range(0, len(row), 4):
-            group, sizes = row[start : start + 4], magnitudes[start : start + 4]
-            assert int(group.sum()) == min(2, len(group))
-            if len(group) == 4:
-                assert sizes[group == 1].min() >= sizes[group == 0].max()
-
-
-def test_layers_that_are_not_threaded_are_not_pruned():
-    network = TrainedNetwork(ARCHITECTURES["dscnn"])
-    prune(network, Pattern.parse("0.5"))
-    assert set(network.masks) == {f"pointwise{stage}.weight" for stage in range(1, 5)}
-    assert 0.3 < network.sparsity() < 0.5
-
-
-@pytest.mark.parametrize("text", ["1", "-0.1", "x", "2:", "3:2", "0:4", "2:100"])
-def test_patterns_that_are_none(text):
-    with pytest.raises(UserError, match=rf"^prune must be a share from 0 to below 1, or N:M .*, not '{text}'$"):
-        Pattern.parse(text)
-    with pytest.raises(UserError, match=r"^prune must be"):
-        replace(SMALL, prune=text)
-
-
-# Recipes and data.
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        (
-            "network",
-            "resnet",
-            r"^network must be one of resnet8, dscnn, digits, not 'resnet' \(did you mean resnet8\?\)$",
-        ),
-        ("epochs", -1, r"^epochs must be a whole number from 0, not -1$"),
-        ("batch", 1, r"^batch must be a whole number from 2, not 1$"),
-        ("rate", float("nan"), r"^rate must be from 0 to below 10, not nan$"),
-        ("distil", 1.5, r"^distil must be from 0 to 1, not 1\.5$"),
-        ("statistics", "none", r"^statistics must be one of batch, running, not 'none'$"),
-        ("policy", "S+B", r"^policy must be one of .*not 'S\+B'"),
-        ("threads", 3, r"^threads must be one of 1, 2, 4, not 3$"),
-    ],
-)
-def test_recipes_that_cannot_be(field, value, message):
-    with pytest.raises(UserError, match=message):
-        replace(SMALL, **{field: value})
-
-
-def test_recipes_of_the_command_line():
-    assert tuple(RECIPES) == NAMES
-    assert STATISTICS == CHOICES
-    assert all(recipe.network == name for name, recipe in RECIPES.items())
-    assert Recipe(network="digits", epochs=0, array_epochs=0).mode.threads == 4
-
-
-def test_augmentation_moves_and_mirrors():
-    architecture = ARCHITECTURES["resnet8"]
-    inputs = torch.zeros(512, 32, 32, 3, dtype=torch.uint8)
-    inputs[:, 10, 5] = 200
-    moved = augmented(inputs, architecture, torch.Generator().manual_seed(0))
-    places = {tuple(place) for place in (moved[..., 0] == 200).nonzero()[:, 1:].tolist()}
-    assert {row for row, _ in places} == set(range(6, 15))
-    assert {column for _, column in places} == {*range(1, 10), *range(22, 31)}
-    assert int((moved[..., 0] == 200).sum()) == 512
-
-
-def picture(side=32):
-    image = pytest.importorskip("PIL.Image", reason="pillow is not installed: pip install 'sysmt[train]'")
-    content = io.BytesIO()
-    image.fromarray(np.full((side, side, 3), 90, np.uint8)).save(content, "JPEG", quality=95)
-    return np.frombuffer(content.getvalue(), np.uint8)
-
-
-def test_inputs_of_every_form(tmp_path):
-    pictures, labels = [picture(), picture()], np.array([3, 4])
-    lengths = np.array([len(one) for one in pictures])
-    np.savez(tmp_path / "jpg.npz", jpg=np.concatenate(pictures), length=lengths, labels=labels)
-    np.savez(tmp_path / "images.npz", images=np.full((2, 32, 32, 3), 90, np.uint8), labels=labels)
-    np.savez(tmp_path / "features.npz", features=np.full((2, 32, 32, 3), 90 - 128, np.int8), labels=labels)
-    np.savez(tmp_path / "training.npz", images=np.full((2, 32, 32, 3), 90, np.uint8), labels=labels)
-    for name in ("jpg", "images", "features"):
-        both = load(ARCHITECTURES["resnet8"], tmp_path / "training.npz", tmp_path / f"{name}.npz")
-        assert both[1].inputs.dtype == torch.uint8
-        assert (both[1].inputs.int() - 90).abs().max() <= 1
-        assert both[1].labels.tolist() == [3, 4]
-
-
-def test_one_file_is_split(tmp_path):
-    features = np.arange(10, dtype=np.int8)[:, None, None, None] + np.zeros((1, 49, 10, 1), np.int8)
-    np.savez(tmp_path / "all.npz", features=features, labels=np.arange(10))
-    training, test = load(ARCHITECTURES["dscnn"], tmp_path / "all.npz", tmp_path / "all.npz")
-    assert test.labels.tolist() == [4, 9]
-    assert sorted([*training.labels.tolist(), *test.labels.tolist()]) == list(range(10))
-    assert int(training.inputs[1, 0, 0, 0]) == 129
-    np.savez(tmp_path / "few.npz", features=features[:4], labels=np.arange(4))
-    with pytest.raises(UserError, match=r"^data must be 5 inputs at least where one file is for both, not 4: .*few"):
-        load(ARCHITECTURES["dscnn"], tmp_path / "few.npz", tmp_path / "few.npz")
-
-
-BAD = [
-    ({"labels": np.zeros(2, int)}, r"^data must hold images, features, or jpg and length, not labels \(.*\)$"),
-    ({"images": np.zeros((2, 8, 8, 3), np.uint8)}, r"^data of resnet8 must be inputs of shape \(32, 32, 3\), not .*"),
-    ({"images": np.zeros((2, 32, 32, 3), np.float32)}, r"^images must be uint8, not float32; convert .*"),
-    ({"images": np.zeros((2, 32, 32, 3), np.uint8)}, r"^data must hold one integer label for each of 2 inputs; .*"),
-    (
-        {"images": np.zeros((1, 32, 32, 3), np.uint8), "labels": np.array([10])},
-        r"^labels must be within 0\.\.9, not 10",
-    ),
-    ({"jpg": np.zeros(9, np.uint8), "length": np.array([4]), "labels": np.array([0])}, r"^jpg must be bytes, as many "),
-    ({"jpg": np.zeros(9, np.uint8), "length": np.array([9]), "labels": np.array([0])}, r"^jpg must hold pictures of "),
-]
-
-
-@pytest.mark.parametrize(("arrays", "message"), BAD, ids=range(len(BAD)))
-def test_data_that_does_not_fit(tmp_path, arrays, message):
-    np.savez(tmp_path / "bad.npz", **arrays)
-    with pytest.raises(UserError, match=message):
-        load(ARCHITECTURES["resnet8"], tmp_path / "bad.npz", tmp_path / "bad.npz")
-
-
-def test_files_that_cannot_be_read(tmp_path):
-    (tmp_path / "text.npz").write_text("no archive")
-    for name, message in (
-        ("text", r"^data must be a readable \.npz file, "),
-        ("no", r"^data must be .* that exists, "),
-    ):
-        with pytest.raises(UserError, match=message):
-            load(ARCHITECTURES["resnet8"], tmp_path / f"{name}.npz", tmp_path / f"{name}.npz")
-    with pytest.raises(UserError, match=r"^data must be given for both, .*$"):
-        load(ARCHITECTURES["resnet8"], tmp_path / "text.npz")
-
-
-# Training.
 
 
 def test_what_comes_out_is_what_the_files_say(digits, tmp_path):

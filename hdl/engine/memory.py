@@ -5,9 +5,9 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.common.banked_memory import BankedMemory
 from sysmt.hdl.common.promised_queue import PromisedQueue
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED
 from sysmt.hdl.params.engine import EngineConfig
@@ -61,25 +61,27 @@ class ActivationMemory(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        address, taken = Signal(range(config.activation_words)), Signal()
+        # Who wins is known late: a word is read for whoever asks, and taken only then.
+        address, asked = Signal(range(config.activation_words)), Signal()
+        m.d.comb += asked.eq(Cat(getattr(self, f"i_{client}").valid for client in CLIENTS).any())
         by_host = self.i_host_write.valid & self.i_host_write.ready
         m.d.comb += self.i_host_write.ready.eq(~self.write.any())
         words = []
         width = 8 * config.array.cols
         for part in range(config.granules):
             # One memory per part: not every block RAM has write enables for parts of a word.
-            m.submodules[f"memory_{part}"] = memory = Memory(
-                shape=width, depth=config.activation_words, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
+            m.submodules[f"memory_{part}"] = memory = BankedMemory(
+                width, config.activation_words, {UNINITIALISED: 1, **UNCHECKED}
             )
-            write, read = memory.write_port(), memory.read_port()
+            written = Mux(by_host, self.i_host_write.payload.word, self.write_data)
             m.d.comb += [
-                write.en.eq(self.write[part] | by_host),
-                write.addr.eq(Mux(by_host, self.i_host_write.payload.address, self.write_address)),
-                write.data.eq(Mux(by_host, self.i_host_write.payload.word, self.write_data).word_select(part, width)),
-                read.addr.eq(address),
-                read.en.eq(taken),
+                memory.write.eq(self.write[part] | by_host),
+                memory.write_address.eq(Mux(by_host, self.i_host_write.payload.address, self.write_address)),
+                memory.write_data.eq(written.word_select(part, width)),
+                memory.read_address.eq(address),
+                memory.read.eq(asked),
             ]
-            words.append(read.data)
+            words.append(memory.data)
         before: Any = 0
         for client in CLIENTS:
             asks, gets = getattr(self, f"i_{client}"), getattr(self, f"o_{client}")
@@ -98,5 +100,4 @@ class ActivationMemory(wiring.Component):
                 queue.o.ready.eq(gets.ready),
             ]
             before = before | wins
-        m.d.comb += taken.eq(before)
         return m

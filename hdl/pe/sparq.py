@@ -10,12 +10,12 @@ SPARQ: Shomron et al., NeurIPS 2021; no RTL of it was published, and this arrang
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 
 from sysmt.hdl.common.adders import BitHeap, multiply
-from sysmt.hdl.params.kinds.sparq import SparqConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
 from sysmt.hdl.params.pe import W_WIDTH
 
 from .fpga import Fpga
 from .multiplier import Multiplier
-from .sparq_lanes import decoded, lane_codes
+from .sparq_lanes import decoded
 
 
 class Sparq(Multiplier):

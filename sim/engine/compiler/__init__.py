@@ -17,7 +17,8 @@ from sysmt.sim.nn.operators.linear import Linear
 from .depthwise_patches import with_patches
 from .descriptors import Words
 from .host import host_operators, host_scores
-from .lower import Lowered, lower
+from .lower import lower
+from .lowered import Lowered
 from .patches import inputs_in_patches
 from .places import described, place
 

@@ -2,7 +2,7 @@
 """From the steps of a network to layers of the engine: what runs there, what the host keeps, what lies where it is."""
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
@@ -16,6 +16,7 @@ from sysmt.sim.nn.operators.linear import AddBias, Linear
 from sysmt.sim.nn.scales import clamp
 
 from .images import flat_window, image_of, joined
+from .lowered import Lowered, Stop
 from .operators import (
     EngineCannotError,
     activation,
@@ -35,40 +36,6 @@ SCORES = "int64"
 """Type of the sums that a last layer may give (`AddBias`)."""
 HOST_FIRST = ("QUANTIZE", *RESHAPES)
 """Operators that the host does in front of the first layer: it touches every input anyway."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Lowered:
-    """A network in layers of the engine.
-
-    Parameters
-    ----------
-    layers : tuple of EngineLayer
-        In the order they run.
-    images : dict of tensor to Image
-        Every tensor in activation memory.
-    owner : dict of tensor to tensor
-        A reshaped tensor lies where its source does.
-    joins : dict of tensor to tuple of tensor
-        A concatenated tensor and its parts, one behind the other: channels where the images differ in channels or
-        `by_channel` says so, else pixels.
-    by_channel : frozenset of tensor
-        Concatenated tensors whose parts are channels.
-    input, output : int
-        Tensors that the host writes and reads.
-    before, after : tuple of Step
-        What the host computes in front and behind.
-    """
-
-    layers: tuple[EngineLayer, ...]
-    images: dict[int, Image]
-    owner: dict[int, int]
-    joins: dict[int, tuple[int, ...]]
-    by_channel: frozenset[int]
-    input: int
-    output: int
-    before: tuple[Step, ...]
-    after: tuple[Step, ...]
 
 
 def lower(network: Network, plan: Plan, config: EngineConfig) -> Lowered:
@@ -97,15 +64,6 @@ def lower(network: Network, plan: Plan, config: EngineConfig) -> Lowered:
         start = stopped.index + 1
 
 
-@dataclass(frozen=True)
-class _Stop:
-    """The first step that the engine cannot run."""
-
-    index: int
-    name: str
-    reason: str
-
-
 class _Lowering:
     """Lowers the steps from `start` on, as far as the engine can run them."""
 
@@ -123,7 +81,7 @@ class _Lowering:
         self.inputs: list[int] = []
         self.made: set[int] = set()
 
-    def run(self) -> _Stop | None:
+    def run(self) -> Stop | None:
         """Lower; returns where and why it stopped."""
         for index in range(self.start, len(self.network.steps)):
             step = self.network.steps[index]
@@ -133,11 +91,11 @@ class _Lowering:
             except EngineCannotError as error:
                 del self.layers[before[0] :]
                 self.images, self.inputs = before[1], before[2]
-                return _Stop(index, step.node.name if step.node else f"layer {step.name!r}", str(error))
+                return Stop(index, step.node.name if step.node else f"layer {step.name!r}", str(error))
             self.made.add(step.output)
         return None
 
-    def result(self, stopped: _Stop | None) -> Lowered:
+    def result(self, stopped: Stop | None) -> Lowered:
         """What was lowered, with the host's share; refused where that is more than the ends of the network."""
         network = self.network
         end = len(network.steps) if stopped is None else stopped.index

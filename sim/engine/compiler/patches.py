@@ -22,7 +22,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.layer import EngineLayer
 from sysmt.sim.nn.geometry import Geometry, Pair
 
-from .lower import Lowered
+from .lowered import Lowered
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.layer import EngineLayer
 from sysmt.sim.engine.transfer import Place
 
-from .lower import Lowered
+from .lowered import Lowered
 
 
 class Layouts:

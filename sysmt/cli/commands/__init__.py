@@ -143,6 +143,14 @@ COMMANDS = (
         "SCHEDULE",
     ),
     Command(
+        "explore",
+        "Find the accelerators that no other beats, for networks, on a board or in cells.",
+        "sysmt explore mobilenet_v2 --board ulx3s --points 2000 -o explore.html\n"
+        "  sysmt explore MODEL.tflite --inputs IN.npz --budget 1 --objective latency --json",
+        "explore",
+        "EXPLORE",
+    ),
+    Command(
         "fuseconv",
         "Compare FuSeConv's speed-ups with the published ones.",
         "sysmt fuseconv --out build",
@@ -169,6 +177,13 @@ COMMANDS = (
         "sysmt synth sysmt2_16 --target sky130hd_tt.lib.gz --clock 50",
         "synth",
         "SYNTH",
+    ),
+    Command(
+        "estimate",
+        "Estimate area, clock, energy or FPGA resources of a preset from those that were synthesised, with intervals.",
+        "sysmt estimate sysmt4_8 --target sky130hd --json\n  sysmt estimate --board icesugar_pro --engine --stream",
+        "estimate",
+        "ESTIMATE",
     ),
     Command(
         "report",
