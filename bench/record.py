@@ -165,6 +165,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "signatures": Measurement(
         (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
     ),
+    "explore": Measurement((("network", "target", "configurations"),), {"CPU s": Claim(more=False, noise=0.5)}),
     "clusters": Measurement(
         (("array", "with", "cluster", "products"),),
         {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},

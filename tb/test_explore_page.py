@@ -49,6 +49,17 @@ def test_the_page_holds_all_points_and_nothing_is_fetched(found, page):
     assert f"<td>sysmt generate os2 &lt;x&gt;</td>{row}" in page
 
 
+def test_the_picture_is_one_of_its_format(found):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'sysmt[demo]'")
+    from sysmt.report.explore_figure import explore_picture
+
+    assert explore_picture(found, "png").startswith(b"\x89PNG")
+    drawn = explore_picture(found, "svg").decode()
+    assert drawn == explore_picture(found, "svg").decode()
+    assert "<!-- front -->" in drawn
+    assert "digits on any target" in drawn
+
+
 def test_a_browser_filters_hovers_and_chooses(found, page, tmp_path):
     if find_spec("playwright") is None:
         pytest.skip("playwright is not installed: pip install playwright")

@@ -3,7 +3,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,7 +10,7 @@ from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.cost.silicon.predict import CELLS, Silicon, fitted, predict_all
+from sysmt.sim.cost.silicon.predict import CELLS, Silicon, predict_all
 
 from .keys import key_of, sources_key
 
@@ -168,9 +167,7 @@ class OnBoard:
                 built.append(board.around(array))
             except ConfigError:
                 built.append(None)
-        there = [config for config in built if config is not None]
-        family = board.part.family.name
-        rows = iter(_modelled(board, there) if _is_modelled(family) else _estimated(board, there))
+        rows = iter(_on_board(board, [config for config in built if config is not None]))
         return [None if config is None else next(rows) for config in built]
 
     @property
@@ -181,44 +178,15 @@ class OnBoard:
         return board(self.name)
 
 
-@cache
-def _is_modelled(family: str) -> bool:
-    """Whether enough was synthesised for a family to predict from."""
-    try:
-        fitted(family)
-    except UserError:
-        return False
-    return True
-
-
-def _modelled(board: "BoardDefinition", configs: Sequence[AccelConfig]) -> list[Facts | None]:
-    """Facts by the model of silicon."""
+def _on_board(board: "BoardDefinition", configs: Sequence[AccelConfig]) -> list[Facts]:
+    """Facts of accelerators on a board."""
     capacity, clock = board.part.capacity, board.clock_hz / 1e6
-    found: list[Facts | None] = []
+    found = []
     for silicon in predict_all(configs, board.part.family.name):
         facts = _intervals(silicon, ("luts", "dsps", "rams", "mhz"))
         facts["area"] = facts.pop("luts")
-        used = {"LUT": facts["area"][0], "DSP": facts.get("dsps", [0])[0], "RAM": facts.get("rams", [0])[0]}
+        used = {"LUT": facts["area"][0], "DSP": facts["dsps"][0], "RAM": facts["rams"][0]}
         # A clock is missed for certain only where the whole interval is below it.
         facts["fits"] = all(used[name] <= capacity[name] for name in used) and facts["mhz"][2] >= clock
         found.append(facts)
-    return found
-
-
-ESTIMATED = ("nbsmt",)
-"""Kinds of PE whose LUTs the estimate of boards knows."""
-
-
-def _estimated(board: "BoardDefinition", configs: Sequence[AccelConfig]) -> list[Facts | None]:
-    """Facts by the estimate of boards, which has no interval and no clock."""
-    from sysmt.boards.flow.estimate import needs
-
-    found: list[Facts | None] = []
-    for config in configs:
-        if config.array.pe.kind not in ESTIMATED:
-            found.append(None)
-            continue
-        used = needs(board, config)
-        fits = all(used[name] <= board.part.capacity[name] for name in used)
-        found.append({"area": [float(used["LUT"])] * 3, "resources": used, "fits": fits})
     return found

@@ -4,6 +4,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--processes", type=int, default=1, metavar="N", help="of this machine that compute (default 1)"
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="compute on a Dask cluster, such as tcp://host:8786")
-    parser.add_argument("-o", "--output", metavar="FILE", help="all points: a page (.html) or .json")
+    parser.add_argument("-o", "--output", metavar="FILE", help="all points: a page (.html), .json, .png or .svg")
 
 
 def _run(args: argparse.Namespace) -> Result:
@@ -102,7 +103,18 @@ def _json(found: Exploration, facts: dict[str, Any]) -> str:
     return json.dumps(facts | {"points": points}, indent=1) + "\n"
 
 
-FORMATS: dict[str, Callable[[Exploration, dict[str, Any]], str]] = {".html": explore_page, ".json": _json}
+def _picture(found: Exploration, _: dict[str, Any], form: str) -> bytes:
+    from sysmt.report.explore_figure import explore_picture  # needs matplotlib, which an extra brings
+
+    return explore_picture(found, form)
+
+
+FORMATS: dict[str, Callable[[Exploration, dict[str, Any]], str | bytes]] = {
+    ".html": explore_page,
+    ".json": _json,
+    ".png": partial(_picture, form="png"),
+    ".svg": partial(_picture, form="svg"),
+}
 """What can be written, by the ending of the file."""
 
 
