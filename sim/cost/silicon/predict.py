@@ -115,7 +115,7 @@ class SiliconModel:
         sums = {name: SumModel.of(name, known, base.sums[name] if base else None) for name in names}
         on_fpga = [sample for sample in known if "dsps" in sample.measured]
         more = [round(sample.measured["dsps"]) - dsps(target, sample.config) for sample in on_fpga]
-        return cls(target, sums, ClockModel.of(known, base.clock if base else None), max(0, *more))
+        return cls(target, sums, ClockModel.of(known, base.clock if base else None), max([0, *more]))
 
     def predict(self, configs: Sequence[Built]) -> dict[str, np.ndarray]:
         """Value, low and high of every figure, float [configurations, 3]; `femtojoules` is of arrays only."""
