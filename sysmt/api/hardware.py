@@ -34,7 +34,7 @@ def presets() -> tuple[str, ...]:
     return tuple(PRESETS)
 
 
-def generate(config: Config | str, name: str | None = None) -> "Design":
+def generate(config: Config | str, name: str | None = None, **style: str) -> "Design":
     """Emit Verilog.
 
     Parameters
@@ -42,7 +42,10 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     config : ArrayConfig, CacheConfig, TCAMConfig, AccelConfig or str
         What to generate; a string names a preset.
     name : str, optional
-        Of the top module and the files: letters, digits and _. By default the preset's, or `sysmt`.
+        Of the top module and the files: letters, digits and _, without __. By default the preset's, or `sysmt`.
+    style : str
+        What fits the flow: `initial_values` "keep" or "none" (default "none" for arrays of standard cells), `reset`
+        "sync" or "async", `memories` "inline" or "separate".
 
     Returns
     -------
@@ -52,7 +55,7 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     Raises
     ------
     UserError
-        There is no such preset, or the name is none of Verilog.
+        There is no such preset or style, or the name is none of Verilog.
 
     Examples
     --------
@@ -61,10 +64,11 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     >>> design.name, design.manifest["config"]["rows"]
     ('small_array', 2)
     """
-    from sysmt.hdl.designs import check_name, design_of
+    from sysmt.hdl.designs import check_name, default_style, design_of
 
     chosen = config_of(config, Config)
-    return design_of(chosen, check_name(name if name is not None else config if isinstance(config, str) else "sysmt"))
+    name = name if name is not None else config if isinstance(config, str) else "sysmt"
+    return design_of(chosen, check_name(name), default_style(chosen, **style))
 
 
 @dataclass(frozen=True, eq=False)
