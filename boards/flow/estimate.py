@@ -89,7 +89,7 @@ def dsps(config: Held) -> int:
 
 
 def rams(board: BoardDefinition, config: Held) -> int:
-    """Blocks of RAM, at most: of a large memory Yosys makes a few fewer, 128 instead of 135 of the weights of ULX3S."""
+    """Blocks of RAM, at most: of a memory that is not made of banks Yosys may make a few fewer."""
     built = config.memories.values() if isinstance(config, AccelConfig) else config.banks
     return sum(board.part.family.blocks(width, depth) for width, depth in built)
 
