@@ -63,7 +63,8 @@ class Gates(ABC):
         """What stands between the activations of a row and its PEs; None where PEs take them as they come.
 
         A component without registers, made of the `PEConfig`: `i`, the activations; `full`, all threads run; `o`, as
-        `passed`.
+        `passed`. With `zero_width`, `i` are distances from the zero point (`sysmt.hdl.pe.centre`), and `negative` has
+        one bit for each of them.
         """
         return None
 

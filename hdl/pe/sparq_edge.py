@@ -34,7 +34,9 @@ class SparqEdge(wiring.Component):
     Members
     -------
     i : In(activations)
-        Zero where a thread does not run.
+        Zero where a thread does not run. With `signed_window`, distances from the zero point.
+    negative : In(`PEConfig.products`)
+        With `signed_window`: activations below the zero point.
     full : In(1)
         All threads run.
     o : Out(lanes)
@@ -44,7 +46,8 @@ class SparqEdge(wiring.Component):
 
     def __init__(self, config: SparqConfig):
         self.config = config
-        super().__init__({"i": In(activations(config)), "full": In(1), "o": Out(lanes(config))})
+        signs = {"negative": In(config.products)} if config.signed_window else {}
+        super().__init__({"i": In(activations(config)), "full": In(1), "o": Out(lanes(config))} | signs)
 
     @staticmethod
     def module_name(config: SparqConfig) -> str:
@@ -63,6 +66,10 @@ class SparqEdge(wiring.Component):
                 self.o[t].q.eq(Mux(takes_both[neighbour], low[neighbour].q, own[t].q)),
                 self.o[t].code.eq(Mux(takes_both[neighbour], low[neighbour].code, own[t].code)),
             ]
+            if self.config.signed_window:
+                m.d.comb += self.o[t].negative.eq(
+                    Mux(takes_both[neighbour], self.negative[neighbour], self.negative[t])
+                )
         return m
 
     def _lanes(self, m: Module, t: int, takes_both: Value) -> tuple[_Lane, _Lane]:

@@ -61,6 +61,9 @@ class SparqConfig(PEConfig):
         To nearest, ties to even, saturating; or low bits dropped.
     vsparq : bool
         An activation whose neighbour is zero has both lanes of the pair. Without, activations are trimmed always.
+    signed_window : bool
+        Activations are numbers around a zero point z, which a tile says: the array trims |x - z|, and lanes have a
+        sign. "Zero" is then x = z. Without, z is 0.
     """
 
     kind: str = "sparq"
@@ -69,6 +72,7 @@ class SparqConfig(PEConfig):
     window: str = "3opt"
     trim: str = "round"
     vsparq: bool = True
+    signed_window: bool = False
 
     CODE: ClassVar[int] = 1
     FUSES: ClassVar[bool] = False
@@ -96,6 +100,7 @@ class SparqConfig(PEConfig):
         one_of("window", self.window, tuple(WINDOWS))
         one_of("trim", self.trim, TRIMS)
         one_of("vsparq", self.vsparq, (False, True))
+        one_of("signed_window", self.signed_window, (False, True))
 
     def with_fields(self, **changes: Any) -> "SparqConfig":
         """As `Config.with_fields`; of `pairs` and `threads` one follows the other."""
@@ -109,6 +114,11 @@ class SparqConfig(PEConfig):
     def narrow(self) -> Window:
         """The window of an activation that shares its pair."""
         return WINDOWS[self.window]
+
+    @property
+    def zero_width(self) -> int:
+        """As `PEConfig.zero_width`."""
+        return X_WIDTH if self.signed_window else 0
 
     @property
     def k_part(self) -> int:
@@ -132,18 +142,19 @@ class SparqConfig(PEConfig):
 
     @property
     def options(self) -> int:
-        """`window` in 3 bits, then `trim` and `vsparq`, then `pairs` in 2 bits."""
+        """`window` in 3 bits, then `trim` and `vsparq`, then `pairs` in 2 bits, then `signed_window`."""
         packed = list(WINDOWS).index(self.window) | TRIMS.index(self.trim) << 3 | self.vsparq << 4
-        return packed | PAIRS.index(self.pairs) << 5
+        return packed | PAIRS.index(self.pairs) << 5 | self.signed_window << 7
 
     @classmethod
     def options_of(cls, bits: int) -> dict[str, Any]:
         """The fields of `options`."""
         return {
-            "pairs": PAIRS[bits >> 5],
+            "pairs": PAIRS[bits >> 5 & 3],
             "window": list(WINDOWS)[bits & 7],
             "trim": TRIMS[bits >> 3 & 1],
             "vsparq": bool(bits >> 4 & 1),
+            "signed_window": bool(bits >> 7 & 1),
         }
 
 

@@ -9,7 +9,7 @@ from sysmt.sim.golden.kind import GoldenKind, Sharing
 from sysmt.sim.golden.nbsmt import split, sum_of_terms
 from sysmt.sim.golden.nbsmt_terms import EXACT, W
 from sysmt.sim.golden.product import Product
-from sysmt.sim.golden.sparq import SparqCounters, count, halves, operands, takes_halves, trimmed
+from sysmt.sim.golden.sparq import SparqCounters, count, halves, magnitudes, operands, takes_halves, trimmed
 
 
 class GoldenSparq(GoldenKind):
@@ -22,8 +22,16 @@ class GoldenSparq(GoldenKind):
         counters = SparqCounters()
         if counting:
             counters = count(self.x_fed(x, pe, threads), self.w_fed(w.T, pe, threads).T, pe, threads)
-        multiplied = operands(x, pe) if threads == pe.threads else x
-        return Product(sum_of_terms(split(multiplied, 1), split(w.T, 1), EXACT), counters)
+        multiplied = operands(x, pe) if threads == pe.threads else magnitudes(x)
+        sums = self._sums(multiplied, w)
+        if x.dtype != np.uint8 and (x < 0).any():
+            sums -= 2 * self._sums(np.where(x < 0, multiplied, np.uint8(0)), w)
+        return Product(sums, counters)
+
+    @staticmethod
+    def _sums(x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Plainly: x uint8 [M, K], w int8 [K, N] to int32 [M, N]."""
+        return sum_of_terms(split(x, 1), split(w.T, 1), EXACT)
 
     def by_channel(self, x: np.ndarray, w: np.ndarray, pe: PEConfig, active: int) -> SparqCounters:
         assert isinstance(pe, SparqConfig)

@@ -27,7 +27,8 @@ class Sparq:
         """Exact products on lanes of less than 4 bits: high and low half of every activation, each with its weight."""
         if threads == pe.threads or BITS[pe.window] == 4:
             return x, w
-        return [[half for v in row for half in (v // 16 * 16, v % 16)] for row in x], [row for row in w for _ in "hl"]
+        parts = [[[v // 16 * 16, v % 16] if v >= 0 else [-(-v // 16 * 16), -(-v % 16)] for v in row] for row in x]
+        return [[half for both in row for half in both] for row in parts], [row for row in w for _ in "hl"]
 
     def __call__(self, pairs: list[tuple[int, int]], pe: SparqConfig) -> tuple[int, SparqCounters]:
         if len(pairs) == pe.threads:
@@ -47,8 +48,8 @@ class Sparq:
         for (x, w), partner in [(one, other), (other or (0, 0), one if other else None)]:
             lonely = partner is None or (pe.vsparq and partner[0] == 0)
             bits, shifts = ALONE[BITS[pe.window]] if lonely else (BITS[pe.window], SHIFTS[pe.window])
-            kept, shift = trim(x, bits, shifts, pe.trim)
-            value += kept * w
+            kept, shift = trim(abs(x), bits, shifts, pe.trim)
+            value += (-kept if x < 0 else kept) * w
             used.append(shift)
         everything = [one] + ([other] if other else [])
         active = sum(x != 0 and w != 0 for x, w in everything)
