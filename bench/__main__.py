@@ -39,6 +39,7 @@ from . import (
     tcam,
     throughput,
     training,
+    windows,
     zeros,
 )
 
@@ -67,6 +68,7 @@ MEASUREMENTS = {
     "adaptation": adaptation,
     "budget": budget,
     "training": training,
+    "windows": windows,
     "zeros": zeros,
 }
 SLOW = {
@@ -82,6 +84,7 @@ SLOW = {
     "second_opinion",
     "signatures",
     "training",
+    "windows",
     "zeros",
 }
 """Left out unless named: they take longer than all the others."""

@@ -26,6 +26,7 @@ from . import (
     second_opinion,
     signatures,
     training,
+    windows,
     zeros,
 )
 
@@ -60,6 +61,7 @@ TABLES = {
     "signatures": signatures.markdown,
     "zeros": zeros.markdown,
     "clusters": clusters.markdown,
+    "windows": windows.markdown,
     "bus": bus.markdown,
 }
 

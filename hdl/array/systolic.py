@@ -16,6 +16,7 @@ from sysmt.hdl.pe.ports import Control
 
 from .column import Column, ColumnConfig
 from .counters import EventCounters
+from .edges import column_edge, row_edge
 from .ports import CounterLayout, ResultRow, TileDescriptor, w_step, x_step
 from .sequencer import Sequencer
 
@@ -182,7 +183,9 @@ class SystolicArray(wiring.Component):
             else Const(0)
         )
         skewed_w = [
-            shared_delay_line(m, lane, p // config.cluster, enable, "skew", f"w_{p}", platform)
+            shared_delay_line(
+                m, column_edge(m, config.pe, lane, p, platform), p // config.cluster, enable, "skew", f"w_{p}", platform
+            )
             for p, lane in enumerate(w)
         ]
         taps = self._taps(m, sequencer, enable, skewed_w) if config.fuse else []
@@ -192,7 +195,8 @@ class SystolicArray(wiring.Component):
             if place and place % config.cluster == 0:
                 first = delay_line(m, first, enable, f"skew_first_{row}")
                 mode = delay_line(m, mode, enable, f"skew_mode_{row}", reset_less=True)
-            lane = self._edge(m, x.word_select(row, len(x) // config.rows), negative, full, row, platform)
+            own = x.word_select(row, len(x) // config.rows)
+            lane = row_edge(m, config.pe, own, negative, full, row, platform)
             stages = place // config.cluster
             skewed_x.append(shared_delay_line(m, lane, stages, enable, "skew", f"x_{row}", platform))
             control += [first, shift[place], mode]
@@ -212,17 +216,6 @@ class SystolicArray(wiring.Component):
             sums.append(column.o_sum)
         at_exit = data.View(Control(config), passing_control[-Control(config).size :])
         return sums, at_exit.shift
-
-    def _edge(self, m: Module, x: Value, negative: list[Value], full: Value, row: int, platform: object) -> Value:
-        """The activations of a row as its PEs get them."""
-        kind = gates_of(self.config.pe).edge(self.config.pe)
-        if kind is None:
-            return x
-        edge = shared(m, f"edge_{row}", kind, self.config.pe, platform)
-        m.d.comb += [edge.i.eq(x), edge.full.eq(full)]
-        if negative:
-            m.d.comb += edge.negative.eq(negative[row])
-        return Value.cast(edge.o)
 
     def _taps(self, m: Module, sequencer: Sequencer, enable: Signal, skewed_w: list[Value]) -> list[Value]:
         """The tap of every row, and zeros into the columns of `skewed_w` while they are part of a 1-D convolution.

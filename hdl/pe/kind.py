@@ -68,6 +68,17 @@ class Gates(ABC):
         """
         return None
 
+    def weight_edge(self, config: PEConfig) -> type[wiring.Component] | None:
+        """What stands between the weights of a column and its PEs; None where PEs take them as they come.
+
+        A component without registers, made of the `PEConfig`: `i`, the weights; `o`, as `passed_weights`.
+        """
+        return None
+
+    def passed_weights(self, config: PEConfig) -> data.ArrayLayout:
+        """What PEs get of the weights."""
+        return self.weights(config)
+
     def passed(self, config: PEConfig) -> data.ArrayLayout:
         """What PEs get of the activations: one element per product."""
         return self.activations(config)

@@ -36,7 +36,7 @@ class Sparq(Multiplier):
 
     def _product(self, m: Module, t: int) -> Value:
         width = self.config.narrow.bits + W_WIDTH
-        return multiply(m, self.x[t].q, self._weight(m, t), width, self.config.target, f"m{t}")
+        return multiply(m, self._q(m, t), self._weight(m, t), width, self.config.target, f"m{t}")
 
     def _signed_product(self, m: Module, t: int) -> Value:
         q, negative, weight = self.x[t].q, self.x[t].negative, self._weight(m, t)
@@ -49,7 +49,12 @@ class Sparq(Multiplier):
         m.d.comb += product.eq(heap.reduce())
         return product
 
-    def _shifts(self, t: int) -> dict[int, Value]:
+    def _q(self, m: Module, t: int) -> Value:
+        """The bits of an activation in lane t."""
+        bits: Value = self.x[t].q
+        return bits
+
+    def _shifts(self, m: Module, t: int) -> dict[int, Value]:
         """For every shift, whether lane t has it."""
         codes = lane_codes(self.config.narrow)
         code = self.x[t].code
@@ -68,11 +73,11 @@ class Sparq(Multiplier):
 
     def _shifted(self, m: Module, t: int, product: Value) -> Value:
         """The product in its place, zero while not enabled: one and-or per bit, the sign filled in above."""
-        most = max(self._shifts(t))
+        most = max(self._shifts(m, t))
         places: list[list[Value]] = [[] for _ in range(len(product) + most)]
         sign = product[-1]
         fills = {}
-        for shift, holds in sorted(self._shifts(t).items()):
+        for shift, holds in sorted(self._shifts(m, t).items()):
             on = Signal(name=f"shift_{t}_{shift}")
             m.d.comb += on.eq(holds & self.enable)
             for i, bit in enumerate(product):
@@ -94,12 +99,12 @@ class FpgaSparq(Fpga, Sparq):
         m = Module()
         total: Value = Const(0, 1)
         for t in range(self.config.threads):
-            q = self.x[t].q
+            q = self._q(m, t)
             if self.config.signed_window:
                 q = Mux(self.x[t].negative, -q, q)
             product = self._times(m, q, self._weight(m, t).as_signed(), f"m{t}")
             placed = product
-            for shift, holds in sorted(self._shifts(t).items()):
+            for shift, holds in sorted(self._shifts(m, t).items()):
                 if shift:
                     on = self._late(m, holds, sum(self._stages), f"shift_{t}_{shift}")
                     placed = Mux(on, product << shift, placed)

@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.kinds.sparq import SparqConfig, Window
 
-from .ports import activations
+from .ports import activations, passed
 from .reduction import increment
-from .sparq_lanes import lane_codes, lanes
+from .sparq_lanes import lane_codes
 
 
 class _Lane(NamedTuple):
@@ -39,7 +39,7 @@ class SparqEdge(wiring.Component):
         With `signed_window`: activations below the zero point.
     full : In(1)
         All threads run.
-    o : Out(lanes)
+    o : Out(passed)
     """
 
     block = "edge"
@@ -47,7 +47,7 @@ class SparqEdge(wiring.Component):
     def __init__(self, config: SparqConfig):
         self.config = config
         signs = {"negative": In(config.products)} if config.signed_window else {}
-        super().__init__({"i": In(activations(config)), "full": In(1), "o": Out(lanes(config))} | signs)
+        super().__init__({"i": In(activations(config)), "full": In(1), "o": Out(passed(config))} | signs)
 
     @staticmethod
     def module_name(config: SparqConfig) -> str:

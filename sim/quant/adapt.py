@@ -62,6 +62,8 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     """
     if not isinstance(pe, NbSmtConfig | SparqConfig):
         raise UserError(f"kind must be nbsmt or sparq to adapt weights, not {pe.kind!r}; keep the weights")
+    if isinstance(pe, SparqConfig) and pe.stc:
+        raise UserError("stc must be False to adapt weights, not True: they choose the pairs; keep the weights")
     tables, mix = _basis(pe, threads)
     gram, wanted = _moments(x, target, pe, threads, mix)
     parts = len(mix)
