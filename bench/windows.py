@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`python -m bench.windows`: SPARQ with signed windows: what layers with a zero point lose, and what it costs in area.
+"""`python -m bench.windows`: SPARQ's options: errors without and with signed windows; areas, also of 2:4 weights.
 
 Layers: MobileNet-V2 (int8) on photographs, those that run on all threads and whose activations have a zero point; error
-as `sysmt infer` reports it, in the natural order of K, nothing calibrated. Areas: 8x8 on sky130hd.
+as `sysmt infer` reports it, in the natural order of K, nothing calibrated. Areas: 8x8 on sky130hd without counters,
+relative to one thread; throughput is operands of K per step.
 """
 
 import sys
@@ -32,7 +33,13 @@ from .command import run
 MODEL, PICTURES, SIDE = "mobilenet_v2_224_int8.tflite", ("bird", "cat", "dragonfly", "sunflower"), 224
 PLAIN, SIGNED = "plain", "signed"
 KINDS = {PLAIN: SparqConfig(), SIGNED: SparqConfig(signed_window=True)}
-PRESET = "sparq_8"
+PLANS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("os8", {}),
+    ("sparq_8", {}),
+    ("sparq_8", {"signed_window": True}),
+    ("sparq_8", {"stc": True}),
+)
+"""Preset and fields of every array; the first is the one-thread array."""
 
 
 def pictures(folder: Path) -> np.ndarray:
@@ -72,14 +79,26 @@ def layers() -> list[dict[str, Any]]:
 
 
 def areas() -> list[dict[str, Any]]:
-    """A row per array; `ratio` is to the one without signs."""
-    library, rows = cell_library(), []
-    for name, pe in KINDS.items():
-        progress(f"{PRESET}, {name} windows")
-        config = preset(PRESET, ArrayConfig, signed_window=pe.signed_window)
-        found = synthesise(array_design(config, PRESET), library, CLOCK_MHZ, progress=progress)
-        rows.append({"array": PRESET, "windows": name, "um2": found.area, "MHz": found.fmax_mhz})
-    return [row | {"ratio": row["um2"] / rows[0]["um2"]} for row in rows]
+    """A row per array."""
+    library = cell_library()
+    rows: list[dict[str, Any]] = []
+    for name, fields in PLANS:
+        text = " ".join(f"{field}={str(value).lower()}" for field, value in fields.items()) or "-"
+        progress(f"{name} {text}")
+        config = preset(name, ArrayConfig, counters=False, **fields)
+        found = synthesise(array_design(config, name), library, CLOCK_MHZ, progress=progress)
+        key = {"array": name, "with": text, "products": config.pe.products}
+        rows.append(key | {"um2": found.area, "MHz": found.fmax_mhz})
+    return compared(rows)
+
+
+def compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, with their ratios to the first."""
+    found = []
+    for row in rows:
+        ratio = row["um2"] / rows[0]["um2"]
+        found.append(row | {"area": ratio, "throughput per area": row["products"] / ratio})
+    return found
 
 
 def measure() -> dict[str, list[dict[str, Any]]]:
@@ -96,12 +115,11 @@ def markdown() -> str:
             rows.append(row := dict(figure.key))
         row[figure.column] = figure.value
     errors = [[row["layer"], *(f"{row[name]:.3f}" for name in KINDS)] for row in rows if "layer" in row]
-    sizes = [
-        [row["array"], row["windows"], f"{row['um2']:,.0f}", f"{row['ratio']:.3f}", f"{row['MHz']:.1f}"]
-        for row in rows
-        if "array" in row
-    ]
-    return "\n\n".join((table(["layer", *KINDS], errors), table(["array", "windows", "um2", "ratio", "MHz"], sizes)))
+    formats = {"um2": ",.0f", "MHz": ".1f", "area": ".3f", "throughput per area": ".2f"}
+    head = ["array", "with", "products", *formats]
+    found = compared([row for row in rows if "array" in row])
+    sizes = [[format(row[name], formats.get(name, "")) for name in head] for row in found]
+    return f"{table(['layer', *KINDS], errors)}\n\n{table(head, sizes)}"
 
 
 def main(argv: list[str] | None = None) -> int:
