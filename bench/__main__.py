@@ -39,6 +39,7 @@ from . import (
     tcam,
     throughput,
     training,
+    uart,
     windows,
     zeros,
 )
@@ -54,6 +55,7 @@ MEASUREMENTS = {
     "nullcache": nullcache,
     "tcam": tcam,
     "link": link,
+    "uart": uart,
     "bus": bus,
     "engine": engine,
     "engine_area": engine_area,

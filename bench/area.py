@@ -50,8 +50,8 @@ def measure() -> list[dict[str, Any]]:
                 "array": name,
                 "with": changes or "-",
                 "um2": round(synthesis.area),
-                "PE um2": round(modules[f"{name}_pe"]),
-                "counters um2": round(modules.get(f"{name}_counters", 0)),
+                "PE um2": round(modules[f"{name}__pe"]),
+                "counters um2": round(modules.get(f"{name}__counters", 0)),
                 "ratio": synthesis.area / bases.setdefault(base or changes, synthesis.area),
             }
         )

@@ -41,7 +41,7 @@ def measure(array: str = ARRAY) -> list[dict[str, Any]]:
     mapped = map_to(design, library_of(cell_library()), CLOCK_MHZ, progress=progress)
     found = area.measure(mapped)
     # What stands in the array's own modules: the array is a module of the engine, and others are in it.
-    inside = set(_below(mapped.netlist, "engine_array"))
+    inside = set(_below(mapped.netlist, "engine__array"))
     own = {row["module"]: row["copies"] * row["area"] for row in found.modules}
     array_area = sum(size for module, size in own.items() if module in inside)
     around = found.total - array_area

@@ -26,6 +26,7 @@ from . import (
     second_opinion,
     signatures,
     training,
+    uart,
     windows,
     zeros,
 )
@@ -63,6 +64,7 @@ TABLES = {
     "clusters": clusters.markdown,
     "windows": windows.markdown,
     "bus": bus.markdown,
+    "uart": uart.markdown,
 }
 
 

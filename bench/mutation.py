@@ -56,7 +56,9 @@ class Drawn:
     @property
     def explained(self) -> str | None:
         """Why no test can find it, where that is known."""
-        return EXPLAINED.get((self.source, self.mutant.before, self.mutant.after))
+        change = (self.source, self.mutant.before, self.mutant.after)
+        line = _path(self.source).read_text().splitlines()[self.mutant.line - 1].strip()
+        return EXPLAINED.get(change) or EXPLAINED.get((*change, line))
 
 
 def draw(rooms: Sequence[str], sample: int, seed: int) -> list[Drawn]:

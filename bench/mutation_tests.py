@@ -29,7 +29,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/requantize": ("accel_requantize", "accel_rtl"),
     "accel/requests": ("accel_rtl", "engine_board"),
     "accel/top": ("accel_rtl", "board"),
-    "accel/uart": ("accel_link",),
+    "accel/uart": ("accel_link", "uart"),
     "array/column": ("random_arrays", "array"),
     "array/counters": ("random_arrays", "array", "sparq_gates", "conv1d"),
     "array/ports": ("random_arrays", "array"),
@@ -136,7 +136,9 @@ def _without(parts: tuple[str, ...], left_out: str) -> tuple[str, str]:
     return f"[{', '.join(parts)}]", f"[{', '.join(part for part in parts if part != left_out)}]"
 
 
-EXPLAINED: dict[tuple[str, str, str], str] = {
+_ROWS = "row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))"
+
+EXPLAINED: dict[tuple[str, ...], str] = {
     **{
         ("accel/controller", *_without(_RESETS, register)): "the last step of a row of tiles has made it 0 already"
         for register in ("step.eq(0)", "n_tile.eq(0)", "w_base.eq(0)")
@@ -151,8 +153,21 @@ EXPLAINED: dict[tuple[str, str, str], str] = {
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
     ),
+    ("accel/reader", "16", "15", _ROWS): (
+        "a memory has at most 2**15 rows: a row's number has 15 bits, and a count of 2**15 that begins as 0 comes to 1 "
+        "after as many"
+    ),
+    **{
+        (
+            "accel/reader",
+            "16",
+            after,
+            '"size": Out(16),',
+        ): "only answers on a UART have a size, of less than a slot, 2**12"
+        for after in ("15", "17")
+    },
 }
-"""Mutants that no test can tell from the original (source, before, after), and why."""
+"""Mutants that no test can tell from the original (source, before, after, the line where others are alike), and why."""
 
 
 def sources() -> list[str]:

@@ -86,6 +86,13 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("design",), ("null cache",), ("TCAM", "on")), {"um2": _LESS, "MHz": Claim(more=True, noise=0.05)}
     ),
     "link": Measurement((("board",),), {"busy %": _MORE, "cycles/s": Claim(more=True, noise=0.3)}),
+    "uart": Measurement(
+        (("clocks per bit",),),
+        {
+            **{f"{way} gates, {side} %": _MORE for side in ("faster", "slower") for way in ("to", "from")},
+            **dict.fromkeys(("lost after noise, mean", "lost after noise, most"), _LESS),
+        },
+    ),
     "bus": Measurement(
         (("accelerator", "bits"), ("front end", "bits")),
         {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},

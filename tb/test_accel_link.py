@@ -195,7 +195,7 @@ def test_a_low_stop_bit_is_an_error_and_no_byte():
         ("UARTReceiver", "timer.eq(self.divisor // 2 - 1)", "timer.eq(self.divisor - 1)"),
         ("UARTReceiver", "level.eq((line & past[0]) | (line & past[1]) | (past[0] & past[1]))", "level.eq(line)"),
         ("UARTReceiver", "with m.If(level):\n                    m.d", "with m.If(1):\n                    m.d"),
-        ("UARTTransmitter", "Mux(left == 1, self.divisor - 2, self.divisor - 1)", "self.divisor - 2"),
+        ("UARTTransmitter", "left.eq(left - 1),\n                timer.eq(self.divisor - 1)", "left.eq(left - 1)"),
     ],
 )
 def test_seeded_bugs_of_the_uart_are_found(component, right, wrong):

@@ -61,8 +61,8 @@ def test_registers_and_gates_go_where_the_manifest_says():
     design = design_of(preset("os2"), "os2")
     modules = {name: dict(entry) for name, entry in design.manifest["modules"].items()}
     right = synthesise(design, "generic").blocks
-    registers = modules["os2_pe"]["registers"]
-    modules["os2_pe"]["registers"] = registers | {
+    registers = modules["os2__pe"]["registers"]
+    modules["os2__pe"]["registers"] = registers | {
         r: "accumulator" for r, block in registers.items() if block == "drain"
     }
     wrong = synthesise(dataclasses.replace(design, manifest={"modules": modules}), "generic").blocks

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from sysmt.base.cache import build_directory, cached, cached_json
+from sysmt.base.cache import cached, cached_json
 from sysmt.base.errors import UserError
 from sysmt.base.extras import require
 from sysmt.base.files import build_root
@@ -43,11 +43,15 @@ def test_a_failed_build_is_made_again_in_an_empty_directory():
 
     with pytest.raises(RuntimeError, match="^failed$"):
         cached("kind", "name", [], fail)
-    with build_directory("kind", "name", []) as (directory, missing):
-        assert missing
-        assert [path.name for path in directory.iterdir()] == ["lock"]
-    with build_directory("kind", "name", []) as (_, missing):
-        assert not missing
+
+    def succeed(directory):
+        assert list(directory.iterdir()) == []
+        assert {path.name for path in directory.parent.iterdir()} == {"lock", directory.name}
+        (directory / "result").write_text("done")
+
+    directory = cached("kind", "name", [], succeed)
+    assert {path.name for path in directory.iterdir()} == {"lock", "ready", "result"}
+    assert cached("kind", "name", [], fail) == directory
 
 
 def test_results_come_back_as_json_holds_them():

@@ -2,6 +2,7 @@
 """The command line: results as JSON, one-line errors with exit code 2, nothing half-written."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 
 from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
+from sysmt.cli.output import table
 from sysmt.hdl.params.presets import ARRAYS
 from sysmt.sim.cosim.simulator import available
 from tb.references.product import matmul
@@ -55,12 +57,14 @@ def test_generate_writes_what_it_says(files, capsys):
     words = ("generate", "sysmt2_4", "--set", "policy=S+Aw", "--set", "rows=2", "-o", "out", "--json")
     code, out, _ = run(capsys, *words)
     assert code == 0
-    manifest = json.loads((files / "out" / "sysmt2_4.json").read_text())
+    name = json.loads(out)["name"]
+    assert re.fullmatch("sysmt2_4_rows2_S_Aw_[0-9a-f]{8}", name)
+    manifest = json.loads((files / "out" / f"{name}.json").read_text())
     assert (manifest["config"]["policy"], manifest["config"]["rows"]) == ("S+Aw", 2)
     assert json.loads(out)["config"] == manifest["config"]
-    before = (files / "out" / "sysmt2_4.v").read_bytes()
+    before = (files / "out" / f"{name}.v").read_bytes()
     assert run(capsys, *words)[0] == 0
-    assert (files / "out" / "sysmt2_4.v").read_bytes() == before
+    assert (files / "out" / f"{name}.v").read_bytes() == before
 
 
 def golden_facts(files, capsys, *words):
@@ -195,3 +199,7 @@ def test_a_kind_of_pe_that_cannot_be_read_is_named(files, capsys, monkeypatch, c
     assert code == 2
     assert "kind 'broken' must have a KIND in params/broken.py" in err
     assert err.count("\n") == 1
+
+
+def test_a_table_of_rows_that_lack_some_columns():
+    assert table([{"a": 1, "b": 2.5}, {"a": 30, "c": "x"}]).splitlines() == [" a    b  c", " 1  2.5", "30       x"]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An accelerator on AXI with a host and a memory that are not ours: those of cocotbext-axi."""
+"""An accelerator on AXI and on Wishbone with hosts and memories that are not ours: of cocotbext-axi and -wishbone."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import sysmt
 from sysmt.boards.lists import ListPlan
 from sysmt.boards.plan import Plan
 from sysmt.hdl.designs import design_of
+from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.command_list import COMMAND_BYTES, ListError
 from sysmt.sim.cosim.simulator import run
 
@@ -44,7 +46,7 @@ def work(seed: int) -> Iterator[tuple[list[bytes], np.ndarray, tuple[ListError, 
         yield listed.commands, listed.data, (ListError.NONE, len(listed.commands)), check
 
 
-def played(lists: int, share: float, seed: int) -> int:
+def played(config: AccelConfig, lists: int, share: float, seed: int) -> int:
     """Play so many lists, all of which must end as they should. Returns the transactions on both buses."""
     jobs = [job for job, _ in zip(work(seed), range(lists), strict=False)]
     texts = [b"".join(commands) for commands, *_ in jobs]
@@ -60,7 +62,7 @@ def played(lists: int, share: float, seed: int) -> int:
         "size": np.int64(SIZE),
         "errors": np.array(ERRORS),
     }
-    got = run(design_of(CONFIG, "device"), "tb.tb_dma", vectors, testcase="lists")
+    got = run(design_of(config, "device"), f"tb.tb_dma_{config.link}", vectors, testcase="lists")
     for (_, _, (error, number), check), ended, memory in zip(jobs, got["ends"], got["memory"], strict=True):
         assert ended.tolist() == [error, number, 1 if error == ListError.NONE else 2]
         if check is not None:
@@ -69,6 +71,10 @@ def played(lists: int, share: float, seed: int) -> int:
 
 
 @pytest.mark.regress
+@pytest.mark.parametrize("link", ["axi", "wishbone"])
 @pytest.mark.parametrize(("share", "seed"), [(0.0, 2), (0.4, 3), (0.8, 4)])
-def test_ten_thousand_transactions_lose_nothing_and_report_every_error(share, seed):
-    assert played(200, share, seed) > 3400
+def test_ten_thousand_transactions_lose_nothing_and_report_every_error(share, seed, link):
+    """Bursts and accesses to registers; the three shares together."""
+    if link == "wishbone" and find_spec("cocotbext.wishbone") is None:
+        pytest.skip("cocotbext-wishbone is not installed: pip install 'cocotbext-wishbone>=2.0'")
+    assert played(CONFIG.with_fields(link=link), 200, share, seed) > 3400

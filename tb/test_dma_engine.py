@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An engine on AXI: programs, inputs and outputs from command lists, in a memory that is late and stalls."""
+"""An engine on AXI and on Wishbone: programs, inputs and outputs from lists, in a memory that is late and stalls."""
 
 import numpy as np
 import pytest
@@ -22,12 +22,13 @@ CONFIG = EngineConfig(
     **{"fill": 4, "lanes": 1, "x_depth": 256, "activation_words": 1024, "weight_words": 4096, "scatter_words": 1024},
     **{"parameter_words": 512, "layers": 16, "link": "axi", "data_width": 32},
 )
+WISHBONE = CONFIG.with_fields(link="wishbone")
 PROGRAM, LIST, INPUTS = 0x10000, 0x1000, 0x2000
 
 
-def compiled(seed: int):
+def compiled(seed: int, config: EngineConfig = CONFIG):
     network, _ = random_network(seed, layers=3)
-    return compile_network(network, random_plan(network, CONFIG, seed), CONFIG), random_inputs(network, 3, seed)
+    return compile_network(network, random_plan(network, config, seed), config), random_inputs(network, 3, seed)
 
 
 def load(bus: SimulatedBus, lists: ProgramLists) -> None:
@@ -47,14 +48,15 @@ def run(bus: SimulatedBus, lists: ProgramLists, inputs: np.ndarray) -> np.ndarra
     return lists.unpack(left.reshape(len(images), -1))
 
 
-def test_programs_and_inputs_one_after_the_other():
+@pytest.mark.parametrize("config", [CONFIG, pytest.param(WISHBONE, marks=pytest.mark.regress)], ids=["axi", "wishbone"])
+def test_programs_and_inputs_one_after_the_other(config):
     """As golden and in the cycles of the model: the next input travels while one is computed."""
-    with SimulatedBus(CONFIG, latency=30, stall=0.2) as bus:
-        for name, word in identity(CONFIG, "0").items():
+    with SimulatedBus(config, latency=30, stall=0.2) as bus:
+        for name, word in identity(config, "0").items():
             if name != "version":
                 assert bus.read(NUMBERS[name]) == (0, word)
         for seed in (1, 2, 5):
-            program, inputs = compiled(seed)
+            program, inputs = compiled(seed, config)
             lists = ProgramLists(program, PROGRAM)
             load(bus, lists)
             np.testing.assert_array_equal(run(bus, lists, inputs), GoldenEngine(program).run(inputs))

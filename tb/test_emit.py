@@ -52,8 +52,8 @@ def test_modules_do_not_grow_with_the_array(threads):
     kinds = [{re.sub(r"_\d.*", "", module) for module in array.modules} for array in (small, large)]
     assert kinds[0] == kinds[1]
     assert len(large.modules) == len(small.modules) + 3 * 2
-    assert len(re.findall(r"^  a_pe \S+ \($", large.verilog, re.MULTILINE)) == 12
-    assert len(re.findall(r"^  a_column \S+ \($", large.verilog, re.MULTILINE)) == 12
+    assert len(re.findall(r"^  a__pe \S+ \($", large.verilog, re.MULTILINE)) == 12
+    assert len(re.findall(r"^  a__column \S+ \($", large.verilog, re.MULTILINE)) == 12
 
 
 def test_manifest_describes_the_ports_of_the_verilog():

@@ -101,7 +101,7 @@ def test_a_wrong_netlist_is_found(library):
     config = ArrayConfig(rows=2, cols=2, counters=False)
     design = array_design(config, "cells")
     mapped = mapping.to_cells(design, library, 10_000)
-    pe = mapped.netlist.modules["cells_pe"]
+    pe = mapped.netlist.modules["cells__pe"]
     victim = max(i for i, part in enumerate(pe.parts) if part.kind == "NAND2")
     parts = [p if i != victim else Instance(p.name, "NOR2", p.pins) for i, p in enumerate(pe.parts)]
     broken = Module(pe.name, pe.ports, parts, pe.names)

@@ -29,7 +29,7 @@ def test_addresses_never_leave_their_tensor(layer):
         ("(found.y.as_unsigned() >= layer.in_height)", "(found.y > layer.in_height)"),
         ("following.address.eq(below)", "following.address.eq(pixel.address)"),
         ("x.eq(x + layer.dilation_w)", "x.eq(x)"),
-        ("o.valid.eq(counted)", "o.valid.eq(running)"),
+        ("queue.i.valid.eq(counted)", "queue.i.valid.eq(running)"),
     ],
 )
 def test_seeded_bugs_in_addresses_are_found(right, wrong):

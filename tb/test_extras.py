@@ -76,6 +76,13 @@ MISSING = [
     (("boards",), "amaranth_boards", "amaranth_boards", "boards"),
     (("build", "icebreaker"), "amaranth_boards", "amaranth_boards", "boards"),
     (("flash", "icebreaker"), "amaranth_boards", "amaranth_boards", "boards"),
+    (("explore", "digits", "--set", "rows=4", "--set", "cols=4", "-o", "e.html"), "bokeh", "bokeh", "explore"),
+    (
+        ("explore", "digits", "--set", "rows=4", "--scheduler", "tcp://127.0.0.1:1"),
+        "distributed",
+        "distributed",
+        "cluster",
+    ),
     (("board", "info", "--port", "/dev/null"), "serial", "serial", "boards"),
     (("matmul", "X.npy", "W.npy", "--on", "/dev/null"), "serial", "serial", "boards"),
 ]

@@ -10,7 +10,7 @@ import pytest
 
 from sysmt.base.errors import UserError
 from sysmt.cli.main import main
-from sysmt.hdl.designs import design_of
+from sysmt.hdl.designs import check_name, default_name, design_of
 from sysmt.hdl.packaging import package, ports_of
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
@@ -133,6 +133,48 @@ def test_two_of_everything_stand_in_one_chip(cases, tmp_path):
 
 
 @needs_yosys
+def test_two_of_one_preset_and_one_named_as_a_part_stand_in_one_chip(tmp_path, capsys):
+    """By default names: no prefix is wanted. An accelerator `npu` has an array inside, and `npu_array` is one."""
+    for words in (["os2"], ["os2", "--set", "rows=3"], ["os2", "--name", "npu_array"], ["accel_os2", "--name", "npu"]):
+        assert main(["generate", *words, "--package", "-o", str(tmp_path)]) == 0
+    names = ["os2", "os2_rows3", "npu_array", "npu"]
+    assert {file.stem for file in tmp_path.glob("*.f")} == set(names)
+    texts = [(tmp_path / f"{name}_inst.v").read_text() for name in names]
+    wrappers = "".join(f"module at_{name};\n{text}endmodule\n" for name, text in zip(names, texts, strict=True))
+    chip = f"module chip;\n{''.join(f'at_{name} u_{name} ();' for name in names)}\nendmodule\n"
+    (tmp_path / "chip.v").write_text(wrappers + chip)
+    files = [*(f"{name}.v" for name in names), "chip.v"]
+    yosys.run([*(f"read_verilog {file}" for file in files), "hierarchy -check -top chip"], tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("preset_name", "settings", "name"),
+    [
+        ("os4", [], "os4"),
+        ("os4", ["rows=4"], "os4"),
+        ("os4", ["rows=3", "target=fpga"], "os4_rows3_fpga"),
+        ("os4", ["counters=false", "drain=in_place"], "os4_in_place_no_counters"),
+        ("tiny", ["null=off"], "tiny_no_null"),
+        ("tiny", ["null.entries=4"], "tiny_entries4"),
+        ("accel_os2", ["link=axi"], "accel_os2_axi"),
+    ],
+)
+def test_default_names_say_what_is_set(preset_name, settings, name):
+    base = preset(preset_name)
+    assert default_name(preset_name, base, with_settings(base, settings)) == name
+
+
+def test_default_names_that_cannot_say_it_end_with_a_hash():
+    base = preset("sysmt2_4")
+    configs = [with_settings(base, [f"policy={policy}"]) for policy in ("S+W", "S+Aw", "S+aW")]
+    configs.append(with_settings(base, "rows=3 cols=5 drain=in_place counters=false fuse=true pipeline=1".split()))
+    names = [default_name("sysmt2_4", base, config) for config in configs]
+    assert len(set(names)) == len(names)
+    for name in names:
+        assert re.fullmatch(r"sysmt2_4_\w+_[0-9a-f]{8}", check_name(name))
+
+
+@needs_yosys
 def test_the_elaboration_finds_what_clashes_and_what_is_not_there(tmp_path):
     array = emitted("os2", "npu")
     with pytest.raises(UserError, match="[Rr]e-?definition"):
@@ -140,7 +182,7 @@ def test_the_elaboration_finds_what_clashes_and_what_is_not_there(tmp_path):
             tmp_path,
             [
                 array,
-                emitted("os2", "npu_pe"),
+                emitted("os2", "npu__pe"),
             ],
             wrapper(array),
             "at_npu",
@@ -170,6 +212,8 @@ def test_command(tmp_path, capsys):
         (("--package", "--clock", "0"), "clock must be 0.001 to 10000 MHz, not 0"),
         (("--package", "--clock", "nan"), "clock must be 0.001 to 10000 MHz, not nan"),
         (("--prefix", "4"), "prefix must be letters, digits and _"),
+        (("--name", "npu__pe"), "name must not contain __, which begins the names of parts, not 'npu__pe'"),
+        (("--prefix", "a_"), "name must not contain __"),
         (("--prefix", "a" * 63), "name must be letters, digits and _ (64 at most"),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.kinds.sparq import TRIMS, WINDOWS, SparqConfig
+from sysmt.hdl.params.kinds.sparq import TRIMS, WINDOWS, SparqConfig, lane_codes
 from sysmt.hdl.pe import sparq_edge, sparq_lanes
 from sysmt.sim.cosim.rtl import products
 from sysmt.sim.cosim.simulator import SimulationError, run
@@ -135,10 +135,10 @@ def test_a_seeded_bug_is_caught(bug, monkeypatch):
 
 
 def test_codes_of_lanes():
-    assert sparq_lanes.lane_codes(WINDOWS["3opt"]) == [(0, False), (0, True), (2, False), (4, False)]
+    assert lane_codes(WINDOWS["3opt"]) == [(0, False), (0, True), (2, False), (4, False)]
     assert sparq_lanes.lanes(replace(SparqConfig(), pairs=1)).size == 12
     for window in WINDOWS.values():
-        codes = sparq_lanes.lane_codes(window)
+        codes = lane_codes(window)
         assert len(set(codes)) == len(codes)
         assert {shift for shift, borrows in codes if borrows} == set(window.alone.shifts)
 

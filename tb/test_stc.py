@@ -101,6 +101,20 @@ def compare(config, stalls=(0.2, 0.1, 0.3), design=None):
     assert counted.collisions
 
 
+def test_weights_of_threads_that_do_not_run_are_ignored(monkeypatch):
+    """Whatever lies in their place: tiles on fewer threads say so, not their operands."""
+
+    def run(_, __, vectors, *___, **____):
+        w = vectors["w"].copy()
+        w[:, :, 2:] = np.random.default_rng(1).integers(-128, 128, w[:, :, 2:].shape)
+        return pysim.run(_, __, vectors | {"w": w})
+
+    monkeypatch.setattr(rtl, "run", run)
+    config, (x, w) = array(counters=False), operands(4, 1, 9, 1, 4)
+    found = rtl.products([(x, w, 1)], config, design=object())
+    np.testing.assert_array_equal(found.sums[0], x.astype(np.int32) @ w)
+
+
 def array(rows=1, cols=1, **fields):
     return ArrayConfig(rows=rows, cols=cols).with_fields(kind="sparq", stc=True, **fields)
 

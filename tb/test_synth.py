@@ -69,7 +69,7 @@ def test_the_library_is_read(tiny):
 
 def test_areas_add_up(mapped):
     found = area.measure(mapped)
-    pe = next(row for row in found.modules if row["module"] == "small_pe")
+    pe = next(row for row in found.modules if row["module"] == "small__pe")
     registers = 8 + 8 + 2 + 2 * CONFIG.pe.acc_width
     assert (pe["copies"], pe["ffs"]) == (4, registers)
     assert found.total == pytest.approx(sum(row["copies"] * row["area"] for row in found.modules))
@@ -77,7 +77,7 @@ def test_areas_add_up(mapped):
     operands = 4 * (8 + 8 + 2) * mapped.library.cell("DFF").area
     assert operands < found.blocks["registers"] < 2 * operands, "flip-flops of operands and control, and their enables"
     assert {"multiplier", "accumulator", "drain", "control", "skew", "counters"} <= set(found.blocks)
-    kinds = mapped.netlist.modules["small_pe"].kinds
+    kinds = mapped.netlist.modules["small__pe"].kinds
     assert kinds["FA"] >= CONFIG.pe.acc_width - 8, "the adders are full adders of the library"
 
 
@@ -121,7 +121,7 @@ def test_timing_tells_the_period_and_the_path(mapped, tool):
     stages = found.period_ps / 100
     assert 20 < stages < 90, "every cell of the tiny library takes 100 ps"
     assert found.period_ps == max(path.period_ps for path in found.paths)
-    assert re.fullmatch(r".*total\[\d+\]", next(p.end for p in found.paths if p.module == "small_pe"))
+    assert re.fullmatch(r".*total\[\d+\]", next(p.end for p in found.paths if p.module == "small__pe"))
 
 
 def test_the_estimate_agrees_with_opensta():
@@ -213,6 +213,6 @@ def sky130() -> mapping.Mapped:
 
 def test_sky130_has_the_area_that_was_measured_before():
     found = area.measure(sky130())
-    pe = next(row for row in found.modules if row["module"] == "tiny_pe")
+    pe = next(row for row in found.modules if row["module"] == "tiny__pe")
     assert 3000 < pe["area"] < 6000
     assert pe["copies"] == 6

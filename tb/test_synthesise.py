@@ -44,8 +44,8 @@ def memory(depth: int, style: str = "clocked") -> str:
 
 def test_modules_without_registers_are_flattened_into_their_parents():
     small = array_design(ArrayConfig(rows=2, cols=2), "small")
-    assert "small_multiplier" in mapping.flattened(small)
-    assert "small_pe" not in mapping.flattened(small)
+    assert "small__multiplier" in mapping.flattened(small)
+    assert "small__pe" not in mapping.flattened(small)
     assert "small" not in mapping.flattened(small)
     nested = Design(
         "top",

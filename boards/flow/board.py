@@ -82,7 +82,10 @@ class BoardDefinition:
 
     def accelerator(self, name: str | None = None, **changes: Any) -> AccelConfig:
         """The accelerator around the array preset `name` on this board; `changes` replace fields of the array."""
-        array = preset(name or self.preset, ArrayConfig, **{"target": "fpga", **self.fields, **changes})
+        return self.around(preset(name or self.preset, ArrayConfig, **{"target": "fpga", **self.fields, **changes}))
+
+    def around(self, array: ArrayConfig) -> AccelConfig:
+        """The accelerator around any array on this board."""
         return accel_config(array, divisor=divisor_of(self.clock_hz, self.baud), **self.buffers)
 
     def networks(self, name: str | None = None, *, stream: bool = False, **changes: Any) -> EngineConfig:

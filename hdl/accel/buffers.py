@@ -3,11 +3,12 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.common.banked_memory import BankedMemory
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED
 
 
@@ -26,7 +27,8 @@ class Buffer(wiring.Component):
     initialised : bool
         Words are zero before they are written; else they are whatever the block RAM has.
     checked : bool
-        A word that is read in the cycle it is written is the old one; else it is not defined, which takes less logic.
+        A word that is read in the cycle it is written is the old one; else it is not defined, which takes less logic,
+        and a large memory is made of banks.
 
     Members
     -------
@@ -59,26 +61,40 @@ class Buffer(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        attributes = ({} if self.initialised else {UNINITIALISED: 1}) | ({} if self.checked else UNCHECKED)
-        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs=attributes)
-        write, read = memory.write_port(), memory.read_port()
         held = Signal()
         takes = Signal()
-        m.d.comb += [
-            write.en.eq(self.write),
-            write.addr.eq(self.address),
-            write.data.eq(self.data),
-            read.addr.eq(self.i.payload),
-            self.i.ready.eq(~held | takes),
-            read.en.eq(self.i.ready),
-            self.resident.eq(held),
-        ]
+        m.d.comb += [self.i.ready.eq(~held | takes), self.resident.eq(held)]
+        data = self._memory(m)
         with m.If(self.i.ready):
             m.d.sync += held.eq(self.i.valid)
         if self.register:
             m.d.comb += takes.eq(~self.o.valid | self.o.ready)
             with m.If(takes):
-                m.d.sync += [self.o.valid.eq(held), self.o.payload.eq(read.data)]
+                m.d.sync += [self.o.valid.eq(held), self.o.payload.eq(data)]
         else:
-            m.d.comb += [takes.eq(self.o.ready), self.o.valid.eq(held), self.o.payload.eq(read.data)]
+            m.d.comb += [takes.eq(self.o.ready), self.o.valid.eq(held), self.o.payload.eq(data)]
         return m
+
+    def _memory(self, m: Module) -> Value:
+        """The memory, written, and read whenever an address is taken; returns its word."""
+        attributes = {} if self.initialised else {UNINITIALISED: 1}
+        if not self.checked:
+            m.submodules.memory = banks = BankedMemory(self.width, self.depth, attributes | UNCHECKED)
+            m.d.comb += [
+                banks.write.eq(self.write),
+                banks.write_address.eq(self.address),
+                banks.write_data.eq(self.data),
+                banks.read.eq(self.i.ready),
+                banks.read_address.eq(self.i.payload),
+            ]
+            return banks.data
+        m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs=attributes)
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.en.eq(self.write),
+            write.addr.eq(self.address),
+            write.data.eq(self.data),
+            read.addr.eq(self.i.payload),
+            read.en.eq(self.i.ready),
+        ]
+        return read.data

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -128,7 +128,7 @@ class UARTTransmitter(wiring.Component):
                 self.tx.eq(frame[0]),
                 frame.eq(Cat(frame[1:], 1)),
                 left.eq(left - 1),
-                timer.eq(Mux(left == 1, self.divisor - 2, self.divisor - 1)),
+                timer.eq(self.divisor - 1),
             ]
         with m.Elif(self.i.valid):
             m.d.sync += [self.tx.eq(0), frame.eq(Cat(self.i.payload, 1)), left.eq(BITS + 1), timer.eq(self.divisor - 1)]

@@ -5,7 +5,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, ResetSignal, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.common.adders import add_products
+from sysmt.hdl.common.adders import add_products, product_of
 from sysmt.hdl.common.delay_line import delay_line
 from sysmt.hdl.common.popcount import Popcount, PopcountConfig
 from sysmt.hdl.emit import shared
@@ -75,6 +75,8 @@ class EventCounters(wiring.Component):
             happens = happens & (~tile.fuse | self.tap)
         real_rows = self._first(tile.rows, config.rows) & happens.replicate(config.rows)
         real_cols = self._first(tile.cols, config.cols)
+        if config.pe.target == "fpga":  # A product of 0 and of something unknown is unknown, where it is no gates.
+            real_cols = real_cols & happens.replicate(config.cols)
         polynomials = gates_of(config.pe).events(config.pe)
         # Events with one and the same polynomial are one count: synthesis makes one register of theirs.
         same = {name: next(n for n, p in polynomials.items() if p is polynomials[name]) for name in polynomials}
@@ -226,8 +228,9 @@ class EventCounters(wiring.Component):
         shapes = a.shape(), b.shape()
         a, b = (Value.cast(self._later(m, factor, f"{name}_{side}", 1)) for factor, side in ((a, "a"), (b, "b")))
         a, b = (f.as_signed() if shape.signed else f for f, shape in zip((a, b), shapes, strict=True))
-        product = Signal((a * b).shape(), name=name)
-        m.d.sync += product.eq(a * b)
+        factors = product_of(a, b)
+        product = Signal(factors.shape(), name=name)
+        m.d.sync += product.eq(factors)
         return product, None, scale
 
     def _runs(self, thread: int) -> Value | int:

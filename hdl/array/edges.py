@@ -22,11 +22,11 @@ def row_edge(
     return Value.cast(edge.o)
 
 
-def column_edge(m: Module, pe: PEConfig, w: Value, column: int, platform: object) -> Value:
-    """The weights of a column as its PEs get them."""
+def column_edge(m: Module, pe: PEConfig, w: Value, runs: Value, column: int, platform: object) -> Value:
+    """The weights of a column as its PEs get them; `runs`: the operands that do, one bit for each of a step."""
     kind = gates_of(pe).weight_edge(pe)
     if kind is None:
         return w
     edge = shared(m, f"selector_{column}", kind, pe, platform)
-    m.d.comb += edge.i.eq(w)
+    m.d.comb += [edge.i.eq(w), edge.runs.eq(runs)]
     return Value.cast(edge.o)

@@ -141,7 +141,7 @@ class SystolicArray(wiring.Component):
         threads = sequencer.tile.threads
         runs = [self._runs(threads, t) for t in range(self.config.pe.threads)]
         runs = [run for run in runs for _ in range(self.config.pe.pairs_per_thread)]
-        kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
+        self._kept = kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
         entered = self._enter(m, self.i_x.payload.as_value(), "x")
         negative: list[Value] = []
         if self.config.pe.zero_width:
@@ -184,7 +184,13 @@ class SystolicArray(wiring.Component):
         )
         skewed_w = [
             shared_delay_line(
-                m, column_edge(m, config.pe, lane, p, platform), p // config.cluster, enable, "skew", f"w_{p}", platform
+                m,
+                column_edge(m, config.pe, lane, self._kept, p, platform),
+                p // config.cluster,
+                enable,
+                "skew",
+                f"w_{p}",
+                platform,
             )
             for p, lane in enumerate(w)
         ]

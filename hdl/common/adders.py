@@ -153,6 +153,12 @@ def add_rows(digit: Value, operand: Value) -> Value:
     return rows[0][1]
 
 
+def product_of(a: Value, b: Value) -> Value:
+    """`a * b`, and 0 where `b` is one bit that is 0, whatever `a` is: in simulation, 0 times unknown is unknown."""
+    shape = Value.cast(b).shape()
+    return Mux(b, a, 0) if shape.width == 1 and not shape.signed else a * b
+
+
 def add_products(
     module: Module, terms: list[tuple[Value, Value | None, int]], width: int, target: str, name: str
 ) -> Value:
@@ -161,7 +167,7 @@ def add_products(
         # Shifted, and subtracted as a whole: tools would spend a DSP block on a constant factor.
         parts: dict[bool, list[Value]] = {False: [], True: []}
         for a, b, scale in terms:
-            value = a if b is None else a * b
+            value = a if b is None else product_of(a, b)
             parts[scale < 0] += [value << i for i in range(abs(scale).bit_length()) if abs(scale) >> i & 1]
         return (sum(parts[False], start=Const(0)) - sum(parts[True], start=Const(0)))[:width]
     matrix = BitHeap(module, width, name)

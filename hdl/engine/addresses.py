@@ -5,8 +5,9 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
+from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 
@@ -103,16 +104,23 @@ class AddressGenerator(wiring.Component):
         pixel = self._pixels(m, moves, ends, fill_ends)
         offset, y, x = self._taps(m, moves, ends, fill_ends)
 
-        # Two registers: where the word would be, and whether that is inside the image.
+        # A register for where the word would be; then whether that is inside the image, into a queue of two: what takes
+        # the words decides late, and all counters move by it.
         flags = dict(zip(ENDS, (ends["pixel"], fill_ends, layer_ends, ends["group"]), strict=True))
         found = Signal(
             data.StructLayout({"y": COORDINATE, "x": COORDINATE, "address": ADDRESS} | dict.fromkeys(flags, 1))
         )
         counted = Signal()
-        o, layer = self.o, self.layer
+        layer = self.layer
+        m.submodules.queue = queue = SkidBuffer(Read(self.config))
+        connect(m, queue.o, flipped(self.o))
         outside, beyond = Signal(), Signal()
         m.d.comb += [
-            moves.eq(~o.valid | o.ready),
+            moves.eq(~counted | queue.i.ready),
+            queue.i.valid.eq(counted),
+            queue.i.payload.outside.eq(outside),
+            queue.i.payload.address.eq(Mux(beyond, 0, found.address)),
+            *(queue.i.payload[name].eq(found[name]) for name in flags),
             outside.eq((found.y.as_unsigned() >= layer.in_height) | (found.x.as_unsigned() >= layer.in_width)),
             beyond.eq(~outside & (found.address >= self.config.activation_words)),
         ]
@@ -123,10 +131,6 @@ class AddressGenerator(wiring.Component):
                 found.x.eq(pixel.x + x),
                 found.address.eq(pixel.address + offset),
                 *(found[name].eq(flag) for name, flag in flags.items()),
-                o.valid.eq(counted),
-                o.payload.outside.eq(outside),
-                o.payload.address.eq(Mux(beyond, 0, found.address)),
-                *(o.payload[name].eq(found[name]) for name in flags),
             ]
             with m.If(counted & beyond):
                 m.d.sync += self.error.eq(1)

@@ -127,7 +127,9 @@ class Engine(wiring.Component):
         if config.stream is not None:
             self._stream(m, sequencer, weights)
         self._activations(m, activations, filler, post)
-        pooling = sequencer.layer.operation != Operation.MATMUL
+        pooling = Signal()
+        with m.If(sequencer.start):
+            m.d.sync += pooling.eq(sequencer.layer.operation != Operation.MATMUL)
         m.d.comb += [
             post.i_rows.valid.eq(Mux(pooling, filler.o_pool.valid, array.o.valid)),
             post.i_rows.payload.last.eq(Mux(pooling, filler.o_pool.payload.last, array.o.payload.last)),

@@ -5,9 +5,9 @@ from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.common.banked_memory import BankedMemory
 from sysmt.hdl.common.promised_queue import PromisedQueue
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED
 from sysmt.hdl.params.engine import EngineConfig
@@ -68,18 +68,18 @@ class ActivationMemory(wiring.Component):
         width = 8 * config.array.cols
         for part in range(config.granules):
             # One memory per part: not every block RAM has write enables for parts of a word.
-            m.submodules[f"memory_{part}"] = memory = Memory(
-                shape=width, depth=config.activation_words, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
+            m.submodules[f"memory_{part}"] = memory = BankedMemory(
+                width, config.activation_words, {UNINITIALISED: 1, **UNCHECKED}
             )
-            write, read = memory.write_port(), memory.read_port()
+            written = Mux(by_host, self.i_host_write.payload.word, self.write_data)
             m.d.comb += [
-                write.en.eq(self.write[part] | by_host),
-                write.addr.eq(Mux(by_host, self.i_host_write.payload.address, self.write_address)),
-                write.data.eq(Mux(by_host, self.i_host_write.payload.word, self.write_data).word_select(part, width)),
-                read.addr.eq(address),
-                read.en.eq(taken),
+                memory.write.eq(self.write[part] | by_host),
+                memory.write_address.eq(Mux(by_host, self.i_host_write.payload.address, self.write_address)),
+                memory.write_data.eq(written.word_select(part, width)),
+                memory.read_address.eq(address),
+                memory.read.eq(taken),
             ]
-            words.append(read.data)
+            words.append(memory.data)
         before: Any = 0
         for client in CLIENTS:
             asks, gets = getattr(self, f"i_{client}"), getattr(self, f"o_{client}")

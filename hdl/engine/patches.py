@@ -20,6 +20,14 @@ def has_patches(layer: Any) -> Value:
     return found
 
 
+def found_patches(m: Module, start: Value, layer: Any) -> Signal:
+    """Whether the layer that began with `start` has patches: a register, for what is decided by it comes late."""
+    patched = Signal(name="patched")
+    with m.If(start):
+        m.d.sync += patched.eq(has_patches(layer))
+    return patched
+
+
 class PatchCollector(wiring.Component):
     """The parts of a tile in, row by row; the pixels of its patches out, with the channels of all parts.
 

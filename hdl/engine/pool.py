@@ -63,7 +63,9 @@ class PoolUnit(wiring.Component):
         m = Module()
         config, layer, word = self.config, self.layer, self.i.payload
         cols = config.array.cols
-        maximum = layer.operation == Operation.MAX
+        maximum = Signal()
+        with m.If(self.start):
+            m.d.sync += maximum.eq(layer.operation == Operation.MAX)
         tiles, final = Signal(range(config.granules + 1)), Signal()
         taken, leaves, last_row = Signal(), Signal(), Signal()
         m.d.comb += [

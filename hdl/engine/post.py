@@ -14,7 +14,7 @@ from sysmt.hdl.params.engine import PARAMETER_LATENCY, EngineConfig
 
 from .addition import SIGN, Addition
 from .counter import beat_counter
-from .patches import PatchCollector, has_patches
+from .patches import PatchCollector, found_patches
 from .ports import SUM_WIDTH, LayerLayout, SumRow
 from .requantize import RequantizerLane
 from .residual import ResidualReader
@@ -99,6 +99,8 @@ class Post(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config, layer = self._config, self.layer
+        if config.patch > 1:
+            self._patched = found_patches(m, self.start, layer)
         m.submodules.residual = residual = ResidualReader(config, config.residual_ahead)
         connect(m, residual.o_residual, flipped(self.o_residual))
         connect(m, flipped(self.i_residual), residual.i_residual)
@@ -170,7 +172,7 @@ class Post(wiring.Component):
             m.d.sync += skips.eq(~row.last)
         patched: Value = Const(0)
         if config.patch > 1:
-            patched, part = has_patches(layer), Signal(range(config.patch))
+            patched, part = self._patched, Signal(range(config.patch))
             m.d.comb += loop.again.eq(patched & (part != config.patch - 1))
             with m.If(last & loop.tile_end & patched):
                 m.d.sync += part.eq(part + 1)
@@ -235,7 +237,7 @@ class Post(wiring.Component):
         m.d.comb += written.eq(row)
         if config.patch > 1:
             m.submodules.patches = patches = PatchCollector(config)
-            patched = has_patches(layer)
+            patched = self._patched
             m.d.comb += [
                 patches.start.eq(self.start),
                 patches.i_valid.eq(valid & patched),

@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 
-from .patches import PatchWalk, has_patches
+from .patches import PatchWalk, found_patches
 from .ports import LayerLayout
 
 
@@ -49,7 +49,9 @@ class RowLoop(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         layer = self.layer
-        pooling = layer.operation != Operation.MATMUL
+        pooling = Signal()
+        with m.If(self.start):
+            m.d.sync += pooling.eq(layer.operation != Operation.MATMUL)
         # What is left, the current one included; beside each a register that says 1, which would be late if compared.
         row = Signal(range(self._rows + 1))
         n_tile, m_tile, group = (Signal.like(layer[name]) for name in ("n_tiles", "m_tiles", "groups"))
@@ -187,7 +189,7 @@ class RowAddresses(wiring.Component):
             walk.advance.eq(self.advance),
             *(getattr(walk, name).eq(getattr(loop, name)) for name in ("tile_end", "pixels_end", "group_end")),
         ]
-        with m.If(has_patches(self.layer)):
+        with m.If(found_patches(m, self.start, self.layer)):
             m.d.comb += [
                 at.eq(walk.pixel),
                 advance.eq(self.advance & walk.patch_end),

@@ -69,7 +69,7 @@ class TileIssuer(wiring.Component):
         m = Module()
         config, layer = self.config, self.layer
         width = {name: field.width for name, field in DESCRIPTOR.fields.items()}
-        running, available = Signal(), Signal(range(3))
+        running, available, there = Signal(), Signal(range(3)), Signal()
         x, x_tile, first = Signal(width["steps"] + 1), Signal(width["steps"] + 1), Signal()
         # One bit more than an address has shows that it went beyond.
         w, w_group = Signal(width["w_base"] + 1), Signal(width["w_base"] + 1)
@@ -83,14 +83,14 @@ class TileIssuer(wiring.Component):
         may, moves, ends_tile, ends_m = Signal(), Signal(), Signal(), Signal()
         self._count(m, moves, ends)
         m.d.comb += [
-            may.eq(running & (available != 0) & (~first | tile.ready)),
+            may.eq(running & there & (~first | tile.ready)),
             moves.eq(may & self.o_x.ready & self.o_w.ready),
             ends_tile.eq(moves & last_step),
             ends_m.eq(ends_tile & last_n),
-            self.waits.eq(running & (available == 0)),
+            self.waits.eq(running & ~there),
             self.o_x.valid.eq(may & self.o_w.ready),
             self.o_w.valid.eq(may & self.o_x.ready),
-            tile.valid.eq(running & (available != 0) & first & self.o_x.ready & self.o_w.ready),
+            tile.valid.eq(running & there & first & self.o_x.ready & self.o_w.ready),
             self.o_x.payload.step.eq(x),
             self.o_x.payload.half.eq(half),
             self.o_x.payload.frees.eq(last_step & last_n),
@@ -102,6 +102,8 @@ class TileIssuer(wiring.Component):
         ]
         with m.If(self.filled != ends_m):
             m.d.sync += available.eq(Mux(self.filled, available + 1, available - 1))
+        # Whether any is: beside the number, which would be late if compared.
+        m.d.sync += there.eq(self.filled | Mux(ends_m, available == 2, there))
         with m.If(moves):
             m.d.sync += first.eq(last_step)
             with m.If(word_ends | last_step):
@@ -124,6 +126,7 @@ class TileIssuer(wiring.Component):
             m.d.sync += [
                 running.eq(layer.operation == Operation.MATMUL),
                 available.eq(0),
+                there.eq(0),
                 half.eq(0),
                 self.error.eq(0),
                 w.eq(layer.w_base),

@@ -10,6 +10,7 @@ from sysmt.base.errors import ConfigError
 
 from .accel import check_link
 from .array import ArrayConfig
+from .banks import banks
 from .checks import in_range, one_of
 from .config import Config
 from .link import BUS, check_bus
@@ -221,12 +222,14 @@ class EngineConfig(Config):
         """
         sizes = self.memories
         word, depth = sizes.pop("activations")
+        weights = banks(*sizes.pop("weights"))
         x_columns, x_depth = self.array.pe.products * self.fill, sizes.pop("x")[1]
         _, patches_depth = sizes.pop("patches", (0, 0))
         patches = [(8 * self.lanes, patches_depth)] * self.patch if 8 * self.lanes * patches_depth > IN_LUTS else []
         return [
             *sizes.values(),
-            *[(word // self.granules, depth)] * self.granules,
+            *weights,
+            *banks(word // self.granules, depth) * self.granules,
             *[(X_WIDTH * self.array.rows, x_depth // self.fill)] * x_columns,
             *patches,
             (8, self.slot * self.slots),

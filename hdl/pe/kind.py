@@ -71,7 +71,8 @@ class Gates(ABC):
     def weight_edge(self, config: PEConfig) -> type[wiring.Component] | None:
         """What stands between the weights of a column and its PEs; None where PEs take them as they come.
 
-        A component without registers, made of the `PEConfig`: `i`, the weights; `o`, as `passed_weights`.
+        A component without registers, made of the `PEConfig`: `i`, the weights; `runs`, the operands of the step that
+        do, one bit for each; `o`, as `passed_weights`.
         """
         return None
 

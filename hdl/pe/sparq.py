@@ -12,12 +12,12 @@ With signed windows a lane is negative or not: -q w = q ~w + q.
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from sysmt.hdl.common.adders import BitHeap, multiply
-from sysmt.hdl.params.kinds.sparq import SparqConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
 from sysmt.hdl.params.pe import W_WIDTH
 
 from .fpga import Fpga
 from .multiplier import Multiplier
-from .sparq_lanes import decoded, lane_codes
+from .sparq_lanes import decoded
 
 
 class Sparq(Multiplier):

@@ -7,11 +7,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.params.kinds.sparq import SparqConfig, Window
+from sysmt.hdl.params.kinds.sparq import SparqConfig, Window, lane_codes
 
 from .ports import activations, passed
 from .reduction import increment
-from .sparq_lanes import lane_codes
 
 
 class _Lane(NamedTuple):

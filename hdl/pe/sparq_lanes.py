@@ -11,15 +11,7 @@ from itertools import combinations, product
 from amaranth.hdl import Cat, Const, Value
 from amaranth.lib import data
 
-from sysmt.hdl.params.kinds.sparq import SparqConfig, Window
-
-
-def lane_codes(window: Window) -> list[tuple[int, bool]]:
-    """Shift of a lane, and whether its weight is borrowed, by code; 0 is (0, own)."""
-    borrowed = [(shift, True) for shift in window.alone.shifts]
-    high = {shift + window.bits for shift in window.alone.shifts}
-    own = [(shift, False) for shift in sorted({*window.shifts, *high})]
-    return [own[0], *borrowed, *own[1:]]
+from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
 
 
 def lanes(config: SparqConfig) -> data.ArrayLayout:

@@ -67,6 +67,8 @@ class WeightSelector(wiring.Component):
     -------
     i : In(weights)
         At most two of each group of four are not zero.
+    runs : In(`PEConfig.products`)
+        A weight that does not run is none.
     o : Out(selected)
         The first of them for one lane of the pair, the last for the other: with zero where it is the first too.
     """
@@ -75,7 +77,7 @@ class WeightSelector(wiring.Component):
 
     def __init__(self, config: SparqConfig):
         self.config = config
-        super().__init__({"i": In(weights(config)), "o": Out(selected(config))})
+        super().__init__({"i": In(weights(config)), "runs": In(config.products), "o": Out(selected(config))})
 
     @staticmethod
     def module_name(config: SparqConfig) -> str:
@@ -85,7 +87,7 @@ class WeightSelector(wiring.Component):
         m = Module()
         for pair in range(self.config.pairs):
             given = [self.i[t] for t in group(self.config, pair)]
-            live = [w.any() for w in given]
+            live = [self.i[t].any() & self.runs[t] for t in group(self.config, pair)]
             before = [Cat(live[:i]).any() if i else Const(0) for i in range(GROUP)]
             behind = [Cat(live[i + 1 :]).any() if i < GROUP - 1 else Const(0) for i in range(GROUP)]
             is_first = [on & ~others for on, others in zip(live, before, strict=True)]

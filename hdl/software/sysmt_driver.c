@@ -118,23 +118,22 @@ size_t sysmt_matmul_scratch(const sysmt_t *device, uint32_t m, uint32_t k, uint3
            aligned((size_t)p.n_tiles * p.steps * p.w_bytes) + aligned(run_count(&p) * run_bytes(device, &p));
 }
 
-/* Operand `at` of `lanes` lanes, `stride` apart, as steps: part after part, in each tile after tile. */
+/* Operand `at` of `lanes` lanes, `lane_stride` apart, as steps of `bytes`: part after part, in each tile after tile. */
 static void pack(uint8_t *to, const uint8_t *from, uint32_t lanes, uint32_t lane_stride, uint32_t k, uint32_t k_stride,
                  uint32_t tile, uint32_t tiles, uint32_t bytes, uint32_t products, const plan_t *p) {
     uint32_t first, steps, i, step, lane, pair;
     for (first = 0; first < p->steps; first += p->part) {
         steps = smaller(p->part, p->steps - first);
-        for (i = 0; i < tiles; ++i)
-            for (step = first; step < first + steps; ++step, to += bytes) {
-                for (lane = 0; lane < bytes; ++lane) to[lane] = 0;
-                for (lane = 0; lane < tile && i * tile + lane < lanes; ++lane)
-                    for (pair = 0; pair < p->threads; ++pair) {
-                        uint32_t at = pair * p->steps + step;
-                        if (at < k)
-                            to[lane * products + pair] =
-                                from[(size_t)(i * tile + lane) * lane_stride + (size_t)at * k_stride];
-                    }
-            }
+        for (i = 0; i < tiles; ++i, to += steps * bytes) {
+            for (step = 0; step < steps * bytes; ++step) to[step] = 0;
+            for (lane = 0; lane < tile && i * tile + lane < lanes; ++lane)
+                for (pair = 0; pair < p->threads; ++pair) {
+                    const uint32_t at = pair * p->steps + first, count = at < k ? smaller(steps, k - at) : 0;
+                    const uint8_t *source = from + (size_t)(i * tile + lane) * lane_stride + (size_t)at * k_stride;
+                    uint8_t *target = to + lane * products + pair;
+                    for (step = 0; step < count; ++step, source += k_stride, target += bytes) *target = *source;
+                }
+        }
     }
 }
 

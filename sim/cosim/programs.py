@@ -4,7 +4,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from sysmt.base.cache import build_directory
+from sysmt.base.cache import cached
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.sdram import SdramConfig
 
@@ -31,17 +31,18 @@ def build(
     text += "" if sdram is None else _defined(_macros(sdram)) + SDRAM.read_text()
     text += main.read_text()
     content = [design.verilog, name, str(executable("verilator")), VERILATOR_ARGS, OPTIMISE, text]
-    with build_directory("sim", f"{design.name}-{name}", content) as (folder, missing):
-        if missing:
-            (folder / f"{design.name}.v").write_text(design.verilog)
-            (folder / "main.cpp").write_text(text)
-            control = ["`verilator_config"]
-            control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
-            (folder / "control.vlt").write_text("\n".join(control) + "\n")
-            verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
-            verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
-            compile_verilog(folder, verilate, OPTIMISE)
-    return folder / name
+
+    def make(folder: Path) -> None:
+        (folder / f"{design.name}.v").write_text(design.verilog)
+        (folder / "main.cpp").write_text(text)
+        control = ["`verilator_config"]
+        control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
+        (folder / "control.vlt").write_text("\n".join(control) + "\n")
+        verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
+        verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
+        compile_verilog(folder, verilate, OPTIMISE)
+
+    return cached("sim", f"{design.name}-{name}", content, make) / name
 
 
 def _defined(macros: Mapping[str, int]) -> str:

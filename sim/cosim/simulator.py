@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from sysmt.base import extras
-from sysmt.base.cache import build_directory
+from sysmt.base.cache import cached
 from sysmt.base.errors import UserError
 from sysmt.hdl.emit import Design
 
@@ -36,8 +36,7 @@ from .verilator import (
 
 __all__ = ["SimulationError", "available", "build", "require", "run"]
 
-# -g2005: with SystemVerilog on, Icarus 11 leaves the outputs of Yosys' `always @*` at X at time 0.
-ICARUS_ARGS = ["-g2005"]
+ICARUS_ARGS = ["-g2012"]
 OPTIMISE = "-O1"
 ICARUS_PROGRAM = "sim.vvp"
 
@@ -64,15 +63,16 @@ def build(
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
     args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS + FOLDED_ARGS * (not unfold)
     content = [design.verilog, simulator, str(executable(simulator)), waves, args, OPTIMISE, visible]
-    with build_directory("sim", f"{design.name}-{simulator}", content) as (directory, missing):
-        if missing:
-            source = directory / f"{design.name}.v"
-            source.write_text(design.verilog)
-            if simulator == "icarus":
-                _build_icarus(design, source, waves)
-            else:
-                _build_verilator(design, source, args, waves, visible)
-    return directory
+
+    def make(directory: Path) -> None:
+        source = directory / f"{design.name}.v"
+        source.write_text(design.verilog)
+        if simulator == "icarus":
+            _build_icarus(design, source, waves)
+        else:
+            _build_verilator(design, source, args, waves, visible)
+
+    return cached("sim", f"{design.name}-{simulator}", content, make)
 
 
 def _build_icarus(design: Design, source: Path, waves: bool) -> None:

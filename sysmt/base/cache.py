@@ -5,11 +5,11 @@ They lie below `sysmt.base.files.build_root()`, in a folder per kind of build: `
 A lock lets several processes ask for the same build: one makes it, the others wait and find it.
 """
 
-import contextlib
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterator
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,8 @@ def digest(content: bytes | str) -> str:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
-@contextlib.contextmanager
-def build_directory(kind: str, name: str, content: Any) -> Iterator[tuple[Path, bool]]:
-    """The build directory of `content`, locked, and whether it is still to be built.
+def cached(kind: str, name: str, content: Any, make: Callable[[Path], None]) -> Path:
+    """The build directory of `content`, which `make` fills unless it was filled earlier.
 
     Parameters
     ----------
@@ -39,42 +38,46 @@ def build_directory(kind: str, name: str, content: Any) -> Iterator[tuple[Path, 
         Beginning of the directory's name, for people who look there.
     content : JSON values
         All that the result depends on: texts or their digests, commands, versions of tools.
-
-    Yields
-    ------
-    directory, missing
-        When it is missing it is empty, and finished when the `with` block ends; a block that fails leaves what it
-        wrote (logs) and the next one begins with an empty directory again.
+    make : callable
+        Gets an empty folder within that of the build, and what it leaves there becomes the build. When it fails, or the
+        process is killed, it stays (logs) until the next attempt, which has a folder of its own: compilers that outlive
+        their killed parent write into no other build than theirs.
     """
-    key = digest(json.dumps(content))[:16]
-    directory = build_root() / kind / f"{name}-{key}"
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / LOCK).touch()
-    except OSError as error:
-        message = f"SYSMT_BUILD {str(build_root())!r} cannot be written: {error.strerror}; choose another folder"
-        raise UserError(message) from error
-    with FileLock(directory / LOCK):
-        missing = not (directory / READY).exists()
-        if missing:
-            _empty(directory)
-        yield directory, missing
-        (directory / READY).touch()
+    directory = build_root() / kind / f"{name}-{digest(json.dumps(content))[:16]}"
+    # A finished build is only read, from a folder that cannot be written, too.
+    if not (directory / READY).exists():
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            (directory / LOCK).touch()
+        except OSError as error:
+            message = f"SYSMT_BUILD {str(build_root())!r} cannot be written: {error.strerror}; choose another folder"
+            raise UserError(message) from error
+        with FileLock(directory / LOCK):
+            if not (directory / READY).exists():
+                _build(directory, make)
+    return directory
 
 
-def _empty(directory: Path) -> None:
-    """Delete what an unfinished build left."""
+def _build(directory: Path, make: Callable[[Path], None]) -> None:
+    """Fill the locked directory."""
     for path in directory.iterdir():
         if path.name != LOCK:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            _delete(path)
+    attempt = Path(tempfile.mkdtemp(prefix="attempt-", dir=directory))
+    attempt.chmod(0o755)
+    make(attempt)
+    for path in attempt.iterdir():
+        path.replace(directory / path.name)
+    attempt.rmdir()
+    (directory / READY).touch()
 
 
-def cached(kind: str, name: str, content: Any, make: Callable[[Path], None]) -> Path:
-    """The build directory that `make` filled for `content`, now or earlier; `make` gets it empty."""
-    with build_directory(kind, name, content) as (directory, missing):
-        if missing:
-            make(directory)
-    return directory
+def _delete(path: Path) -> None:
+    """Delete what an attempt left; a compiler that is still at work there may write what cannot be deleted yet."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
 
 
 def cached_json(kind: str, name: str, content: Any, make: Callable[[], Any]) -> Any:

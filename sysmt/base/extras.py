@@ -19,6 +19,8 @@ EXTRAS = {
     "sklearn": "demo",
     "PIL": "train",
     "torch": "train",
+    "bokeh": "explore",
+    "distributed": "cluster",
     "jinja2": "silicon",
     "numba": "silicon",
     "pyosys": "silicon",

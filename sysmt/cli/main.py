@@ -6,15 +6,18 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from sysmt.base.errors import UserError
+from sysmt.base.errors import LoggedError, UserError
 from sysmt.base.extras import named
 
 from .commands import COMMANDS
-from .output import Result, show
+from .output import Result, emit, say, show
 
 
 class _Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and whose help nobody need read to its end."""
+
+    def print_help(self, file: Any = None) -> None:
+        emit(self.format_help().rstrip("\n"))
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message} (see {self.prog} --help)\n")
@@ -26,7 +29,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
         from importlib.metadata import version
 
-        print(f"sysmt {version('sysmt')}")
+        emit(f"sysmt {version('sysmt')}")
         parser.exit()
 
 
@@ -58,7 +61,13 @@ def parser_of(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line. Returns the exit code: 0 done, 1 a check failed, 2 unusable input, 130 interrupted."""
+    """Run the command line.
+
+    Returns
+    -------
+    int
+        The exit code: 0 done, 1 a check failed, 2 unusable input or a machine that cannot do it, 130 interrupted.
+    """
     words = sys.argv[1:] if argv is None else argv
     called = _called(words)
     try:
@@ -67,12 +76,27 @@ def main(argv: list[str] | None = None) -> int:
             result: Result = args.run(args)
         show(result, args.json)
     except UserError as error:
-        print(f"sysmt {called}: error: {error}", file=sys.stderr)
-        return 2
+        return _failed(called, str(error))
+    except LoggedError as error:
+        return _failed(called, error.line)
+    except OSError as error:
+        place = "a file" if error.filename is None else f"file {str(error.filename)!r}"
+        reason = error.strerror or str(error)
+        return _failed(
+            called, f"{place} cannot be used: {reason}; make room or choose other folders: SYSMT_BUILD, TMPDIR"
+        )
+    except MemoryError:
+        return _failed(called, "memory is not enough for this; give less at once, or use a larger machine")
     except KeyboardInterrupt:
-        print(f"sysmt {called}: interrupted", file=sys.stderr)
+        say(f"sysmt {called}: interrupted")
         return 130
     return result.code
+
+
+def _failed(called: str | None, reason: str) -> int:
+    """Say why a command failed, in one line; its exit code."""
+    say(f"sysmt {called}: error: {reason}")
+    return 2
 
 
 if __name__ == "__main__":

@@ -2,13 +2,14 @@
 """What a command is and what it returns: text for people, the same facts as JSON for machines."""
 
 import argparse
+import io
 import json
 import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, TextIO
 
 from sysmt.base.errors import UserError
 
@@ -52,27 +53,50 @@ def no_arguments(_: argparse.ArgumentParser) -> None:
 
 
 def show(result: Result, as_json: bool) -> None:
-    """Print a result on standard output; a reader that has seen enough, such as `head`, is no error, a full disk is."""
+    """Print a result on standard output."""
+    emit(json.dumps(result.data, indent=2) if as_json else result.text)
+
+
+def emit(text: str) -> None:
+    """Print on standard output; a reader that has seen enough, such as `head`, is no error, a full disk is.
+
+    Letters that the output has no code for are printed as escapes.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        print(json.dumps(result.data, indent=2) if as_json else result.text, flush=True)
+        print(text, flush=True)
     except OSError as error:
-        # What Python still has to write when it ends goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         if not isinstance(error, BrokenPipeError):
             raise UserError(f"standard output cannot be written: {error.strerror}; choose another place") from None
 
 
 def progress(text: str) -> None:
     """Say on standard error what is going on."""
-    print(f"sysmt: {text}", file=sys.stderr, flush=True)
+    say(f"sysmt: {text}")
+
+
+def say(line: str) -> None:
+    """Print a line on standard error, where there is one that takes it: nothing depends on its being read."""
+    if sys.stderr is not None:
+        try:
+            print(line, file=sys.stderr, flush=True)
+        except OSError:
+            _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """What is still to be written to the stream, by Python when it ends at the latest, goes nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Lay out equal-keyed rows in aligned columns, the keys as the heading; numbers to the right."""
-    heads = list(rows[0])
-    cells = [[_cell(row[h]) for h in heads] for row in rows]
+    """Lay out rows in aligned columns below their keys; numbers to the right, nothing where a row lacks one."""
+    heads = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [[_cell(row.get(h, "")) for h in heads] for row in rows]
     widths = [max(len(line[i]) for line in [heads, *cells]) for i in range(len(heads))]
-    right = [all(isinstance(row[h], (int, float)) for row in rows) for h in heads]
+    right = [all(isinstance(row.get(h, 0), (int, float)) for row in rows) for h in heads]
 
     def line(values: list[str]) -> str:
         cols = (v.rjust(w) if r else v.ljust(w) for v, w, r in zip(values, widths, right, strict=True))

@@ -44,6 +44,14 @@ WINDOWS = {
 """The modes of the authors' code, by their names there."""
 
 
+def lane_codes(window: Window) -> list[tuple[int, bool]]:
+    """Shift of a lane, and whether its weight is borrowed, by code; 0 is (0, own)."""
+    borrowed = [(shift, True) for shift in window.alone.shifts]
+    high = {shift + window.bits for shift in window.alone.shifts}
+    own = [(shift, False) for shift in sorted({*window.shifts, *high})]
+    return [own[0], *borrowed, *own[1:]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SparqConfig(PEConfig):
     """A PE that multiplies pairs of activations: two trimmed ones, or one with (nearly) all of its bits.

@@ -143,6 +143,14 @@ COMMANDS = (
         "SCHEDULE",
     ),
     Command(
+        "explore",
+        "Find the accelerators that no other beats, for networks, on a board or in cells.",
+        "sysmt explore mobilenet_v2 --board ulx3s --points 2000 -o explore.html\n"
+        "  sysmt explore MODEL.tflite --inputs IN.npz --budget 1 --objective latency --json",
+        "explore",
+        "EXPLORE",
+    ),
+    Command(
         "fuseconv",
         "Compare FuSeConv's speed-ups with the published ones.",
         "sysmt fuseconv --out build",

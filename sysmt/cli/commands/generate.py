@@ -22,7 +22,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", default=".", metavar="DIR", help="folder for NAME.v, NAME.json and what belongs to them"
     )
-    parser.add_argument("--name", help="name of the top module and of the files (default: PRESET)")
+    parser.add_argument(
+        "--name", help="name of the top module and of the files (default: PRESET and what is set, as os4_rows3)"
+    )
     parser.add_argument(
         "--link",
         metavar="L",
@@ -53,18 +55,18 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> Result:
-    from sysmt.hdl.designs import check_name, design_of
+    from sysmt.hdl.designs import check_name, default_name, design_of
 
     if args.clock is not None and not args.package:
         raise UserError(f"--clock {args.clock:g} is for the constraints that --package writes; add it")
-    name = check_name(args.preset if args.name is None else args.name)
-    if args.prefix is not None:
-        name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
     settings = [*args.settings, *([f"link={args.link}"] if args.link is not None else [])]
-    config = preset(args.preset)
+    base = config = preset(args.preset)
     if args.link is not None and not isinstance(config, AccelConfig | EngineConfig):
         raise UserError(f"--link {args.link} is for an accelerator or an engine, not {args.preset}: take accel_<array>")
     config = with_settings(config, settings)
+    name = check_name(default_name(args.preset, base, config) if args.name is None else args.name)
+    if args.prefix is not None:
+        name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
     if args.testbench and not isinstance(config, ArrayConfig):
         raise UserError(f"--testbench is for an array, not {args.preset}: take one of those, or leave it out")
     design = design_of(config, name)

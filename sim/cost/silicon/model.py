@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Area, registers, clock, energy and FPGA resources of any configuration, from those that were synthesised."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sysmt.hdl.params.array import ArrayConfig
+
+from .components import COMPONENTS, Built, clock_traits, components, throughput
+from .ridge import NORMAL_95, Fit, fit
+from .samples import Sample
+
+REDUCTION = 144
+"""K of the layers that energy is measured on: the threaded ones of the repository's own network of digits."""
+TRAITS = tuple(clock_traits(ArrayConfig()))
+TRAIT_DEVIATION = 0.2
+"""By how much a trait may be expected to change the clock, in logarithms."""
+CLOCK = 4.0
+"""Logarithm of a clock in MHz, about."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """How a figure is made of components.
+
+    Members
+    -------
+    size : callable
+        Rough size of a component, of which the figure is a multiple.
+    blocks : str
+        Under which name samples hold the figure's parts per block, where they do.
+    per_mac : bool
+        Per cycle it is a sum of components; it is told per multiply-accumulate.
+    whole : bool
+        A whole number.
+    """
+
+    size: str
+    blocks: str = ""
+    per_mac: bool = False
+    whole: bool = False
+
+
+FIGURES = {
+    "area": Figure("gates", blocks="blocks"),
+    "femtojoules": Figure("gates", blocks="energy_blocks", per_mac=True),
+    "flip_flops": Figure("flip_flops", whole=True),
+    "luts": Figure("luts", whole=True),
+}
+"""Figures that are sums of components; the clock is a product of traits."""
+
+
+@dataclass(frozen=True, eq=False)
+class SumModel:
+    """A figure as a sum of components: in all, or block by block where samples tell it so."""
+
+    figure: Figure
+    names: tuple[tuple[str, ...], ...]
+    fitted: Fit
+
+    @classmethod
+    def of(cls, name: str, samples: Sequence[Sample]) -> "SumModel":
+        """Fitted to those of the samples that have the figure."""
+        figure = FIGURES[name]
+        known = [sample for sample in samples if name in sample.measured]
+        configs = [sample.config for sample in known]
+        counts = [components(config) for config in configs]
+        whole = np.array([sample.measured[name] for sample in known], np.float64)
+        by_block = figure.blocks and all(figure.blocks in sample.measured for sample in known)
+        groups: dict[str, list[str]] = {}
+        for component, facts in COMPONENTS.items():
+            groups.setdefault(facts.block if by_block else "", []).append(component)
+        scale = _per(figure, configs)
+        # What one unit of rough size is worth on this target.
+        every = _table(counts, tuple(COMPONENTS)) @ _sizes(tuple(COMPONENTS), figure)
+        unit = 1.0 if figure.whole else float(np.exp(np.median(np.log(whole * scale / every))))
+        parts, targets, priors, names = [], [], [], []
+        for block, group in groups.items():
+            found = tuple(group)
+            share = [sample.measured[figure.blocks].get(block, 0.0) if by_block else 0.0 for sample in known]
+            target = np.array(share) if by_block else whole
+            parts.append(_table(counts, found) / (scale * whole)[:, None])
+            targets.append(target / whole)
+            sizes = unit * _sizes(found, figure)
+            priors.append((sizes, sizes))
+            names.append(found)
+        return cls(figure, tuple(names), fit(parts, targets, priors))
+
+    def predict(self, configs: Sequence[Built], counts: Sequence[dict[str, float]]) -> np.ndarray:
+        """Value, low and high, float [configurations, 3]."""
+        scale = _per(self.figure, configs)
+        parts = [_table(counts, names) / scale[:, None] for names in self.names]
+        value, _ = self.fitted.predict(parts)
+        value = np.maximum(value, 1e-9)
+        spread = self.fitted.scales([part / value[:, None] for part in parts])
+        factor = np.exp(NORMAL_95 * self.fitted.deviation * np.sqrt(1 + spread))
+        return np.stack([value, value / factor, value * factor], 1)
+
+
+@dataclass(frozen=True, eq=False)
+class ClockModel:
+    """The clock as a product of traits."""
+
+    fitted: Fit
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> "ClockModel":
+        """Fitted to those of the samples that have a clock."""
+        known = [sample for sample in samples if "mhz" in sample.measured]
+        traits = _traits([sample.config for sample in known])
+        logs = np.log(np.array([sample.measured["mhz"] for sample in known], np.float64))
+        mean, wide = np.zeros(len(TRAITS)), np.full(len(TRAITS), TRAIT_DEVIATION)
+        mean[0], wide[0] = CLOCK, 2.0
+        return cls(fit([traits], [logs], [(mean, wide)]))
+
+    def predict(self, configs: Sequence[Built]) -> np.ndarray:
+        """MHz, low and high, float [configurations, 3]."""
+        traits = _traits(configs)
+        logs, _ = self.fitted.predict([traits])
+        factor = np.exp(NORMAL_95 * self.fitted.deviation * np.sqrt(1 + self.fitted.scales([traits])))
+        value = np.exp(logs)
+        return np.stack([value, value / factor, value * factor], 1)
+
+
+def _traits(configs: Sequence[Built]) -> np.ndarray:
+    found = [clock_traits(config) for config in configs]
+    return np.array([list(traits.values()) for traits in found]).reshape(-1, len(TRAITS))
+
+
+def _table(counts: Sequence[dict[str, float]], names: tuple[str, ...]) -> np.ndarray:
+    rows = [[row.get(name, 0.0) for name in names] for row in counts]
+    return np.array(rows, np.float64).reshape(len(counts), len(names))
+
+
+def _sizes(names: tuple[str, ...], figure: Figure) -> np.ndarray:
+    return np.array([getattr(COMPONENTS[name], figure.size) for name in names], np.float64)
+
+
+def _per(figure: Figure, configs: Sequence[Built]) -> np.ndarray:
+    """What a sum of components is divided by."""
+    if not figure.per_mac:
+        return np.ones(len(configs))
+    arrays = [config if isinstance(config, ArrayConfig) else config.array for config in configs]
+    return np.array([throughput(array, REDUCTION) for array in arrays])

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The predictions: one object per configuration, each figure with the ends of its 95 % interval."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.array import ArrayConfig
+
+from .components import Built, components
+from .memories import BLOCK_SHAPES, memory_bits, rams
+from .model import FIGURES, ClockModel, SumModel
+from .samples import Sample, load
+
+CELLS = ("sky130hd",)
+"""Cell libraries that configurations were synthesised for."""
+TARGETS = (*CELLS, *BLOCK_SHAPES)
+"""What silicon is predicted for: a cell library, or a family of FPGAs."""
+ON_CELLS, ON_FPGA = ("area", "flip_flops", "femtojoules"), ("luts", "flip_flops")
+"""Sums of components that are predicted of either."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A prediction: its value, and the ends of its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Silicon:
+    """What a configuration is expected to take on a target; None where the target does not tell.
+
+    Members
+    -------
+    target : str
+    area : Interval or None
+        um2 of standard cells, without wires, clock tree and memories.
+    flip_flops : Interval
+    mhz : Interval
+        The clock: in cells without wires, on an FPGA placed and routed.
+    femtojoules : Interval or None
+        Per multiply-accumulate of an array in cells, on the layers of the repository's network of digits.
+    luts, dsps, rams : Interval or None
+        LUTs of 4 inputs, multipliers, blocks of RAM, in the units of `sysmt.sim.flow.parts.Family`.
+    memory_bits : int
+        Bits of all memories.
+    """
+
+    target: str
+    flip_flops: Interval
+    mhz: Interval
+    area: Interval | None = None
+    femtojoules: Interval | None = None
+    luts: Interval | None = None
+    dsps: Interval | None = None
+    rams: Interval | None = None
+    memory_bits: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON; figures that the target does not tell are left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class SiliconModel:
+    """All figures of a target, fitted to samples of it."""
+
+    target: str
+    sums: dict[str, SumModel]
+    clock: ClockModel
+
+    @classmethod
+    def of(cls, target: str, samples: Sequence[Sample]) -> "SiliconModel":
+        """Fitted to those of the samples that are of the target.
+
+        Raises
+        ------
+        UserError
+            Unknown target, or one without samples.
+        """
+        if target not in TARGETS:
+            raise UserError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+        known = [sample for sample in samples if sample.target == target]
+        if len(known) < 2:
+            raise UserError(f"target {target} has {len(known)} synthesised configurations, too few to predict from")
+        names = ON_CELLS if target in CELLS else ON_FPGA
+        sums = {name: SumModel.of(name, known) for name in names}
+        return cls(target, sums, ClockModel.of(known))
+
+    def predict(self, configs: Sequence[Built]) -> dict[str, np.ndarray]:
+        """Value, low and high of every figure, float [configurations, 3]; `femtojoules` is of arrays only."""
+        counts = [components(config) for config in configs]
+        found = {name: model.predict(configs, counts) for name, model in self.sums.items()}
+        for name in found:
+            if FIGURES[name].whole:
+                found[name] = np.rint(found[name])
+        found["mhz"] = self.clock.predict(configs)
+        if self.target in BLOCK_SHAPES:
+            most = np.array([rams(self.target, config) for config in configs], np.float64)
+            found["rams"] = np.stack([most, np.floor(most / FEWER_RAMS), most], 1)
+        return found
+
+
+FEWER_RAMS = 1.1
+"""Yosys may make so many times fewer blocks of a large memory."""
+
+
+@cache
+def fitted(target: str) -> SiliconModel:
+    """The model fitted to all samples of the repository."""
+    return SiliconModel.of(target, load())
+
+
+def predict_all(configs: Sequence[Built], target: str) -> list[Silicon]:
+    """As `predict`, of many configurations at once: a second or two for 10,000."""
+    found = fitted(target).predict(configs)
+    rows = {name: table.tolist() for name, table in found.items()}
+    result = []
+    for i, config in enumerate(configs):
+        figures = {name: Interval(*table[i]) for name, table in rows.items()}
+        if not isinstance(config, ArrayConfig):
+            figures.pop("femtojoules", None)
+        result.append(Silicon(target=target, memory_bits=memory_bits(config), **figures))
+    return result
+
+
+def predict(config: Built, target: str) -> Silicon:
+    """What a configuration is expected to take.
+
+    Parameters
+    ----------
+    config : ArrayConfig, AccelConfig or EngineConfig
+        For an FPGA with `target = fpga`, for cells with `target = asic`.
+    target : str
+        Of `TARGETS`.
+
+    Raises
+    ------
+    UserError
+        Unknown target.
+    """
+    return predict_all([config], target)[0]

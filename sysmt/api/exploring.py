@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Exploration: which accelerator for which networks."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sysmt.base.extras import named
+
+if TYPE_CHECKING:
+    from sysmt.sim.explore.explore import Exploration
+
+
+@named()
+def explore(
+    models: "str | Path | Sequence[str | Path]",
+    *,
+    values: Mapping[str, Sequence[Any]] | None = None,
+    board: str | None = None,
+    inputs: Sequence[str | Path] = (),
+    calibrations: Sequence[str | Path] = (),
+    limit: int | None = None,
+    budget: float | None = None,
+    max_area: float | None = None,
+    objective: str = "latency",
+    points: int | None = None,
+    store: str | Path | None = None,
+    processes: int = 1,
+    scheduler: str | None = None,
+) -> "Exploration":
+    """Count cycles and predict silicon of every configuration of a space, and find those that no other beats.
+
+    Parameters
+    ----------
+    models : str, path, or several
+        As `cycles` takes them; one input of each is run.
+    values : mapping of str to values, optional
+        Fields of `ArrayConfig`, and what they may be, in place of the values that are tried by default.
+    board : str, optional
+        An accelerator on this board; by default no target: area in PEs, latency in cycles.
+    inputs, calibrations : paths
+        Files (.npz) of inputs of every model, to measure accuracy on, and to slow layers down with.
+    limit : int, optional
+        Only so many inputs.
+    budget : float, optional
+        Largest loss of accuracy, as a fraction of 1. Needs `inputs`.
+    max_area : float, optional
+        In the target's unit.
+    objective : "latency", "energy", "area" or "throughput/area"
+    points : int, optional
+        So many configurations, spread over the space; by default all.
+    store : path, optional
+        The SQLite file of all results: what it holds is not computed again. By default one in the build folder.
+    processes : int
+        Of this machine. More than 1 start Python anew: call this below `if __name__ == "__main__":`.
+    scheduler : str, optional
+        Address of a Dask scheduler, whose workers compute. They must find the same files.
+
+    Returns
+    -------
+    Exploration
+        `points`; `front`, numbers of those that no other one beats; `best(n)`; `command(point)`.
+
+    Raises
+    ------
+    UserError
+        A model cannot be read; a value cannot be; no configuration is within the limits.
+
+    Examples
+    --------
+    >>> import sysmt, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     found = sysmt.explore("digits", values={"rows": (4, 8), "cols": (4, 8)}, store=f"{folder}/results.sqlite")
+    >>> found.best()[0].config.rows, found.command(found.best()[0])
+    (8, 'sysmt generate os8 --set cluster=4 --set threads=4')
+    """
+    from sysmt.sim.explore.explore import explore as run
+    from sysmt.sim.explore.requests import request_of
+    from sysmt.sim.explore.store import Store, default_store
+    from sysmt.sim.explore.work import workers
+
+    several = [models] if isinstance(models, (str, Path)) else models
+    request = request_of(
+        [str(model) for model in several],
+        board=board,
+        inputs=[str(file) for file in inputs],
+        calibrations=[str(file) for file in calibrations],
+        limit=limit,
+        budget=budget,
+        max_area=max_area,
+        objective=objective,
+        points=points,
+        settings=[f"{name}={','.join(map(_text, chosen))}" for name, chosen in (values or {}).items()],
+    )
+    path = default_store() if store is None else Path(store)
+    with Store(path) as results, workers(processes, scheduler) as doing:
+        return run(request, results, doing)
+
+
+def _text(value: Any) -> str:
+    """A value as settings have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt explore`: which accelerator for which networks, within a budget, on a board or in cells."""
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from sysmt.base.errors import UserError
+from sysmt.base.files import write_together
+from sysmt.cli.arguments import output_file
+from sysmt.cli.output import Handler, Result, progress, table
+from sysmt.report.explore_page import explore_page
+from sysmt.sim.explore.explore import Exploration, explore, latency_unit
+from sysmt.sim.explore.points import OBJECTIVES, Point
+from sysmt.sim.explore.requests import request_of
+from sysmt.sim.explore.store import Store, default_store
+from sysmt.sim.explore.work import workers
+
+SHOWN = 20
+"""Points of the front that are printed; the others are in the page and in the JSON."""
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "models", nargs="+", metavar="MODEL", help="models, topology files (.csv) or names of networks, run one by one"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--board", metavar="B", help="an accelerator on this board, at its clock (`sysmt boards`)")
+    parser.add_argument(
+        "--inputs", metavar="IN.npz", action="append", default=[], help="measure accuracy: of each model in turn"
+    )
+    parser.add_argument(
+        "--calibrate", metavar="CALIB.npz", action="append", default=[], help="with --budget: to slow layers down with"
+    )
+    parser.add_argument("--limit", type=int, metavar="N", help="with --inputs: only the first N")
+    parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, or most error")
+    parser.add_argument("--max-area", type=float, metavar="A", help="largest area, in the unit that is printed")
+    parser.add_argument(
+        "--objective", default="latency", metavar="NAME", help=f"one of {', '.join(OBJECTIVES)} (default latency)"
+    )
+    parser.add_argument("--points", type=int, metavar="N", help="only N configurations, spread over the space")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="FIELD=VALUE,VALUE",
+        dest="settings",
+        help="values of one field of the array to choose from (repeatable)",
+    )
+    parser.add_argument("--store", metavar="FILE", help="SQLite file of all results (default: in the build folder)")
+    parser.add_argument(
+        "--processes", type=int, default=1, metavar="N", help="of this machine that compute (default 1)"
+    )
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="compute on a Dask cluster, such as tcp://host:8786")
+    parser.add_argument("-o", "--output", metavar="FILE", help="all points: a page (.html) or .json")
+
+
+def _run(args: argparse.Namespace) -> Result:
+    output = None if args.output is None else output_file(args.output)
+    if output is not None and output.suffix not in FORMATS:
+        raise UserError(f"output must end in {', '.join(FORMATS)}, not {args.output!r}")
+    request = request_of(
+        args.models,
+        board=args.board,
+        inputs=args.inputs,
+        calibrations=args.calibrate,
+        limit=args.limit,
+        budget=None if args.budget is None else args.budget / 100,
+        max_area=args.max_area,
+        objective=args.objective,
+        points=args.points,
+        settings=args.settings,
+        note=progress,
+    )
+    path = default_store() if args.store is None else Path(args.store)
+    with Store(path) as store, workers(args.processes, args.scheduler) as doing:
+        found = explore(request, store, doing, progress)
+    if output is not None:
+        write_together(output.parent, {output.name: FORMATS[output.suffix](found)})
+    return Result(_text(found), found.as_dict() | {"store": str(path)})
+
+
+def _json(found: Exploration) -> str:
+    points = [point.as_dict() for point in found.points]
+    return json.dumps(found.as_dict() | {"points": points}, indent=1) + "\n"
+
+
+FORMATS: dict[str, Callable[[Exploration], str]] = {".html": explore_page, ".json": _json}
+"""What can be written, by the ending of the file."""
+
+
+def _text(found: Exploration) -> str:
+    target, shown = found.request.target, found.front[:SHOWN]
+    lines = [table([_row(found, found.points[i]) for i in shown])]
+    if len(found.front) > len(shown):
+        lines.append(f"... and {len(found.front) - len(shown)} more: write them with -o")
+    left = [f"{count} {reason}" for reason, count in found.left_out.items() if count]
+    lines += [
+        "",
+        f"{len(found.points)} configurations for {target.name}, {len(found.front)} of them on the front above",
+    ]
+    lines += [f"left out: {', '.join(left)}"] if left else []
+    computed, known = sum(found.computed.values()), sum(found.found.values())
+    lines.append(f"{computed} results computed, {known} found in the store")
+    if all(workload.judged is None for workload in found.request.workloads):
+        lines.append("accuracy was not looked at: threads and trimmed operands cost some; --inputs measures it")
+    return "\n".join([*lines, "", f"best {found.request.objective}: {found.command(found.best()[0])}"])
+
+
+def _row(found: Exploration, point: Point) -> dict[str, Any]:
+    """A line of the table."""
+    config, target = point.config, found.request.target
+    row: dict[str, Any] = {
+        "array": f"{config.rows}x{config.cols}",
+        "PE": config.pe.kind,
+        "threads": config.pe.threads,
+        "pipeline": config.pe.pipeline,
+        "drain": config.drain,
+        target.unit: round(point.area),
+    }
+    if target.style == "asic":
+        row["cluster"] = config.cluster
+    if point.clock_mhz is not None:
+        row["MHz"] = round(point.clock_mhz)
+    row[latency_unit(found.points)] = round(point.latency, 1)
+    if point.energy is not None:
+        row["uJ"] = point.energy
+    if point.loss is not None:
+        row["loss %"] = round(100 * point.loss, 2)
+    return row
+
+
+EXPLORE = Handler(_arguments, _run)

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An exploration as one self-contained page: a plot to hover over and to filter, the front, a command for each point.
+
+The plot is drawn by BokehJS, which is written into the page: 1.3 MB, where Plotly is 4.8.
+"""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from sysmt.base.extras import require
+from sysmt.sim.explore.explore import Exploration, latency_unit
+from sysmt.sim.explore.points import Point, against
+
+EXTRA = "explore"
+"""The extra that brings Bokeh."""
+PROFILE = ("rows", "cols", "PE", "threads", "reduces", "pipeline", "drain", "cluster", "dsp")
+"""What a point is called by; what all points agree in is left out of the page."""
+CHOICES = ("PE", "threads", "reduces", "pipeline", "drain", "cluster", "dsp")
+"""Filters by value."""
+LIMITS = ("rows", "cols", "area", "latency", "energy", "loss")
+"""Filters by the largest value."""
+SIZE = (760, 520)
+"""Pixels of the plot before it fits its page."""
+
+
+def explore_page(found: Exploration) -> str:
+    """The whole page.
+
+    Raises
+    ------
+    UserError
+        Bokeh is not installed.
+    """
+    columns = columns_of(found)
+    embed, resources = require("bokeh.embed", EXTRA), require("bokeh.resources", EXTRA)
+    jinja2 = require("jinja2", EXTRA)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("sysmt.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    facts = found.as_dict()
+    varied = [name for name in PROFILE if len(set(columns[name])) > 1]
+    shown = {
+        "profile": varied,
+        "choices": {name: sorted(set(columns[name]), key=str) for name in CHOICES if name in varied},
+        "limits": {name: units(found)[name] for name in LIMITS if name in columns and len(set(columns[name])) > 1},
+        "units": {name: unit for name, unit in units(found).items() if name in columns},
+        "y": against(found.request.objective),
+    }
+    library = resources.Resources(mode="inline", components=["bokeh"])
+    item = json.dumps(embed.json_item(_plot(found, columns), "plot"))
+    content: str = environment.get_template("explore.html.j2").render(
+        facts=facts,
+        networks=", ".join(row["name"] for row in facts["networks"]),
+        left=[f"{count} {reason}" for reason, count in found.left_out.items() if count],
+        judged=found.points[0].loss is not None,
+        library=library.render_js(),
+        # No text of a model or a board can end the script.
+        item=item.replace("</", "<\\/"),
+        shown=json.dumps(shown).replace("</", "<\\/"),
+    )
+    return content
+
+
+def units(found: Exploration) -> dict[str, str]:
+    """The unit of every number of a point."""
+    return {
+        "rows": "",
+        "cols": "",
+        "area": found.request.target.unit,
+        "latency": latency_unit(found.points),
+        "energy": "uJ",
+        "MHz": "",
+        "loss": "%",
+    }
+
+
+def columns_of(found: Exploration) -> dict[str, list[Any]]:
+    """A list per fact, an entry per point; facts that are not known are left out."""
+    rows = [_row(point) | {"command": found.command(point)} for point in found.points]
+    return {name: [row[name] for row in rows] for name in rows[0] if rows[0][name] is not None}
+
+
+def _row(point: Point) -> dict[str, Any]:
+    config = point.config
+    pe = config.pe.as_dict()
+    reduces = pe.get("policy") if config.pe.threads > 1 else "nothing"
+    return {
+        "rows": config.rows,
+        "cols": config.cols,
+        "PE": config.pe.kind,
+        "threads": config.pe.threads,
+        "reduces": str(pe.get("window", reduces)),
+        "pipeline": config.pe.pipeline,
+        "drain": config.drain,
+        "cluster": config.cluster,
+        "dsp": str(config.pe.dsp).lower(),
+        "area": point.area,
+        "area_low": float(point.facts["area"][1]),
+        "area_high": float(point.facts["area"][2]),
+        "latency": point.latency,
+        "energy": point.energy,
+        "MHz": point.clock_mhz,
+        "loss": None if point.loss is None else 100 * point.loss,
+        "series": f"{config.pe.kind}, {config.pe.threads} thread{'s' * (config.pe.threads > 1)}",
+    }
+
+
+def _plot(found: Exploration, columns: dict[str, list[Any]]) -> Any:
+    """The figure: all points, and the front of those that are shown."""
+    plotting, models = require("bokeh.plotting", EXTRA), require("bokeh.models", EXTRA)
+    colours = require("bokeh.palettes", EXTRA).Colorblind8
+    transform = require("bokeh.transform", EXTRA)
+    y, named = against(found.request.objective), units(found)
+    numbers = {name: np.array(v) if isinstance(v[0], (int, float)) else v for name, v in columns.items()}
+    source = models.ColumnDataSource(numbers, name="points")
+    front = models.ColumnDataSource({"area": [], y: []}, name="front")
+    series = sorted(set(columns["series"]))
+    figure = plotting.figure(
+        width=SIZE[0],
+        height=SIZE[1],
+        sizing_mode="stretch_width",
+        x_axis_type="log",
+        y_axis_type="log",
+        x_axis_label=f"area, {named['area']}",
+        y_axis_label=f"{y}, {named[y]}",
+        tools="pan,wheel_zoom,box_zoom,tap,reset",
+        active_scroll="wheel_zoom",
+    )
+    figure.step("area", y, source=front, mode="after", line_color="#1d232b", line_dash="dashed")
+    marks = figure.scatter(
+        "area",
+        y,
+        source=source,
+        view=models.CDSView(filter=models.BooleanFilter(name="shown")),
+        size=7,
+        line_color=None,
+        fill_alpha=0.55,
+        fill_color=transform.factor_cmap("series", [colours[i % len(colours)] for i in range(len(series))], series),
+        legend_group="series",
+    )
+    figure.scatter("area", y, source=front, size=11, fill_color=None, line_color="#1d232b", line_width=1.5)
+    lines = [("array", "@rows x @cols, @series")]
+    lines += [(name, f"@{name}") for name in PROFILE[4:] if len(set(columns[name])) > 1]
+    lines += [("area", f"@area{{0,0}} {named['area']} (@area_low{{0,0}} to @area_high{{0,0}})")]
+    for name, form in (("MHz", "0.0"), ("latency", "0,0.0"), ("energy", "0.000"), ("loss", "0.00")):
+        lines += [(name, f"@{name}{{{form}}} {named[name]}")] if name in columns else []
+    figure.add_tools(models.HoverTool(renderers=[marks], tooltips=lines))
+    figure.xaxis.formatter = models.NumeralTickFormatter(format="0,0.[000]")
+    figure.yaxis.formatter = models.NumeralTickFormatter(format="0,0.[000]")
+    figure.legend.location = "top_right"
+    figure.legend.label_text_font_size = "11px"
+    figure.legend.background_fill_alpha = 0.7
+    return figure

@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`sysmt explore`: cycles and accuracy of the other commands, a front that is one, nothing computed twice."""
+
+import json
+import os
+import random
+import re
+import shlex
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from sysmt.base.errors import UserError
+from sysmt.cli.main import main, parser_of
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import with_settings
+from sysmt.sim.cost import evaluate
+from sysmt.sim.explore.explore import explore
+from sysmt.sim.explore.points import command_of, front
+from sysmt.sim.explore.requests import request_of
+from sysmt.sim.explore.silicon import Abstract
+from sysmt.sim.explore.space import chosen, space_of
+from sysmt.sim.explore.store import Store
+from sysmt.sim.explore.work import workers
+from sysmt.sim.nn.inputs import load
+from sysmt.sim.nn.model import read_model
+from sysmt.sim.nn.readers import read_network
+from sysmt.sim.quant.infer import infer
+from sysmt.sim.quant.options import Options
+
+SMALL = ("rows=4,8,12", "cols=4,16", "threads=1,2,4")
+
+
+def run(path, *models, doing=None, **options):
+    with Store(path) as store:
+        return explore(request_of(models, **options), store, doing)
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """Inputs of the digits, and others to calibrate with."""
+    folder = tmp_path_factory.mktemp("inputs")
+    shape, numbers = read_model("digits").inputs[0].shape[1:], np.random.default_rng(1)
+    for name in ("tested", "calibration"):
+        images = numbers.integers(0, 17, (40, *shape)).astype(np.uint8)
+        np.savez(folder / f"{name}.npz", images=images, labels=numbers.integers(0, 10, 40))
+    return folder
+
+
+def test_cycles_are_those_of_the_command(tmp_path):
+    found = run(tmp_path / "r.sqlite", "mobilenet_v2", "digits", settings=SMALL, points=200)
+    assert len(found.points) == 200
+    for point in random.Random(1).sample(found.points, 12):
+        for name, cycles in zip(("mobilenet_v2", "digits"), point.cycles, strict=True):
+            assert cycles == evaluate(read_network(name), point.config).total
+        assert point.latency == sum(point.cycles)
+
+
+def test_accuracy_and_cycles_are_those_of_infer(tmp_path, inputs):
+    files = [inputs / f"{name}.npz" for name in ("tested", "calibration")]
+    found = run(
+        tmp_path / "r.sqlite",
+        "digits",
+        inputs=[str(files[0])],
+        calibrations=[str(files[1])],
+        budget=0.02,
+        settings=("rows=16", "cols=16", "kind=nbsmt", "policy=S+A,S+aW", "pipeline=0,1", "cluster=1", "drain=overlap"),
+    )
+    assert found.computed["accuracy"] == 5  # a PE per number of threads and policy, however it is built
+    model = read_model("digits").optimised()
+    tested, calibration = (load(file, model.network) for file in files)
+    assert {point.config.pe.threads for point in found.points} >= {1}
+    for point in found.points:
+        report = infer(model, tested, point.config, Options(budget=0.02), calibration=calibration).report
+        assert point.cycles == (report["cycles"],)
+        assert point.loss == report["accuracy_drop"]["drop"] <= 0.02
+        assert point.accuracy[0]["top1"] == report["top1"]
+    kept = len(found.points) + sum(found.left_out.values())
+    assert kept == 10
+
+
+def test_what_loses_more_than_the_budget_is_left_out(tmp_path, inputs):
+    with np.load(inputs / "tested.npz") as file:
+        np.savez(tmp_path / "unlabelled.npz", images=file["images"])
+    settings = (*SMALL, "kind=sparq", "threads=2", "window=7opt")
+    options = {"settings": settings, "inputs": [str(tmp_path / "unlabelled.npz")]}
+    loose = run(tmp_path / "r.sqlite", "digits", **options)
+    (loss,) = {point.loss for point in loose.points}
+    assert loss == 1 - loose.points[0].accuracy[0]["agree"] > 0
+    assert loose.computed["accuracy"] == 1
+    same = run(tmp_path / "r.sqlite", "digits", budget=loss, **options)
+    assert same.points == loose.points
+    assert same.computed["accuracy"] == 0
+    with pytest.raises(UserError, match=r"^space must have a configuration within the limits, and of 72 72 lose more"):
+        run(tmp_path / "r.sqlite", "digits", budget=loss / 2, **options)
+
+
+def test_the_front_is_what_no_other_point_beats(tmp_path):
+    found = run(tmp_path / "r.sqlite", "mobilenet_v1", settings=SMALL)
+    points = found.points
+    expected = [
+        i
+        for i, point in enumerate(points)
+        if not any(
+            (other.area, other.latency) != (point.area, point.latency)
+            and other.area <= point.area
+            and other.latency <= point.latency
+            for other in points
+        )
+    ]
+    values = [(points[i].area, points[i].latency) for i in found.front]
+    assert values == sorted({(points[i].area, points[i].latency) for i in expected})
+    assert found.best()[0].latency == min(point.latency for point in points)
+    smallest = run(tmp_path / "r.sqlite", "mobilenet_v1", settings=SMALL, objective="area")
+    assert smallest.best()[0].area == min(point.area for point in points)
+    ratio = run(tmp_path / "r.sqlite", "mobilenet_v1", settings=SMALL, objective="throughput/area")
+    assert ratio.best()[0].latency * ratio.best()[0].area == min(point.latency * point.area for point in points)
+    assert front([], "latency") == []
+
+
+def test_nothing_is_computed_twice(tmp_path):
+    path = tmp_path / "r.sqlite"
+    few = run(path, "mobilenet_v1", settings=SMALL, points=50)
+    assert (few.computed, few.found) == ({"cycles": 50, "silicon": 50}, {"cycles": 0, "silicon": 0})
+    more = run(path, "mobilenet_v1", settings=SMALL, points=80)
+    assert (more.computed, more.found) == ({"cycles": 30, "silicon": 30}, {"cycles": 50, "silicon": 50})
+    assert {point.config for point in few.points} < {point.config for point in more.points}
+    again = run(path, "mobilenet_v1", settings=SMALL, points=80)
+    assert again.computed == {"cycles": 0, "silicon": 0}
+    assert again.points == more.points
+    other = run(path, "digits", settings=SMALL, points=80)
+    assert (other.computed, other.found["silicon"]) == ({"cycles": 80, "silicon": 0}, 80)
+
+
+def rows_in(path):
+    """Results in a store; 0 as long as there is none."""
+    try:
+        with sqlite3.connect(path, timeout=30) as connection:
+            return connection.execute("SELECT count(*) FROM results").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_a_killed_exploration_goes_on_where_it_was(tmp_path):
+    path = tmp_path / "r.sqlite"
+    words = ["explore", "mobilenet_v1", "--points", "4000", "--store", str(path), "--json"]
+    command = [sys.executable, "-m", "sysmt", *words, "--processes", "2"]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        end = time.monotonic() + 120
+        while not rows_in(path):
+            assert time.monotonic() < end
+            assert running.poll() is None
+            time.sleep(0.01)
+    finally:
+        os.kill(running.pid, signal.SIGKILL)
+        running.wait()
+    # Its processes end with it: none of the group is left.
+    end = time.monotonic() + 30
+    while group_lives(running.pid):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    before = rows_in(path)
+    assert 0 < before < 8000
+    done = subprocess.run([sys.executable, "-m", "sysmt", *words], capture_output=True, text=True, timeout=300)
+    data = json.loads(done.stdout)
+    assert sum(data["found"].values()) == before
+    assert sum(data["computed"].values()) == 8000 - before
+    assert rows_in(path) == 8000
+
+
+def group_lives(group):
+    """Whether any process of a group runs; those that ended and wait for nobody do not."""
+    found = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True)
+    return any(not line.strip().startswith("Z") for line in found.stdout.splitlines())
+
+
+def test_several_processes_find_the_same(tmp_path):
+    with workers(2) as doing:
+        several = run(tmp_path / "2.sqlite", "digits", settings=SMALL, doing=doing)
+    assert several.points == run(tmp_path / "1.sqlite", "digits", settings=SMALL).points
+
+
+def test_commands_make_the_points():
+    arrays = space_of([], "asic", True).arrays()
+    for config in random.Random(2).sample(arrays, 60):
+        words = shlex.split(command_of(config, Abstract()))[1:]
+        args = parser_of(words).parse_args(words)
+        assert with_settings(preset(args.preset, ArrayConfig), args.settings) == config
+
+
+def test_a_space_has_every_configuration_once():
+    arrays = space_of(["rows=4", "cols=4"], "asic", True).arrays()
+    assert len(set(arrays)) == len(arrays)
+    assert {config.pe.kind for config in arrays} == {"nbsmt", "sparq"}
+    assert sum(config.pe == PEConfig() and config.drain == "overlap" and config.cluster == 1 for config in arrays) == 1
+    few = chosen(arrays, 10)
+    assert len(few) == 10
+    assert few == [config for config in chosen(arrays, 20) if config in few]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nothing.bin"], "network must be a .tflite, .onnx or .csv file or one of .*, not 'nothing.bin'"),
+        (["digits", "--set", "row=8"], r"setting must be field=value with field one of .*\(did you mean rows\?\)"),
+        (["digits", "--set", "rows=8,x"], "rows must be an integer, not 'x'"),
+        (["digits", "--set", "window=9opt"], r"window must be one of 2opt, .* \(did you mean 7opt\?\)"),
+        (["digits", "--set", "pipeline=2"], "pipeline = 2 needs target = fpga, not target = asic"),
+        (["digits", "--set", "target=fpga"], "target follows from the board or the library, and cannot be set .*"),
+        (["digits", "--objective", "speed"], "objective must be one of latency, .*, not 'speed'"),
+        (["digits", "--objective", "energy"], "objective energy is not known of this target: .*"),
+        (["digits", "--budget", "1"], "budget 1 must come with inputs .*; add --inputs IN.npz"),
+        (["digits", "--budget", "1", "--inputs", "a.npz", "--inputs", "b.npz"], "inputs must be one file per .*"),
+        (["digits", "--calibrate", "c.npz"], "calibrate must come with a budget, .*"),
+        (["digits", "--points", "0"], "points must be at least 1, not 0"),
+        (
+            ["digits", "--max-area", "1"],
+            r"space must have a configuration within the limits, and of \d+ \d+ are too .*",
+        ),
+        (["digits", "--max-area", "-1"], "max_area must be above 0, not -1"),
+        (["digits", "--processes", "0"], "processes must be at least 1, not 0"),
+        (["digits", "--limit", "0"], "limit must be at least 1, not 0"),
+        (["digits", "-o", "a.txt"], "output must end in .*, not 'a.txt'"),
+        (["digits", "--store", "/proc/no/such"], "store '/proc/no/such' must be a file of results .*"),
+        (["digits", "--board", "no_board"], "board must be one of .*, not 'no_board'"),
+        (["digits", "--inputs", "missing.npz"], "inputs .*missing.npz.*"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line(words, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = [] if "--store" in words else ["--store", "r.sqlite"]
+    assert main(["explore", *words, "--set", "cols=4", *store]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("sysmt: ")]
+    assert len(lines) == 1, lines
+    assert re.fullmatch(f"sysmt explore: error: {message}", lines[0]), lines[0]
+
+
+def test_a_file_that_is_no_store_is_refused(tmp_path):
+    path = tmp_path / "text.sqlite"
+    path.write_text("nothing of this kind, but long enough to be looked at" * 100)
+    with pytest.raises(UserError, match=r"^store '.*' must be a file of results that can be written, not one with: "):
+        Store(path)
+
+
+def test_the_command_prints_the_front(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["explore", "digits", *(word for text in SMALL for word in ("--set", text)), "--store", "r.sqlite"]
+    assert main([*words, "-o", "all.json"]) == 0
+    text = capsys.readouterr().out
+    written = json.loads((tmp_path / "all.json").read_text())
+    assert len(written["points"]) == len(space_of(SMALL, "asic", False).arrays())
+    assert text.splitlines()[-1] == f"best latency: {written['best']['command']}"
+    assert "accuracy was not looked at" in text
+    assert main([*words, "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["front"] == written["front"]
+    assert data["computed"] == {"cycles": 0, "silicon": 0}
+    assert [row["area"] for row in data["front"]] == sorted(row["area"] for row in data["front"])
+    best = data["best"]
+    cycles = evaluate(read_network("digits"), ArrayConfig().with_fields(**best["config"])).total
+    assert (best["cycles"], best["latency"]) == ([cycles], cycles)
