@@ -54,8 +54,8 @@ def measure(
         flow.prepare()
         used = flow.synthesise()
         if not seeds:
-            estimated = {"LUT estimated": estimate.luts(chosen, config), "RAM estimated": estimate.rams(chosen, config)}
-            return row | {name: round(number) for name, number in used.items()} | estimated
+            expected = {f"{name} estimated": round(need) for name, need in estimate.needs(chosen, config).items()}
+            return row | {name: round(number) for name, number in used.items()} | expected
         routed: list[Routed] = []
         for seed in range(1, seeds + 1):
             routed.append(flow.route(seed))

@@ -99,6 +99,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     ),
     "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
     "engine_area": Measurement((("engine",),), {"engine um2": _LESS, "ratio": _LESS}),
+    "estimate": Measurement(
+        (("target", "figure", "fitted to"),),
+        {"predicted": _MORE, "median %": Claim(more=False, noise=0.05), "worst %": Claim(more=False, noise=0.05)},
+    ),
     "budget": Measurement((("network", "engine"),), {"cycles": _LESS, "top1": _MORE, "drop": _LESS}),
     "frequency": Measurement((("array", "part"),), {"MHz": Claim(more=True, noise=0.05)}),
     "boards": Measurement((("board", "part", "preset"),), {"MHz": Claim(more=True, noise=0.05)}),
@@ -161,6 +165,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "signatures": Measurement(
         (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
     ),
+    "explore": Measurement((("network", "target", "configurations"),), {"CPU s": Claim(more=False, noise=0.5)}),
     "clusters": Measurement(
         (("array", "with", "cluster", "products"),),
         {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},

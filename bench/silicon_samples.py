@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The configurations that the model of silicon is fitted to and tested on, and how one is measured."""
+"""`python -m bench.silicon_samples`: synthesises configurations that the model of silicon is fitted to and tested on.
 
+Each is kept in `sim/cost/silicon/samples.json` at once; what is there is not synthesised again. An FPGA takes
+minutes per sample.
+"""
+
+import argparse
 import random
+import sys
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from statistics import median
 from typing import Any
 
-from sysmt.base.errors import ConfigError
+from sysmt.base.errors import ConfigError, UserError
 from sysmt.base.files import write_together
 from sysmt.boards.definitions import BOARDS
 from sysmt.boards.flow.board import BoardDefinition
@@ -21,18 +27,23 @@ from sysmt.hdl.params.engine import engine_config
 from sysmt.hdl.params.kinds.sparq import WINDOWS
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.hdl.params.presets import preset
+from sysmt.sim.cost.silicon import TARGETS
 from sysmt.sim.cost.silicon.samples import FILE, Sample, load, sample_of, text
-from sysmt.sim.flow import power
-from sysmt.sim.flow.synthesis import CLOCK_MHZ, library_of, map_to, synthesise
+from sysmt.sim.flow import area, power, sta, yosys
+from sysmt.sim.flow.liberty import CellLibrary
+from sysmt.sim.flow.streams import Job
+from sysmt.sim.flow.synthesis import CLOCK_MHZ, library_of, map_to
 from sysmt.sim.flow.workloads import jobs
 
+from . import boards, clusters
+from . import kinds as kinds_
 from .area import cell_library
 
 SIDES = (2, 3, 4, 5, 6, 8)
-WORKLOAD = "digits"
+WORKLOAD = "resnet8"
 NAME = "array"
-SIMULATED = 16
-"""PEs of an array whose energy is measured, at most: larger ones take minutes."""
+TIMED = ("colorlight_5a75b", "ice40_hx8k", "icesugar_pro", "tang_nano_9k", "ulx3s")
+"""Boards with an ECP5 of speed grade 6, an iCE40HX8K or a GW1NR-9C; other parts have other clocks."""
 RESOURCES = {"luts": "LUT", "flip_flops": "FF", "dsps": "DSP", "rams": "RAM"}
 
 
@@ -60,23 +71,33 @@ def _fields(choose: random.Random) -> dict[str, Any]:
     return fields | {"threads": choose.choice((1, 2, 4)), "policy": choose.choice(list(POLICIES))}
 
 
-def on_cells(config: ArrayConfig, name: str = NAME) -> Sample:
-    """An array on sky130hd: area by block, flip-flops, clock; of a small one energy per multiply-accumulate."""
-    library = cell_library()
+def on_cells(config: ArrayConfig, name: str = NAME, energy: bool = False) -> Sample:
+    """An array on sky130hd: area by block, flip-flops, clock; if asked for, energy per multiply-accumulate."""
+    library = _library()
     design = array_design(config, name)
-    found = synthesise(design, library, progress=progress)
+    mapped = map_to(design, library, CLOCK_MHZ, progress=progress)
+    sizes, times = area.measure(mapped), sta.measure(mapped, library, 1e6 / CLOCK_MHZ)
     measured: dict[str, Any] = {
-        "area": found.area,
-        "blocks": found.blocks,
-        "flip_flops": found.ffs,
-        "mhz": found.fmax_mhz,
-        "tools": [found.tool, found.timing_tool],
+        "area": sizes.total,
+        "blocks": sizes.blocks,
+        "flip_flops": sizes.ffs,
+        "mhz": 1e6 / times.period_ps,
+        "tools": [yosys.version(), times.tool],
     }
-    if config.rows * config.cols <= SIMULATED:
-        mapped = map_to(design, library_of(library), CLOCK_MHZ)
-        spent = power.measure(mapped, design.manifest["ports"], config, WORKLOAD, jobs(WORKLOAD), progress=progress)
+    if energy:
+        spent = power.measure(mapped, design.manifest["ports"], config, WORKLOAD, _operands(), progress=progress)
         measured |= {"femtojoules": spent.femtojoules, "energy_blocks": spent.mean("blocks")}
     return sample_of("sky130hd", config, measured)
+
+
+@cache
+def _library() -> CellLibrary:
+    return library_of(cell_library())
+
+
+@cache
+def _operands() -> list[Job]:
+    return jobs(WORKLOAD)
 
 
 def accelerators(number: int, seed: int, board: BoardDefinition, sides: tuple[int, ...]) -> list[Config]:
@@ -149,34 +170,103 @@ def on_board(config: Any, board: BoardDefinition, seeds: int = 0) -> Sample:
 
 
 def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
-    """Target, configuration and how it is measured, of all samples, the most telling ones first."""
+    """Target, configuration and how it is measured, of all samples, the most telling ones first.
+
+    What other measurements synthesise too has their names, so that it is synthesised once.
+    """
     cells, small = arrays(40), BOARDS["icesugar_pro"]
     accels, engines_ = accelerators(14, 1, small, (2, 3, 4)), engines(12, 1, small, (2, 4))
-    for name in ("os4", "sysmt2_4", "sysmt4_4", "os8", "os16", "sysmt2_16", "sysmt4_16"):
-        yield "sky130hd", preset(name, ArrayConfig), partial(on_cells, name=name)
-    yield from (("ecp5", config, partial(on_board, board=small, seeds=1)) for config in accels[:2])
-    yield from (("sky130hd", config, on_cells) for config in cells[:5])
-    yield from (("ecp5", config, partial(on_board, board=small)) for config in engines_[:2])
-    yield from (("ecp5", config, partial(on_board, board=small, seeds=1)) for config in accels[2:6])
-    yield from (("sky130hd", config, on_cells) for config in cells[5:10])
-    yield from (("ecp5", config, partial(on_board, board=small)) for config in engines_[2:7])
-    yield from (("sky130hd", config, on_cells) for config in cells[10:16])
-    yield from (("ecp5", config, partial(on_board, board=small)) for config in accels[6:])
-    yield from (("sky130hd", config, on_cells) for config in cells[16:24])
-    yield from (("ecp5", config, partial(on_board, board=small)) for config in engines_[7:])
-    yield from (("sky130hd", config, on_cells) for config in cells[24:])
+
+    def named(name: str, **fields: Any) -> tuple[str, Config, Callable[[Any], Sample]]:
+        return "sky130hd", preset(name, ArrayConfig, **fields), partial(on_cells, name=name, energy=True)
+
+    def kinds(*numbers: int) -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
+        found = list(kinds_.plans())
+        for number in numbers:
+            yield "sky130hd", kinds_.config_of(*found[number]), partial(on_cells, name=kinds_.BASE, energy=True)
+
+    def clustered(*numbers: int) -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
+        for number in numbers:
+            name, fields, cluster = clusters.PLANS[number]
+            yield named(name, cluster=cluster, **fields)
+
+    def placed(*configs: Config, board: str = "icesugar_pro") -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
+        made = partial(on_board, board=BOARDS[board])
+        yield from ((BOARDS[board].part.family.name, config, made) for config in configs)
+
+    def random_cells(first: int, last: int) -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
+        yield from (("sky130hd", config, on_cells) for config in cells[first:last])
+
+    yield from placed(engines_[4], BOARDS["icesugar_pro"].accelerator())
+    for name in ("tang_nano_9k", "ice40_hx8k"):
+        yield from placed(BOARDS[name].accelerator(), board=name)
+    yield from placed(engines_[0], accels[7])
+    yield from kinds(0, 6, 1, 4, 10, 13, 16, 17, 18, 21)
+    yield from (named("os4"), named("sysmt2_4"), named("sysmt4_4"), named("os8", drain="in_place"))
+    yield from clustered(1, 2, 9)
+    yield from placed(*accels[:2])
+    yield from random_cells(14, 16)
+    yield from kinds(11, 12, 24, 25)
+    yield from placed(engines_[7], accels[6], engines_[1])
+    yield from random_cells(0, 4)
+    for name in ("tang_nano_9k", "ice40_hx8k"):
+        yield from placed(BOARDS[name].accelerator("os2", counters=False), board=name)
+    yield from placed(accels[5], engines_[3], BOARDS["icesugar_pro"].networks(stream=True))
+    yield from kinds(2, 3, 5, 7, 8, 9, 14, 15)
+    yield from placed(accels[2], *engines_[5:7])
+    yield from clustered(3, 4, 5, 6, 7, 8, 10, 11)
+    yield from kinds(19, 20, 22, 23, 26, 27, 28, 29, 30)
+    yield from (named(name, clock_gating=True) for name in ("os16", "sysmt2_16", "sysmt4_16"))
+    yield from placed(*accels, *engines_)
+    yield from random_cells(0, 40)
 
 
-def main() -> None:
-    """Measure what is missing, and keep every sample at once."""
-    kept = {sample.key: sample for sample in load()} if FILE.exists() else {}
-    for target, config, measure in plan():
-        key = sample_of(target, config, {}).key
-        if key not in kept:
-            progress(f"{target}: {key}")
-            kept[key] = measure(config)
-            write_together(FILE.parent, {FILE.name: text(kept.values())})
+def routed() -> Iterator[Sample]:
+    """Clocks that `python -m bench.boards --record` kept, of today's configurations on the parts that are predicted."""
+    for row in boards.load().values():
+        board = BOARDS[row["board"]]
+        make = partial(board.networks, stream=row["engine"] == "SDRAM") if "engine" in row else board.accelerator
+        config = make(row["preset"])
+        same = (row["dsp"] == "yes", row["pipeline"]) == (config.array.pe.dsp, config.array.pe.pipeline)
+        if same and row["board"] in TIMED:
+            yield sample_of(board.part.family.name, config, {"mhz": row["MHz"], "seeds": row["seeds"]})
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure what is missing, and keep every sample at once. Returns 2, with one line, when a tool is missing."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.silicon_samples",
+        description=__doc__.partition("\n")[0],
+        epilog="example: python -m bench.silicon_samples ecp5 --most 3",
+    )
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"which of {', '.join(TARGETS)} (default: all)")
+    parser.add_argument("--most", type=int, metavar="N", help="synthesise so many at most (default: all of the plan)")
+    args = parser.parse_args(argv)
+    unknown = [name for name in args.targets if name not in TARGETS]
+    if unknown:
+        parser.error(f"TARGET must be one of {', '.join(TARGETS)}, not {unknown[0]}")
+    for sample in routed():
+        _keep(sample)
+    known = {sample.key for sample in load() if {"area", "luts"} & set(sample.measured)}
+    missing = [step for step in plan() if sample_of(step[0], step[1], {}).key not in known]
+    wanted = [step for step in missing if not args.targets or step[0] in args.targets]
+    try:
+        for target, config, measure in wanted[: args.most]:
+            progress(f"{target}: {sample_of(target, config, {}).key}")
+            _keep(measure(config))
+    except UserError as error:
+        print(f"bench.silicon_samples: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _keep(sample: Sample) -> None:
+    """Add what was measured to the file."""
+    kept = {each.key: each for each in load()}
+    before = kept[sample.key].measured if sample.key in kept else {}
+    kept[sample.key] = Sample(sample.target, sample.design, sample.fields, before | sample.measured)
+    write_together(FILE.parent, {FILE.name: text(kept.values())})
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

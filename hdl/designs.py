@@ -28,9 +28,11 @@ from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.register_table import as_facts, register_table
 from sysmt.hdl.params.sdram_registers import sdram_words
+from sysmt.hdl.params.styles import CHOICES
 from sysmt.hdl.software.files import software
 
 from .emit import SEPARATOR, Design, emit
+from .style import PLAIN, Style
 
 KEYWORDS = """
     accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin
@@ -76,7 +78,7 @@ _ENGINES: dict[str, type[Component]] = {
 """Front ends by link."""
 
 
-def array_design(config: ArrayConfig, name: str) -> Design:
+def array_design(config: ArrayConfig, name: str, style: Style = PLAIN) -> Design:
     """Verilog and manifest of the array `config`, its top module called `name`."""
     facts = {
         "config": config.as_dict(),
@@ -84,10 +86,10 @@ def array_design(config: ArrayConfig, name: str) -> Design:
         "latency": config.latency,
         "counters": {"width": COUNTER_WIDTH, "names": list(array_counters(config.pe))} if config.counters else None,
     }
-    return emit(SystolicArray(config), name, facts)
+    return emit(SystolicArray(config), name, facts, style)
 
 
-def accel_design(config: AccelConfig, name: str) -> Design:
+def accel_design(config: AccelConfig, name: str, style: Style = PLAIN) -> Design:
     """Verilog and manifest of the accelerator `config`, with the ports of its link.
 
     Behind a UART they are `clk`, `rst`, `rx`, `tx`, `busy` and `error`.
@@ -99,10 +101,10 @@ def accel_design(config: AccelConfig, name: str) -> Design:
         "memory_bits": config.memory_bits,
         "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
     }
-    return _on_bus(config, emit(_ACCELERATORS[config.link](config), name, facts | _registers(config)))
+    return _on_bus(config, emit(_ACCELERATORS[config.link](config), name, facts | _registers(config), style))
 
 
-def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Design:
+def engine_design(config: EngineConfig, name: str, style: Style = PLAIN, linked: bool = True) -> Design:
     """Verilog and manifest of the engine `config`: behind its link, as `accel_design`, with the ports of an SDRAM
     (`pins__*`) if it has one; or bare.
 
@@ -121,8 +123,8 @@ def engine_design(config: EngineConfig, name: str, linked: bool = True) -> Desig
         "memories": {memory: {"width": w, "depth": d} for memory, (w, d) in config.memories.items()},
     }
     if not linked:
-        return emit(Engine(config), name, facts)
-    return _on_bus(config, emit(_ENGINES[config.link](config), name, facts | _registers(config)))
+        return emit(Engine(config), name, facts, style)
+    return _on_bus(config, emit(_ENGINES[config.link](config), name, facts | _registers(config), style))
 
 
 def _registers(config: AccelConfig | EngineConfig) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def _on_bus(config: AccelConfig | EngineConfig, design: Design) -> Design:
     return design if config.link == "uart" else replace(design, files=software(config, design.name))
 
 
-_DESIGNS: dict[type[Config], Callable[[Any, str], Design]] = {
+_DESIGNS: dict[type[Config], Callable[[Any, str, Style], Design]] = {
     ArrayConfig: array_design,
     CacheConfig: cache_design,
     TCAMConfig: tcam_design,
@@ -144,12 +146,27 @@ _DESIGNS: dict[type[Config], Callable[[Any, str], Design]] = {
 }
 
 
-def design_of(config: Config, name: str) -> Design:
+def default_style(config: Config, **choices: str | None) -> Style:
+    """The style `choices`, where they are not None: else as `PLAIN`, for standard cells without initial values.
+
+    Raises
+    ------
+    ConfigError
+        No style has such a name or value.
+    """
+    for choice in set(choices) - set(CHOICES):
+        raise ConfigError(f"style must have {', '.join(CHOICES)} only, not {choice!r}")
+    asic = isinstance(config, ArrayConfig) and config.pe.target == "asic"
+    chosen = {name: choice for name, choice in choices.items() if choice is not None}
+    return Style(**{"initial_values": "none" if asic else "keep"} | chosen)
+
+
+def design_of(config: Config, name: str, style: Style = PLAIN) -> Design:
     """Verilog and manifest of whatever `config` describes: an array, a cache, a TCAM, an accelerator, an engine."""
     if type(config) not in _DESIGNS:
         known = ", ".join(kind.__name__ for kind in _DESIGNS)
         raise ConfigError(f"config must be of class {known}, not {type(config).__name__}: nothing else is a design")
-    return _DESIGNS[type(config)](config, name)
+    return _DESIGNS[type(config)](config, name, style)
 
 
 def default_name(preset: str, base: Config, config: Config) -> str:

@@ -26,16 +26,27 @@ from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
 from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Shape, ShapeCastable, Value
 from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
 
 from sysmt.base.files import write_together
 from sysmt.hdl.params.blocks import ATTRIBUTE, known
 
-from .netlist import finished, owned_registers, with_equal_widths, without_contents, without_empty_signals
+from .netlist import (
+    finished,
+    owned_registers,
+    split,
+    with_equal_widths,
+    without_contents,
+    without_empty_signals,
+    without_initial_values,
+)
+from .style import PLAIN, Style, clock_domain
+from .wrapped_memory import PREFIX, WrappedMemory, connected, shape_of
 
 MANIFEST_VERSION = 1
 
 SEPARATOR = "__"
-"""Between the name of a design, which cannot contain it, and that of its part: designs of different names share none."""
+"""Between the name of a design, which cannot contain it, and that of its part: no module belongs to two designs."""
 UNINITIALISED = "sysmt.uninitialised"
 """Attribute of a memory whose content nobody reads before it is written: it is emitted without an initial one, which in
 Verilog is a line per word, and which some block RAM cannot have."""
@@ -72,24 +83,37 @@ class Design:
         """Names of the modules, in the order of the text."""
         return re.findall(r"^module (\S+?) *\(", self.verilog, re.MULTILINE)
 
+    @property
+    def texts(self) -> dict[str, str]:
+        """All texts by the names of their files; memories of a style that has them separate are in NAME_memories.v."""
+        logic, memories = split(self.verilog, f"{self.name}{SEPARATOR}{PREFIX}")
+        separate = {f"{self.name}_memories.v": memories} if memories else {}
+        manifest = json.dumps(self.manifest, indent=2) + "\n"
+        return {f"{self.name}.v": logic, **separate, f"{self.name}.json": manifest, **self.files}
+
     def write(self, directory: Path | str) -> list[Path]:
-        """Write `NAME.v`, `NAME.json` and `files` into `directory` (made when missing); all or, on failure, none."""
-        texts = {f"{self.name}.v": self.verilog, f"{self.name}.json": json.dumps(self.manifest, indent=2) + "\n"}
-        return write_together(directory, {**texts, **self.files})
+        """Write `texts` into `directory` (made when missing); all or, on failure, none."""
+        return write_together(directory, self.texts)
 
 
 class Library:
     """The modules of one design, passed to `elaborate` as its platform; collects every shared component once."""
 
-    def __init__(self, name: str):
-        self.name = name
+    def __init__(self, name: str, style: Style):
+        self.name, self.style = name, style
+        if style.memories == "separate":
+            self.get_memory = self._wrapped_memory  # Amaranth asks whether its platform has it.
         self.modules: dict[str, str] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
         self._shared: dict[str, tuple[object, wiring.Signature]] = {}
 
     def convert(self, component: wiring.Component, name: str) -> None:
         """Elaborate `component` as the module `name`; the modules it shares are collected before it."""
-        text = rtlil.convert(component, name=name, platform=self, emit_src=False)
+        text = rtlil.convert(
+            component, name=name, platform=self, emit_src=False, missing_domain=lambda _: clock_domain(self)
+        )
+        if self.style.initial_values == "none":
+            text = without_initial_values(text)
         text = without_empty_signals(with_equal_widths(without_contents(text, UNINITIALISED)))
         self.modules[name] = text
         blocks = dict(_blocks(type(component), name, getattr(component, "block", None)))
@@ -103,6 +127,13 @@ class Library:
         yosys = find_yosys(lambda version: version >= (0, 40))
         read = [f"read_rtlil <<rtlil\n{text}\nrtlil" for text in self.modules.values()]
         return finished(yosys.run(["-q", "-"], "\n".join([*read, *WRITE]), ignore_warnings=True))
+
+    def _wrapped_memory(self, memory: Memory) -> Module:
+        """A memory that a component asks for, as an instance of the module of its shape."""
+        part, interface = self.instance(WrappedMemory, shape_of(memory))
+        m = connected(memory, interface)
+        m.submodules.shape = part
+        return m
 
     def instance(self, kind: type[wiring.Component], config: object) -> tuple[Instance, object]:
         """An instance of the module of `kind(config)`, and the interface that it is connected to."""
@@ -140,9 +171,12 @@ def shared(m: Module, name: str, kind: type[wiring.Component], config: object, p
     return component
 
 
-def emit(component: wiring.Component, name: str, facts: dict[str, Any]) -> Design:
-    """Emit `component` as the top module `name`; `facts` (configuration, counters, ...) join the manifest."""
-    library = Library(name)
+def emit(component: wiring.Component, name: str, facts: dict[str, Any], style: Style = PLAIN) -> Design:
+    """Emit `component` as the top module `name`; `facts` (configuration, counters, ...) join the manifest.
+
+    With `style.memories` "separate" the modules of the memories are written to NAME_memories.v; `verilog` has all.
+    """
+    library = Library(name, style)
     with _no_collector():
         library.convert(component, name)
     manifest = {

@@ -25,6 +25,7 @@ LINT = {
     "CASEOVERLAP": "of the selects of a multiplexer at most one is on",
     "PROCASSINIT": "registers have initial values beside their reset, for FPGAs",
     "UNOPTFLAT": "bits of one vector are made of others of it; no bit of itself",
+    "VARHIDDEN": "a signal may be called as the design is",
     "UNUSEDSIGNAL": "fields of payloads have names for whoever looks at waveforms",
     "UNDRIVEN": "nor have all of those names a driver: Yosys' `check -assert` finds what is used without one",
 }
@@ -34,7 +35,7 @@ LINT = {
 def with_equal_widths(text: str) -> str:
     """Operands as wide as Verilog makes them before it computes, and results as wide as what is computed.
 
-    Amaranth leaves out the bits that only repeat a sign or a zero; linters tell each such place from an error by nothing.
+    Amaranth leaves out the bits that only repeat a sign or a zero, where a linter has to suspect an error.
     """
     return CELL.sub(_cell, text)
 
@@ -44,10 +45,7 @@ def _cell(found: re.Match[str]) -> str:
     if kind not in EQUAL_OPERANDS | WIDE_OPERANDS | SHIFTS:
         return found[0]
     widths = {port: int(bits) for port, bits in re.findall(r"^    parameter \\(\w)_WIDTH (\d+)$", body, re.MULTILINE)}
-    if kind in EQUAL_OPERANDS:
-        width = max(widths["A"], widths["B"], 1)
-    else:
-        width = max(widths["Y"], widths["A"])
+    width = max(widths["A"], widths["B"], 1) if kind in EQUAL_OPERANDS else max(widths["Y"], widths["A"])
     for port in "A" if kind in SHIFTS else "AB":
         if widths.get(port, width) < width:
             body = _extended(body, port, widths[port], width)
@@ -70,7 +68,8 @@ def _extended(body: str, port: str, width: int, wanted: int) -> str:
     """The cell with its operand `port` of `width` bits repeated in sign, or in zero, to `wanted` bits."""
     operand = re.search(rf"^    connect \\{port} (.*)$", body, re.MULTILINE)
     signed = re.search(rf"^    parameter \\{port}_SIGNED (\d)", body, re.MULTILINE)
-    assert operand and signed
+    assert operand
+    assert signed
     bits = "" if width == 0 else operand[1].removeprefix("{ ").removesuffix(" }")
     fill = f"{wanted - width}'{'0' * (wanted - width)}"
     if signed[1] == "1" and width:
@@ -85,7 +84,7 @@ def _extended(body: str, port: str, width: int, wanted: int) -> str:
 
 
 def without_empty_signals(text: str) -> str:
-    """RTLIL text without wires and ports of no bits, which Verilog cannot have: it would make one of two bits of them."""
+    """RTLIL text without wires and ports of no bits, which Verilog cannot have: `[-1:0]` are two."""
     unconnected = r"^    connect \S+ \{  \}\n"
     parts = re.split(r"^(?=module )", text, flags=re.MULTILINE)
     for i, module in enumerate(parts):
@@ -113,6 +112,12 @@ def without_contents(text: str, uninitialised: str) -> str:
     return "".join(parts)
 
 
+def without_initial_values(text: str) -> str:
+    """RTLIL text whose registers and memories have no initial values."""
+    text = re.sub(r"^  attribute \\init .*\n", "", text, flags=re.MULTILINE)
+    return re.sub(r"^  cell \$meminit_v2 \S+\n(?:    .*\n)*  end\n", "", text, flags=re.MULTILINE)
+
+
 def owned_registers(text: str) -> dict[str, dict[str, str]]:
     """The modules of RTLIL text, and in each the signals that say a block of their own."""
     modules: dict[str, dict[str, str]] = {}
@@ -131,6 +136,16 @@ def owned_registers(text: str) -> dict[str, dict[str, str]]:
                 modules[module][name] = block
             block = ""
     return modules
+
+
+def split(verilog: str, begins: str) -> tuple[str, str]:
+    """The finished Verilog without the modules whose names begin so, and those alone: nothing, if there are none."""
+    head, *modules = re.split(r"^(?=module |/\* verilator lint_restore)", verilog, flags=re.MULTILINE)
+    moved = [module for module in modules if module.startswith(f"module {begins}")]
+    if not moved:
+        return verilog, ""
+    kept = [module for module in modules if module not in moved]
+    return "".join([head, *kept]), "".join([head, *moved, modules[-1]])
 
 
 def finished(verilog: str) -> str:

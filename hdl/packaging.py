@@ -41,7 +41,7 @@ def package(
     manifest : mapping
         Of the design (`Design.manifest`).
     beside : file names
-        What else is written beside the Verilog; C files become a fileset of the core.
+        What else is written beside the Verilog: memories of their own, C files, which become a fileset of the core.
     clock_mhz : float
         Clock of the constraints, 0.001 to 10,000 MHz.
 
@@ -53,15 +53,17 @@ def package(
     if not 0.001 <= clock_mhz <= 10_000:
         raise ConfigError(f"clock must be 0.001 to 10000 MHz, not {clock_mhz:g}")
     ports = ports_of(manifest)
+    rtl = [f"{name}.v", *(file for file in beside if file == f"{name}_memories.v")]
     return {
-        f"{name}.core": _core(name, manifest["generator"], [file for file in beside if file.endswith((".c", ".h"))]),
+        f"{name}.core": _core(name, manifest["generator"], rtl, [f for f in beside if f.endswith((".c", ".h"))]),
         f"{name}.sdc": _constraints(name, ports, 1000 / clock_mhz),
-        f"{name}.f": f"// {name}: paths are relative to this file (verilator -F {name}.f)\n{name}.v\n",
+        f"{name}.f": f"// {name}: paths are relative to this file (verilator -F {name}.f)\n"
+        + "".join(f"{file}\n" for file in rtl),
         f"{name}_inst.v": _instance(name, ports),
     }
 
 
-def _core(name: str, generator: str, software: list[str]) -> str:
+def _core(name: str, generator: str, rtl: list[str], software: list[str]) -> str:
     """The core: default, lint and synth targets; C files, if any, are a fileset that no target takes by itself."""
     number = re.match(r"\d+(\.\d+)*", version("sysmt"))
     lines = [
@@ -71,7 +73,7 @@ def _core(name: str, generator: str, software: list[str]) -> str:
         "",
         "filesets:",
         "  rtl:",
-        f"    files: [{name}.v]",
+        f"    files: [{', '.join(rtl)}]",
         "    file_type: verilogSource",
         "  constraints:",
         f"    files: [{name}.sdc]",
@@ -105,7 +107,7 @@ def _core(name: str, generator: str, software: list[str]) -> str:
 def _constraints(name: str, ports: list[tuple[str, str, int]], period: float) -> str:
     """SDC: the clock, a part of its period outside of every port, false paths at asynchronous ones.
 
-    Resets are synchronous in every design, so they are timed as any input is.
+    A reset is timed as any input is: whoever resets at once has to release it in time.
     """
     clock = next(port for port, _, _ in ports if port in CLOCKS)
     lines = [

@@ -43,8 +43,10 @@ class NullCacheHarness(wiring.Component):
             null.remove.eq(self.remove),
         ]
         busy, inserting, line = Signal(), Signal(), Signal.like(self.line)
+        # With `admit` an insertion does not last: it happens at once or never.
+        lasting = self.remove if self.config.null.admit else self.insert | self.remove
         m.d.sync += [
-            busy.eq((self.insert | self.remove) & ~null.done),
+            busy.eq(lasting & ~null.done),
             inserting.eq(self.insert),
             line.eq(self.line),
         ]
@@ -96,10 +98,14 @@ class NullCacheHarness(wiring.Component):
             m.d.comb += Assert(~(splitting & tcam.valid[i]) | free)
         m.d.comb += [
             Assert(~splitting | (busy & ~inserting & (null.mask != 0))),
-            Assert(~(busy & ~inserting & ~splitting) | null.hit),
             Assert(~(busy & inserting) | ~null.hit),
-            Assert((null.state != State.VICTIM) | (busy & inserting)),
         ]
+        if not self.config.null.admit:
+            # Nothing leaves in the background.
+            m.d.comb += [
+                Assert(~(busy & ~inserting & ~splitting) | null.hit),
+                Assert((null.state != State.VICTIM) | (busy & inserting)),
+            ]
 
 
 class SparseCacheHarness(wiring.Component):

@@ -15,6 +15,7 @@ from sysmt.boards.flow import build, estimate, pll
 from sysmt.cli.main import main
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.accel import accel_config
+from sysmt.sim.cost.silicon.memories import rams
 from sysmt.sim.flow import nextpnr, tools, yosys
 
 from .mutants import seeded_bug
@@ -170,7 +171,7 @@ def test_blocks_of_ram_are_those_of_the_netlists():
     ecp5 = BOARDS["ulx3s"].part.family
     assert [ecp5.blocks(*memory) for memory in ((64, 4096), (32, 1024), (144, 512), (28, 1024))] == [16, 2, 4, 2]
     small = dataclasses.replace(BOARDS["icesugar_pro"].networks(), parameter_words=512)
-    assert estimate.rams(BOARDS["icesugar_pro"], small) == 49
+    assert rams("ecp5", small) == 49
     # The memories that gather patches are so small that Yosys makes them of LUTs: 32x32 bits, not 128x32.
     engine = BOARDS["ulx3s"].networks()
     assert engine.memories["patches"] == (32 * 4, 32)

@@ -11,7 +11,9 @@ from sysmt.base.errors import ConfigError, UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
 from sysmt.sim.nullcache.model import simulate
+from sysmt.sim.nullcache.traces.kernels import KERNELS
 from sysmt.sim.nullcache.traces.layers import LayerOperands, zero_lines
+from sysmt.sim.nullcache.traces.lenet import DENSITY, GROUPS, Network, kept_groups, lenet5, trained
 from sysmt.sim.nullcache.traces.loops import LOOPS, cut, layer_trace
 from sysmt.sim.nullcache.traces.networks import layers
 from sysmt.sim.nullcache.traces.trace import Trace
@@ -37,7 +39,7 @@ def played(layer: LayerOperands, loops: str) -> tuple[Trace, np.ndarray]:
 
 
 def stored_last(trace: Trace, moved: np.ndarray, layer: LayerOperands) -> np.ndarray:
-    """What the last store to each output left there."""
+    """What the last store to each output left there, in the order of addresses."""
     width, count = layer.x.itemsize, len(layer.w) * layer.pixels
     stores = trace.op == 1
     last = dict(zip(trace.addr[stores].tolist(), moved[stores].tolist(), strict=True))
@@ -51,8 +53,14 @@ def stored_last(trace: Trace, moved: np.ndarray, layer: LayerOperands) -> np.nda
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_trace_of_a_layer_stores_its_result(loops, dtype, kernel):
     layer = small_layer(dtype, kernel)
+    if loops == "cmsis" and dtype == np.float32:
+        wanted = r"^loops = 'cmsis' are of 8-bit layers, not float32: take dtype = int8 or other loops$"
+        with pytest.raises(ConfigError, match=wanted):
+            layer_trace(layer, loops)
+        return
     trace, moved = played(layer, loops)
-    wanted = np.minimum(layer.output().reshape(-1), 255 if dtype == np.uint8 else np.inf)
+    wanted = np.minimum(layer.output(), 255 if dtype == np.uint8 else np.inf)
+    wanted = wanted.transpose(1, 2, 0).reshape(-1) if loops in ("nhwc", "cmsis") else wanted.reshape(-1)
     np.testing.assert_array_equal(stored_last(trace, moved, layer), wanted)
     assert (wanted == 0).any()
 
@@ -99,7 +107,19 @@ def test_fully_connected_layers_are_not_copied_and_pointwise_ones_neither():
     assert len(layer_trace(point, "im2col")) == 5 * (9 + 4 * (1 + 27) + 1 + 27 + 18)
 
 
-@pytest.mark.parametrize("loops", LOOPS)
+def test_blocked_product_loads_each_pair_from_its_panels():
+    layer = small_layer(np.float32)
+    trace, moved = played(layer, "blocked")
+    # A tile of four filters and four pixels: per row of the block eight operands, whose products are the sums stored.
+    depth, pixels = layer.depth, layer.pixels
+    first = int((layer.sources() >= 0).sum()) + layer.sources().size + 2 * depth * (pixels + len(layer.w))
+    a, b = moved[first : first + 8 * depth].view(np.float32).reshape(depth, 2, 4).transpose(1, 2, 0)
+    np.testing.assert_array_equal(a, layer.w.reshape(4, -1))
+    np.testing.assert_array_equal(b, layer.im2col()[:4])
+    np.testing.assert_array_equal(moved[first + 8 * depth :][:16].view(np.float32).reshape(4, 4), a @ b.T)
+
+
+@pytest.mark.parametrize("loops", [loops for loops in LOOPS if loops not in KERNELS])
 def test_limit_keeps_about_that_many_accesses_and_two_filters(loops):
     layer = next(layers("lenet5"))
     cut_trace = layer_trace(layer, loops, 200_000)
@@ -121,6 +141,48 @@ def test_synthetic_networks_have_the_published_densities_and_no_negative_zeros()
     assert all(not np.signbit(layer.w[layer.w == 0]).any() for layer in found)
     # Pruned weights lie anywhere: a line of eight is zero with the eighth power of the share of zeros.
     assert zero_lines(found[2].w) == pytest.approx(float((found[2].w == 0).mean()) ** 8, abs=0.02)
+
+
+@pytest.mark.parametrize("loops", KERNELS)
+def test_limit_of_kernels_keeps_all_filters(loops):
+    layer = next(layers("lenet5")).of_type("int8" if loops == "cmsis" else "float32")
+    filters, channels, pixels = cut(layer, loops, 60_000)
+    assert (filters, channels) == (20, 1)
+    assert 0 < pixels < layer.pixels
+    assert len(layer_trace(layer, loops, 60_000)) <= 80_000
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_groups_are_removed_as_a_whole_and_aligned(group):
+    w = np.random.default_rng(1).standard_normal((6, 3, 5, 5)).astype(np.float32)
+    kept = kept_groups(w, 0.25, group)
+    whole = kept.reshape(-1)[: w.size // group * group].reshape(-1, group)
+    assert (whole.all(axis=1) == whole.any(axis=1)).all()
+    assert kept.mean() == pytest.approx(0.25, abs=0.02)
+    # The strongest group stays, the weakest goes.
+    strength = (w.reshape(-1)[: w.size // group * group].reshape(-1, group) ** 2).sum(axis=1)
+    assert whole[strength.argmax()].all()
+    assert not whole[strength.argmin()].any()
+
+
+def test_lenet_learns_and_stays_pruned(tmp_path, monkeypatch):
+    # Without other data: the digits of scikit-learn, enlarged.
+    monkeypatch.setenv("SYSMT_DATA", str(tmp_path))
+    monkeypatch.setenv("SYSMT_BUILD", str(tmp_path))
+    network = trained(8, steps={"dense": 60, "pruned": 40})
+    assert min(network.dense, network.pruned) > 0.85
+    for name, share in DENSITY.items():
+        assert network.density(name) <= share + 0.02
+    found = list(lenet5(network, 3))
+    assert [layer.name for layer in found] == list(DENSITY)
+    assert zero_lines(found[2].w) == pytest.approx(1 - DENSITY["fc1"], abs=0.01)
+    # The layers compute what the network was trained to compute.
+    whole = Network()
+    whole.weights = network.weights
+    scores = whole.scores(found[0].x)
+    np.testing.assert_allclose(found[-1].sums().reshape(-1), scores[0], rtol=1e-3, atol=1e-3)
+    with pytest.raises(ConfigError, match=r"^group must be one of 1, 4, 8, not 3$"):
+        trained(3)
 
 
 def test_element_type_changes_the_width_and_keeps_zeros():
@@ -250,3 +312,8 @@ def test_bad_geometry_is_refused_by_name(fields, message):
         CacheConfig(**fields)
     with pytest.raises(ConfigError, match=r"^replacement must be one of cover, lru, not 'fifo'$"):
         NullCacheConfig(replacement="fifo")
+    wanted = "approx must be 0 with on_store = 'move', not 3: use on_store = 'split'"
+    with pytest.raises(ConfigError, match=f"^{re.escape(wanted)}$"):
+        NullCacheConfig(on_store="move", approx=3)
+    with pytest.raises(ConfigError, match=r"^admit must be an integer from 0 to 255, not 256$"):
+        NullCacheConfig(admit=256)

@@ -13,16 +13,18 @@ DEPTH = 12
 """Cycles of a bounded run: four clear the sets, the others serve up to three accesses."""
 
 
-def config(entries: int, on_store: str = "split", replacement: str = "cover") -> CacheConfig:
-    null = NullCacheConfig(entries=entries, on_store=on_store, replacement=replacement)
+def config(entries: int, on_store: str = "split", replacement: str = "cover", admit: int = 0) -> CacheConfig:
+    null = NullCacheConfig(entries=entries, on_store=on_store, replacement=replacement, admit=admit)
     return CacheConfig(size=16, ways=1, line=4, addr_width=5, write_buffer=1, null=null)
 
 
-@pytest.mark.parametrize(("on_store", "replacement"), [("split", "cover"), ("drop", "lru")])
-def test_null_cache_claims_what_it_was_given_and_nothing_else(on_store, replacement):
-    harness = NullCacheHarness(config(3, on_store, replacement))
+@pytest.mark.parametrize(
+    ("on_store", "replacement", "admit"), [("split", "cover", 0), ("drop", "lru", 0), ("move", "cover", 2)]
+)
+def test_null_cache_claims_what_it_was_given_and_nothing_else(on_store, replacement, admit):
+    harness = NullCacheHarness(config(3, on_store, replacement, admit))
     assert check(harness, 2) is None
-    assert check(NullCacheHarness(config(3, on_store, replacement)), 1, induction=True) is None
+    assert check(NullCacheHarness(config(3, on_store, replacement, admit)), 1, induction=True) is None
 
 
 @one_bug_per_component(
@@ -39,8 +41,9 @@ def test_seeded_bugs_of_the_null_cache_are_found(right, wrong):
         assert check(NullCacheHarness(config(3)), 1, induction=True) is not None
 
 
-def test_loads_return_what_was_stored():
-    assert check(SparseCacheHarness(config(2)), DEPTH) is None
+@pytest.mark.parametrize(("on_store", "admit"), [("split", 0), pytest.param("move", 1, marks=pytest.mark.regress)])
+def test_loads_return_what_was_stored(on_store, admit):
+    assert check(SparseCacheHarness(config(2, on_store, admit=admit)), DEPTH) is None
 
 
 @one_bug_per_component(
@@ -55,3 +58,17 @@ def test_loads_return_what_was_stored():
 def test_seeded_bugs_of_the_cache_are_found(module, component, right, wrong):
     with seeded_bug(f"sysmt.hdl.nullcache.{module}", component, right, wrong):
         assert check(SparseCacheHarness(config(2)), DEPTH) is not None
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        # The line enters the data cache without what was stored; or it enters the null cache and stays where it was.
+        ("request.data & _bits(lanes, k)", "request.data & ~request.data"),
+        ("storage.drop.eq(null.done)]", "storage.drop.eq(0)]"),
+    ],
+)
+def test_seeded_bugs_of_the_moving_cache_are_found(right, wrong):
+    with seeded_bug("sysmt.hdl.nullcache.cache", "SparseCache", right, wrong):
+        assert check(SparseCacheHarness(config(2, "move", admit=1)), DEPTH) is not None

@@ -22,6 +22,8 @@ GEOMETRIES = {
                          null=NullCacheConfig(entries=5, approx=3)),
     "words": CacheConfig(size=64, ways=2, line=8, addr_width=9, memory_cycles=4,
                          null=NullCacheConfig(entries=5, approx=700, approx_unit="word")),
+    "ready": CacheConfig(size=64, ways=2, line=8, addr_width=9, write_buffer=2, memory_cycles=5,
+                         null=NullCacheConfig(entries=5, on_store="move", admit=2)),
     "plain": CacheConfig(size=64, ways=2, line=8, addr_width=9, memory_cycles=6, null=None),
 }  # fmt: skip
 
@@ -72,9 +74,12 @@ def test_fast_model_equals_the_plain_one(name, seed):
     loads = reference.run(trace)
     fast = simulate(trace, config)
     assert fast.loads.tolist() == loads
+    assert fast.cycles == reference.now
+    # What goes on in the background comes to its end.
+    reference.now += config.victim_cycles
+    reference.settle()
     assert fast.counters == reference.counters
     assert list(fast.merges_by_order) == reference.merges_by_order
-    assert fast.cycles == reference.now
     assert [tuple(e) for e in fast.entries] == sorted((e.value, e.mask) for e in reference.entries)
 
 
@@ -147,3 +152,40 @@ def test_hit_takes_one_cycle_and_miss_the_memory():
     stores = dataclasses.replace(loads_of(np.zeros(20)), op=np.ones(20, np.uint8))
     # Eight stores fit in the buffer; each further one waits for the place of the eighth before it.
     assert simulate(stores, config).cycles == 2 * config.write_cycles + 4
+
+
+def test_admission_never_waits_and_keeps_what_is_there():
+    config = CacheConfig()
+    # Line addresses of even parity do not merge: four times as many as there are entries, three times over.
+    lone = np.array([i << 1 | i.bit_count() & 1 for i in range(1024)]) * 4096
+    trace = loads_of(np.tile(lone, 3))
+    plain = simulate(trace, dataclasses.replace(config, null=None))
+    hits = {}
+    for admit in (0, 1, 8):
+        outcome = simulate(trace, dataclasses.replace(config, null=dataclasses.replace(config.null, admit=admit)))
+        hits[admit] = outcome.counters["null_hits"]
+        waited = (
+            outcome.cycles - plain.cycles + config.miss_cycles * (plain.counters["misses"] - outcome.counters["misses"])
+        )
+        assert (waited == 0) == (admit > 0)
+    # Taking turns nothing is found again; of what stays, all is.
+    assert hits[0] == 0 < hits[8]
+
+
+def test_store_to_a_covered_line_moves_it_without_a_miss():
+    row = 0x100000 + np.arange(0, 1024, 4)
+    zeroes, sums = loads_of(row), loads_of(np.repeat(row, 2))
+    trace = Trace(
+        np.concatenate([zeroes.op, np.tile(np.uint8([1, 0]), len(row))]),
+        np.concatenate([zeroes.addr, sums.addr]),
+        np.full(3 * len(row), 4, np.uint8),
+        np.full(3 * len(row), 7, np.uint32),
+    )
+    misses = {}
+    for on_store in ("split", "move"):
+        config = CacheConfig(null=NullCacheConfig(on_store=on_store))
+        outcome = simulate(trace, config)
+        misses[on_store] = outcome.counters["misses"]
+        np.testing.assert_array_equal(outcome.loads[len(row) :], 7)
+    lines = len(row) * 4 // CacheConfig().line
+    assert misses == {"split": 2 * lines, "move": lines}

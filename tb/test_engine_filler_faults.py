@@ -90,7 +90,7 @@ def all_agree(agree: Callable[[EngineConfig, int, float], None], config: EngineC
 @one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
-        ("transposer", "Transposer", "room.eq(begun | (used != 2))", "room.eq(1)"),
+        ("transposer", "Transposer", "room.eq(begins | (uses != 2))", "room.eq(1)"),
         ("transposer", "Transposer", "room & (enters | ~(ends | entry.advance))", "room"),
         ("transposer", "Transposer", "(writes & (ends | entry.advance))", "writes"),
         ("transposer", "Transposer", "shifts, sideways, padding | exhausted", "shifts, sideways, exhausted"),
@@ -112,7 +112,7 @@ def test_seeded_bugs_in_filling_are_found(module, component, right, wrong):
 @one_bug_per_component(
     ("right", "wrong"),
     [
-        ("self.start | (taken & word.fill_end)", "self.start"),
+        ("fresh.eq(word.fill_end)", "fresh.eq(0)"),
         ("byte > kept[:8]", "byte > kept[:7]"),
         ("Mux(maximum, 0, byte)", "byte"),
         ("Mux(word.last_group, layer.last_n_tiles, layer.n_tiles)", "layer.n_tiles"),

@@ -16,19 +16,24 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
+from sysmt.base.files import data_folder
+from sysmt.boards.definitions import board as board_of
+from sysmt.cli.arguments import settings
 from sysmt.cli.main import main, parser_of
+from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cost import evaluate
+from sysmt.sim.cost.silicon import predict
 from sysmt.sim.explore.explore import explore
 from sysmt.sim.explore.points import command_of, front
 from sysmt.sim.explore.requests import request_of
 from sysmt.sim.explore.silicon import Abstract
 from sysmt.sim.explore.space import chosen, space_of
 from sysmt.sim.explore.store import Store
-from sysmt.sim.explore.work import workers
+from sysmt.sim.flow.synthesis import synthesise
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.readers import read_network
@@ -71,19 +76,25 @@ def test_accuracy_and_cycles_are_those_of_infer(tmp_path, inputs):
         inputs=[str(files[0])],
         calibrations=[str(files[1])],
         budget=0.02,
-        settings=("rows=16", "cols=16", "kind=nbsmt", "policy=S+A,S+aW", "pipeline=0,1", "cluster=1", "drain=overlap"),
+        settings=("rows=16", "cols=16", "kind=nbsmt", "policy=S+aW", "pipeline=0,1", "cluster=1", "drain=overlap"),
     )
-    assert found.computed["accuracy"] == 5  # a PE per number of threads and policy, however it is built
+    assert found.computed["accuracy"] == 3  # a PE per number of threads, however it is built
     model = read_model("digits").optimised()
     tested, calibration = (load(file, model.network) for file in files)
-    assert {point.config.pe.threads for point in found.points} >= {1}
+    reports = {}
     for point in found.points:
-        report = infer(model, tested, point.config, Options(budget=0.02), calibration=calibration).report
+        pe = point.config.pe
+        if pe.pipeline:  # the other one's, later
+            assert point.loss == reports[pe.threads]["accuracy_drop"]["drop"]
+            continue
+        report = reports[pe.threads] = infer(
+            model, tested, point.config, Options(budget=0.02), calibration=calibration
+        ).report
         assert point.cycles == (report["cycles"],)
         assert point.loss == report["accuracy_drop"]["drop"] <= 0.02
         assert point.accuracy[0]["top1"] == report["top1"]
     kept = len(found.points) + sum(found.left_out.values())
-    assert kept == 10
+    assert kept == 6
 
 
 def test_what_loses_more_than_the_budget_is_left_out(tmp_path, inputs):
@@ -148,9 +159,9 @@ def rows_in(path):
         return 0
 
 
-def test_a_killed_exploration_goes_on_where_it_was(tmp_path):
+def test_a_killed_exploration_goes_on_where_it_was(tmp_path, capsys):
     path = tmp_path / "r.sqlite"
-    words = ["explore", "mobilenet_v1", "--points", "4000", "--store", str(path), "--json"]
+    words = ["explore", "mobilenet_v1", "--points", "2000", "--store", str(path), "--json"]
     command = [sys.executable, "-m", "sysmt", *words, "--processes", "2"]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
@@ -168,12 +179,15 @@ def test_a_killed_exploration_goes_on_where_it_was(tmp_path):
         assert time.monotonic() < end
         time.sleep(0.05)
     before = rows_in(path)
-    assert 0 < before < 8000
-    done = subprocess.run([sys.executable, "-m", "sysmt", *words], capture_output=True, text=True, timeout=300)
-    data = json.loads(done.stdout)
-    assert sum(data["found"].values()) == before
-    assert sum(data["computed"].values()) == 8000 - before
-    assert rows_in(path) == 8000
+    assert 0 < before < 4000
+    assert main(words) == 0
+    resumed = json.loads(capsys.readouterr().out)
+    assert sum(resumed["found"].values()) == before
+    assert sum(resumed["computed"].values()) == 4000 - before
+    assert rows_in(path) == 4000
+    # What several processes found is what one finds.
+    fresh = run(tmp_path / "fresh.sqlite", "mobilenet_v1", points=2000).as_dict()
+    assert fresh["front"] == resumed["front"]
 
 
 def group_lives(group):
@@ -182,15 +196,54 @@ def group_lives(group):
     return any(not line.strip().startswith("Z") for line in found.stdout.splitlines())
 
 
-def test_several_processes_find_the_same(tmp_path):
-    with workers(2) as doing:
-        several = run(tmp_path / "2.sqlite", "digits", settings=SMALL, doing=doing)
-    assert several.points == run(tmp_path / "1.sqlite", "digits", settings=SMALL).points
+def test_silicon_is_what_the_model_predicts(tmp_path):
+    found = run(tmp_path / "r.sqlite", "digits", settings=SMALL, points=40, liberty="sky130hd", objective="energy")
+    for point in found.points[::10]:
+        silicon = predict(point.config, "sky130hd")
+        assert point.area == pytest.approx(silicon.area.value, rel=1e-5)
+        mhz = [silicon.mhz.value, silicon.mhz.low, silicon.mhz.high]
+        assert point.facts["mhz"] == pytest.approx(mhz, rel=1e-5)
+        assert point.latency == pytest.approx(sum(point.cycles) / silicon.mhz.value, rel=1e-5)
+        macs = sum(layer.macs for layer in read_network("digits"))
+        assert point.energy == pytest.approx(macs * silicon.femtojoules.value * 1e-9, rel=1e-5)
+    assert found.best()[0].energy == min(point.energy for point in found.points)
+
+
+@pytest.mark.regress
+def test_the_best_are_synthesised_and_their_errors_shown(tmp_path, capsys):
+    library = data_folder() / "data" / "liberty" / "sky130hd" / "sky130hd_tt.lib.gz"
+    if not library.exists():
+        pytest.skip(f"{library.name} is not at hand: set SYSMT_DATA")
+    words = ["explore", "digits", "--liberty", str(library), "--synthesise", "1", "--objective", "area", "--json"]
+    small = [word for text in ("rows=2", "cols=2", "kind=nbsmt", "threads=2") for word in ("--set", text)]
+    assert main([*words, *small, "--store", str(tmp_path / "r.sqlite")]) == 0
+    data = json.loads(capsys.readouterr().out)
+    (row,) = data["synthesised"]
+    assert row["command"] == data["best"]["command"]
+    config = ArrayConfig().with_fields(**data["best"]["config"])
+    real = synthesise(design_of(config, "explored"), str(library))
+    assert (row["area"]["measured"], row["mhz"]["measured"]) == (real.area, real.fmax_mhz)
+    assert row["area"]["predicted"] == data["best"]["area"]
+    assert row["area"]["error_percent"] == pytest.approx(100 * (data["best"]["area"] / real.area - 1))
+
+
+def test_a_board_holds_what_fits_and_runs_at_its_clock(tmp_path):
+    found = run(tmp_path / "r.sqlite", "digits", settings=("rows=4,16,64", "cols=4,64", "kind=nbsmt"), board="ulx3s")
+    assert found.left_out["do not fit"] > 0
+    assert {(point.config.rows, point.config.cols) for point in found.points} >= {(4, 4), (16, 4)}
+    assert all(point.config.rows * point.config.cols < 4096 for point in found.points)
+    board = board_of("ulx3s")
+    for point in found.points:
+        assert point.area <= board.part.luts
+        assert point.latency == pytest.approx(sum(point.cycles) / (board.clock_hz / 1e6))
+    words = shlex.split(found.command(found.points[-1]))[1:]
+    args = parser_of(words).parse_args(words)
+    assert board.accelerator(args.preset, **settings(args)).array == found.points[-1].config
 
 
 def test_commands_make_the_points():
-    arrays = space_of([], "asic", True).arrays()
-    for config in random.Random(2).sample(arrays, 60):
+    arrays = space_of(["rows=4,8", "cols=8,12"], "asic", True).arrays()
+    for config in random.Random(2).sample(arrays, 20):
         words = shlex.split(command_of(config, Abstract()))[1:]
         args = parser_of(words).parse_args(words)
         assert with_settings(preset(args.preset, ArrayConfig), args.settings) == config
@@ -223,7 +276,7 @@ def test_a_space_has_every_configuration_once():
         (["digits", "--points", "0"], "points must be at least 1, not 0"),
         (
             ["digits", "--max-area", "1"],
-            r"space must have a configuration within the limits, and of \d+ \d+ are too .*",
+            r"space must have a configuration within the limits, and of \d+ \d+ do not fit: .*",
         ),
         (["digits", "--max-area", "-1"], "max_area must be above 0, not -1"),
         (["digits", "--processes", "0"], "processes must be at least 1, not 0"),
@@ -231,6 +284,14 @@ def test_a_space_has_every_configuration_once():
         (["digits", "-o", "a.txt"], "output must end in .*, not 'a.txt'"),
         (["digits", "--store", "/proc/no/such"], "store '/proc/no/such' must be a file of results .*"),
         (["digits", "--board", "no_board"], "board must be one of .*, not 'no_board'"),
+        (["digits", "--synthesise", "1"], "synthesise 1 must come with a target: add --board B or --liberty L"),
+        (
+            ["digits", "--synthesise", "1", "--liberty", "sky130hd"],
+            "synthesise 1 must come with the file of sky130hd: .*",
+        ),
+        (["digits", "--synthesise", "-1"], "synthesise must be at least 0, not -1"),
+        (["digits", "--liberty", "sky130"], r"liberty must be one of sky130hd.*, not 'sky130' .*, or a file of .*"),
+        (["digits", "--liberty", "sky130hd_no.lib"], "liberty 'sky130hd_no.lib' must be a file, and is none"),
         (["digits", "--inputs", "missing.npz"], "inputs .*missing.npz.*"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -26,7 +26,10 @@ def found(tmp_path_factory):
 def page(found):
     if find_spec("bokeh") is None:
         pytest.skip("bokeh is not installed: pip install 'sysmt[explore]'")
-    return explore_page(found)
+    cells = {"predicted": 1234.5, "low": 1.0, "high": 2e4, "measured": 1300.0, "error_percent": -5.04}
+    none = dict.fromkeys(cells)
+    real = [{"command": "sysmt generate os2 <x>", "area": cells, "mhz": none}]
+    return explore_page(found, found.as_dict() | {"synthesised": real})
 
 
 def part(page, name):
@@ -42,6 +45,19 @@ def test_the_page_holds_all_points_and_nothing_is_fetched(found, page):
     text = json.dumps(part(page, "item"))
     assert all(found.command(point) in text for point in found.points)
     assert found.command(found.best()[0]) in page
+    row = "".join(f"<td>{text}</td>" for text in ("1,234", "1,300", "-5.0", "-", "-", "-"))
+    assert f"<td>sysmt generate os2 &lt;x&gt;</td>{row}" in page
+
+
+def test_the_picture_is_one_of_its_format(found):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed: pip install 'sysmt[demo]'")
+    from sysmt.report.explore_figure import explore_picture
+
+    assert explore_picture(found, "png").startswith(b"\x89PNG")
+    drawn = explore_picture(found, "svg").decode()
+    assert drawn == explore_picture(found, "svg").decode()
+    assert "<!-- front -->" in drawn
+    assert "digits on any target" in drawn
 
 
 def test_a_browser_filters_hovers_and_chooses(found, page, tmp_path):

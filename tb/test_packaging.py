@@ -167,7 +167,7 @@ def test_default_names_say_what_is_set(preset_name, settings, name):
 def test_default_names_that_cannot_say_it_end_with_a_hash():
     base = preset("sysmt2_4")
     configs = [with_settings(base, [f"policy={policy}"]) for policy in ("S+W", "S+Aw", "S+aW")]
-    configs.append(with_settings(base, "rows=3 cols=5 drain=in_place counters=false fuse=true pipeline=1".split()))
+    configs.append(with_settings(base, ["rows=3", "cols=5", "drain=in_place", "counters=false", "fuse=true"]))
     names = [default_name("sysmt2_4", base, config) for config in configs]
     assert len(set(names)) == len(names)
     for name in names:

@@ -3,13 +3,25 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.banked_memory import BankedMemory
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED
+
+
+def kept_word(m: Module, word: Value, waits: Value) -> Value:
+    """What a memory gave for an address, as long as it `waits` to be taken.
+
+    The memory may read on meanwhile: what takes the word decides late, and the enables of many blocks of RAM are far.
+    """
+    waited, spare = Signal(), Signal(len(word), reset_less=True)
+    m.d.sync += waited.eq(waits)
+    with m.If(~waited):
+        m.d.sync += spare.eq(word)
+    return Mux(waited, spare, word)
 
 
 class Buffer(wiring.Component):
@@ -64,7 +76,7 @@ class Buffer(wiring.Component):
         held = Signal()
         takes = Signal()
         m.d.comb += [self.i.ready.eq(~held | takes), self.resident.eq(held)]
-        data = self._memory(m)
+        data = self._memory(m, held & ~takes)
         with m.If(self.i.ready):
             m.d.sync += held.eq(self.i.valid)
         if self.register:
@@ -75,8 +87,8 @@ class Buffer(wiring.Component):
             m.d.comb += [takes.eq(self.o.ready), self.o.valid.eq(held), self.o.payload.eq(data)]
         return m
 
-    def _memory(self, m: Module) -> Value:
-        """The memory, written, and read whenever an address is taken; returns its word."""
+    def _memory(self, m: Module, waits: Value) -> Value:
+        """The memory, written, and read when an address is taken; returns its word, which stays while it `waits`."""
         attributes = {} if self.initialised else {UNINITIALISED: 1}
         if not self.checked:
             m.submodules.memory = banks = BankedMemory(self.width, self.depth, attributes | UNCHECKED)
@@ -84,10 +96,10 @@ class Buffer(wiring.Component):
                 banks.write.eq(self.write),
                 banks.write_address.eq(self.address),
                 banks.write_data.eq(self.data),
-                banks.read.eq(self.i.ready),
+                banks.read.eq(self.i.valid),
                 banks.read_address.eq(self.i.payload),
             ]
-            return banks.data
+            return kept_word(m, banks.data, waits)
         m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs=attributes)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [

@@ -3,13 +3,14 @@
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal
+from amaranth.hdl import ClockSignal, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from sysmt.hdl.bus.axi_lite import AXILiteRegisters
 from sysmt.hdl.bus.axi_master import AXIReader, AXIWriter, axi4
 from sysmt.hdl.bus.ports import flat, joined
+from sysmt.hdl.style import clock_domain
 
 from .accelerator import ListedAccelerator
 from .device import ListedDevice
@@ -48,7 +49,7 @@ class AXIFrontEnd(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        m.domains.sync = ClockDomain()
+        m.domains.sync = clock_domain(platform)
         m.submodules.lite = lite = AXILiteRegisters()
         m.submodules.reader = reader = AXIReader(config.data_width)
         m.submodules.writer = writer = AXIWriter(config.data_width)

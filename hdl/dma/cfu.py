@@ -4,9 +4,11 @@
 import enum
 from typing import Any, ClassVar
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+
+from sysmt.hdl.style import clock_domain
 
 from .accelerator import ListedAccelerator
 from .device import ListedDevice
@@ -77,7 +79,7 @@ class CFUFrontEnd(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain()
+        m.domains.sync = clock_domain(platform)
         m.submodules.streams = streams = StreamPorts(self.held, self.config)
         if hasattr(streams, "pins"):
             connect(m, streams.pins, flipped(self.pins))

@@ -3,12 +3,13 @@
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import ClockDomain, ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from sysmt.hdl.bus.axi_lite import AXILiteRegisters
 from sysmt.hdl.bus.ports import BEATS_WIDTH, flat, joined
+from sysmt.hdl.style import clock_domain
 
 from .accelerator import ListedAccelerator
 from .device import ListedDevice
@@ -128,7 +129,7 @@ class StreamFrontEnd(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = ClockDomain()
+        m.domains.sync = clock_domain(platform)
         m.submodules.lite = lite = AXILiteRegisters()
         m.submodules.streams = streams = StreamPorts(self.held, self.config)
         connect(m, lite.port, streams.registers)

@@ -37,6 +37,8 @@ class Addition(wiring.Component):
         Residual of the row that is being added, as in memory.
     next : Out(1)
         The row's last codes are taken: on to the next one.
+    o_soon : Out(1)
+        `o_valid` of the cycle that follows.
     o_valid : Out(1)
     o_codes : Out(8 * add_lanes)
         int8; only while `o_valid`.
@@ -59,6 +61,7 @@ class Addition(wiring.Component):
                 "i_codes": In(8 * config.lanes),
                 "row": In(8 * config.array.cols),
                 "next": Out(1),
+                "o_soon": Out(1),
                 "o_valid": Out(1),
                 "o_codes": Out(8 * config.add_lanes),
                 "overflow": Out(1),
@@ -99,7 +102,8 @@ class Addition(wiring.Component):
             overflow.append(lane.overflow)
         m.d.comb += [
             self.next.eq(takes & (beat == config.add_beats - 1)),
-            self.o_valid.eq(delay_line(m, takes, 1, "added", cycles=AddLane.LATENCY)),
+            self.o_soon.eq(delay_line(m, takes, 1, "added", cycles=AddLane.LATENCY - 1)),
             self.overflow.eq(self.o_valid & Cat(overflow).any()),
         ]
+        m.d.sync += self.o_valid.eq(self.o_soon)
         return m

@@ -139,15 +139,29 @@ class AddressGenerator(wiring.Component):
         return m
 
     def _count(self, m: Module, moves: Signal, ends: dict[str, Signal]) -> None:
-        """Six counters, one inside the other. All but the innermost count down and know beforehand when they end."""
+        """Six counters, one inside the other, which know beforehand when they end; all but the innermost count down."""
         config, layer = self.config, self.layer
-        pixel, of_matmul = Signal(range(1, config.array.rows + 1), init=1), Signal()
-        of_tile = Mux(ends["tile"], layer.last_rows[: len(pixel)], config.array.rows)
-        m.d.comb += ends["pixel"].eq(~of_matmul | (pixel == of_tile))
+        rows = config.array.rows
+        # How many there are is known with the first pixel of a tile; where there is always one only, none is first.
+        pixel, first, last = Signal(range(1, rows + 1), init=1), Signal(), Signal()
+        alone, last_single = Signal(), Signal()
+        is_alone = (layer.operation != Operation.MATMUL) | (rows == 1)
+        of_tile = Mux(ends["tile"], layer.last_rows[: len(pixel)], rows)
+        m.d.comb += ends["pixel"].eq(Mux(first, ends["tile"] & last_single, last))
         with m.If(moves):
-            m.d.sync += pixel.eq(Mux(ends["pixel"], 1, pixel + 1))
+            m.d.sync += [
+                pixel.eq(Mux(ends["pixel"], 1, pixel + 1)),
+                first.eq(ends["pixel"] & ~alone),
+                last.eq((pixel + 1 == of_tile) | alone),
+            ]
         with m.If(self.start):
-            m.d.sync += [pixel.eq(1), of_matmul.eq(layer.operation == Operation.MATMUL)]
+            m.d.sync += [
+                pixel.eq(1),
+                first.eq(~is_alone),
+                last.eq(is_alone),
+                alone.eq(is_alone),
+                last_single.eq(layer.last_rows == 1),
+            ]
         limits = {
             "word": layer.group_words,
             "kx": layer.kernel_w,

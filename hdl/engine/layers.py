@@ -101,6 +101,10 @@ class LayerSequencer(wiring.Component):
         # Cycles of the layer so far; the one in which it ends is its last.
         elapsed = Signal(32)
         failed = Signal()
+        # All units look at `start`: it comes out of a register.
+        starting = Signal()
+        waits = layer.waits_chunk & ~self.chunk_ready if self.config.stream is not None else Const(0)
+        m.d.comb += self.start.eq(starting & ~waits)
         m.d.comb += [failed.eq(self.error != EngineError.NONE), self.layer_cycles.eq(elapsed + 1)]
         with m.If(self.clear):
             m.d.sync += self.error.eq(EngineError.NONE)
@@ -128,14 +132,14 @@ class LayerSequencer(wiring.Component):
                     m.d.sync += layer.out_base.eq(layer.out_base + layer.out_half)
                 m.next = "check"
             with m.State("check"):
+                m.d.sync += starting.eq(legal)
                 m.next = "start"
             with m.State("start"):
-                waits = layer.waits_chunk & ~self.chunk_ready if self.config.stream is not None else Const(0)
-                with m.If(~legal):
+                with m.If(~starting):
                     m.d.sync += self.error.eq(EngineError.DESCRIPTOR)
                     m.next = "end"
                 with m.Elif(~waits):
-                    m.d.comb += self.start.eq(1)
+                    m.d.sync += starting.eq(0)
                     m.next = "run"
             with m.State("run"):
                 with m.If(self.refused):

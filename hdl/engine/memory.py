@@ -61,7 +61,9 @@ class ActivationMemory(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         config = self.config
-        address, taken = Signal(range(config.activation_words)), Signal()
+        # Who wins is known late: a word is read for whoever asks, and taken only then.
+        address, asked = Signal(range(config.activation_words)), Signal()
+        m.d.comb += asked.eq(Cat(getattr(self, f"i_{client}").valid for client in CLIENTS).any())
         by_host = self.i_host_write.valid & self.i_host_write.ready
         m.d.comb += self.i_host_write.ready.eq(~self.write.any())
         words = []
@@ -77,7 +79,7 @@ class ActivationMemory(wiring.Component):
                 memory.write_address.eq(Mux(by_host, self.i_host_write.payload.address, self.write_address)),
                 memory.write_data.eq(written.word_select(part, width)),
                 memory.read_address.eq(address),
-                memory.read.eq(taken),
+                memory.read.eq(asked),
             ]
             words.append(memory.data)
         before: Any = 0
@@ -98,5 +100,4 @@ class ActivationMemory(wiring.Component):
                 queue.o.ready.eq(gets.ready),
             ]
             before = before | wins
-        m.d.comb += taken.eq(before)
         return m

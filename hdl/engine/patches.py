@@ -48,6 +48,8 @@ class PatchCollector(wiring.Component):
         A beat of a row, the first column lowest.
     i_row_end, i_tile_end : In(1)
         With `i_valid`: the last beat of its row; of the last row of its part.
+    o_soon : Out(1)
+        `o_valid` of the cycle that follows.
     o_valid, o_row : Out(1), Out(8 * cols)
         A pixel, its first channel lowest: patch by patch, pixel by pixel.
 
@@ -67,6 +69,7 @@ class PatchCollector(wiring.Component):
                 "i_codes": In(8 * config.lanes),
                 "i_row_end": In(1),
                 "i_tile_end": In(1),
+                "o_soon": Out(1),
                 "o_valid": Out(1),
                 "o_row": Out(8 * config.array.cols),
             }
@@ -93,7 +96,7 @@ class PatchCollector(wiring.Component):
         # The pixel that is read: halves that are complete, and the last row of each.
         full, lasts = Signal(2), [Signal.like(row, name=f"last_row_{i}") for i in range(2)]
         read_half, read_row, pixel = Signal(), Signal.like(row), Signal(range(patch))
-        reads, ends = Signal(), Signal()
+        reads, ends = self.o_soon, Signal()
         m.d.comb += [
             reads.eq(full.bit_select(read_half, 1)),
             ends.eq(reads & (pixel == patch - 1) & (read_row == Mux(read_half, lasts[1], lasts[0]))),
@@ -186,9 +189,12 @@ class PatchWalk(wiring.Component):
         # Of the pixel in its patch.
         x, y = Signal(3), Signal(3)
         last_x, last_y = Signal(), Signal()
+        width_1, height_1 = Signal(3), Signal(3)
+        with m.If(self.start):
+            m.d.sync += [width_1.eq((1 << layer.patch_w) - 1), height_1.eq((1 << layer.patch_h) - 1)]
         m.d.comb += [
-            last_x.eq(x == ((1 << layer.patch_w) - 1)[:3]),
-            last_y.eq(y == ((1 << layer.patch_h) - 1)[:3]),
+            last_x.eq(x == width_1),
+            last_y.eq(y == height_1),
             self.patch_end.eq(last_x & last_y),
         ]
         with m.If(self.advance):

@@ -76,17 +76,23 @@ class PoolUnit(wiring.Component):
             taken.eq(self.i.valid & self.i.ready),
         ]
         m.d.sync += self.done.eq(leaves & last_row & final)
+        # The first word of a pixel counts alone: what is kept of the one before needs no time to be cleared.
+        fresh = Signal()
+        with m.If(taken):
+            m.d.sync += fresh.eq(word.fill_end)
+        with m.If(self.start):
+            m.d.sync += fresh.eq(1)
         sums, over = [], []
         for lane in range(config.word_bytes):
             byte = word.word.word_select(lane, 8)
-            kept, total = Signal(self.WIDTH, name=f"kept_{lane}"), Signal(self.WIDTH + 1, name=f"total_{lane}")
-            m.d.comb += total.eq(kept + Mux(maximum, 0, byte))
-            with m.If(maximum & (byte > kept[:8])):
+            kept = Signal(self.WIDTH, name=f"kept_{lane}", reset_less=True)
+            total = Signal(self.WIDTH + 1, name=f"total_{lane}")
+            before = Mux(fresh, 0, kept)
+            m.d.comb += total.eq(before + Mux(maximum, 0, byte))
+            with m.If(maximum & (fresh | (byte > kept[:8]))):
                 m.d.comb += total[:8].eq(byte)
             with m.If(taken):
                 m.d.sync += kept.eq(total)
-            with m.If(self.start | (taken & word.fill_end)):
-                m.d.sync += kept.eq(0)
             sums.append(total[: self.WIDTH])
             over.append(total[self.WIDTH])
         with m.If(taken & Cat(over).any()):

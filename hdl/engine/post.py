@@ -111,7 +111,10 @@ class Post(wiring.Component):
         m.d.comb += self.address_error.eq(Cat(errors, known).any())
         m.d.sync += [errors[2].eq(residual.address_error), known.eq(self.address_error & ~self.start)]
         lanes, enters, tile_ends, waits = self._beats(m, residual, errors[0])
-        scaled = delay_line(m, enters, 1, "scaled", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
+        # What is written decides much: it is known a cycle before.
+        soon = delay_line(m, enters, 1, "scaled", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY - 1)
+        scaled = Signal()
+        m.d.sync += scaled.eq(soon)
         codes, overflow = [], []
         for i, (total, channel) in enumerate(lanes):
             m.submodules[f"lane_{i}"] = lane = RequantizerLane()
@@ -135,7 +138,7 @@ class Post(wiring.Component):
         with m.If(self.start):
             m.d.sync += self.overflow.eq(0)
         tile_end = delay_line(m, tile_ends, 1, "tile_end", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
-        self._write(m, scaled & ~layer.add, Cat(codes), tile_end, addition, waits, errors[1])
+        self._write(m, soon & ~layer.add, Cat(codes), tile_end, addition, waits, errors[1])
         return m
 
     def _beats(
@@ -218,10 +221,12 @@ class Post(wiring.Component):
         m.d.sync += error.eq(goes & (current >= self._config.parameter_words))
 
     def _write(
-        self, m: Module, valid: Value, codes: Value, tile_end: Value, addition: Addition, waits: Value, error: Value
+        self, m: Module, soon: Value, codes: Value, tile_end: Value, addition: Addition, waits: Value, error: Value
     ) -> None:
-        """Codes collected to a row, and written: of the requantisers while `valid`, or of the addition."""
+        """Codes collected to a row, and written: of the requantisers in the cycle after `soon`, or of the addition."""
         config, layer = self._config, self.layer
+        valid = Signal()
+        m.d.sync += valid.eq(soon)
         m.submodules.addresses = addresses = RowAddresses(config, "out")
         row, collected = Signal(8 * config.array.cols), Signal(8 * config.array.cols, reset_less=True)
         m.d.comb += row.eq(Cat(collected, codes)[-len(row) :])
@@ -229,10 +234,11 @@ class Post(wiring.Component):
             m.d.comb += row.eq(Cat(collected, addition.o_codes)[-len(row) :])
         with m.If(valid | addition.o_valid):
             m.d.sync += collected.eq(row)
-        beat = beat_counter(m, "write_beat", valid, config.beats)
-        add_beat = beat_counter(m, "add_beat", addition.o_valid, config.add_beats)
-        row_end = valid & (beat == config.beats - 1)
-        last = row_end | (addition.o_valid & (add_beat == config.add_beats - 1))
+        beat = beat_counter(m, "write_beat", soon, config.beats)
+        add_beat = beat_counter(m, "add_beat", addition.o_soon, config.add_beats)
+        row_ends = soon & (beat == config.beats - 1)
+        row_end, last = Signal(), Signal()
+        lasts = row_ends | (addition.o_soon & (add_beat == config.add_beats - 1))
         written = Signal.like(row)
         m.d.comb += written.eq(row)
         if config.patch > 1:
@@ -245,9 +251,10 @@ class Post(wiring.Component):
                 patches.i_row_end.eq(row_end),
                 patches.i_tile_end.eq(tile_end),
             ]
-            last = Mux(patched, patches.o_valid, last)
+            lasts = Mux(patched, patches.o_soon, lasts)
             with m.If(patched):
                 m.d.comb += written.eq(patches.o_row)
+        m.d.sync += [row_end.eq(row_ends), last.eq(lasts)]
         count = layer.last_cols[: config.array.cols.bit_length()]
         exists = [~addresses.last_channels | (count > c) for c in range(config.array.cols)]
         stored = Cat((written.word_select(c, 8) ^ SIGN) & one.replicate(8) for c, one in enumerate(exists))

@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -76,7 +76,6 @@ class ResidualReader(wiring.Component):
             asks.eq(running & (reserved != ahead) & (~output.valid | output.ready)),
             self.address_error.eq(asks & addresses.outside),
             self.i_residual.ready.eq(1),
-            self.available.eq(unclaimed != 0),
             rows.w_en.eq(self.i_residual.valid),
             self.row.eq(rows.r_data),
             rows.r_en.eq(self.next),
@@ -84,6 +83,8 @@ class ResidualReader(wiring.Component):
         m.d.sync += [
             reserved.eq(reserved + asks - self.next),
             unclaimed.eq(unclaimed + self.i_residual.valid - self.claim),
+            # Whether any is left: beside the number, which would be late if compared.
+            self.available.eq(self.i_residual.valid | Mux(self.claim, unclaimed > 1, self.available)),
         ]
         with m.If(~output.valid | output.ready):
             m.d.sync += [output.valid.eq(asks), output.payload.eq(addresses.address)]

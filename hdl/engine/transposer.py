@@ -133,15 +133,14 @@ class Transposer(wiring.Component):
     def _halves(self, m: Module, writes: Signal, completes: Signal) -> Signal:
         """Whether there is a half to write into: one that has been begun, or a free one."""
         begun, used, half, room = Signal(), Signal(range(3)), Signal(), Signal()
-        m.d.comb += room.eq(begun | (used != 2))
-        with m.If(writes):
-            m.d.sync += begun.eq(~completes)
+        begins, uses = Signal(), Signal(range(3))
+        m.d.comb += [begins.eq(Mux(writes, ~completes, begun)), uses.eq(used + (writes & ~begun) - self.freed)]
+        m.d.sync += [begun.eq(begins), used.eq(uses), room.eq(begins | (uses != 2))]
         with m.If(completes):
             m.d.sync += half.eq(~half)
         m.d.comb += self.write.half.eq(half)
-        m.d.sync += used.eq(used + (writes & ~begun) - self.freed)
         with m.If(self.start):
-            m.d.sync += [begun.eq(0), used.eq(0), half.eq(0)]
+            m.d.sync += [begun.eq(0), used.eq(0), half.eq(0), room.eq(1)]
         return room
 
     def _shift(self, m: Module, shifts: Signal, sideways: Signal, empty: Signal) -> list[Signal]:

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operand buffer: two halves of steps, written column by column in any order and read step by step."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.accel.buffers import kept_word
 from sysmt.hdl.array.ports import x_step
 from sysmt.hdl.emit import UNCHECKED
 from sysmt.hdl.params.engine import EngineConfig
@@ -97,8 +99,8 @@ class XBuffer(wiring.Component):
         for e, column in enumerate(write.columns):
             m.d.sync += [places[e].eq(column.step[bits:]), values[e].eq(column.column)]
         conflicts = []
-        words = [Signal(8 * rows, name=f"found_{pair}") for pair in range(pairs)]
-        for pair, found in enumerate(words):
+        founds = [Signal(8 * rows, name=f"found_{pair}") for pair in range(pairs)]
+        for pair, found in enumerate(founds):
             for s in range(fill):
                 m.submodules[f"bank_{pair}_{s}"] = memory = Memory(
                     shape=8 * rows, depth=2 * config.x_depth // fill, init=[], attrs=UNCHECKED
@@ -118,11 +120,13 @@ class XBuffer(wiring.Component):
                     port.addr.eq(Cat(place[: config.step_bits - bits], half)),
                     port.data.eq(value),
                     read.addr.eq(Cat(i.payload.step[bits:], i.payload.half)),
-                    read.en.eq(i.ready),
+                    read.en.eq(i.valid),
                 ]
                 conflicts.append((hits & (hits - 1)[:fill]).any())
                 with m.If(bank == s):
                     m.d.comb += found.eq(read.data)
+        kept = kept_word(m, Cat(founds), held & ~takes)
+        words: list[Value] = [kept.word_select(pair, 8 * rows) for pair in range(pairs)]
         chosen = self._from_thread(m, words, takes)
         with m.If(takes):
             for pair, word in enumerate(chosen):
@@ -131,7 +135,7 @@ class XBuffer(wiring.Component):
         m.d.comb += self.conflict.eq(Cat(conflicts).any())
         return m
 
-    def _from_thread(self, m: Module, words: list[Signal], takes: Signal) -> list[Signal]:
+    def _from_thread(self, m: Module, words: list[Value], takes: Signal) -> Sequence[Value]:
         """The operands of every pair, from the address's thread on."""
         pe = self.config.array.pe
         if pe.threads == 1:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The data cache with the null cache beside it."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,9 +15,10 @@ from .storage import Storage
 from .writebuffer import WriteBuffer
 
 # Between the cache and its null side: the access hits, an insertion or removal is done; a store makes its line enter
-# or leave; the fetched line is zero; and back: the hit is used, a store is done, a store was refused.
+# or leave; the fetched line is zero; and back: the hit is used, a store is done, a store was refused, the line is to
+# enter in this cycle or never.
 NULL_SIDE = wiring.Signature(
-    {name: Out(1) for name in ("hit", "done", "enters", "leaves", "fetched_zero", "touch", "note", "forget")}
+    {name: Out(1) for name in ("hit", "done", "enters", "leaves", "fetched_zero", "touch", "note", "forget", "offer")}
 )
 
 
@@ -143,6 +144,7 @@ class SparseCache(wiring.Component):
         # No line is in both: a proof reads this, nothing else does.
         m.d.comb += self.in_both.eq(full & (state == State.LOOKUP) & hit & null_hit)
         count = self.counters
+        offers = config.null is not None and config.null.admit > 0
 
         def count_up(name):
             m.d.sync += [count[n].eq(count[n] + 1) for n in ("accesses", name)]
@@ -165,12 +167,20 @@ class SparseCache(wiring.Component):
                         buffer.push.eq(1),
                         null.note.eq(1),
                         storage.store.eq(lanes & hit.replicate(config.line)),
-                        free.eq(~null.enters & ~null.leaves),
+                        free.eq(~null.leaves if offers else ~null.enters & ~null.leaves),
                     ]
                     with m.If(null.enters):
-                        m.d.comb += storage.drop.eq(1)
-                        m.d.sync += state.eq(State.INSERT)
+                        if offers:
+                            m.d.comb += [null.offer.eq(1), storage.drop.eq(null.done)]
+                        else:
+                            m.d.comb += storage.drop.eq(1)
+                            m.d.sync += state.eq(State.INSERT)
                     with m.Elif(null.leaves):
+                        if config.null and config.null.on_store == "move":
+                            m.d.comb += storage.fill.eq(1)
+                            m.d.comb += [
+                                storage.data[k].eq(request.data & _bits(lanes, k)) for k in range(config.words)
+                            ]
                         m.d.sync += state.eq(State.REMOVE)
                     with m.If(~hit & ~null_hit):
                         count_up("misses")
@@ -211,8 +221,14 @@ class SparseCache(wiring.Component):
                     self.o.payload.error.eq(refused),
                     storage.data.eq(fetched),
                 ]
-                with m.If(self.o.ready & null.fetched_zero & ~refused):
-                    m.d.sync += state.eq(State.INSERT)
+                if offers:
+                    m.d.comb += null.offer.eq(self.o.ready & null.fetched_zero & ~refused)
+                    with m.If(null.offer & null.done):
+                        m.d.comb += free.eq(1)
+                        m.d.sync += state.eq(State.LOOKUP)
+                else:
+                    with m.If(self.o.ready & null.fetched_zero & ~refused):
+                        m.d.sync += state.eq(State.INSERT)
                 with m.Elif(self.o.ready):
                     m.d.comb += [free.eq(1), storage.fill.eq(~refused)]
                     m.d.sync += state.eq(State.LOOKUP)
@@ -272,7 +288,7 @@ class SparseCache(wiring.Component):
             detect_stored.i[0].eq(request.data & bits),
             null.line.eq(line),
             null.touch.eq(side.touch),
-            null.insert.eq(state == State.INSERT),
+            null.insert.eq(side.offer if config.null.admit else state == State.INSERT),
             null.remove.eq((state == State.REMOVE) | (state == State.PURGE_NULL)),
             self.counters.null.eq(null.counters),
             collector.note.eq(side.note),
@@ -287,9 +303,14 @@ class SparseCache(wiring.Component):
             side.leaves.eq(null.hit & ~stored_zero),
         ]
         for k in range(config.words):
-            mine = Cat(lane.replicate(8) for lane in lanes[WORD_BYTES * k : WORD_BYTES * (k + 1)])
+            mine = _bits(lanes, k)
             m.d.comb += [
                 detect_fetched.i[k].eq(fetched[k]),
                 detect_hit.i[k].eq(storage.line[k] & ~mine | request.data & mine),
             ]
         return side
+
+
+def _bits(lanes: Value, word: int) -> Value:
+    """Which bits of a word of the line an access touches, from the bytes of the line that it touches."""
+    return Cat(lane.replicate(8) for lane in lanes[WORD_BYTES * word : WORD_BYTES * (word + 1)])

@@ -5,6 +5,7 @@ from typing import Any
 
 from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.params.cache import COUNTERS, CacheConfig, TCAMConfig
+from sysmt.hdl.style import PLAIN, Style
 
 from .cache import SparseCache
 from .ports import CacheCounters
@@ -12,15 +13,15 @@ from .tcam import TCAM
 from .tcam_memory import MemoryTCAM
 
 
-def cache_design(config: CacheConfig, name: str = "sparse_cache") -> Design:
+def cache_design(config: CacheConfig, name: str = "sparse_cache", style: Style = PLAIN) -> Design:
     """A sparse cache, or a plain one without `config.null`, as the module `name`."""
-    return emit(SparseCache(config), name, {"kind": "sparse_cache", "config": config.as_dict()})
+    return emit(SparseCache(config), name, {"kind": "sparse_cache", "config": config.as_dict()}, style)
 
 
-def tcam_design(config: TCAMConfig, name: str = "tcam") -> Design:
+def tcam_design(config: TCAMConfig, name: str = "tcam", style: Style = PLAIN) -> Design:
     """A TCAM as the module `name`: in flip-flops, or with `config.memory` in FPGA memory."""
     component = MemoryTCAM(config) if config.memory else TCAM(config)
-    return emit(component, name, {"kind": "tcam", "config": config.as_dict(), "latency": config.latency})
+    return emit(component, name, {"kind": "tcam", "config": config.as_dict(), "latency": config.latency}, style)
 
 
 def read_counters(config: CacheConfig, bits: int) -> dict[str, Any]:

@@ -58,7 +58,8 @@ class NullCache(wiring.Component):
     touch : In(1)
         The lookup counts as a use of the entry. Not together with `insert` or `remove`.
     insert : In(1)
-        Take `line`, which must not be covered, in. Hold, with `line`, until `done`.
+        Take `line`, which must not be covered, in. Hold, with `line`, until `done`; with `admit`, for one cycle: the
+        line is in if `done` is there at once.
     remove : In(1)
         No longer cover `line`, which is covered. Hold, with `line`, until `done`.
     done : Out(1)
@@ -72,6 +73,8 @@ class NullCache(wiring.Component):
     -------
     Lookup: none. An insertion or removal first waits for the merger. Then an insertion takes one cycle, and
     `config.victim_cycles` more when the TCAM is full; a removal takes one, and one more for every piece that is left.
+    With `admit` insertions take that one cycle or do not happen. A victim is then sought for `config.victim_cycles - 1`
+    cycles, in which no use of an entry counts and a removal waits.
     """
 
     block = "null cache"
@@ -98,6 +101,7 @@ class NullCache(wiring.Component):
         self.orders = [Signal(config.order_bits, name=f"order_{i}") for i in range(n)]
         self.slot, self.value, self.mask, self.bit = Signal(n), Signal(width), Signal(width), Signal(width)
         self.mask_order = Signal(config.order_bits)
+        self.turned_away = Signal(range(max(2, config.null_cache.admit)))
 
     def elaborate(self, platform):
         m = Module()
@@ -111,6 +115,8 @@ class NullCache(wiring.Component):
 
         state = self.state
         covering, free, used = Signal(n), Signal(n), Signal(n)
+        # The order of use stands still while a victim is sought; without `admit` nothing is looked up then anyway.
+        touched = self.touch & (state != State.VICTIM) if null.admit else self.touch
         order = Signal(config.order_bits)
         m.d.comb += [
             tcam.key[0].eq(self.line),
@@ -118,7 +124,7 @@ class NullCache(wiring.Component):
             self.hit.eq(tcam.hit[0]),
             free.eq(lowest(~tcam.valid)),
             order.eq(select(Mux(state == State.VICTIM, replacement.victim, covering), orders)),
-            used.eq(covering & self.touch.replicate(n)),
+            used.eq(covering & touched.replicate(n)),
             replacement.touch.eq(used),
         ]
         m.d.comb += [replacement.orders[i].eq(orders[i]) for i in range(n)]
@@ -150,8 +156,11 @@ class NullCache(wiring.Component):
         with m.Switch(state):
             with m.Case(State.IDLE):
                 with m.If(self.insert & tcam.valid.all()):
-                    m.d.comb += replacement.start.eq(1)
-                    m.d.sync += state.eq(State.VICTIM)
+                    if null.admit:
+                        self._turn_away(m, replacement)
+                    else:
+                        m.d.comb += replacement.start.eq(1)
+                        m.d.sync += state.eq(State.VICTIM)
                 with m.Elif(self.insert):
                     m.d.comb += [
                         self.done.eq(1),
@@ -170,6 +179,10 @@ class NullCache(wiring.Component):
                         count.covered_lines.eq(count.covered_lines + 1),
                         state.eq(State.MERGE),
                     ]
+                if null.admit:
+                    # Its entry may have left while the removal waited.
+                    with m.Elif(self.remove & ~self.hit):
+                        m.d.comb += self.done.eq(1)
                 with m.Elif(self.remove):
                     lines = Signal(COUNTER_WIDTH)
                     m.d.comb += [lines.eq(1 << order), tcam.clear.eq(covering)]
@@ -235,3 +248,10 @@ class NullCache(wiring.Component):
                         m.d.comb += self.done.eq(1)
                         m.d.sync += state.eq(State.IDLE)
         return m
+
+    def _turn_away(self, m, replacement) -> None:
+        """A line that finds no room does not enter; every `admit`-th of them makes room for a later one."""
+        m.d.sync += self.turned_away.eq(self.turned_away + 1)
+        with m.If(self.turned_away == self.config.null.admit - 1):
+            m.d.comb += replacement.start.eq(1)
+            m.d.sync += [self.turned_away.eq(0), self.state.eq(State.VICTIM)]

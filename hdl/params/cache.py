@@ -9,7 +9,7 @@ from .checks import in_range, one_of, power_of_two
 from .config import Config
 
 REPLACEMENTS = ("cover", "lru")
-ON_STORE = ("split", "drop")
+ON_STORE = ("split", "drop", "move")
 APPROX_UNITS = ("byte", "word")
 
 WORD_BYTES = 4
@@ -87,9 +87,15 @@ class NullCacheConfig(Config):
         Who leaves a full null cache. `lru`: the least recently used entry. `cover`: among the older half (`protected`
         entries are spared) the one that covers the fewest lines, the least recently used of equals. Without the
         protection, large entries that nobody needs any more leave the others too little room to be used twice.
-    on_store : "split" or "drop"
+    on_store : "split", "drop" or "move"
         What a non-zero store to a covered line does: splits the entry so that only this line is lost (as far as
-        entries are free), or drops the entry.
+        entries are free), or drops the entry. `move` splits, and the line enters the data cache without being read:
+        it is zero but for what is stored. Only with `approx` = 0, where that is exact.
+    admit : int
+        0: every zero line enters, and the cache waits for the merger and for a victim to be found. From 1 to 255:
+        entering never waits. A zero line is treated as any other while the merger or the search is busy and when the
+        null cache is full; every `admit`-th that finds it full makes an entry leave, in the background. Zero regions
+        that do not fit then displace each other that much more rarely (compare BIP, Qureshi et al., ISCA 2007).
     approx : int
         Largest magnitude, in two's complement, that counts as zero: 0 (exact) to 127 for bytes, 32767 for words.
     approx_unit : "byte" or "word"
@@ -101,6 +107,7 @@ class NullCacheConfig(Config):
     on_store: str = "split"
     approx: int = 0
     approx_unit: str = "byte"
+    admit: int = 0
 
     def __post_init__(self) -> None:
         in_range("null.entries", self.entries, 2, 1024)
@@ -108,6 +115,9 @@ class NullCacheConfig(Config):
         one_of("on_store", self.on_store, ON_STORE)
         one_of("approx_unit", self.approx_unit, APPROX_UNITS)
         in_range("approx", self.approx, 0, 127 if self.approx_unit == "byte" else 32767)
+        in_range("admit", self.admit, 0, 255)
+        if self.on_store == "move" and self.approx:
+            raise ConfigError(f"approx must be 0 with on_store = 'move', not {self.approx}: use on_store = 'split'")
 
     @property
     def age_bits(self) -> int:

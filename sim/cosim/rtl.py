@@ -14,11 +14,12 @@ from sysmt.hdl.designs import array_design
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.golden.conv1d import ConvRows, conv1d_steps, conv1d_tiles
+from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
 from sysmt.sim.golden.zero_point import check_zero, completed
 
 from .packing import pack_tile
-from .simulator import run
+from .simulator import require, run
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,17 @@ def products(
         Fields of one more tile, given after all others and without operands, to see it refused.
     zeros : sequence of int, optional
         The zero point of every product's activations, of PEs that take it off; 0 by default.
+
+    Raises
+    ------
+    UserError
+        No products, operands of another type or shape (as `sysmt.sim.golden.matmul.matmul`), a 1-D convolution on an
+        array without `fuse`, shares that are none, or the simulator is unknown or missing.
+    SimulationError
+        The simulated array, or its testbench, failed.
     """
+    require(simulator)
+    _check(pairs, config, stalls)
     orders, xs, ws, taps, places = [], [], [], [], []
     zero_of = [0] * len(pairs) if zeros is None else zeros
     for zero in zero_of:
@@ -122,6 +133,28 @@ def products(
     counters = {name: int(value) for name, value in results.items() if name not in not_counters}
     return ArrayRun(sums, int(results["cycles"]), counters, bool(results["refused"]))
 
+
+def _check(
+    pairs: Sequence[tuple[np.ndarray | ConvRows, np.ndarray | None, int | None]],
+    config: ArrayConfig,
+    stalls: Sequence[float],
+) -> None:
+    """Refuse what cannot be run."""
+    if not isinstance(config, ArrayConfig):
+        raise UserError(f"config must be an ArrayConfig, not {config!r}")
+    if not pairs:
+        raise UserError("pairs must hold at least one product, not none")
+    if len(stalls) != STREAMS or not all(0 <= share < 1 for share in stalls):
+        raise UserError(f"stalls must be {STREAMS} shares of cycles from 0 to less than 1, not {stalls!r}")
+    for x, w, _ in pairs:
+        if not isinstance(x, ConvRows):
+            check_operands(x, _weights(w), config.pe)
+        elif not config.fuse:
+            raise UserError("x is a 1-D convolution, which array.fuse = False cannot run: set fuse to True")
+
+
+STREAMS = 3
+"""Of an array: activations, weights, sums."""
 
 Planned = Iterator[tuple[Tile, int, np.ndarray, np.ndarray, np.ndarray]]
 """Per tile: its place, its order, its activations, weights and tap bits."""

@@ -27,8 +27,8 @@ TESTBENCH = """\
 // is not valid, or does not count, is unknown. One clock of reset.
 // It prints PASS and ends with $finish, or FAIL and $stop.
 //
-//     $ verilator --binary --timing -Wno-fatal --top-module {name}_tb {name}_tb.v {name}.v && obj_dir/V{name}_tb
-//     $ iverilog -o {name}_tb -s {name}_tb {name}_tb.v {name}.v && vvp -n {name}_tb
+//     $ verilator --binary --timing -Wno-fatal --top-module {name}_tb {files} && obj_dir/V{name}_tb
+//     $ iverilog -o {name}_tb -s {name}_tb {files} && vvp -n {name}_tb
 `timescale 1ns / 1ps
 
 module {name}_tb;
@@ -52,7 +52,8 @@ module {name}_tb;
 
   {name} dut (
     .clk(clk), .rst(rst), .refused(refused),
-    .i_tile__valid(tile_valid), .i_tile__ready(tile_ready), .i_tile__payload(tile_valid ? tile[at_tile] : {{{tile_bits}{{1'bx}}}}),
+    .i_tile__valid(tile_valid), .i_tile__ready(tile_ready),
+    .i_tile__payload(tile_valid ? tile[at_tile] : {{{tile_bits}{{1'bx}}}}),
     .i_x__valid(x_valid), .i_x__ready(x_ready), .i_x__payload(x_valid ? x[at_x] : {{{x_bits}{{1'bx}}}}),
     .i_w__valid(w_valid), .i_w__ready(w_ready), .i_w__payload(w_valid ? w[at_w] : {{{w_bits}{{1'bx}}}}),
     .o__valid(o_valid), .o__ready(o_ready), .o__payload(o){open}
@@ -158,6 +159,7 @@ def testbench(config: ArrayConfig, design: Design) -> str:
         }
     return TESTBENCH.format(
         name=design.name,
+        files=" ".join([f"{design.name}_tb.v", *(file for file in design.texts if file.endswith(".v"))]),
         tiles=len(orders),
         steps=len(x_digits),
         rows=len(expected),

@@ -111,7 +111,14 @@ def execute(
         without); `layers`; with an executor, `equal`: whether the outputs are the golden engine's, and
         `link_milliseconds` of one input: on a board what it took beyond its cycles, measured, on simulated gates what
         its bytes take on the link of a board with this engine (None without a clock).
+
+    Raises
+    ------
+    UserError
+        There are no inputs, or they do not fit the program.
     """
+    if not len(inputs):
+        raise UserError(f"inputs must hold at least one input, not {inputs.values.shape}; the set is empty")
     run = (executor or GoldenExecutor(program)).run(inputs.values, progress)
     exact = run_golden(GoldenEngine(program, exact=True), inputs.values)
     if len(run.layer_cycles) != len(program.layers) or not run.cycles:

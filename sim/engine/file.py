@@ -10,6 +10,7 @@ program is the same bytes. Nothing in a file is ever executed.
 
 import hashlib
 import json
+import os
 import struct
 from pathlib import Path
 from typing import Any
@@ -85,12 +86,16 @@ def from_bytes(content: bytes) -> Program:
 
 def write_program(program: Program, path: str | Path) -> None:
     """Write a program's file."""
+    if not isinstance(program, Program):
+        raise UserError(f"program must be a Program, not {program!r}; compile one first")
     path = Path(path)
     write_together(path.parent, {path.name: to_bytes(program)})
 
 
 def read_program(path: str | Path) -> Program:
     """Read a program's file; raises as `from_bytes`."""
+    if not isinstance(path, str | os.PathLike):
+        raise UserError(f"program must be a Program or the path of its file, not {path!r}")
     path = Path(path)
     try:
         if path.stat().st_size > LARGEST:

@@ -125,8 +125,7 @@ class Exploration:
 
     def command(self, point: Point) -> str:
         """What makes a point."""
-        target = self.request.target
-        return command_of(point.config, target, target.name if target.style == "fpga" else None)
+        return command_of(point.config, self.request.target)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON: the front, and counts of all else."""
@@ -142,7 +141,6 @@ class Exploration:
             "computed": self.computed,
             "found": self.found,
             "front": [self.points[i].as_dict() | {"command": self.command(self.points[i])} for i in self.front],
-            "synthesised": [],
             "best": self.best()[0].as_dict() | {"command": self.command(self.best()[0])},
         }
 
@@ -207,10 +205,10 @@ def explore(request: Request, store: Store, workers: Workers | None = None, log:
     return Exploration(request, points, on_front, left_out, gathered.computed, gathered.found)
 
 
-REASONS = UNBUILT, UNABLE, TOO_LARGE, INACCURATE = (
+REASONS = UNBUILT, UNABLE, UNFIT, INACCURATE = (
     "cannot be built for the target",
     "cannot run a network",
-    "are too large",
+    "do not fit",
     "lose more accuracy than the budget",
 )
 """Why configurations are left out."""
@@ -234,7 +232,7 @@ def _point(
     clock = request.target.clock_mhz if own is None or request.target.clock_mhz is not None else float(own[0])
     point = Point(array, tuple(counted), facts, clock, macs, accuracy)
     if not facts["fits"] or (request.max_area is not None and point.area > request.max_area):
-        return TOO_LARGE
+        return UNFIT
     if request.budget is not None and point.loss is not None and point.loss > request.budget:
         return INACCURATE
     return point

@@ -3,10 +3,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.pe import DEFAULT_KIND
 from sysmt.hdl.params.presets import preset
 
 from .silicon import Facts, Target
@@ -111,25 +113,28 @@ def front(points: Sequence[Point], objective: str) -> list[int]:
     return found
 
 
-def settings_of(config: ArrayConfig, base: ArrayConfig) -> list[str]:
-    """The `field=value` texts that make `config` of `base`."""
-    start = base.with_fields(kind=config.pe.kind).as_dict()
-    changes = {} if config.pe.kind == base.pe.kind else {"kind": config.pe.kind}
+def command_of(config: ArrayConfig, target: Target) -> str:
+    """The command that makes the Verilog of a configuration, or on a board its bitstream."""
+    board = None if target.style == "asic" else target.name
+    start = _start(board, config.pe.kind)
+    changes = {} if config.pe.kind == DEFAULT_KIND else {"kind": config.pe.kind}
     # Pairs and threads of a PE follow from each other.
     changes |= {
-        name: v for name, v in config.as_dict().items() if start.get(name) != v and name not in ("kind", "pairs")
+        name: value
+        for name, value in config.as_dict().items()
+        if start.get(name) != value and name not in ("kind", "pairs")
     }
-    return [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in changes.items()]
+    texts = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in changes.items()]
+    head = f"sysmt generate {BASE}" if board is None else f"sysmt build {board} --preset {BASE}"
+    return " ".join([head, *(f"--set {text}" for text in texts)])
 
 
-def command_of(config: ArrayConfig, target: Target, board: str | None = None) -> str:
-    """The command that makes the Verilog of a configuration, or its bitstream."""
-    base = preset(BASE, ArrayConfig, target=target.style)
-    if board is None:
-        fixed = [] if target.style == "asic" else [f"target={target.style}"]
-        texts = [*fixed, *settings_of(config, base)]
-        return " ".join([f"sysmt generate {BASE}", *(f"--set {text}" for text in texts)])
-    from sysmt.boards.definitions import board as board_of
+@lru_cache
+def _start(board: str | None, kind: str) -> dict[str, Any]:
+    """The fields that a command starts from, with PEs of a kind."""
+    array = preset(BASE, ArrayConfig)
+    if board is not None:
+        from sysmt.boards.definitions import board as board_of
 
-    texts = settings_of(config, board_of(board).accelerator(BASE).array)
-    return " ".join([f"sysmt build {board} --preset {BASE}", *(f"--set {text}" for text in texts)])
+        array = board_of(board).accelerator(BASE).array
+    return array.with_fields(kind=kind).as_dict()

@@ -10,7 +10,7 @@ from sysmt.sim.nn.readers import read_network
 
 from .accuracy import Judged, read
 from .explore import Request, Workload, silent
-from .silicon import Abstract, OnBoard, Target
+from .silicon import Abstract, InCells, OnBoard, Target
 from .space import space_of
 
 
@@ -18,6 +18,7 @@ def request_of(
     models: Sequence[str],
     *,
     board: str | None = None,
+    liberty: str | None = None,
     inputs: Sequence[str] = (),
     calibrations: Sequence[str] = (),
     limit: int | None = None,
@@ -33,6 +34,8 @@ def request_of(
         As `read_network` takes them.
     board : str, optional
         Name of a board.
+    liberty : str, optional
+        Name of a cell library, or its file.
     inputs, calibrations : sequence of str
         Files of inputs of every model, to measure accuracy on and to make plans from; none, or one per model.
     limit : int, optional
@@ -69,14 +72,18 @@ def request_of(
             workloads.append(Workload(name, read_network(model, optimise=True, note=note)))
     return Request(
         workloads=tuple(workloads),
-        target=(target := _target(board)),
+        target=(target := _target(board, liberty)),
         space=space_of(settings, target.style, bool(inputs)),
         **options,
     )
 
 
-def _target(board: str | None) -> Target:
+def _target(board: str | None, liberty: str | None) -> Target:
     """What configurations are built for."""
+    if board is not None and liberty is not None:
+        raise UserError(f"board {board!r} must come without liberty {liberty!r}: they are two targets")
+    if liberty is not None:
+        return InCells.of(liberty)
     if board is None:
         return Abstract()
     from sysmt.boards.definitions import board as board_of  # needs the extra `boards`

@@ -1,21 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a configuration takes on a target, before it is synthesised: the one place where the explorer asks for it."""
+"""What configurations are built for, and what they are expected to take there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
-from sysmt.base.errors import ConfigError
+from sysmt.base.choice import must_be_one_of
+from sysmt.base.errors import ConfigError, UserError
+from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.cost.silicon.predict import CELLS, Silicon, predict_all
 
 from .keys import key_of, sources_key
 
-ESTIMATED = ("nbsmt",)
-"""Kinds of PE whose LUTs the estimate of boards knows."""
+if TYPE_CHECKING:
+    from sysmt.boards.flow.board import BoardDefinition
 
 Facts = dict[str, Any]
 """What is predicted of one configuration: `area` [value, low, high] in the target's unit; `mhz`, `femtojoules` (per
 multiply-accumulate) likewise where known; `fits`, whether the board holds it."""
+PREDICTING = ("sysmt.sim.cost", "sysmt.hdl.params")
+"""The packages that predictions are made by."""
+
+DIGITS = 6
 
 
 class Target(Protocol):
@@ -23,7 +31,7 @@ class Target(Protocol):
 
     @property
     def name(self) -> str:
-        """For people."""
+        """For people; of a board what it is called."""
 
     @property
     def style(self) -> str:
@@ -47,7 +55,7 @@ class Target(Protocol):
 
 @dataclass(frozen=True)
 class Abstract:
-    """No target: an array costs what it has of multipliers, and time is counted in cycles."""
+    """No target: an array costs what it has of processing elements, and time is counted in cycles."""
 
     name: str = "any target"
     style: str = "asic"
@@ -65,8 +73,76 @@ class Abstract:
 
 
 @dataclass(frozen=True)
+class InCells:
+    """An array in standard cells, each at the clock that it reaches.
+
+    Parameters
+    ----------
+    library : str
+        One of `sysmt.sim.cost.silicon.predict.CELLS`.
+    file : str, optional
+        The liberty file, to synthesise with.
+    """
+
+    library: str
+    file: str | None = None
+    style: str = "asic"
+    unit: str = "um2"
+    clock_mhz: float | None = None
+
+    @classmethod
+    def of(cls, name: str) -> "InCells":
+        """Of the name of a library, or of a liberty file whose name begins with one.
+
+        Raises
+        ------
+        UserError
+            Nothing is known of such cells, or there is no such file.
+        """
+        if name in CELLS:
+            return cls(name)
+        path = Path(name)
+        if not name.endswith((".lib", ".lib.gz")):
+            raise UserError(f"{must_be_one_of('liberty', name, CELLS)}, or a file of its cells (.lib, .lib.gz)")
+        if not path.is_file():
+            raise UserError(f"liberty {name!r} must be a file, and is none")
+        for library in CELLS:
+            if path.name.startswith(library):
+                return cls(library, name)
+        raise UserError(
+            f"liberty {name!r} must be of cells that something was synthesised for, called {', '.join(CELLS)}...: "
+            "of others nothing can be predicted"
+        )
+
+    @property
+    def name(self) -> str:
+        """As `Target.name`."""
+        return self.library
+
+    @property
+    def key(self) -> str:
+        """As `Target.key`."""
+        return key_of(self.library, sources_key(*PREDICTING))
+
+    def predict(self, configs: Sequence[ArrayConfig]) -> list[Facts | None]:
+        """As `Target.predict`."""
+        names = ("area", "mhz", "femtojoules")
+        return [_intervals(silicon, names) | {"fits": True} for silicon in predict_all(configs, self.library)]
+
+
+def _intervals(silicon: Silicon, names: Sequence[str]) -> Facts:
+    """Predictions by name, those that are not known left out. Rounded: their last bits differ from batch to batch."""
+    found = {name: getattr(silicon, name) for name in names}
+    return {
+        name: [float(f"{value:.{DIGITS}g}") for value in (each.value, each.low, each.high)]
+        for name, each in found.items()
+        if each is not None
+    }
+
+
+@dataclass(frozen=True)
 class OnBoard:
-    """An accelerator on a board, at the board's clock: LUTs, and whether all resources suffice."""
+    """An accelerator on a board, at the board's clock: LUTs, and whether clock and resources suffice."""
 
     name: str
     style: str = "fpga"
@@ -75,35 +151,42 @@ class OnBoard:
     @property
     def clock_mhz(self) -> float:
         """As `Target.clock_mhz`."""
-        return self._board.clock_hz / 1e6
+        return self.board.clock_hz / 1e6
 
     @property
     def key(self) -> str:
         """As `Target.key`."""
-        return key_of(self.name, sources_key("sysmt.boards", "sysmt.hdl.params", "sysmt.sim.cost", "sysmt.sim.flow"))
+        return key_of(self.name, sources_key("sysmt.boards", "sysmt.sim.flow", *PREDICTING))
 
     def predict(self, configs: Sequence[ArrayConfig]) -> list[Facts | None]:
         """As `Target.predict`."""
-        from sysmt.boards.flow.estimate import DOUBT, needs
-
-        found: list[Facts | None] = []
+        board = self.board
+        built: list[AccelConfig | None] = []
         for array in configs:
-            if array.pe.kind not in ESTIMATED:
-                found.append(None)
-                continue
             try:
-                config = self._board.around(array)
+                built.append(board.around(array))
             except ConfigError:
-                found.append(None)
-                continue
-            used = needs(self._board, config)
-            fits = all(used[name] <= self._board.part.capacity[name] for name in used)
-            area = float(used["LUT"])
-            found.append({"area": [area, area / DOUBT["LUT"], area * DOUBT["LUT"]], "resources": used, "fits": fits})
-        return found
+                built.append(None)
+        rows = iter(_on_board(board, [config for config in built if config is not None]))
+        return [None if config is None else next(rows) for config in built]
 
     @property
-    def _board(self) -> Any:
+    def board(self) -> "BoardDefinition":
+        """The board itself."""
         from sysmt.boards.definitions import board  # needs the extra `boards`
 
         return board(self.name)
+
+
+def _on_board(board: "BoardDefinition", configs: Sequence[AccelConfig]) -> list[Facts]:
+    """Facts of accelerators on a board."""
+    capacity, clock = board.part.capacity, board.clock_hz / 1e6
+    found = []
+    for silicon in predict_all(configs, board.part.family.name):
+        facts = _intervals(silicon, ("luts", "dsps", "rams", "mhz"))
+        facts["area"] = facts.pop("luts")
+        used = {"LUT": facts["area"][0], "DSP": facts["dsps"][0], "RAM": facts["rams"][0]}
+        # A clock is missed for certain only where the whole interval is below it.
+        facts["fits"] = all(used[name] <= capacity[name] for name in used) and facts["mhz"][2] >= clock
+        found.append(facts)
+    return found

@@ -7,9 +7,9 @@ Capacities are those of the data sheets, which nextpnr's chip databases agree wi
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
 
 from sysmt.base.errors import UserError
+from sysmt.sim.cost.silicon.memories import BLOCK_SHAPES, blocks
 
 RESOURCES = ("LUT", "FF", "DSP", "RAM")
 
@@ -32,8 +32,6 @@ class Family:
         What is counted as one DSP: the smallest multiplier that the family has.
     ram_bits : mapping of pattern to int
         Bits of one memory cell whose type matches, parity included.
-    block_shapes : tuple of (int, int)
-        Width and depth that a block of RAM can have, with one port to write and one to read.
     suffix : str
         Ending of the name of a bitstream.
     after_synthesis : tuple of str
@@ -51,7 +49,6 @@ class Family:
     cells: Mapping[str, tuple[str, int]]
     dsp: str
     ram_bits: Mapping[str, int]
-    block_shapes: tuple[tuple[int, int], ...]
     suffix: str
     after_synthesis: tuple[str, ...] = ()
     harness_options: str = ""
@@ -67,9 +64,14 @@ class Family:
                     break
         return total
 
+    @property
+    def block_shapes(self) -> tuple[tuple[int, int], ...]:
+        """Width and depth that a block of RAM can have, with one port to write and one to read."""
+        return BLOCK_SHAPES[self.name]
+
     def blocks(self, width: int, depth: int) -> int:
-        """Blocks of RAM that a memory takes: the fewest of one shape, side by side and one above the other."""
-        return min(ceil(width / wide) * ceil(depth / deep) for wide, deep in self.block_shapes)
+        """As `sysmt.sim.cost.silicon.memories.blocks`."""
+        return blocks(self.name, width, depth)
 
     def memory_bits(self, cells: Mapping[str, int]) -> int:
         """Bits of all memory cells of a netlist."""
@@ -135,7 +137,6 @@ ECP5 = Family(
     },
     dsp="MULT18X18D",
     ram_bits={"(DP16KD|PDPW16KD)": 18 * 1024, "TRELLIS_DPR16X4": 64},
-    block_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
     suffix=".bit",
     arguments=("--lpf-allow-unconstrained",),
 )
@@ -153,7 +154,6 @@ ICE40 = Family(
     },
     dsp="SB_MAC16",
     ram_bits={"SB_RAM40_4K.*": 4096, "SB_SPRAM256KA": 262144},
-    block_shapes=((16, 256), (8, 512), (4, 1024), (2, 2048)),
     suffix=".bin",
     harness_options="-dsp",
     arguments=("--pcf-allow-unconstrained",),
@@ -176,7 +176,6 @@ GOWIN = Family(
     },
     dsp="MULT9X9",
     ram_bits={"(SPX9|SDPX9B|DPX9B|SP|SDPB|DPB|pROM).*": 18 * 1024, "RAM16SDP4": 64},
-    block_shapes=((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384)),
     suffix=".fs",
     # Of all modules, only the test harness has pads.
     after_synthesis=("iopadmap -bits -inpad IBUF O:I -outpad OBUF I:O {harness}",),

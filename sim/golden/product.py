@@ -55,7 +55,11 @@ class Product:
 
 def check_operands(x: np.ndarray, w: np.ndarray, pe: PEConfig) -> None:
     """Refuse what the array cannot multiply (`UserError`, one line)."""
+    if not isinstance(pe, PEConfig):
+        raise UserError(f"pe must be a PEConfig, not {pe!r}")
     for name, operand, dtype, shape in (("x", x, np.uint8, "[M, K]"), ("w", w, np.int8, "[K, N]")):
+        if isinstance(operand, np.ma.MaskedArray):
+            raise UserError(f"{name} must be an array without a mask, which nothing here sees; fill it first")
         if not isinstance(operand, np.ndarray) or operand.dtype != dtype or operand.ndim != 2:
             raise UserError(
                 f"{name} must be a {np.dtype(dtype)} array {shape}, not {_describe(operand)}; "

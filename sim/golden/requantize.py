@@ -44,7 +44,7 @@ def quantize_multiplier(scale: float, variant: str = "double") -> tuple[int, int
         Positive to the left. At least -31; a smaller scale becomes 0.
     """
     _check_variant(variant)
-    if not 0 <= scale < float("inf"):
+    if not isinstance(scale, (float, int, np.floating, np.integer)) or not 0 <= scale < float("inf"):
         raise UserError(f"scale must be a finite number from 0 up, not {scale!r}; check the quantisation parameters")
     fraction, shift = frexp(scale)
     multiplier = floor(fraction * 2**31 + 0.5)
@@ -79,13 +79,18 @@ def multiply(
     Raises
     ------
     UserError
-        The left shift takes a value out of int32, where the reference kernel is undefined.
+        An argument is not of integers or out of its range, shapes cannot be broadcast, or the left shift takes a value
+        out of int32, where the reference kernel is undefined.
     """
     _check_variant(variant)
-    value, multiplier, shift = (np.asarray(a, np.int64) for a in (value, multiplier, shift))
-    _check_range("multiplier", multiplier, 0, INT32.max)
-    _check_range("shift", shift, -31, 30)
-    _check_range("value", value, INT32.min, INT32.max)
+    multiplier = _whole("multiplier", multiplier, 0, INT32.max)
+    shift = _whole("shift", shift, -31, 30)
+    value = _whole("value", value, INT32.min, INT32.max)
+    try:
+        np.broadcast_shapes(value.shape, multiplier.shape, shift.shape)
+    except ValueError:
+        shapes = ", ".join(str(list(array.shape)) for array in (value, multiplier, shift))
+        raise UserError(f"value, multiplier and shift must be of shapes that can be broadcast, not {shapes}") from None
     if variant == "single":
         return shift_right(value * multiplier, 31 - shift, "nearest")
     shifted = value << np.maximum(shift, 0)
@@ -124,8 +129,10 @@ class Requantize:
         _check_variant(self.variant)
         if not self.low <= self.high:
             raise UserError(f"low must be at most high, not {self.low} and {self.high}; swap them")
+        for name in ("zero_point", "low", "high"):
+            _whole(name, getattr(self, name), INT32.min, INT32.max)
         for name, limits in (("multiplier", (0, INT32.max)), ("shift", (-31, 30)), ("bias", (INT32.min, INT32.max))):
-            _check_range(name, np.asarray(getattr(self, name)), *limits)
+            _whole(name, getattr(self, name), *limits)
 
     @property
     def scale(self) -> np.ndarray:
@@ -135,7 +142,12 @@ class Requantize:
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
         """Requantise sums int32 [..., N] to int64 [..., N] within `low..high`."""
-        scaled = multiply(sums.astype(np.int64) + self.bias, self.multiplier, self.shift, self.variant)
+        values = _whole("sums", sums, INT32.min, INT32.max)
+        for name in ("bias", "multiplier", "shift"):
+            length = np.asarray(getattr(self, name)).size
+            if length not in (1, values.shape[-1]):
+                raise UserError(f"{name} must be of N = {values.shape[-1]} channels as the sums, not {length}")
+        scaled = multiply(values + self.bias, self.multiplier, self.shift, self.variant)
         clamped: np.ndarray = np.clip(scaled + self.zero_point, self.low, self.high)
         return clamped
 
@@ -143,6 +155,15 @@ class Requantize:
 def _check_variant(variant: str) -> None:
     if variant not in VARIANTS:
         raise UserError(must_be_one_of("variant", variant, VARIANTS))
+
+
+def _whole(name: str, values: np.ndarray | int, low: int, high: int) -> np.ndarray:
+    """Values as int64; others than integers from `low` to `high` are refused, not cut."""
+    given = np.asarray(values)
+    if given.dtype.kind not in "iu" and given.size:
+        raise UserError(f"{name} must be of integers, not of {given.dtype}; round and convert it first")
+    _check_range(name, given, low, high)
+    return given.astype(np.int64)
 
 
 def _check_range(name: str, values: np.ndarray, low: int, high: int) -> None:

@@ -15,7 +15,8 @@ njit = require("numba", "silicon").njit
 
 (ACCESSES, HITS, MISSES, NULL_HITS, INSERTS, MERGES, REMOVALS, SPLITS, EVICTIONS, LOST, COVERED) = range(len(COUNTERS))
 # Scalars of a null cache that is running.
-USED, FREE_AT, LAST = range(3)
+USED, FREE_AT, LAST, SEEKING, TURNED_AWAY = range(5)
+SCALARS = 5
 
 
 class NullPolicy(NamedTuple):
@@ -35,6 +36,10 @@ class NullPolicy(NamedTuple):
         `approx` is of words, not of bytes.
     protected : int
         Entries used last that are no victims.
+    admit : int
+        Insertions never wait, and every `admit`-th that finds no room makes an entry leave; 0: they wait.
+    move : bool
+        On a store, the line goes to the data cache.
     """
 
     line_bits: int
@@ -44,13 +49,15 @@ class NullPolicy(NamedTuple):
     approx: int
     by_word: bool
     protected: int
+    admit: int
+    move: bool
 
 
 class Entries(NamedTuple):
     """The entries, in no particular order: the first `state[USED]` of int64 `values`, `masks` and `ages`.
 
-    Age 0 is the entry used last. `state` holds the scalars: entries used, the cycle from which insertion is free again,
-    the entry found last.
+    Age 0 is the entry used last. `state` holds the `SCALARS`: entries used, the cycle from which insertion is free
+    again, the entry found last, whether a victim is sought until that cycle, lines turned away since one was.
     """
 
     values: np.ndarray
@@ -139,26 +146,68 @@ def _partner(new, entries):
 
 
 @njit(cache=True)
+def _evict(policy, counters, entries):
+    """Drop the entry that the policy chooses; all are in use."""
+    masks, ages = entries.masks, entries.ages
+    victim, best, oldest = 0, 1 << 30, -1
+    for i in range(len(masks)):
+        if ages[i] >= policy.protected:
+            order = _order(masks[i]) if policy.cover else 0
+            if order < best or (order == best and ages[i] > oldest):
+                victim, best, oldest = i, order, ages[i]
+    counters[EVICTIONS] += 1
+    counters[COVERED] -= np.int64(1) << _order(masks[victim])
+    _drop(victim, entries)
+
+
+@njit(cache=True, inline="always")
+def settle(now, policy, counters, entries):
+    """Drop the victim that was sought in the background, once it is found."""
+    state = entries.state
+    if state[SEEKING] and now >= state[FREE_AT]:
+        state[SEEKING] = 0
+        _evict(policy, counters, entries)
+
+
+@njit(cache=True)
+def offer(now, line, policy, tally, entries):
+    """Put a line in if that takes no time. Returns whether it is in."""
+    settle(now, policy, tally.counters, entries)
+    state = entries.state
+    if now < state[FREE_AT]:
+        return False
+    if state[USED] == len(entries.values):
+        state[TURNED_AWAY] += 1
+        if state[TURNED_AWAY] == policy.admit:
+            state[TURNED_AWAY] = 0
+            state[SEEKING] = 1
+            state[FREE_AT] = now + policy.victim_cycles
+        return False
+    _enter(now, line, tally, policy.line_bits, entries)
+    return True
+
+
+@njit(cache=True)
 def insert(now, line, policy, tally, entries):
-    """Put a line in and merge what can be merged. Returns when the cache goes on."""
+    """Put a line in, whatever time it takes. Returns when the cache goes on."""
+    state = entries.state
+    now = max(now + 1, state[FREE_AT])
+    if state[USED] == len(entries.values):
+        now += policy.victim_cycles
+        _evict(policy, tally.counters, entries)
+    _enter(now, line, tally, policy.line_bits, entries)
+    return now
+
+
+@njit(cache=True)
+def _enter(now, line, tally, line_bits, entries):
+    """Put a line in, for which there is room, and merge what can be merged."""
     counters, orders = tally
     values, masks, ages, state = entries
-    now = max(now + 1, state[FREE_AT])
-    if state[USED] == len(values):
-        now += policy.victim_cycles
-        victim, best, oldest = 0, 1 << 30, -1
-        for i in range(len(values)):
-            if ages[i] >= policy.protected:
-                order = _order(masks[i]) if policy.cover else 0
-                if order < best or (order == best and ages[i] > oldest):
-                    victim, best, oldest = i, order, ages[i]
-        counters[EVICTIONS] += 1
-        counters[COVERED] -= np.int64(1) << _order(masks[victim])
-        _drop(victim, entries)
     new = _add(line, 0, entries)
     counters[INSERTS] += 1
     counters[COVERED] += 1
-    cycles = policy.line_bits
+    cycles = line_bits
     other = _partner(new, entries)
     while other >= 0:
         differ = values[new] ^ values[other]
@@ -174,7 +223,6 @@ def insert(now, line, policy, tally, entries):
         orders[_order(masks[new])] += 1
         other = _partner(new, entries)
     state[FREE_AT] = now + 1 + cycles
-    return now
 
 
 @njit(cache=True)
@@ -182,6 +230,11 @@ def remove(now, entry, line, policy, tally, entries):
     """Take a line out of the entry that covers it: it falls into pieces. Returns when the cache goes on."""
     counters, state = tally.counters, entries.state
     now = max(now + 1, state[FREE_AT])
+    if state[SEEKING]:
+        settle(now, policy, counters, entries)
+        entry = find(line, entries)
+        if entry < 0:
+            return now
     left = entries.masks[entry]
     order = _order(left)
     _drop(entry, entries)

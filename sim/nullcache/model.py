@@ -20,6 +20,8 @@ from .entries import (
     HITS,
     MISSES,
     NULL_HITS,
+    SCALARS,
+    SEEKING,
     USED,
     Entries,
     NullPolicy,
@@ -27,7 +29,9 @@ from .entries import (
     find,
     insert,
     njit,
+    offer,
     remove,
+    settle,
     touch,
 )
 
@@ -120,14 +124,16 @@ def simulate(trace: Trace, config: CacheConfig) -> CacheRun:
             line_bits=config.line_bits,
             victim_cycles=config.victim_cycles,
             cover=null is not None and null.replacement == "cover",
-            split=null is not None and null.on_store == "split",
+            split=null is not None and null.on_store != "drop",
             approx=null.approx if null else 0,
             by_word=null is not None and null.approx_unit == "word",
             protected=null.protected if null else 0,
+            admit=null.admit if null else 0,
+            move=null is not None and null.on_store == "move",
         ),
         loads,
         tally,
-        Entries(values, masks, ages, np.zeros(3, np.int64)),
+        Entries(values, masks, ages, np.zeros(SCALARS, np.int64)),
     )
     entries = np.stack([values[:used], masks[:used]], axis=1) if null else np.zeros((0, 2), np.int64)
     return CacheRun(
@@ -207,21 +213,25 @@ def _run(accesses, memory, geometry, has_null, policy, loads, tally, entries):
             if tags[row, w] == line:
                 way = w
                 break
+        if op[n]:
+            # The lookup that counts is the one that finds a place in the write buffer.
+            now = max(now, buffer_free[stores % depth])
         entry = np.int64(-1)
         if way < 0 and has_null:
+            settle(now, policy, counters, entries)
             entry = find(line, entries)
         if way >= 0:
             counters[HITS] += 1
             used_at[row, way] = n + 1
         elif entry >= 0:
             counters[NULL_HITS] += 1
-            touch(entry, entries)
+            if not entries.state[SEEKING]:
+                touch(entry, entries)
         else:
             counters[MISSES] += 1
         if op[n]:
             slot = stores % depth
             stores += 1
-            now = max(now, buffer_free[slot])
             buffer_line[slot], buffer_free[slot] = line, now + write_cycles
             value = np.int64(data[n])
             for i in range(bytes_):
@@ -237,13 +247,19 @@ def _run(accesses, memory, geometry, has_null, policy, loads, tally, entries):
                 elif line == zeroed_line:
                     zeroed_bytes &= ~lanes
                 if way >= 0:
-                    if _zero_line(memory, base, line_bytes, approx, by_word):
+                    enters = _zero_line(memory, base, line_bytes, approx, by_word)
+                else:
+                    enters = entry < 0 and zero and zeroed_bytes == all_bytes
+                if entry >= 0 and not zero:
+                    now = remove(now, entry, line, policy, tally, entries)
+                    if policy.move:
+                        _fill(line, n, tags, used_at)
+                elif enters and policy.admit:
+                    if offer(now, line, policy, tally, entries) and way >= 0:
                         tags[row, way] = -1
-                        now = insert(now, line, policy, tally, entries)
-                elif entry >= 0:
-                    if not zero:
-                        now = remove(now, entry, line, policy, tally, entries)
-                elif zero and zeroed_bytes == all_bytes:
+                elif enters:
+                    if way >= 0:
+                        tags[row, way] = -1
                     now = insert(now, line, policy, tally, entries)
         else:
             value = np.int64(0)
@@ -257,17 +273,30 @@ def _run(accesses, memory, geometry, has_null, policy, loads, tally, entries):
                     if buffer_line[slot] == line:
                         now = max(now, buffer_free[slot])
                 now += miss_cycles
-                if has_null and _zero_line(memory, base, line_bytes, approx, by_word):
+                inside = has_null and _zero_line(memory, base, line_bytes, approx, by_word)
+                if inside and policy.admit:
+                    inside = offer(now, line, policy, tally, entries)
+                elif inside:
                     now = insert(now, line, policy, tally, entries)
-                else:
-                    oldest = 0
-                    for w in range(ways):
-                        if tags[row, w] < 0:
-                            oldest = w
-                            break
-                        if used_at[row, w] < used_at[row, oldest]:
-                            oldest = w
-                    tags[row, oldest], used_at[row, oldest] = line, n + 1
+                if not inside:
+                    _fill(line, n, tags, used_at)
         now += 1
     counters[ACCESSES] = len(op)
+    # What still goes on in the background comes to its end.
+    settle(now + policy.victim_cycles, policy, counters, entries)
     return now, entries.state[USED]
+
+
+@njit(cache=True, inline="always")
+def _fill(line, n, tags, used_at):
+    """Access `n` brings a line into the data cache."""
+    sets, ways = tags.shape
+    row = line % sets
+    oldest = 0
+    for w in range(ways):
+        if tags[row, w] < 0:
+            oldest = w
+            break
+        if used_at[row, w] < used_at[row, oldest]:
+            oldest = w
+    tags[row, oldest], used_at[row, oldest] = line, n + 1

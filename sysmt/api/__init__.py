@@ -6,7 +6,7 @@ A configuration is an object, or the name of a preset.
 
 from .engine import compile_model, run_program
 from .exploring import explore
-from .hardware import Simulation, generate, presets, simulate, synthesise
+from .hardware import Simulation, estimate, generate, presets, simulate, synthesise
 from .models import cycles, infer, matmul
 from .schedules import schedule
 from .training import train
@@ -15,6 +15,7 @@ __all__ = [
     "Simulation",
     "compile_model",
     "cycles",
+    "estimate",
     "explore",
     "generate",
     "infer",

@@ -17,6 +17,7 @@ def explore(
     *,
     values: Mapping[str, Sequence[Any]] | None = None,
     board: str | None = None,
+    liberty: str | None = None,
     inputs: Sequence[str | Path] = (),
     calibrations: Sequence[str | Path] = (),
     limit: int | None = None,
@@ -37,7 +38,9 @@ def explore(
     values : mapping of str to values, optional
         Fields of `ArrayConfig`, and what they may be, in place of the values that are tried by default.
     board : str, optional
-        An accelerator on this board; by default no target: area in PEs, latency in cycles.
+        An accelerator on this board. Without it and `liberty` no target: area in PEs, latency in cycles.
+    liberty : str, optional
+        An array in standard cells: "sky130hd", or a file of such cells.
     inputs, calibrations : paths
         Files (.npz) of inputs of every model, to measure accuracy on, and to slow layers down with.
     limit : int, optional
@@ -71,8 +74,8 @@ def explore(
     >>> import sysmt, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = sysmt.explore("digits", values={"rows": (4, 8), "cols": (4, 8)}, store=f"{folder}/results.sqlite")
-    >>> found.best()[0].config.rows, found.command(found.best()[0])
-    (8, 'sysmt generate os8 --set cluster=4 --set threads=4')
+    >>> found.command(found.best()[0])
+    'sysmt generate os8 --set kind=sparq --set cluster=4 --set threads=8'
     """
     from sysmt.sim.explore.explore import explore as run
     from sysmt.sim.explore.requests import request_of
@@ -83,6 +86,7 @@ def explore(
     request = request_of(
         [str(model) for model in several],
         board=board,
+        liberty=liberty,
         inputs=[str(file) for file in inputs],
         calibrations=[str(file) for file in calibrations],
         limit=limit,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.config import Config
@@ -17,6 +18,7 @@ from .configs import array_config, config_of
 
 if TYPE_CHECKING:
     from sysmt.hdl.emit import Design
+    from sysmt.sim.cost.silicon import Silicon
     from sysmt.sim.flow.synthesis import Synthesis
 
 
@@ -32,7 +34,7 @@ def presets() -> tuple[str, ...]:
     return tuple(PRESETS)
 
 
-def generate(config: Config | str, name: str | None = None) -> "Design":
+def generate(config: Config | str, name: str | None = None, **style: str) -> "Design":
     """Emit Verilog.
 
     Parameters
@@ -40,7 +42,10 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     config : ArrayConfig, CacheConfig, TCAMConfig, AccelConfig or str
         What to generate; a string names a preset.
     name : str, optional
-        Of the top module and the files: letters, digits and _. By default the preset's, or `sysmt`.
+        Of the top module and the files: letters, digits and _, without __. By default the preset's, or `sysmt`.
+    style : str
+        What fits the flow: `initial_values` "keep" or "none" (default "none" for arrays of standard cells), `reset`
+        "sync" or "async", `memories` "inline" or "separate".
 
     Returns
     -------
@@ -50,7 +55,7 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     Raises
     ------
     UserError
-        There is no such preset, or the name is none of Verilog.
+        There is no such preset or style, or the name is none of Verilog.
 
     Examples
     --------
@@ -59,10 +64,11 @@ def generate(config: Config | str, name: str | None = None) -> "Design":
     >>> design.name, design.manifest["config"]["rows"]
     ('small_array', 2)
     """
-    from sysmt.hdl.designs import check_name, design_of
+    from sysmt.hdl.designs import check_name, default_style, design_of
 
     chosen = config_of(config, Config)
-    return design_of(chosen, check_name(name if name is not None else config if isinstance(config, str) else "sysmt"))
+    name = name if name is not None else config if isinstance(config, str) else "sysmt"
+    return design_of(chosen, check_name(name), default_style(chosen, **style))
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,3 +181,36 @@ def synthesise(
 
     emitted = design if isinstance(design, Design) else generate(design)
     return run(emitted, target, CLOCK_MHZ if clock_mhz is None else clock_mhz, seeds)
+
+
+def estimate(config: Config | str, target: str = "sky130hd") -> "Silicon":
+    """Area, clock and energy in cells, or resources and clock on an FPGA, without synthesis.
+
+    Predicted from configurations that were synthesised, each figure with its 95 % interval.
+
+    Parameters
+    ----------
+    config : ArrayConfig, AccelConfig, EngineConfig or str
+        A string names a preset.
+    target : "sky130hd", "ecp5", "ice40" or "gowin"
+
+    Raises
+    ------
+    UserError
+        The target is unknown, or the configuration is none of these.
+
+    Examples
+    --------
+    >>> import sysmt
+    >>> area = sysmt.estimate("sysmt2_8").area
+    >>> area.low < area.value < area.high
+    True
+    """
+    from sysmt.hdl.params.accel import AccelConfig
+    from sysmt.hdl.params.engine import EngineConfig
+    from sysmt.sim.cost.silicon import predict
+
+    chosen = config_of(config, Config)
+    if not isinstance(chosen, ArrayConfig | AccelConfig | EngineConfig):
+        raise UserError(f"config must be an array, an accelerator or an engine, not {type(chosen).__name__}")
+    return predict(chosen, target)

@@ -25,8 +25,14 @@ SIZE = (760, 520)
 """Pixels of the plot before it fits its page."""
 
 
-def explore_page(found: Exploration) -> str:
+def explore_page(found: Exploration, facts: dict[str, Any]) -> str:
     """The whole page.
+
+    Parameters
+    ----------
+    found : Exploration
+    facts : dict
+        Its `as_dict`, with `synthesised` (`sysmt.sim.explore.synthesis`).
 
     Raises
     ------
@@ -43,7 +49,6 @@ def explore_page(found: Exploration) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    facts = found.as_dict()
     varied = [name for name in PROFILE if len(set(columns[name])) > 1]
     shown = {
         "profile": varied,
@@ -58,6 +63,7 @@ def explore_page(found: Exploration) -> str:
         facts=facts,
         networks=", ".join(row["name"] for row in facts["networks"]),
         left=[f"{count} {reason}" for reason, count in found.left_out.items() if count],
+        real=synthesis_rows(facts["synthesised"], found.request.target.unit),
         judged=found.points[0].loss is not None,
         library=library.render_js(),
         # No text of a model or a board can end the script.
@@ -65,6 +71,23 @@ def explore_page(found: Exploration) -> str:
         shown=json.dumps(shown).replace("</", "<\\/"),
     )
     return content
+
+
+def synthesis_rows(real: list[dict[str, Any]], unit: str) -> list[dict[str, Any]]:
+    """What was synthesised as rows of a table."""
+    rows = []
+    for found in real:
+        row: dict[str, Any] = {"command": found["command"]}
+        for name, title in (("area", unit), ("mhz", "MHz")):
+            cells = found[name]
+            row |= {f"{title}, predicted": _short(cells["predicted"]), f"{title}, measured": _short(cells["measured"])}
+            row[f"{title}, error %"] = "-" if cells["error_percent"] is None else f"{cells['error_percent']:+.1f}"
+        rows.append(row)
+    return rows
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
 
 def units(found: Exploration) -> dict[str, str]:

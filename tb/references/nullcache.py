@@ -8,6 +8,9 @@ Time. An access is *looked up* in one cycle, in which a hit also answers; the ne
 * A store needs a place in the write buffer, which it keeps for `write_cycles`; otherwise its lookup waits.
 * A line that turns out zero, when it arrives or by a store, is inserted in the following cycle, a line that stops
   being zero is removed in the following cycle: the next lookup waits for that.
+* With `admit` an insertion takes no time of its own, or does not happen: while the merger works, while a victim is
+  sought, and when there is no room. The line is then in the data cache, or stays there. A victim is sought for
+  `victim_cycles`, in which no use of an entry counts, and a removal waits.
 * After an insertion the merger works in the background, one address bit a cycle, restarting at bit 0 after every merge.
   It does not disturb lookups, only the next insertion or removal waits for it.
 """
@@ -50,6 +53,7 @@ class Reference:
         self.sets: list[list[int]] = [[] for _ in range(self.config.sets)]
         self.entries: list[Entry] = []
         self.merger_free = 0
+        self.seeking, self.turned_away = False, 0
         self.stores: list[tuple[int, int]] = []
         self.zeroed_line, self.zeroed_bytes = 0, set()
         self.counters = dict.fromkeys(COUNTERS, 0)
@@ -71,23 +75,20 @@ class Reference:
     def _load(self, addr: int, size: int) -> int:
         line = addr >> self.config.offset_bits
         ways = self.sets[line % self.config.sets]
+        self.settle()
         entry = self._covering(line)
         if line in ways:
             self.counters["hits"] += 1
             self._touch(ways, line)
         elif entry is not None:
-            self.counters["null_hits"] += 1
-            self._touch(self.entries, entry)
+            self._use(entry)
             return 0
         else:
             self.counters["misses"] += 1
             self.now = max([self.now, *(taken + self.config.write_cycles for at, taken in self.stores if at == line)])
             self.now += self.config.miss_cycles
-            if self.config.null is not None and self._line_is_zero(line):
-                self._insert(line)
-            else:
-                ways.insert(0, line)
-                del ways[self.config.ways :]
+            if self.config.null is None or not self._line_is_zero(line) or not self._insert(line):
+                self._fill(ways, line)
         return sum(self._byte(addr + i) << 8 * i for i in range(size))
 
     def _store(self, addr: int, size: int, value: int) -> None:
@@ -103,18 +104,19 @@ class Reference:
         if self.config.null is not None:
             self._note_zeros(line, {addr + i for i in range(size)}, zero)
         ways = self.sets[line % self.config.sets]
+        self.settle()
         entry = self._covering(line)
         if line in ways:
             self.counters["hits"] += 1
             self._touch(ways, line)
-            if self.config.null is not None and self._line_is_zero(line):
+            if self.config.null is not None and self._line_is_zero(line) and self._insert(line):
                 ways.remove(line)
-                self._insert(line)
         elif entry is not None:
-            self.counters["null_hits"] += 1
-            self._touch(self.entries, entry)
+            self._use(entry)
             if not zero:
                 self._remove(entry, line)
+                if self.config.null.on_store == "move":
+                    self._fill(ways, line)
         else:
             self.counters["misses"] += 1
             if zero and len(self.zeroed_bytes) == self.config.line:
@@ -129,20 +131,53 @@ class Reference:
         elif line == self.zeroed_line:
             self.zeroed_bytes -= stored
 
-    def _insert(self, line: int) -> None:
-        self.now = max(self.now + 1, self.merger_free)
-        if len(self.entries) == self.config.null.entries:
-            self.now += self.config.victim_cycles
-            oldest_first = self.entries[self.config.null.protected :][::-1]
-            cover = self.config.null.replacement == "cover"
-            victim = min(oldest_first, key=lambda e: e.order) if cover else oldest_first[0]
-            self.entries.remove(victim)
-            self.counters["evictions"] += 1
-            self.counters["covered_lines"] -= 1 << victim.order
+    def _fill(self, ways: list[int], line: int) -> None:
+        ways.insert(0, line)
+        del ways[self.config.ways :]
+
+    def _use(self, entry: Entry) -> None:
+        self.counters["null_hits"] += 1
+        if not self.seeking:
+            self._touch(self.entries, entry)
+
+    def settle(self) -> None:
+        """The victim that was sought leaves once it is found."""
+        if self.seeking and self.now >= self.merger_free:
+            self.seeking = False
+            self._evict()
+
+    def _evict(self) -> None:
+        oldest_first = self.entries[self.config.null.protected :][::-1]
+        cover = self.config.null.replacement == "cover"
+        victim = min(oldest_first, key=lambda e: e.order) if cover else oldest_first[0]
+        self.entries.remove(victim)
+        self.counters["evictions"] += 1
+        self.counters["covered_lines"] -= 1 << victim.order
+
+    def _insert(self, line: int) -> bool:
+        """Whether the line is in the null cache now."""
+        full = len(self.entries) == self.config.null.entries
+        if self.config.null.admit:
+            self.settle()
+            full = len(self.entries) == self.config.null.entries
+            if self.now < self.merger_free:
+                return False
+            self.turned_away += full
+            if full and self.turned_away == self.config.null.admit:
+                self.turned_away, self.seeking = 0, True
+                self.merger_free = self.now + self.config.victim_cycles
+            if full:
+                return False
+        else:
+            self.now = max(self.now + 1, self.merger_free)
+            if full:
+                self.now += self.config.victim_cycles
+                self._evict()
         self.entries.insert(0, Entry(line, 0))
         self.counters["inserts"] += 1
         self.counters["covered_lines"] += 1
         self.merger_free = self.now + 1 + self._merge(self.entries[0])
+        return True
 
     def _merge(self, new: Entry) -> int:
         """Join `new` with its neighbours as long as there are any; returns the cycles that took."""
@@ -164,6 +199,9 @@ class Reference:
 
     def _remove(self, entry: Entry, line: int) -> None:
         self.now = max(self.now + 1, self.merger_free)
+        self.settle()
+        if self._covering(line) is None:
+            return
         del self.entries[self._position(entry)]
         self.counters["removals"] += 1
         self.counters["covered_lines"] -= 1 << entry.order

@@ -15,7 +15,28 @@ from sysmt.hdl.params.counters import COUNTER_WIDTH
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
-from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH
+from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH, PEConfig
+
+COUNTED = {
+    2: {
+        (True, False, False): (3, 3, 3),
+        (True, True, False): (5, 3, 4),
+        (True, True, True): (5, 5, 6),
+        (False, True, False): (5, 4, 4),
+        (False, True, True): (5, 5, 5),
+        (False, False, False): (5, 4, 4),
+    },
+    4: {
+        (True, False, False): (15, 15, 15),
+        (True, True, False): (43, 31, 42),
+        (True, True, True): (43, 43, 54),
+        (False, True, False): (22, 20, 20),
+        (False, True, True): (22, 22, 22),
+        (False, False, False): (19, 16, 16),
+    },
+}
+"""Threads -> (detects zeros, checks width, swaps) of the policy -> sets of facts about the operand that is reduced and
+about the other one, and products (`counted`)."""
 
 Built = ArrayConfig | AccelConfig | EngineConfig
 Counts = dict[str, float]
@@ -54,11 +75,11 @@ COMPONENTS: dict[str, Component] = {
     "product_2": Component("multiplier", 620, 0.5, 180),
     "product_4": Component("multiplier", 900, 0.5, 350),
     "in_dsp": Component("multiplier", 20, 0.5, 30),
-    "detects_zeros": Component("multiplier", 8, 0.1, 3),
-    "checks_width": Component("multiplier", 12, 0.1, 4),
+    "detects_zeros": Component("multiplier", 14, 0.1, 3),
+    "checks_width": Component("multiplier", 30, 0.1, 6),
     "swaps": Component("multiplier", 40, 0.1, 12),
-    "reduces_w": Component("multiplier", 15, 0.1, 5),
-    "rounds": Component("multiplier", 8, 0.1, 3),
+    "reduces_w": Component("multiplier", 25, 0.1, 5),
+    "rounds": Component("multiplier", 12, 0.1, 3),
     "lane_bit": Component("multiplier", 7, 0.01, 1.2),
     "lane_shift": Component("multiplier", 1.5, 0.01, 0.7),
     "lane": Component("multiplier", 40, 0.1, 15),
@@ -212,27 +233,34 @@ def _multiplier(config: ArrayConfig) -> Counts:
     return found
 
 
+def counted(pe: PEConfig) -> tuple[int, int, int]:
+    """Of the performance counters: sets of facts about the activations of a row that are counted, the same of weights
+    and columns, and products of two such counts (`sysmt.hdl.array.bilinear`)."""
+    if isinstance(pe, SparqConfig):
+        shifts, alone = len(pe.narrow.shifts), len(pe.narrow.alone.shifts)
+        sets = 2 * shifts + 1 + (4 if pe.vsparq else 2) * (alone - 1)
+        return pe.pairs * sets, 3 * pe.pairs + 1, shifts + 3 * pe.pairs + 1
+    assert isinstance(pe, NbSmtConfig)
+    if pe.threads == 1:
+        return 1, 1, 1
+    rules = pe.rules
+    reduced, other, products = COUNTED[pe.threads][rules.detects_zeros, rules.checks_width, rules.swaps]
+    return (other, reduced, products) if rules.reduced_operand == "w" else (reduced, other, products)
+
+
 def _counters(config: ArrayConfig) -> Counts:
-    """Counters: their bits, what looks at every operand, the sets of facts about a row or column that are counted, and
-    products of two such counts."""
-    pe = config.pe
-    lanes = config.rows + config.cols
-    sides = (config.rows + 1).bit_length() * (config.cols + 1).bit_length()
+    """Counters: their bits, what looks at every operand, sets of facts of rows and columns, products of two counts."""
+    rows, cols, pe = config.rows, config.cols, config.pe
+    of_rows, of_cols, products = counted(pe)
     if isinstance(pe, SparqConfig):
         number = 9 + len({*pe.narrow.shifts, *pe.narrow.alone.shifts} - {0})
-        sets = 2 * pe.threads + pe.threads * (len(pe.narrow.shifts) - 1 + len(pe.narrow.alone.shifts) - 1)
-        products = 2 * pe.threads
     else:
-        assert isinstance(pe, NbSmtConfig)
-        widths = pe.rules.checks_width and pe.threads > 1
-        number = {1: 5, 2: 8, 4: 8}[pe.threads]
-        sets = {1: 1, 2: 3, 4: 15}[pe.threads] * (1 + widths)
-        products = sets
+        number = 5 if pe.threads == 1 else 8
     return {
         "counter_bit": COUNTER_WIDTH * number,
-        "counted_operand": lanes * pe.products,
-        "counted_fact": lanes * sets,
-        "counted_product": sides * products,
+        "counted_operand": (rows + cols) * pe.products,
+        "counted_fact": rows * of_rows + cols * of_cols,
+        "counted_product": products * rows.bit_length() * cols.bit_length(),
     }
 
 

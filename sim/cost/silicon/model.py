@@ -12,13 +12,11 @@ from .components import COMPONENTS, Built, clock_traits, components, throughput
 from .ridge import NORMAL_95, Fit, fit
 from .samples import Sample
 
-REDUCTION = 144
-"""K of the layers that energy is measured on: the threaded ones of the repository's own network of digits."""
+REDUCTIONS = (144, 288, 576)
+"""K of the layers that energy is measured on: of ResNet-8 the largest of each width (`sysmt.sim.flow.workloads`)."""
 TRAITS = tuple(clock_traits(ArrayConfig()))
 TRAIT_DEVIATION = 0.2
 """By how much a trait may be expected to change the clock, in logarithms."""
-CLOCK = 4.0
-"""Logarithm of a clock in MHz, about."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,8 @@ class Figure:
 
     Members
     -------
-    size : callable
-        Rough size of a component, of which the figure is a multiple.
+    size : str
+        Rough size of a component (`Component`), of which the figure is a multiple.
     blocks : str
         Under which name samples hold the figure's parts per block, where they do.
     per_mac : bool
@@ -61,8 +59,12 @@ class SumModel:
     fitted: Fit
 
     @classmethod
-    def of(cls, name: str, samples: Sequence[Sample]) -> "SumModel":
-        """Fitted to those of the samples that have the figure."""
+    def of(cls, name: str, samples: Sequence[Sample], base: "SumModel | None" = None) -> "SumModel":
+        """Fitted to those of the samples that have the figure.
+
+        With `base`, the same figure on another target, sizes are expected to be as there, but for one factor; the
+        deviation of a sample is then no smaller than there.
+        """
         figure = FIGURES[name]
         known = [sample for sample in samples if name in sample.measured]
         configs = [sample.config for sample in known]
@@ -74,8 +76,9 @@ class SumModel:
             groups.setdefault(facts.block if by_block else "", []).append(component)
         scale = _per(figure, configs)
         # What one unit of rough size is worth on this target.
-        every = _table(counts, tuple(COMPONENTS)) @ _sizes(tuple(COMPONENTS), figure)
-        unit = 1.0 if figure.whole else float(np.exp(np.median(np.log(whole * scale / every))))
+        rough = base.sizes if base else {name: getattr(facts, figure.size) for name, facts in COMPONENTS.items()}
+        every = _table(counts, tuple(rough)) @ np.array(list(rough.values()))
+        unit = 1.0 if figure.whole and not base else float(np.exp(np.median(np.log(whole * scale / every))))
         parts, targets, priors, names = [], [], [], []
         for block, group in groups.items():
             found = tuple(group)
@@ -83,10 +86,16 @@ class SumModel:
             target = np.array(share) if by_block else whole
             parts.append(_table(counts, found) / (scale * whole)[:, None])
             targets.append(target / whole)
-            sizes = unit * _sizes(found, figure)
-            priors.append((sizes, sizes))
+            sizes = unit * np.array([rough[component] for component in found])
+            priors.append((sizes, np.abs(sizes)))
             names.append(found)
-        return cls(figure, tuple(names), fit(parts, targets, priors))
+        return cls(figure, tuple(names), fit(parts, targets, priors, base.fitted.deviation if base else 0.0))
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """What one of every component takes."""
+        pairs = zip(self.names, self.fitted.means, strict=True)
+        return {name: float(size) for names, means in pairs for name, size in zip(names, means, strict=True)}
 
     def predict(self, configs: Sequence[Built], counts: Sequence[dict[str, float]]) -> np.ndarray:
         """Value, low and high, float [configurations, 3]."""
@@ -106,14 +115,16 @@ class ClockModel:
     fitted: Fit
 
     @classmethod
-    def of(cls, samples: Sequence[Sample]) -> "ClockModel":
-        """Fitted to those of the samples that have a clock."""
+    def of(cls, samples: Sequence[Sample], base: "ClockModel | None" = None) -> "ClockModel":
+        """Fitted to those of the samples that have a clock; with `base`, traits are expected to act as there."""
         known = [sample for sample in samples if "mhz" in sample.measured]
         traits = _traits([sample.config for sample in known])
         logs = np.log(np.array([sample.measured["mhz"] for sample in known], np.float64))
         mean, wide = np.zeros(len(TRAITS)), np.full(len(TRAITS), TRAIT_DEVIATION)
-        mean[0], wide[0] = CLOCK, 2.0
-        return cls(fit([traits], [logs], [(mean, wide)]))
+        if base:
+            mean = base.fitted.means[0].copy()
+        mean[0], wide[0] = float(logs.mean()), 1.0
+        return cls(fit([traits], [logs], [(mean, wide)], base.fitted.deviation if base else 0.0))
 
     def predict(self, configs: Sequence[Built]) -> np.ndarray:
         """MHz, low and high, float [configurations, 3]."""
@@ -134,13 +145,9 @@ def _table(counts: Sequence[dict[str, float]], names: tuple[str, ...]) -> np.nda
     return np.array(rows, np.float64).reshape(len(counts), len(names))
 
 
-def _sizes(names: tuple[str, ...], figure: Figure) -> np.ndarray:
-    return np.array([getattr(COMPONENTS[name], figure.size) for name in names], np.float64)
-
-
 def _per(figure: Figure, configs: Sequence[Built]) -> np.ndarray:
     """What a sum of components is divided by."""
     if not figure.per_mac:
         return np.ones(len(configs))
     arrays = [config if isinstance(config, ArrayConfig) else config.array for config in configs]
-    return np.array([throughput(array, REDUCTION) for array in arrays])
+    return np.array([len(REDUCTIONS) / sum(1 / throughput(array, k) for k in REDUCTIONS) for array in arrays])

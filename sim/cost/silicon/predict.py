@@ -12,7 +12,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 
 from .components import Built, components
-from .memories import BLOCK_SHAPES, memory_bits, rams
+from .memories import BLOCK_SHAPES, certain_dsps, dsps, memory_bits, rams
 from .model import FIGURES, ClockModel, SumModel
 from .samples import Sample, load
 
@@ -22,6 +22,12 @@ TARGETS = (*CELLS, *BLOCK_SHAPES)
 """What silicon is predicted for: a cell library, or a family of FPGAs."""
 ON_CELLS, ON_FPGA = ("area", "flip_flops", "femtojoules"), ("luts", "flip_flops")
 """Sums of components that are predicted of either."""
+
+
+BASES = {"ice40": "ecp5", "gowin": "ecp5"}
+"""Families of which few configurations were synthesised, and the one that they are like."""
+LEAST = 2
+"""Samples that a figure must have on a target that is like no other."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +50,9 @@ class Silicon:
         um2 of standard cells, without wires, clock tree and memories.
     flip_flops : Interval
     mhz : Interval
-        The clock: in cells without wires, on an FPGA placed and routed.
+        The clock: in cells without wires; placed and routed on an ECP5 of speed grade 6, iCE40HX8K or GW1NR-9C.
     femtojoules : Interval or None
-        Per multiply-accumulate of an array in cells, on the layers of the repository's network of digits.
+        Per multiply-accumulate of an array in cells, on the layers of `sysmt synth --energy resnet8`.
     luts, dsps, rams : Interval or None
         LUTs of 4 inputs, multipliers, blocks of RAM, in the units of `sysmt.sim.flow.parts.Family`.
     memory_bits : int
@@ -70,11 +76,21 @@ class Silicon:
 
 @dataclass(frozen=True, eq=False)
 class SiliconModel:
-    """All figures of a target, fitted to samples of it."""
+    """All figures of a target, fitted to samples of it.
+
+    Members
+    -------
+    target : str
+    sums, clock
+        Models of figures.
+    more_dsps : int
+        So many more multipliers than counted were found in a sample, at most.
+    """
 
     target: str
     sums: dict[str, SumModel]
     clock: ClockModel
+    more_dsps: int = 0
 
     @classmethod
     def of(cls, target: str, samples: Sequence[Sample]) -> "SiliconModel":
@@ -88,11 +104,18 @@ class SiliconModel:
         if target not in TARGETS:
             raise UserError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
         known = [sample for sample in samples if sample.target == target]
-        if len(known) < 2:
-            raise UserError(f"target {target} has {len(known)} synthesised configurations, too few to predict from")
         names = ON_CELLS if target in CELLS else ON_FPGA
-        sums = {name: SumModel.of(name, known) for name in names}
-        return cls(target, sums, ClockModel.of(known))
+        base = cls.of(BASES[target], samples) if target in BASES else None
+        for name in (*names, "mhz"):
+            there, least = sum(name in sample.measured for sample in known), 1 if base else LEAST
+            if there < least:
+                raise UserError(
+                    f"target {target} needs at least {least} samples with {name} to be predicted, not {there}"
+                )
+        sums = {name: SumModel.of(name, known, base.sums[name] if base else None) for name in names}
+        on_fpga = [sample for sample in known if "dsps" in sample.measured]
+        more = [round(sample.measured["dsps"]) - dsps(target, sample.config) for sample in on_fpga]
+        return cls(target, sums, ClockModel.of(known, base.clock if base else None), max(0, *more))
 
     def predict(self, configs: Sequence[Built]) -> dict[str, np.ndarray]:
         """Value, low and high of every figure, float [configurations, 3]; `femtojoules` is of arrays only."""
@@ -105,6 +128,9 @@ class SiliconModel:
         if self.target in BLOCK_SHAPES:
             most = np.array([rams(self.target, config) for config in configs], np.float64)
             found["rams"] = np.stack([most, np.floor(most / FEWER_RAMS), most], 1)
+            likely = np.array([dsps(self.target, config) for config in configs], np.float64)
+            certain = np.array([certain_dsps(config) for config in configs], np.float64)
+            found["dsps"] = np.stack([likely, certain, likely + self.more_dsps], 1)
         return found
 
 

@@ -7,7 +7,7 @@ were left out (leave-one-out, in closed form).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -51,7 +51,10 @@ class Fit:
 
 
 def fit(
-    parts: Sequence[np.ndarray], targets: Sequence[np.ndarray], priors: Sequence[tuple[np.ndarray, np.ndarray]]
+    parts: Sequence[np.ndarray],
+    targets: Sequence[np.ndarray],
+    priors: Sequence[tuple[np.ndarray, np.ndarray]],
+    least: float = 0.0,
 ) -> Fit:
     """Fit each part to its target; residuals of the parts of a sample are added up.
 
@@ -62,9 +65,12 @@ def fit(
         Scaled so that residuals of all samples weigh the same.
     priors : (float [features], float [features]) each
         Mean and deviation of every coefficient.
+    least : float
+        Deviation of a sample, at least: few samples say little of it.
     """
     fits = [_choose(parts, targets, priors, trust) for trust in TRUSTS]
-    return min(fits, key=lambda found: float((found.left_out**2).mean()))
+    best = min(fits, key=lambda found: float((found.left_out**2).mean()))
+    return replace(best, deviation=max(best.deviation, least))
 
 
 def _choose(

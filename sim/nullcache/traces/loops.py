@@ -6,81 +6,18 @@ the im2col matrix, the sums of 8-bit layers (32 bits each) and the output [N, pi
 each operand. A value that is stored is the one that the layer computes.
 """
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
 import numpy as np
 
-from sysmt.base.errors import ConfigError, UserError
+from sysmt.base.errors import ConfigError
 
+from .access import PAGE, Recorder, bits, load, store, stored
+from .kernels import KERNELS, kernel, pixels_within
 from .layers import LayerOperands
-from .trace import LOAD, STORE, Trace
+from .trace import Trace
 
-LOOPS = ("im2col", "dot", "direct")
-PAGE = 4096
+LOOPS = ("im2col", "dot", "direct", *KERNELS)
 LEAST_FILTERS = 2
 """Filters that a limit leaves: the first finds cold caches, the second shows what the others will find."""
-
-
-class Access(NamedTuple):
-    """Accesses of one kind to one array: op, byte addresses, bytes each, and what is stored."""
-
-    op: int
-    addr: np.ndarray
-    size: int
-    data: np.ndarray | int = 0
-
-
-def load(addr: np.ndarray, size: int) -> Access:
-    """Load from these addresses."""
-    return Access(LOAD, addr, size)
-
-
-def store(addr: np.ndarray, size: int, data: np.ndarray | int) -> Access:
-    """Store to these addresses."""
-    return Access(STORE, addr, size, data)
-
-
-class _Recorder:
-    """Places arrays in memory and collects accesses to them."""
-
-    def __init__(self, name: str, base: int) -> None:
-        self.name, self.end = name, base
-        self.parts: list[tuple[np.ndarray, ...]] = []
-        self.filled: list[tuple[int, np.ndarray]] = []
-
-    def allocate(self, elements: int, width: int, content: np.ndarray | None = None) -> Callable[[Any], np.ndarray]:
-        """Reserve an array; returns the address of an element by its index. `content` is there from the beginning."""
-        at = self.end
-        self.end += -(-elements * width // PAGE) * PAGE
-        if self.end > 1 << 32:
-            raise UserError(f"layer {self.name} must fit in 32 bits of address, not {self.end} bytes: lower --limit")
-        if content is not None:
-            self.filled.append((at, np.ascontiguousarray(content).view(np.uint8).reshape(-1)))
-        return lambda index: (at + width * np.asarray(index)).astype(np.uint32)
-
-    def add(self, columns: list[Access], keep: np.ndarray | None = None) -> None:
-        """For every row of the broadcast columns one access per column, in order.
-
-        `keep` [rows, columns] says which of them happen.
-        """
-        shape = np.broadcast_shapes(*(np.shape(part) for access in columns for part in (access.addr, access.data)))
-        shape = (*shape, len(columns))
-        op, addr = np.empty(shape, np.uint8), np.empty(shape, np.uint32)
-        size, value = np.empty(shape, np.uint8), np.zeros(shape, np.uint32)
-        for i, access in enumerate(columns):
-            op[..., i], addr[..., i], size[..., i], value[..., i] = access
-        arrays = (op, addr, size, value)
-        flat = (a.reshape(-1) if keep is None else a[np.broadcast_to(keep, shape)] for a in arrays)
-        self.parts.append(tuple(flat))
-
-    def trace(self) -> Trace:
-        """All accesses so far, and the initial memory."""
-        mem = np.zeros(max(at + len(content) for at, content in self.filled), np.uint8)
-        for at, content in self.filled:
-            mem[at : at + len(content)] = content
-        op, addr, size, data = (np.concatenate(column) for column in zip(*self.parts, strict=True))
-        return Trace(op, addr, size, data, mem)
 
 
 def layer_trace(
@@ -92,15 +29,15 @@ def layer_trace(
     ----------
     layer : LayerOperands
         Its element type is that of the accesses: 4 bytes for float32, 1 byte for quantised layers.
-    loops : "im2col", "dot" or "direct"
+    loops : one of LOOPS
         `im2col`: as Caffe does with the reference BLAS: the im2col matrix [C * KH * KW, pixels], unless the layer is
         pointwise; sums set to zero, then for every filter and every row of the matrix the weight times the row added
         to the filter's row of sums; then the bias, then ReLU in place. A fully connected layer: a dot product per
         filter. `dot`: a matrix [pixels, C * KH * KW], a dot product per filter and pixel. `direct`: the same without
-        a matrix, straight from the input, padding left out.
+        a matrix, straight from the input, padding left out. The others: see `kernels`.
     limit : int, optional
         About how many accesses are wanted. Filters are left out from the end; once LEAST_FILTERS remain, input
-        channels are (`im2col`) or output pixels (`dot`, `direct`). At least one remains.
+        channels are (`im2col`) or output pixels (`dot`, `direct`). At least one remains. `kernels` keep all filters.
     base : int
         Address of the first operand.
     fewer : int
@@ -113,8 +50,11 @@ def layer_trace(
     """
     filters, channels, pixels = cut(layer, loops, limit)
     layer = layer.part(max(1, filters - fewer), channels)
-    record = _Recorder(layer.name, base)
-    if loops == "im2col" and layer.pixels > 1:
+    record = Recorder(layer.name, base)
+    # Nothing is packed for the product of a matrix and a vector.
+    if loops in KERNELS and (loops != "blocked" or layer.pixels > 1):
+        kernel(layer, record, loops, pixels)
+    elif loops == "im2col" and layer.pixels > 1:
         _rows(layer, record)
     else:
         _dots(layer, record, loops, pixels)
@@ -130,6 +70,8 @@ def cut(layer: LayerOperands, loops: str, limit: int | None) -> tuple[int, int, 
     filters, channels, pixels = len(layer.w), len(layer.x), layer.pixels
     if limit is None:
         return filters, channels, pixels
+    if loops in KERNELS and (loops != "blocked" or pixels > 1):
+        return filters, channels, pixels_within(layer, loops, limit)
     rows = loops == "im2col" and pixels > 1
     matrix = 2 * (rows and not layer.pointwise or loops == "dot")
     each = 3 if rows else 2
@@ -143,7 +85,7 @@ def cut(layer: LayerOperands, loops: str, limit: int | None) -> tuple[int, int, 
     return filters, channels, pixels
 
 
-def _rows(layer: LayerOperands, record: _Recorder) -> None:
+def _rows(layer: LayerOperands, record: Recorder) -> None:
     """Caffe's convolution over the loops of the reference BLAS (sgemm of netlib, nothing transposed)."""
     width, depth, pixels, filters = layer.x.itemsize, layer.depth, layer.pixels, len(layer.w)
     x, w = record.allocate(layer.x.size, width, layer.x), record.allocate(layer.w.size, width, layer.w)
@@ -161,7 +103,7 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
         source = layer.sources().T.reshape(-1)
         # A padding zero is stored without having been loaded.
         keep = np.stack([source >= 0, np.ones(cells, bool)], axis=-1)
-        copied = store(matrix(np.arange(cells)), width, _bits(column).reshape(-1))
+        copied = store(matrix(np.arange(cells)), width, bits(column).reshape(-1))
         record.add([load(x(source), width), copied], keep)
     total = np.empty((filters, pixels), exact)
     for n in range(filters):
@@ -195,13 +137,13 @@ def _rows(layer: LayerOperands, record: _Recorder) -> None:
             ],
             once,
         )
-    result = _stored(total.reshape(-1), layer)
+    result = stored(total.reshape(-1), layer)
     every = np.arange(filters * pixels)
     if layer.relu or width == 1:
         record.add([load(sums(every), 4), store(out(every), width, result)])
 
 
-def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> None:
+def _dots(layer: LayerOperands, record: Recorder, loops: str, pixels: int) -> None:
     """A dot product per filter and pixel, its sum in a register, bias and ReLU before it is stored."""
     width, depth, filters = layer.x.itemsize, layer.depth, len(layer.w)
     x, w = record.allocate(layer.x.size, width, layer.x), record.allocate(layer.w.size, width, layer.w)
@@ -213,14 +155,14 @@ def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> N
     if loops == "dot":
         matrix = record.allocate(column.size, width)
         keep = np.stack([inside, np.ones(inside.shape, bool)], axis=-1)
-        record.add([load(x(source), width), store(matrix(cells), width, _bits(column))], keep)
+        record.add([load(x(source), width), store(matrix(cells), width, bits(column))], keep)
         operand, inside = matrix(cells), np.ones(inside.shape, bool)
     else:
         operand = x(source)
     out = record.allocate(filters * pixels, width)
     sums = layer.w.reshape(filters, depth).astype(np.float32) @ column.astype(np.float32).T
     sums = sums if layer.bias is None else sums + layer.bias[:, None].astype(np.float32)
-    result = _stored(sums.astype(np.float32), layer)
+    result = stored(sums.astype(np.float32), layer)
     # The store stands behind the last product of every pixel.
     keep = np.zeros((pixels, depth, 3), bool)
     keep[:, :, 0] = keep[:, :, 1] = inside
@@ -228,14 +170,6 @@ def _dots(layer: LayerOperands, record: _Recorder, loops: str, pixels: int) -> N
     for n in range(filters):
         result_store = store(out(n * pixels + np.arange(pixels))[:, None], width, result[n][:, None])
         record.add([load(w(n * depth + k), width), load(operand, width), result_store], keep)
-
-
-def _stored(sums: np.ndarray, layer: LayerOperands) -> np.ndarray:
-    """What the layer stores for these sums: float32 as it is, 8 bits saturated."""
-    result = np.maximum(sums, 0) if layer.relu else sums
-    if layer.x.itemsize == 4:
-        return np.ascontiguousarray(result).view(np.uint32)
-    return np.clip(np.rint(result), 0, 255).astype(np.uint32)
 
 
 def joined(traces: list[Trace]) -> Trace:
@@ -251,8 +185,3 @@ def end_of(trace: Trace) -> int:
     """The first page that a trace leaves alone."""
     last = max(int(trace.addr.max(initial=0)), len(trace.mem))
     return (last // PAGE + 1) * PAGE
-
-
-def _bits(values: np.ndarray) -> np.ndarray:
-    """What a store of these values writes."""
-    return values.view(np.uint32) if values.itemsize == 4 else values.view(np.uint8).astype(np.uint32)

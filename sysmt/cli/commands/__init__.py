@@ -179,6 +179,13 @@ COMMANDS = (
         "SYNTH",
     ),
     Command(
+        "estimate",
+        "Estimate area, clock, energy or FPGA resources of a preset from those that were synthesised, with intervals.",
+        "sysmt estimate sysmt4_8 --target sky130hd --json\n  sysmt estimate --board icesugar_pro --engine --stream",
+        "estimate",
+        "ESTIMATE",
+    ),
+    Command(
         "report",
         "Show area, clock, energy and cycles of arrays on one page, or where the cycles of a program go.",
         "sysmt report os16 sysmt2_16 sysmt4_16 -o report.html\n  sysmt report --program model.sysmt -o model.html",

@@ -30,7 +30,7 @@ def _bytes(text: str) -> int:
 
 def _config(args: argparse.Namespace) -> CacheConfig:
     given = {"entries": args.null_entries, "approx": args.approx, "replacement": args.replacement}
-    given["on_store"] = args.on_store
+    given |= {"on_store": args.on_store, "admit": args.admit}
     changes = {name: value for name, value in given.items() if value is not None}
     if args.null_cache == "off" and changes:
         raise UserError(f"null-cache must be on to set {', '.join(changes)}, not off")
@@ -87,6 +87,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--approx", type=int, help="largest magnitude of a byte that counts as zero")
     parser.add_argument("--replacement", choices=REPLACEMENTS, help="who leaves a full null cache")
     parser.add_argument("--on-store", choices=ON_STORE, help="what a non-zero store does to an entry")
+    parser.add_argument(
+        "--admit", type=int, help="0: cache waits for insertions; N: never, and every Nth that finds no room makes some"
+    )
     parser.add_argument(
         "--on", choices=("golden", "rtl"), default="golden", help="the golden model, or the Verilog, simulated"
     )

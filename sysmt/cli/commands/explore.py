@@ -4,6 +4,7 @@
 import argparse
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,13 @@ from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Handler, Result, progress, table
-from sysmt.report.explore_page import explore_page
+from sysmt.report.explore_page import explore_page, synthesis_rows
+from sysmt.sim.cost.silicon.predict import CELLS
 from sysmt.sim.explore.explore import Exploration, explore, latency_unit
 from sysmt.sim.explore.points import OBJECTIVES, Point
 from sysmt.sim.explore.requests import request_of
 from sysmt.sim.explore.store import Store, default_store
+from sysmt.sim.explore.synthesis import check, synthesised
 from sysmt.sim.explore.work import workers
 
 SHOWN = 20
@@ -28,6 +31,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--board", metavar="B", help="an accelerator on this board, at its clock (`sysmt boards`)")
+    where.add_argument(
+        "--liberty", metavar="L", help=f"an array in standard cells: {', '.join(CELLS)}, or a file of such cells"
+    )
     parser.add_argument(
         "--inputs", metavar="IN.npz", action="append", default=[], help="measure accuracy: of each model in turn"
     )
@@ -49,12 +55,19 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         dest="settings",
         help="values of one field of the array to choose from (repeatable)",
     )
+    parser.add_argument(
+        "--synthesise",
+        type=int,
+        default=0,
+        metavar="N",
+        help="synthesise the N best of the front for real, and show the errors of their predictions",
+    )
     parser.add_argument("--store", metavar="FILE", help="SQLite file of all results (default: in the build folder)")
     parser.add_argument(
         "--processes", type=int, default=1, metavar="N", help="of this machine that compute (default 1)"
     )
     parser.add_argument("--scheduler", metavar="ADDRESS", help="compute on a Dask cluster, such as tcp://host:8786")
-    parser.add_argument("-o", "--output", metavar="FILE", help="all points: a page (.html) or .json")
+    parser.add_argument("-o", "--output", metavar="FILE", help="all points: a page (.html), .json, .png or .svg")
 
 
 def _run(args: argparse.Namespace) -> Result:
@@ -64,6 +77,7 @@ def _run(args: argparse.Namespace) -> Result:
     request = request_of(
         args.models,
         board=args.board,
+        liberty=args.liberty,
         inputs=args.inputs,
         calibrations=args.calibrate,
         limit=args.limit,
@@ -74,24 +88,37 @@ def _run(args: argparse.Namespace) -> Result:
         settings=args.settings,
         note=progress,
     )
+    check(request.target, args.synthesise)
     path = default_store() if args.store is None else Path(args.store)
     with Store(path) as store, workers(args.processes, args.scheduler) as doing:
         found = explore(request, store, doing, progress)
+    facts = found.as_dict() | {"synthesised": synthesised(found, args.synthesise, progress), "store": str(path)}
     if output is not None:
-        write_together(output.parent, {output.name: FORMATS[output.suffix](found)})
-    return Result(_text(found), found.as_dict() | {"store": str(path)})
+        write_together(output.parent, {output.name: FORMATS[output.suffix](found, facts)})
+    return Result(_text(found, facts["synthesised"]), facts)
 
 
-def _json(found: Exploration) -> str:
+def _json(found: Exploration, facts: dict[str, Any]) -> str:
     points = [point.as_dict() for point in found.points]
-    return json.dumps(found.as_dict() | {"points": points}, indent=1) + "\n"
+    return json.dumps(facts | {"points": points}, indent=1) + "\n"
 
 
-FORMATS: dict[str, Callable[[Exploration], str]] = {".html": explore_page, ".json": _json}
+def _picture(found: Exploration, _: dict[str, Any], form: str) -> bytes:
+    from sysmt.report.explore_figure import explore_picture  # needs matplotlib, which an extra brings
+
+    return explore_picture(found, form)
+
+
+FORMATS: dict[str, Callable[[Exploration, dict[str, Any]], str | bytes]] = {
+    ".html": explore_page,
+    ".json": _json,
+    ".png": partial(_picture, form="png"),
+    ".svg": partial(_picture, form="svg"),
+}
 """What can be written, by the ending of the file."""
 
 
-def _text(found: Exploration) -> str:
+def _text(found: Exploration, real: list[dict[str, Any]]) -> str:
     target, shown = found.request.target, found.front[:SHOWN]
     lines = [table([_row(found, found.points[i]) for i in shown])]
     if len(found.front) > len(shown):
@@ -106,6 +133,8 @@ def _text(found: Exploration) -> str:
     lines.append(f"{computed} results computed, {known} found in the store")
     if all(workload.judged is None for workload in found.request.workloads):
         lines.append("accuracy was not looked at: threads and trimmed operands cost some; --inputs measures it")
+    if real:
+        lines += ["", table(synthesis_rows(real, target.unit))]
     return "\n".join([*lines, "", f"best {found.request.objective}: {found.command(found.best()[0])}"])
 
 

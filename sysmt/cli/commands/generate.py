@@ -15,6 +15,15 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import LINKS
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
+from sysmt.hdl.params.styles import CHOICES
+
+STYLES = {
+    "initial_values": "initial values of registers and memories (default: none for an array with target=asic)",
+    "reset": "reset at the edge of the clock, or at once (default sync)",
+    "memories": "memories inside, or in NAME_memories.v, a module per shape that a macro can stand in for (default "
+    "inline)",
+}
+"""What fits the flow that the Verilog goes into; `sysmt.hdl.style.Style` has the same names."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,11 +60,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clock", type=float, metavar="MHZ", help=f"with --package: clock of the constraints (default {CLOCK_MHZ:g})"
     )
+    for name, text in STYLES.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", choices=CHOICES[name], help=text)
     add_settings(parser)
 
 
 def _run(args: argparse.Namespace) -> Result:
-    from sysmt.hdl.designs import check_name, default_name, design_of
+    from sysmt.hdl.designs import check_name, default_name, default_style, design_of
 
     if args.clock is not None and not args.package:
         raise UserError(f"--clock {args.clock:g} is for the constraints that --package writes; add it")
@@ -69,14 +80,14 @@ def _run(args: argparse.Namespace) -> Result:
         name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
     if args.testbench and not isinstance(config, ArrayConfig):
         raise UserError(f"--testbench is for an array, not {args.preset}: take one of those, or leave it out")
-    design = design_of(config, name)
+    design = design_of(config, name, default_style(config, **{choice: getattr(args, choice) for choice in STYLES}))
     if args.testbench and isinstance(config, ArrayConfig):
         from sysmt.sim.cosim.testbench import testbench
 
         design = replace(design, files={**design.files, f"{name}_tb.v": testbench(config, design)})
     if args.package:
         clock_mhz = CLOCK_MHZ if args.clock is None else args.clock
-        more = package(design.name, design.manifest, tuple(design.files), clock_mhz)
+        more = package(design.name, design.manifest, tuple(design.texts), clock_mhz)
         design = replace(design, files={**design.files, **more})
     files = [str(path) for path in design.write(Path(args.output))]
     facts = {"files": files, "modules": len(design.modules), "bytes": len(design.verilog), **design.manifest}
