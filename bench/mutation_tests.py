@@ -32,6 +32,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/uart": ("accel_link", "uart"),
     "array/column": ("random_arrays", "array"),
     "array/counters": ("random_arrays", "array", "sparq_gates", "conv1d"),
+    "array/edges": ("random_arrays", "signed_windows", "stc"),
     "array/ports": ("random_arrays", "array"),
     "array/sequencer": ("random_arrays", "array", "conv1d"),
     "array/systolic": ("random_arrays", "array", "sparq_gates", "conv1d"),
@@ -118,6 +119,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "nullcache/tcam": ("tcam", "cache_rtl"),
     "nullcache/tcam_memory": ("tcam",),
     "nullcache/writebuffer": _CACHE,
+    "pe/centre": ("signed_windows",),
     "pe/element": ("random_arrays", "array"),
     "pe/fpga": ("random_arrays", "multiplier", "array"),
     "pe/kind": ("random_arrays", "pe_kinds", "array"),
@@ -127,9 +129,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pe/nbsmt": ("random_arrays", "multiplier", "array"),
     "pe/ports": ("random_arrays", "pe_kinds", "array"),
     "pe/reduction": ("random_arrays", "multiplier", "sparq_gates"),
-    "pe/sparq": ("random_arrays", "sparq_gates"),
-    "pe/sparq_edge": ("random_arrays", "sparq_gates"),
-    "pe/sparq_lanes": ("random_arrays", "sparq_gates"),
+    "pe/sparq": ("random_arrays", "sparq_gates", "signed_windows"),
+    "pe/sparq_edge": ("random_arrays", "sparq_gates", "signed_windows"),
+    "pe/sparq_lanes": ("random_arrays", "sparq_gates", "signed_windows"),
+    "pe/sparq_stc": ("stc",),
 }
 """Source below `hdl`, and the names of its files of tests, in the order in which they run."""
 

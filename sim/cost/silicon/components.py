@@ -8,6 +8,7 @@ rough, by counting gates on paper: the fit to what was synthesised says what the
 from dataclasses import dataclass
 from math import log2
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH
@@ -135,8 +136,17 @@ def components(config: Built, placed: bool = False) -> Counts:
 
 
 def array_components(config: ArrayConfig) -> Counts:
-    """Those of an array."""
+    """Those of an array.
+
+    Raises
+    ------
+    UserError
+        Of its PEs none like them was synthesised.
+    """
     pe, rows, cols = config.pe, config.rows, config.cols
+    for name in ("signed_window", "stc"):
+        if getattr(pe, name, False):
+            raise UserError(f"{name} = True has no synthesised configurations to predict from: use `sysmt synth`")
     places = rows * cols
     x_bits, w_bits = passed_bits(config), W_WIDTH * pe.products
     control = 2 + pe.mode_width
