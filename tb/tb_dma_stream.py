@@ -26,6 +26,8 @@ async def lists(dut):
     given = vectors.load()
     share = float(given["share"])
     cocotb.start_soon(Clock(dut.aclk, 10, "ns").start(start_high=False))
+    if hasattr(dut, "core_clk"):
+        cocotb.start_soon(Clock(dut.core_clk, 7.314, "ns").start())
     dut.aresetn.value = 0
     reset = {"reset": dut.aresetn, "reset_active_level": False}
     registers = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axi"), dut.aclk, **reset)

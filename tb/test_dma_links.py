@@ -12,7 +12,11 @@ from sysmt.sim.engine.golden import GoldenEngine
 
 from .test_dma_engine import CONFIG, compiled
 
-LINKS = {"axi-stream": ("tb.tb_dma_stream", 64), "cfu": ("tb.tb_dma_cfu", 32)}
+LINKS = {
+    "axi-stream": ("tb.tb_dma_stream", {"link": "axi-stream", "data_width": 64}),
+    "axi-stream on two clocks": ("tb.tb_dma_stream", {"link": "axi-stream", "bus_clock": True}),
+    "cfu": ("tb.tb_dma_cfu", {"link": "cfu"}),
+}
 
 
 def with_data(config, commands: list[bytes], memory: np.ndarray) -> bytes:
@@ -32,8 +36,8 @@ def with_data(config, commands: list[bytes], memory: np.ndarray) -> bytes:
 @pytest.mark.parametrize("link", LINKS)
 def test_a_network_by(link, share):
     """Loaded, run on three inputs, a list that fails, and run again: outputs are the golden engine's."""
-    module, data_width = LINKS[link]
-    config = CONFIG.with_fields(link=link, data_width=data_width)
+    module, fields = LINKS[link]
+    config = CONFIG.with_fields(**fields)
     program, inputs = compiled(1, config)
     lists = ProgramLists(program, 0)
     images = lists.pack(inputs)
