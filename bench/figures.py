@@ -30,6 +30,7 @@ from . import (
     signatures,
     training,
     uart,
+    windows,
     zeros,
 )
 
@@ -67,6 +68,7 @@ TABLES = {
     "zeros": zeros.markdown,
     "nullcache": nullcache.markdown,
     "clusters": clusters.markdown,
+    "windows": windows.markdown,
     "bus": bus.markdown,
     "uart": uart.markdown,
 }

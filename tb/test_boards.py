@@ -174,6 +174,7 @@ def test_blocks_of_ram_are_those_of_the_netlists():
     assert rams("ecp5", small) == 49
     # The memories that gather patches are so small that Yosys makes them of LUTs: 32x32 bits, not 128x32.
     engine = BOARDS["ulx3s"].networks()
+    assert rams("ecp5", engine) == 201
     assert engine.memories["patches"] == (32 * 4, 32)
     assert engine.banks == dataclasses.replace(engine, patch=1).banks
 

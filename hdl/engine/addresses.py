@@ -142,24 +142,22 @@ class AddressGenerator(wiring.Component):
         """Six counters, one inside the other, which know beforehand when they end; all but the innermost count down."""
         config, layer = self.config, self.layer
         rows = config.array.rows
-        # How many there are is known with the first pixel of a tile; where there is always one only, none is first.
+        # How many there are is known with the first pixel of a tile: whether that is the last one, and the others.
         pixel, first, last = Signal(range(1, rows + 1), init=1), Signal(), Signal()
-        alone, last_single = Signal(), Signal()
-        is_alone = (layer.operation != Operation.MATMUL) | (rows == 1)
+        single, last_single = Signal(), Signal()
         of_tile = Mux(ends["tile"], layer.last_rows[: len(pixel)], rows)
-        m.d.comb += ends["pixel"].eq(Mux(first, ends["tile"] & last_single, last))
+        m.d.comb += ends["pixel"].eq(Mux(first, single | (ends["tile"] & last_single), last))
         with m.If(moves):
             m.d.sync += [
                 pixel.eq(Mux(ends["pixel"], 1, pixel + 1)),
-                first.eq(ends["pixel"] & ~alone),
-                last.eq((pixel + 1 == of_tile) | alone),
+                first.eq(ends["pixel"]),
+                last.eq(pixel + 1 == of_tile),
             ]
         with m.If(self.start):
             m.d.sync += [
                 pixel.eq(1),
-                first.eq(~is_alone),
-                last.eq(is_alone),
-                alone.eq(is_alone),
+                first.eq(1),
+                single.eq((layer.operation != Operation.MATMUL) | (rows == 1)),
                 last_single.eq(layer.last_rows == 1),
             ]
         limits = {

@@ -189,12 +189,9 @@ class PatchWalk(wiring.Component):
         # Of the pixel in its patch.
         x, y = Signal(3), Signal(3)
         last_x, last_y = Signal(), Signal()
-        width_1, height_1 = Signal(3), Signal(3)
-        with m.If(self.start):
-            m.d.sync += [width_1.eq((1 << layer.patch_w) - 1), height_1.eq((1 << layer.patch_h) - 1)]
         m.d.comb += [
-            last_x.eq(x == width_1),
-            last_y.eq(y == height_1),
+            last_x.eq(x == ((1 << layer.patch_w) - 1)[:3]),
+            last_y.eq(y == ((1 << layer.patch_h) - 1)[:3]),
             self.patch_end.eq(last_x & last_y),
         ]
         with m.If(self.advance):

@@ -50,14 +50,14 @@ class RowLoop(wiring.Component):
         m = Module()
         layer = self.layer
         pooling = Signal()
-        pools = Mux(self.start, layer.operation != Operation.MATMUL, pooling)
-        m.d.sync += pooling.eq(pools)
+        with m.If(self.start):
+            m.d.sync += pooling.eq(layer.operation != Operation.MATMUL)
         # What is left, the current one included; beside each a register that says 1, which would be late if compared.
         row = Signal(range(self._rows + 1))
         n_tile, m_tile, group = (Signal.like(layer[name]) for name in ("n_tiles", "m_tiles", "groups"))
         last_row, last_tile, last_pixels, last_group = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
-            self.tile_end.eq(last_row),
+            self.tile_end.eq(pooling | last_row),
             self.pixels_end.eq(self.tile_end & last_tile & ~self.again),
             self.group_end.eq(self.pixels_end & last_pixels),
             self.layer_end.eq(self.group_end & last_group),
@@ -73,11 +73,11 @@ class RowLoop(wiring.Component):
         with m.If(self.start):
             m.d.comb += [pixels_follow.eq(layer.m_tiles == 1), group_follows.eq(layer.groups == 1)]
         with m.If(self.advance):
-            m.d.sync += [row.eq(row - 1), last_row.eq((row == 2) | pooling)]
+            m.d.sync += [row.eq(row - 1), last_row.eq(row == 2)]
         with m.If((self.advance & self.tile_end) | self.start):
             m.d.sync += [
                 row.eq(Mux(pixels_follow, layer.last_rows, self._rows)),
-                last_row.eq(Mux(pixels_follow, layer.last_rows == 1, int(self._rows == 1)) | pools),
+                last_row.eq(Mux(pixels_follow, layer.last_rows == 1, int(self._rows == 1))),
             ]
         with m.If((self.advance & self.tile_end & ~self.again) | self.start):
             m.d.sync += [n_tile.eq(n_tile - 1), last_tile.eq(n_tile == 2)]
