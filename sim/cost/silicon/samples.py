@@ -70,7 +70,14 @@ class Sample:
 def sample_of(target: str, config: Built, measured: Mapping[str, Any]) -> Sample:
     """The sample of a configuration."""
     design = next(name for name, made in CLASSES.items() if type(config) is made)
-    return Sample(target, design, _changes(CLASSES[design]().as_dict(), config.as_dict()), dict(measured))
+    default, of_array = CLASSES[design](), isinstance(config, ArrayConfig)
+    kind = {"kind": (config if isinstance(config, ArrayConfig) else config.array).pe.kind}
+    # A kind of PE has defaults of its own, so that fields which it gains later change no sample.
+    alike = default.with_fields(**(kind if of_array else {"array": kind}))
+    fields = _changes(alike.as_dict(), config.as_dict())
+    if alike != default:
+        fields |= kind if of_array else {"array": kind | fields.get("array", {})}
+    return Sample(target, design, fields, dict(measured))
 
 
 def _changes(default: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
