@@ -42,6 +42,7 @@ from . import (
     throughput,
     training,
     uart,
+    windows,
     zeros,
 )
 
@@ -73,6 +74,7 @@ MEASUREMENTS = {
     "adaptation": adaptation,
     "budget": budget,
     "training": training,
+    "windows": windows,
     "zeros": zeros,
 }
 SLOW = {
@@ -89,6 +91,7 @@ SLOW = {
     "second_opinion",
     "signatures",
     "training",
+    "windows",
     "zeros",
 }
 """Left out unless named: they take longer than all the others."""

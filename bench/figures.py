@@ -24,11 +24,13 @@ from . import (
     estimate,
     explore,
     kinds,
+    nullcache,
     schedule,
     second_opinion,
     signatures,
     training,
     uart,
+    windows,
     zeros,
 )
 
@@ -64,7 +66,9 @@ TABLES = {
     "estimate": estimate.markdown,
     "explore": explore.markdown,
     "zeros": zeros.markdown,
+    "nullcache": nullcache.markdown,
     "clusters": clusters.markdown,
+    "windows": windows.markdown,
     "bus": bus.markdown,
     "uart": uart.markdown,
 }

@@ -79,8 +79,18 @@ MEASUREMENTS: dict[str, Measurement] = {
     "emission": Measurement((("array", "way"),), {"to 8x8 shared": Claim(more=False, noise=0.3)}),
     "golden": Measurement((("threads", "policy"),), {"ratio": Claim(more=False, noise=0.3)}),
     "nullcache": Measurement(
-        (("network", "loops"), ("zero region",)),
-        {"misses saved %": _MORE, "time saved %": _MORE, "entries": _LESS},
+        (("network", "loops"), ("zero region",), ("reading", "order"), ("threshold",), ("bar",)),
+        {
+            "misses saved %": _MORE,
+            "time saved %": _MORE,
+            "energy saved %": _MORE,
+            "paper: misses %": _MORE,
+            "paper: time %": _MORE,
+            "beyond double": _MORE,
+            "top1 %": _MORE,
+            "found": _MORE,
+            "entries": _LESS,
+        },
     ),
     "tcam": Measurement(
         (("design",), ("null cache",), ("TCAM", "on")), {"um2": _LESS, "MHz": Claim(more=True, noise=0.05)}
@@ -169,6 +179,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "clusters": Measurement(
         (("array", "with", "cluster", "products"),),
         {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
+    ),
+    "windows": Measurement(
+        (("layer",), ("array", "with", "products")),
+        {**dict.fromkeys(("plain", "signed", "um2"), _LESS), "MHz": Claim(more=True, noise=0.01)},
     ),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }

@@ -42,7 +42,9 @@ from .area import cell_library
 SIDES = (2, 3, 4, 5, 6, 8)
 WORKLOAD = "resnet8"
 NAME = "array"
-TIMED = ("colorlight_5a75b", "ice40_hx8k", "icesugar_pro", "tang_nano_9k", "ulx3s")
+PLACED = ("ice40_hx8k", "icebreaker", "icesugar_pro", "tang_nano_9k", "ulx3s")
+"""Boards whose recorded designs are samples; on the others the same ones are placed."""
+TIMED = ("ice40_hx8k", "icesugar_pro", "tang_nano_9k", "ulx3s")
 """Boards with an ECP5 of speed grade 6, an iCE40HX8K or a GW1NR-9C; other parts have other clocks."""
 RESOURCES = {"luts": "LUT", "flip_flops": "FF", "dsps": "DSP", "rams": "RAM"}
 
@@ -222,14 +224,20 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
 
 
 def routed() -> Iterator[Sample]:
-    """Clocks that `python -m bench.boards --record` kept, of today's configurations on the parts that are predicted."""
+    """What `python -m bench.boards --record` kept of today's configurations: placed, not only synthesised."""
     for row in boards.load().values():
         board = BOARDS[row["board"]]
         make = partial(board.networks, stream=row["engine"] == "SDRAM") if "engine" in row else board.accelerator
         config = make(row["preset"])
         same = (row["dsp"] == "yes", row["pipeline"]) == (config.array.pe.dsp, config.array.pe.pipeline)
-        if same and row["board"] in TIMED:
-            yield sample_of(board.part.family.name, config, {"mhz": row["MHz"], "seeds": row["seeds"]})
+        if same and board.name in PLACED:
+            measured: dict[str, Any] = {"placed": True, "part": board.part.name}
+            for name, resource in RESOURCES.items():
+                if resource in row:
+                    measured[name] = int(row[resource].split()[0])
+            if board.name in TIMED:
+                measured |= {"mhz": row["MHz"], "seeds": row["seeds"]}
+            yield sample_of(board.part.family.name, config, measured)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -247,7 +255,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(f"TARGET must be one of {', '.join(TARGETS)}, not {unknown[0]}")
     for sample in routed():
         _keep(sample)
-    known = {sample.key for sample in load() if {"area", "luts"} & set(sample.measured)}
+    known = {sample.key for sample in load()}
     missing = [step for step in plan() if sample_of(step[0], step[1], {}).key not in known]
     wanted = [step for step in missing if not args.targets or step[0] in args.targets]
     try:
@@ -262,9 +270,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _keep(sample: Sample) -> None:
     """Add what was measured to the file."""
-    kept = {each.key: each for each in load()}
-    before = kept[sample.key].measured if sample.key in kept else {}
-    kept[sample.key] = Sample(sample.target, sample.design, sample.fields, before | sample.measured)
+    kept = {each.key: each for each in load()} | {sample.key: sample}
     write_together(FILE.parent, {FILE.name: text(kept.values())})
 
 

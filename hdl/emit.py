@@ -64,9 +64,9 @@ WRITE = (
         for where in ("", "-modattr")
     ),
     f"attrmap -remove {ATTRIBUTE}",
-    "write_verilog -norename",
+    "write_verilog",
 )
-"""As Amaranth writes Verilog, without attributes of its own and of ours."""
+"""Without processes, which some tools never begin, and without attributes of Amaranth's and of ours."""
 
 
 @dataclass(frozen=True)
@@ -112,9 +112,9 @@ class Library:
         text = rtlil.convert(
             component, name=name, platform=self, emit_src=False, missing_domain=lambda _: clock_domain(self)
         )
+        text = without_empty_signals(with_equal_widths(without_contents(text, UNINITIALISED)))
         if self.style.initial_values == "none":
             text = without_initial_values(text)
-        text = without_empty_signals(with_equal_widths(without_contents(text, UNINITIALISED)))
         self.modules[name] = text
         blocks = dict(_blocks(type(component), name, getattr(component, "block", None)))
         for module, registers in owned_registers(text).items():

@@ -38,6 +38,8 @@ class SysmtDevice(LiteXModule):
         With `link` "wishbone" or "axi".
     folder : path
         Where the Verilog is written, and beside it the C driver, headers, SVD.
+    clock : str
+        Clock domain of LiteX that the device runs on, with `config.bus_clock`; else it is that of the bus, `sys`.
 
     Members
     -------
@@ -52,7 +54,14 @@ class SysmtDevice(LiteXModule):
         Another link; an SDRAM of the device's own, whose pins no bus has; a name that Verilog does not take.
     """
 
-    def __init__(self, platform: Any, name: str, config: AccelConfig | EngineConfig, folder: Path | str):
+    def __init__(
+        self,
+        platform: Any,
+        name: str,
+        config: AccelConfig | EngineConfig,
+        folder: Path | str,
+        clock: str = "sys",
+    ):
         if config.link not in MASTERS:
             raise ConfigError(f"link must be one of {', '.join(MASTERS)} in a LiteX SoC, not {config.link!r}")
         if isinstance(config, EngineConfig) and config.stream is not None:
@@ -76,6 +85,8 @@ class SysmtDevice(LiteXModule):
                 "m_axi", self.master, ("o", "i"), burst, "data strb last", "id resp", "id data resp last"
             )
             ports |= {"i_s_axi_awprot": 0, "i_s_axi_arprot": 0}
+        if config.bus_clock:
+            ports["i_core_clk"] = ClockSignal(clock)
         self.specials += Instance(name, **ports, o_irq=irq)
         self.ev = EventManager()
         self.ev.ended = EventSourceLevel()
@@ -84,7 +95,12 @@ class SysmtDevice(LiteXModule):
 
 
 def add_sysmt(
-    soc: Any, name: str, config: AccelConfig | EngineConfig, folder: Path | str, origin: int | None = None
+    soc: Any,
+    name: str,
+    config: AccelConfig | EngineConfig,
+    folder: Path | str,
+    origin: int | None = None,
+    clock: str = "sys",
 ) -> SysmtDevice:
     """Add a device to `soc`: registers as the region `name` (not cached), the master on the bus, the interrupt.
 
@@ -96,7 +112,7 @@ def add_sysmt(
     -------
     SysmtDevice
     """
-    device = SysmtDevice(soc.platform, name, config, folder)
+    device = SysmtDevice(soc.platform, name, config, folder, clock)
     soc.add_module(name=name, module=device)
     soc.bus.add_slave(name, device.registers, region=SoCRegion(origin=origin, size=PAGE, cached=False))
     soc.bus.add_master(f"{name}_dma", device.master)

@@ -23,6 +23,7 @@ SHIFTS = frozenset({"$shl", "$shr", "$sshr", "$shift"})
 LINT = {
     "DECLFILENAME": "all modules of the design are in this file",
     "CASEOVERLAP": "of the selects of a multiplexer at most one is on",
+    "CMPCONST": "a limit is compared even where the width of the field is enough to keep it",
     "PROCASSINIT": "registers have initial values beside their reset, for FPGAs",
     "UNOPTFLAT": "bits of one vector are made of others of it; no bit of itself",
     "VARHIDDEN": "a signal may be called as the design is",
@@ -151,12 +152,12 @@ def split(verilog: str, begins: str) -> tuple[str, str]:
 def finished(verilog: str) -> str:
     """The Verilog that Yosys has written, ready for every tool.
 
-    Without signals that are only declared, with functions that Icarus does not take for system functions, and with
-    Verilator's pragmas for what `LINT` lists, which end with the text.
+    Without signals that are only declared, without names that begin with $, which are those of Icarus and slang
+    themselves, and with Verilator's pragmas for what `LINT` lists, which end with the text.
     """
     modules = re.split(r"^(?=module )", re.sub(r"\A/\*.*?\*/\s*", "", verilog, flags=re.DOTALL), flags=re.MULTILINE)
     off = "".join(f"/* verilator lint_off {warning} */  // {reason}\n" for warning, reason in LINT.items())
-    text = re.sub(r"\\\$(procmux\$\d+ )", r"\\\1", "".join(map(_without_idle_names, modules)))
+    text = re.sub(r"\\\$(\S+ )", r"\\_\1", "".join(map(_without_idle_names, modules)))
     return f"/* verilator lint_save */\n{off}\n{text}/* verilator lint_restore */\n"
 
 

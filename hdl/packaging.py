@@ -17,6 +17,9 @@ IO_FRACTION = 0.2
 """Part of the period that the constraints leave to what is before an input or behind an output."""
 CLOCKS = ("clk", "aclk")
 """Names of clocks; a design whose ports name none has Amaranth's `clk`, and `rst`."""
+CORE_CLOCK, CORE_PINS = "core_clk", "pins__"
+"""The clock of a device whose bus has its own, and how the ports begin that are on it: those of an SDRAM."""
+RESETS = ("rst", "aresetn")
 ASYNCHRONOUS = ("rx", "tx")
 """Ports of no clock: the lines of a UART, of which `rx` is synchronised inside."""
 
@@ -107,20 +110,34 @@ def _core(name: str, generator: str, rtl: list[str], software: list[str]) -> str
 def _constraints(name: str, ports: list[tuple[str, str, int]], period: float) -> str:
     """SDC: the clock, a part of its period outside of every port, false paths at asynchronous ones.
 
-    A reset is timed as any input is: whoever resets at once has to release it in time.
+    A reset is timed as any input is: whoever resets at once has to release it in time. With two clocks it is
+    synchronised inside, and nothing is timed from one clock to the other.
     """
     clock = next(port for port, _, _ in ports if port in CLOCKS)
+    two = any(port == CORE_CLOCK for port, _, _ in ports)
+    asynchronous = (*ASYNCHRONOUS, *RESETS) if two else ASYNCHRONOUS
     lines = [
         f"# {name}: times in ns. Delays at inputs and outputs are a budget of {100 * IO_FRACTION:g} % of the period:",
         "# replace them by those of what surrounds the design.",
         f"create_clock -name {clock} -period {period:.3f} [get_ports {{{clock}}}]",
     ]
+    if two:
+        lines += [
+            f"create_clock -name {CORE_CLOCK} -period {period:.3f} [get_ports {{{CORE_CLOCK}}}]",
+            "# Between both, Gray-coded pointers and handshakes; data behind them are stable. Where a tool can say it,",
+            "# bound the delay of these paths by a period, without clock skew.",
+            *(
+                f"set_false_path -from [get_clocks {{{a}}}] -to [get_clocks {{{b}}}]"
+                for a, b in ((clock, CORE_CLOCK), (CORE_CLOCK, clock))
+            ),
+        ]
     for port, direction, width in ports:
         target = f"[get_ports {{{port}{'[*]' if width > 1 else ''}}}]"
-        if port in ASYNCHRONOUS:
+        if port in asynchronous:
             lines.append(f"set_false_path {'-from' if direction == 'input' else '-to'} {target}")
-        elif port != clock:
-            lines.append(f"set_{direction}_delay -clock {clock} {IO_FRACTION * period:.3f} {target}")
+        elif port not in (clock, CORE_CLOCK):
+            by = CORE_CLOCK if two and port.startswith(CORE_PINS) else clock
+            lines.append(f"set_{direction}_delay -clock {by} {IO_FRACTION * period:.3f} {target}")
     return "\n".join(lines) + "\n"
 
 

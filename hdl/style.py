@@ -45,7 +45,7 @@ PLAIN = Style()
 """With initial values, reset at the edge, everything in one file."""
 
 
-def clock_domain(platform: object) -> ClockDomain:
-    """The clock domain of a component that makes its own, with the reset of the style that it is emitted in."""
+def clock_domain(platform: object, name: str = "sync") -> ClockDomain:
+    """A clock domain of a component that makes its own, with the reset of the style that it is emitted in."""
     style = getattr(platform, "style", None)
-    return ClockDomain("sync", async_reset=isinstance(style, Style) and style.reset == "async")
+    return ClockDomain(name, async_reset=isinstance(style, Style) and style.reset == "async")

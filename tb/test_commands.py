@@ -130,7 +130,7 @@ BAD = [
     (("matmul", "X.npy", "W.npy", "-o", "no/O.npy"), "output folder 'no' must exist: create it first"),
     (("matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "vcs"), "simulator must be one of verilator, icarus"),
     (("demo", "--images", "0"), "--images must be from 1 to 500, not 0"),
-    (("cache", "X.npy"), "trace must be an .npz file, not 'X.npy'"),
+    (("cache", "X.npy"), "trace must be a readable .npz file, not 'X.npy'"),
     (("cycles", "--gemm", "0,2,3", "--array", "2x2"), "gemm must be M,K,N of at least 1 each, not '0,2,3'"),
     (("trace", "squeezenett", "-o", "t.npz"), "network must be one of digits, lenet5, alexnet, vgg16, squeezenet, not"),
     (("frobnicate",), "argument COMMAND: invalid choice: 'frobnicate'"),

@@ -49,10 +49,10 @@ def assert_equal(layers, configs):
 
 @pytest.mark.parametrize(
     ("name", "variant"),
-    [("mobilenet_v2", "baseline"), ("mobilenet_v2", "half"), ("mobilenet_v1", "full"), ("digits", "baseline")],
+    [("mobilenet_v2", "baseline"), ("mobilenet_v1", "half"), ("digits", "baseline")],
 )
 def test_networks_take_the_cycles_of_the_command(name, variant):
-    assert_equal(read_network(name, variant), arrays(16, seed=f"{name} {variant}"))
+    assert_equal(read_network(name, variant), arrays(10, seed=f"{name} {variant}"))
 
 
 def test_odd_layers():

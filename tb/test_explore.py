@@ -235,6 +235,9 @@ def test_a_board_holds_what_fits_and_runs_at_its_clock(tmp_path):
     board = board_of("ulx3s")
     for point in found.points:
         assert point.area <= board.part.luts
+        assert point.facts["mhz"][0] >= board.clock_hz / 1e6
+        silicon = predict(board.around(point.config), "ecp5")
+        assert point.area == pytest.approx(silicon.luts.value, rel=1e-5)
         assert point.latency == pytest.approx(sum(point.cycles) / (board.clock_hz / 1e6))
     words = shlex.split(found.command(found.points[-1]))[1:]
     args = parser_of(words).parse_args(words)

@@ -24,6 +24,9 @@ DESIGNS = {
     "accel_os2 axi": ("link=axi",),
     "accel_os2 cfu": ("link=cfu",),
     "engine_os2 wishbone": ("link=wishbone",),
+    "accel_os2 two": ("link=axi", "bus_clock=true"),
+    "accel_os2 two_streams": ("link=axi-stream", "bus_clock=true"),
+    "accel_os2 two_wishbone": ("link=wishbone", "bus_clock=true"),
 }
 """Settings of presets."""
 
@@ -70,18 +73,21 @@ def test_ports_are_those_of_the_verilog(case):
 def test_every_port_is_constrained_once(case):
     design, files, ports = packaged(case)
     lines = [line for line in files[f"{design.name}.sdc"].splitlines() if not line.startswith("#")]
-    commands = {}
-    for line in lines:
+    commands, between = {}, [line for line in lines if "get_clocks" in line]
+    for line in [line for line in lines if line not in between]:
         words, target = re.fullmatch(r"(.*) \[get_ports \{(\S+)\}\]", line).groups()
         assert target not in commands
         commands[target] = words
     assert set(commands) == {port + ("[*]" if bits > 1 else "") for port, (_, bits) in ports.items()}
     clock = "aclk" if "aclk" in ports else "clk"
-    assert commands.pop(clock) == f"create_clock -name {clock} -period 4.000"
+    two = "core_clk" in ports
+    assert len(between) == 2 * two
+    for name in (clock, "core_clk")[: 1 + two]:
+        assert commands.pop(name) == f"create_clock -name {name} -period 4.000"
     for target, words in commands.items():
         port = target.removesuffix("[*]")
         direction = ports[port][0]
-        if port in ("rx", "tx"):
+        if port in ("rx", "tx") or (two and port in ("rst", "aresetn")):
             assert words == f"set_false_path {'-from' if direction == 'input' else '-to'}"
         else:
             assert words == f"set_{direction}_delay -clock {clock} 0.800"

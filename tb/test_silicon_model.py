@@ -101,7 +101,7 @@ def test_what_counters_count_is_what_the_gates_count(pe):
 
 
 def test_a_target_with_too_few_samples_is_refused():
-    with pytest.raises(UserError, match=r"^target ecp5 needs at least 2 samples with luts to be predicted, not 0$"):
+    with pytest.raises(UserError, match=r"^target ecp5 needs at least 2 samples with luts, not 0$"):
         SiliconModel.of("ecp5", [])
 
 

@@ -8,7 +8,7 @@ from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.presets import ARRAYS
-from sysmt.sim.cost.silicon import Interval, predict
+from sysmt.sim.cost.silicon import Interval, Silicon, predict, predict_all
 
 from .board import BoardDefinition
 
@@ -69,13 +69,16 @@ def peak(board: BoardDefinition, config: Held) -> float:
 
 def fitting(board: BoardDefinition, engine: bool = False) -> list[str]:
     """The presets whose accelerator, or engine, is expected to fit."""
-    names = []
+    built: dict[str, Held] = {}
     for name in ARRAYS:
         try:
-            config = board.networks(name) if engine else board.accelerator(name)
+            built[name] = board.networks(name) if engine else board.accelerator(name)
         except ConfigError:
             continue
-        need = needs(board, config)
-        if all(number <= board.part.capacity[resource] for resource, number in need.items()):
-            names.append(name)
-    return names
+    found = predict_all(list(built.values()), board.part.family.name)
+    return [name for name, silicon in zip(built, found, strict=True) if _fits(board, silicon)]
+
+
+def _fits(board: BoardDefinition, silicon: Silicon) -> bool:
+    """Whether the expected values do."""
+    return all(getattr(silicon, name).value <= board.part.capacity[resource] for resource, name in UNITS.items())

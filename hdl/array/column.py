@@ -13,7 +13,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.pe.element import Place, ProcessingElement
-from sysmt.hdl.pe.ports import Control, passed, weights
+from sysmt.hdl.pe.ports import Control, passed, passed_weights
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Column(wiring.Component):
         super().__init__(
             {
                 "enable": In(1),
-                "i_w": In(weights(array.pe)),
+                "i_w": In(passed_weights(array.pe)),
                 "o_sum": Out(signed(array.pe.acc_width)),
                 "i_x": In(x),
                 "o_x": Out(x),
                 "i_control": In(control),
                 "o_control": Out(control),
             }
-            | ({"i_row": In(array.rows * weights(array.pe).size)} if array.fuse else {})
+            | ({"i_row": In(array.rows * passed_weights(array.pe).size)} if array.fuse else {})
         )
 
     @staticmethod

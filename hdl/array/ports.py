@@ -25,6 +25,8 @@ class TileDescriptor(data.StructLayout):
     fuse : unsigned(1)
         With `ArrayConfig.fuse` only. Every row is a 1-D convolution of its own: its weight goes to the whole row at
         once and its activations shift along it (FuSeConv, DATE 2021).
+    zero : unsigned(`PEConfig.zero_width`)
+        Where the kind of PE has one: the zero point that is taken off all activations of the tile.
     taps : unsigned
         With `ArrayConfig.fuse` only. Of the steps of a 1-D convolution, those with a tap: 1 to `k_max` // threads.
     """
@@ -37,6 +39,7 @@ class TileDescriptor(data.StructLayout):
                 "rows": range(config.rows + 1),
                 "cols": range(config.cols + 1),
             }
+            | ({"zero": config.pe.zero_width} if config.pe.zero_width else {})
             | ({"fuse": 1, "taps": range(config.pe.k_max + 1)} if config.fuse else {})
         )
 

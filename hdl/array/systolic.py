@@ -10,11 +10,13 @@ from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import X_WIDTH
+from sysmt.hdl.pe.centre import centres
 from sysmt.hdl.pe.kind import gates_of
 from sysmt.hdl.pe.ports import Control
 
 from .column import Column, ColumnConfig
 from .counters import EventCounters
+from .edges import column_edge, row_edge
 from .ports import CounterLayout, ResultRow, TileDescriptor, w_step, x_step
 from .sequencer import Sequencer
 
@@ -100,8 +102,8 @@ class SystolicArray(wiring.Component):
             self.i_w.ready.eq(sequencer.step),
             self.refused.eq(sequencer.refused),
         ]
-        x, w = self._operands(m, sequencer)
-        sums, leaves = self._grid(m, sequencer, enable, x, w, platform)
+        x, negative, w = self._operands(m, sequencer, platform)
+        sums, leaves = self._grid(m, sequencer, enable, x, negative, w, platform)
         self._results(m, sums, leaves, enable, frozen, rows, platform)
         if self.config.counters:
             self._count(m, sequencer, x, w, platform)
@@ -130,17 +132,27 @@ class SystolicArray(wiring.Component):
         m.d.sync += [halted.eq(~second.i.ready), moves.eq(second.i.ready)]
         return first.i, ~halted, moves
 
-    def _operands(self, m: Module, sequencer: Sequencer) -> tuple[Signal, list[Value]]:
-        """The operands of this step. Activations are zero where no step is taken or the thread does not run."""
+    def _operands(self, m: Module, sequencer: Sequencer, platform: object) -> tuple[Signal, list[Value], list[Value]]:
+        """The operands of this step, activations zero where no step is taken or the thread does not run.
+
+        Where tiles have a zero point, they are distances from it; the signs follow, row by row.
+        """
         x = Signal(len(self.i_x.payload.as_value()))
         threads = sequencer.tile.threads
         runs = [self._runs(threads, t) for t in range(self.config.pe.threads)]
         runs = [run for run in runs for _ in range(self.config.pe.pairs_per_thread)]
-        kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
-        mask = Cat(bit.replicate(X_WIDTH) for bit in kept).replicate(self.config.rows)
-        m.d.comb += x.eq(self._enter(m, self.i_x.payload.as_value(), "x") & mask)
+        self._kept = kept = self._enter(m, Cat(sequencer.step & run for run in runs), "kept")
+        entered = self._enter(m, self.i_x.payload.as_value(), "x")
+        negative: list[Value] = []
+        if self.config.pe.zero_width:
+            zero = self._enter(m, sequencer.tile.zero, "zero")
+            centred, negative = centres(m, self.config.pe, entered, zero, kept, platform)
+            m.d.comb += x.eq(centred)
+        else:
+            mask = Cat(bit.replicate(X_WIDTH) for bit in kept).replicate(self.config.rows)
+            m.d.comb += x.eq(entered & mask)
         w = self.i_w.payload.w if self.config.fuse else self.i_w.payload
-        return x, [self._enter(m, w[p], f"w_{p}") for p in range(self.config.w_lanes)]
+        return x, negative, [self._enter(m, w[p], f"w_{p}") for p in range(self.config.w_lanes)]
 
     def _runs(self, threads: Value, thread: int) -> Value | int:
         """Whether a tile on so many threads, as a power of two, runs on this one."""
@@ -150,7 +162,14 @@ class SystolicArray(wiring.Component):
         return threads == least if least == most else threads >= least
 
     def _grid(
-        self, m: Module, sequencer: Sequencer, enable: Signal, x: Signal, w: list[Value], platform: object
+        self,
+        m: Module,
+        sequencer: Sequencer,
+        enable: Signal,
+        x: Signal,
+        negative: list[Value],
+        w: list[Value],
+        platform: object,
     ) -> tuple[list[Value], Value]:
         """Skewed operands through the columns. Returns the sum of every column, and the drain control at the exit."""
         config = self.config
@@ -164,7 +183,15 @@ class SystolicArray(wiring.Component):
             else Const(0)
         )
         skewed_w = [
-            shared_delay_line(m, lane, p // config.cluster, enable, "skew", f"w_{p}", platform)
+            shared_delay_line(
+                m,
+                column_edge(m, config.pe, lane, self._kept, p, platform),
+                p // config.cluster,
+                enable,
+                "skew",
+                f"w_{p}",
+                platform,
+            )
             for p, lane in enumerate(w)
         ]
         taps = self._taps(m, sequencer, enable, skewed_w) if config.fuse else []
@@ -174,7 +201,8 @@ class SystolicArray(wiring.Component):
             if place and place % config.cluster == 0:
                 first = delay_line(m, first, enable, f"skew_first_{row}")
                 mode = delay_line(m, mode, enable, f"skew_mode_{row}", reset_less=True)
-            lane = self._edge(m, x.word_select(row, len(x) // config.rows), full, row, platform)
+            own = x.word_select(row, len(x) // config.rows)
+            lane = row_edge(m, config.pe, own, negative, full, row, platform)
             stages = place // config.cluster
             skewed_x.append(shared_delay_line(m, lane, stages, enable, "skew", f"x_{row}", platform))
             control += [first, shift[place], mode]
@@ -194,15 +222,6 @@ class SystolicArray(wiring.Component):
             sums.append(column.o_sum)
         at_exit = data.View(Control(config), passing_control[-Control(config).size :])
         return sums, at_exit.shift
-
-    def _edge(self, m: Module, x: Value, full: Value, row: int, platform: object) -> Value:
-        """The activations of a row as its PEs get them."""
-        kind = gates_of(self.config.pe).edge(self.config.pe)
-        if kind is None:
-            return x
-        edge = shared(m, f"edge_{row}", kind, self.config.pe, platform)
-        m.d.comb += [edge.i.eq(x), edge.full.eq(full)]
-        return Value.cast(edge.o)
 
     def _taps(self, m: Module, sequencer: Sequencer, enable: Signal, skewed_w: list[Value]) -> list[Value]:
         """The tap of every row, and zeros into the columns of `skewed_w` while they are part of a 1-D convolution.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What front ends have in common, whatever the bus: bursts of beats, a port to registers, flat port names."""
 
+from typing import Any
+
 from amaranth.hdl import unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -51,6 +53,11 @@ class RegisterPort(wiring.Signature):
                 "value": In(32),
             }
         )
+
+
+def device_clock(config: Any) -> dict[str, wiring.Member]:
+    """The port of the clock of the device, where `config.bus_clock` gives the bus one of its own."""
+    return {"core_clk": In(1)} if config.bus_clock else {}
 
 
 def flat(prefix: str, signature: wiring.Signature) -> dict[str, wiring.Member]:

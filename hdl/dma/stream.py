@@ -3,15 +3,16 @@
 
 from typing import Any, ClassVar
 
-from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from sysmt.hdl.bus.axi_lite import AXILiteRegisters
-from sysmt.hdl.bus.ports import BEATS_WIDTH, flat, joined
-from sysmt.hdl.style import clock_domain
+from sysmt.hdl.bus.crossing import BUS, DEVICE, LONG, AsyncQueue
+from sysmt.hdl.bus.ports import BEATS_WIDTH, device_clock, flat, joined
 
 from .accelerator import ListedAccelerator
+from .axi import axi_registers
 from .device import ListedDevice
 from .engine import ListedEngine
 
@@ -103,8 +104,9 @@ class StreamFrontEnd(wiring.Component):
 
     Members
     -------
-    aclk, aresetn : In(1)
-    s_axi_... : AXI4-Lite, as of `AXIFrontEnd`
+    aclk, aresetn, core_clk : In(1)
+    s_axi_... : AXI4-Lite
+        As of `AXIFrontEnd`.
     s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
         Lists: commands, each with its data behind it.
     m_axis_tdata, m_axis_tkeep, m_axis_tvalid, m_axis_tready, m_axis_tlast
@@ -121,6 +123,7 @@ class StreamFrontEnd(wiring.Component):
         self.config = config
         width = config.data_width
         ports: dict[str, Any] = {"aclk": In(1), "aresetn": In(1), "irq": Out(1), **self.held.pins_of(config)}
+        ports |= device_clock(config)
         ports |= flat("s_axi", AXILiteRegisters.signature_of_bus.flip())
         ports |= {"s_axis_tdata": In(width), "s_axis_tvalid": In(1), "s_axis_tready": Out(1), "s_axis_tlast": In(1)}
         ports |= {"m_axis_tdata": Out(width), "m_axis_tkeep": Out(width // 8), "m_axis_tvalid": Out(1)}
@@ -129,27 +132,29 @@ class StreamFrontEnd(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.domains.sync = clock_domain(platform)
         m.submodules.lite = lite = AXILiteRegisters()
         m.submodules.streams = streams = StreamPorts(self.held, self.config)
         connect(m, lite.port, streams.registers)
         if hasattr(streams, "pins"):
             connect(m, streams.pins, flipped(self.pins))
-        m.d.comb += [
-            ClockSignal().eq(self.aclk),
-            ResetSignal().eq(~self.aresetn),
-            self.irq.eq(streams.irq),
-            streams.i_valid.eq(self.s_axis_tvalid),
-            self.s_axis_tready.eq(streams.i_ready),
-            streams.i_data.eq(self.s_axis_tdata),
-            streams.i_last.eq(self.s_axis_tlast),
-            self.m_axis_tvalid.eq(streams.o_valid),
-            streams.o_ready.eq(self.m_axis_tready),
-            self.m_axis_tdata.eq(streams.o_data),
-            self.m_axis_tkeep.eq(streams.o_keep),
-            self.m_axis_tlast.eq(streams.o_last),
-            *joined(self, "s_axi", lite.bus, AXILiteRegisters.signature_of_bus.flip()),
-        ]
+        registers, irq = axi_registers(self, m, platform, lite, streams.irq)
+        m.d.comb += self.irq.eq(irq)
+        crossed = self.config.bus_clock
+        for names, (source, prefix), (target, there), domains in (
+            ("valid ready data last", (self, "s_axis_t"), (streams, "i_"), (BUS, DEVICE)),
+            ("valid ready data keep last", (streams, "o_"), (self, "m_axis_t"), (DEVICE, BUS)),
+        ):
+            (valid, ready, *given), (takes, taken, *left) = (
+                [getattr(end, f"{start}{name}") for name in names.split()]
+                for end, start in ((source, prefix), (target, there))
+            )
+            if crossed:
+                m.submodules[names.replace(" ", "_")] = queue = AsyncQueue(len(Cat(given)), LONG, domains)
+                m.d.comb += [queue.i.valid.eq(valid), ready.eq(queue.i.ready), queue.i.payload.eq(Cat(given))]
+                m.d.comb += [takes.eq(queue.o.valid), queue.o.ready.eq(taken), Cat(left).eq(queue.o.payload)]
+            else:
+                m.d.comb += [takes.eq(valid), ready.eq(taken), *(b.eq(a) for a, b in zip(given, left, strict=True))]
+        m.d.comb += joined(self, "s_axi", registers, AXILiteRegisters.signature_of_bus.flip())
         return m
 
 

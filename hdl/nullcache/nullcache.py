@@ -252,6 +252,6 @@ class NullCache(wiring.Component):
     def _turn_away(self, m, replacement) -> None:
         """A line that finds no room does not enter; every `admit`-th of them makes room for a later one."""
         m.d.sync += self.turned_away.eq(self.turned_away + 1)
-        with m.If(self.turned_away == self.config.null.admit - 1):
+        with m.If(self.turned_away == self.config.null_cache.admit - 1):
             m.d.comb += replacement.start.eq(1)
             m.d.sync += [self.turned_away.eq(0), self.state.eq(State.VICTIM)]

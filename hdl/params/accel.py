@@ -68,6 +68,8 @@ class AccelConfig(Config):
         How the host reaches it, of `sysmt.hdl.params.link.LINKS`. `slot`, `slots` and `divisor` are of `uart` only.
     data_width : int
         Bits of a beat of the bus: 32, 64 or 128. Not read with the link `uart`.
+    bus_clock : bool
+        The bus has a clock of its own, of the links of `sysmt.hdl.params.link.CLOCKED`; the device's is `core_clk`.
     """
 
     array: ArrayConfig = field(default_factory=ArrayConfig)
@@ -80,13 +82,23 @@ class AccelConfig(Config):
     divisor: int = 16
     link: str = "uart"
     data_width: int = 32
+    bus_clock: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
             raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
         if self.array.fuse:
             raise ConfigError("array.fuse = True cannot be driven by the accelerator: set fuse to False")
-        check_bus(self.link, self.data_width)
+        if getattr(self.array.pe, "stc", False):
+            raise ConfigError(
+                "array.stc = True cannot be driven by the accelerator, which knows no groups: set stc to False"
+            )
+        if self.array.pe.zero_width:
+            raise ConfigError(
+                "array.signed_window = True cannot be driven by the accelerator, which gives tiles no zero point: "
+                "set signed_window to False"
+            )
+        check_bus(self.link, self.data_width, self.bus_clock)
         if self.link != "uart":
             check_rows(self.data_width, self.array.cols)
         power_of_two("depth", self.depth, 2, 1 << 15)
@@ -160,7 +172,7 @@ class AccelConfig(Config):
     @property
     def fingerprint(self) -> int:
         """64 bits that two different configurations do not share."""
-        without = BUS if self.link == "uart" else ()
+        without = BUS if self.link == "uart" else () if self.bus_clock else ("bus_clock",)
         facts = {name: value for name, value in self.as_dict().items() if name not in without}
         text = json.dumps({"protocol": VERSION, **facts}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

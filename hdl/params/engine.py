@@ -65,7 +65,7 @@ class EngineConfig(Config):
         An SDRAM that weights are read ahead from.
     chunks : int
         Chunks of weights that the list holds, 1 to 4096. Read with `stream` only.
-    slot, slots, divisor, link, data_width
+    slot, slots, divisor, link, data_width, bus_clock
         Of the host link, as in `AccelConfig`.
     """
 
@@ -87,12 +87,22 @@ class EngineConfig(Config):
     divisor: int = 16
     link: str = "uart"
     data_width: int = 32
+    bus_clock: bool = False
 
     def __post_init__(self) -> None:
         if not isinstance(self.array, ArrayConfig):
             raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
         if self.array.fuse:
             raise ConfigError("array.fuse = True cannot be driven by the engine: set fuse to False")
+        if self.array.pe.zero_width:
+            raise ConfigError(
+                "array.signed_window = True cannot be driven by the engine, which gives tiles no zero point: "
+                "set signed_window to False"
+            )
+        if getattr(self.array.pe, "stc", False):
+            raise ConfigError(
+                "array.stc = True cannot be driven by the engine, which packs no groups: set stc to False"
+            )
         one_of("fill", self.fill, (1, 2, 4))
         in_range("lanes", self.lanes, 1, self.array.cols)
         in_range("add_lanes", self.add_lanes, 1, self.lanes)
@@ -109,7 +119,7 @@ class EngineConfig(Config):
             raise ConfigError(f"stream must be an SdramConfig or None, not {self.stream!r}")
         in_range("chunks", self.chunks, 1, 1 << 12)
         check_link(self.slot, self.slots, self.divisor)
-        check_bus(self.link, self.data_width)
+        check_bus(self.link, self.data_width, self.bus_clock)
         if self.array.cols % self.lanes:
             raise ConfigError(f"lanes must divide array.cols = {self.array.cols}, not be {self.lanes}")
         if self.lanes % self.add_lanes:

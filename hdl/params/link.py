@@ -15,13 +15,18 @@ DATA_WIDTHS = (32, 64, 128)
 MASTERS = ("axi", "wishbone")
 """Links by which the device reads and writes memory by itself, as the driver in C wants it."""
 CFU_WIDTH = 32
-BUS = ("link", "data_width")
+CLOCKED = ("axi", "wishbone", "axi-stream")
+"""Links whose bus may have a clock of its own."""
+BUS = ("link", "data_width", "bus_clock")
 """Fields of a configuration that choose the link."""
 
 
-def check_bus(link: str, data_width: int) -> None:
-    """Refuse a link that is none, or beats that it does not have."""
+def check_bus(link: str, data_width: int, bus_clock: bool) -> None:
+    """Refuse a link that is none, or beats or a clock that it does not have."""
     one_of("link", link, LINKS)
+    one_of("bus_clock", bus_clock, (False, True))
+    if bus_clock and link not in CLOCKED:
+        raise ConfigError(f"bus_clock must be False with link = {link!r}, which has no bus; take {', '.join(CLOCKED)}")
     one_of("data_width", data_width, DATA_WIDTHS)
     if link == "cfu" and data_width != CFU_WIDTH:
         raise ConfigError(

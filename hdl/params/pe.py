@@ -82,7 +82,7 @@ class PEConfig(Config):
         Operand pairs that one thread brings in one step: more than 1 where a PE looks at neighbours along K together.
     max_product
         Largest magnitude of one product, exact or not: bounds the reduction.
-    exact_alone, mode_width, options, options_of
+    exact_alone, zero_width, mode_width, options, options_of
         See there.
     """
 
@@ -158,6 +158,14 @@ class PEConfig(Config):
         Then threads may share a PE without error as long as never two of them are active in the same step.
         """
         return False
+
+    @property
+    def zero_width(self) -> int:
+        """Bits of the activations' zero point, which a tile then says and the array takes off them.
+
+        0 where activations are taken as they are.
+        """
+        return 0
 
     @property
     def mode_width(self) -> int:

@@ -14,7 +14,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.blocks import owned_by
 
 from .kind import gates_of
-from .ports import Control, passed, weights
+from .ports import Control, passed, passed_weights
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class ProcessingElement(wiring.Component):
     def __init__(self, config: Place):
         self.place, self.config = config, config.array
         array = config.array
-        x, w, control = passed(array.pe), weights(array.pe), Control(array)
+        x, w, control = passed(array.pe), passed_weights(array.pe), Control(array)
         sums = signed(array.pe.acc_width)
         super().__init__(
             {

@@ -63,9 +63,22 @@ class Gates(ABC):
         """What stands between the activations of a row and its PEs; None where PEs take them as they come.
 
         A component without registers, made of the `PEConfig`: `i`, the activations; `full`, all threads run; `o`, as
-        `passed`.
+        `passed`. With `zero_width`, `i` are distances from the zero point (`sysmt.hdl.pe.centre`), and `negative` has
+        one bit for each of them.
         """
         return None
+
+    def weight_edge(self, config: PEConfig) -> type[wiring.Component] | None:
+        """What stands between the weights of a column and its PEs; None where PEs take them as they come.
+
+        A component without registers, made of the `PEConfig`: `i`, the weights; `runs`, the operands of the step that
+        do, one bit for each; `o`, as `passed_weights`.
+        """
+        return None
+
+    def passed_weights(self, config: PEConfig) -> data.ArrayLayout:
+        """What PEs get of the weights."""
+        return self.weights(config)
 
     def passed(self, config: PEConfig) -> data.ArrayLayout:
         """What PEs get of the activations: one element per product."""

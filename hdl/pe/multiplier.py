@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 from sysmt.hdl.common.adders import multiply
 from sysmt.hdl.params.pe import PEConfig
 
-from .ports import passed, weights
+from .ports import passed, passed_weights
 
 
 class Multiplier(wiring.Component):
@@ -39,7 +39,7 @@ class Multiplier(wiring.Component):
         super().__init__(
             {
                 "x": In(passed(config)),
-                "w": In(weights(config)),
+                "w": In(passed_weights(config)),
                 "mode": In(config.mode_width),
                 "enable": In(1),
                 "product": Out(signed(config.product_width)),

@@ -24,6 +24,11 @@ def weights(config: PEConfig) -> data.ArrayLayout:
     return gates_of(config).weights(config)
 
 
+def passed_weights(config: PEConfig) -> data.ArrayLayout:
+    """What a PE gets of the weights of one step, behind the edge of the array."""
+    return gates_of(config).passed_weights(config)
+
+
 class Control(data.StructLayout):
     """What a PE does with the operands beside which this travels.
 

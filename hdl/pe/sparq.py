@@ -5,9 +5,11 @@ SPARQ: Shomron et al., NeurIPS 2021; no RTL of it was published, and this arrang
 (`sysmt.hdl.pe.sparq_edge`). Of a pair, each lane has its own activation, or both have the two halves of one:
 
     lane =  q * (weight, or that of its neighbour)  << (0, 2 or 4: as the window of its bits lies)
+
+With signed windows a lane is negative or not: -q w = q ~w + q.
 """
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 
 from sysmt.hdl.common.adders import BitHeap, multiply
 from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
@@ -27,14 +29,32 @@ class Sparq(Multiplier):
         m = Module()
         matrix = BitHeap(m, self.config.product_width, "sum")
         for t in range(self.config.threads):
-            product = multiply(
-                m, self.x[t].q, self._weight(m, t), self.config.narrow.bits + W_WIDTH, self.config.target, f"m{t}"
-            )
+            product = (self._signed_product if self.config.signed_window else self._product)(m, t)
             matrix.add(self._shifted(m, t, product).as_signed())
         m.d.comb += self.product.eq(matrix.reduce())
         return m
 
-    def _shifts(self, t: int) -> dict[int, Value]:
+    def _product(self, m: Module, t: int) -> Value:
+        width = self.config.narrow.bits + W_WIDTH
+        return multiply(m, self._q(m, t), self._weight(m, t), width, self.config.target, f"m{t}")
+
+    def _signed_product(self, m: Module, t: int) -> Value:
+        q, negative, weight = self.x[t].q, self.x[t].negative, self._weight(m, t)
+        flipped = Signal.like(weight, name=f"flipped_{t}")
+        m.d.comb += flipped.eq(weight ^ negative.replicate(W_WIDTH))
+        heap = BitHeap(m, len(q) + W_WIDTH, f"m{t}")
+        heap.add_product(q, flipped)
+        heap.add(q & negative.replicate(len(q)))
+        product = Signal(signed(len(q) + W_WIDTH), name=f"m{t}_product")
+        m.d.comb += product.eq(heap.reduce())
+        return product
+
+    def _q(self, m: Module, t: int) -> Value:
+        """The bits of an activation in lane t."""
+        bits: Value = self.x[t].q
+        return bits
+
+    def _shifts(self, m: Module, t: int) -> dict[int, Value]:
         """For every shift, whether lane t has it."""
         codes = lane_codes(self.config.narrow)
         code = self.x[t].code
@@ -53,11 +73,11 @@ class Sparq(Multiplier):
 
     def _shifted(self, m: Module, t: int, product: Value) -> Value:
         """The product in its place, zero while not enabled: one and-or per bit, the sign filled in above."""
-        most = max(self._shifts(t))
+        most = max(self._shifts(m, t))
         places: list[list[Value]] = [[] for _ in range(len(product) + most)]
         sign = product[-1]
         fills = {}
-        for shift, holds in sorted(self._shifts(t).items()):
+        for shift, holds in sorted(self._shifts(m, t).items()):
             on = Signal(name=f"shift_{t}_{shift}")
             m.d.comb += on.eq(holds & self.enable)
             for i, bit in enumerate(product):
@@ -79,9 +99,12 @@ class FpgaSparq(Fpga, Sparq):
         m = Module()
         total: Value = Const(0, 1)
         for t in range(self.config.threads):
-            product = self._times(m, self.x[t].q, self._weight(m, t).as_signed(), f"m{t}")
+            q = self._q(m, t)
+            if self.config.signed_window:
+                q = Mux(self.x[t].negative, -q, q)
+            product = self._times(m, q, self._weight(m, t).as_signed(), f"m{t}")
             placed = product
-            for shift, holds in sorted(self._shifts(t).items()):
+            for shift, holds in sorted(self._shifts(m, t).items()):
                 if shift:
                     on = self._late(m, holds, sum(self._stages), f"shift_{t}_{shift}")
                     placed = Mux(on, product << shift, placed)

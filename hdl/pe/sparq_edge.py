@@ -9,9 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.kinds.sparq import SparqConfig, Window, lane_codes
 
-from .ports import activations
+from .ports import activations, passed
 from .reduction import increment
-from .sparq_lanes import lanes
 
 
 class _Lane(NamedTuple):
@@ -34,17 +33,20 @@ class SparqEdge(wiring.Component):
     Members
     -------
     i : In(activations)
-        Zero where a thread does not run.
+        Zero where a thread does not run. With `signed_window`, distances from the zero point.
+    negative : In(`PEConfig.products`)
+        With `signed_window`: activations below the zero point.
     full : In(1)
         All threads run.
-    o : Out(lanes)
+    o : Out(passed)
     """
 
     block = "edge"
 
     def __init__(self, config: SparqConfig):
         self.config = config
-        super().__init__({"i": In(activations(config)), "full": In(1), "o": Out(lanes(config))})
+        signs = {"negative": In(config.products)} if config.signed_window else {}
+        super().__init__({"i": In(activations(config)), "full": In(1), "o": Out(passed(config))} | signs)
 
     @staticmethod
     def module_name(config: SparqConfig) -> str:
@@ -63,6 +65,10 @@ class SparqEdge(wiring.Component):
                 self.o[t].q.eq(Mux(takes_both[neighbour], low[neighbour].q, own[t].q)),
                 self.o[t].code.eq(Mux(takes_both[neighbour], low[neighbour].code, own[t].code)),
             ]
+            if self.config.signed_window:
+                m.d.comb += self.o[t].negative.eq(
+                    Mux(takes_both[neighbour], self.negative[neighbour], self.negative[t])
+                )
         return m
 
     def _lanes(self, m: Module, t: int, takes_both: Value) -> tuple[_Lane, _Lane]:

@@ -15,10 +15,14 @@ from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
 
 
 def lanes(config: SparqConfig) -> data.ArrayLayout:
-    """Lanes of one PE, in the order of its threads: `q`, some bits of an activation, and `code` (`lane_codes`)."""
+    """Lanes of one PE, in the order of its threads: `q`, some bits of an activation, and `code` (`lane_codes`).
+
+    With `signed_window`, `negative` too: the lane's product counts negative.
+    """
     window = config.narrow
     code = (len(lane_codes(window)) - 1).bit_length()
-    return data.ArrayLayout(data.StructLayout({"q": window.bits, "code": code}), config.products)
+    sign = {"negative": 1} if config.signed_window else {}
+    return data.ArrayLayout(data.StructLayout({"q": window.bits, "code": code} | sign), config.products)
 
 
 def decoded(code: Value, values: set[int], known: int) -> Value:

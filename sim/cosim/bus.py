@@ -30,7 +30,8 @@ LIMIT = 10_000_000
 
 def build(config: AccelConfig | EngineConfig, design: Design | None = None) -> Path:
     """Compile the simulation, or find it compiled. Returns the executable."""
-    return programs.build(design or _design(config), MAIN, "bus", {config.link.upper(): config.data_width})
+    macros = {config.link.upper(): config.data_width} | ({"CORE_CLOCK": 1} if config.bus_clock else {})
+    return programs.build(design or _design(config), MAIN, "bus", macros)
 
 
 @lru_cache(maxsize=8)
@@ -51,6 +52,8 @@ class SimulatedBus:
         Cycles that a burst waits at most; every one waits a random number of them.
     stall : float
         Share of cycles in which a channel pauses.
+    period : float
+        Of the device's clock in those of the bus's, with `config.bus_clock`; it drifts by up to a tenth.
     errors : range, optional
         Addresses at which the memory answers with an error.
     design : Design, optional
@@ -70,6 +73,7 @@ class SimulatedBus:
         stall: float = 0.0,
         seed: int = 1,
         errors: range | None = None,
+        period: float = 0.5,
         design: Design | None = None,
     ):
         self.config = config
@@ -78,7 +82,7 @@ class SimulatedBus:
         file = Path(self._folder.name, "memory")
         self.memory = np.memmap(file, np.uint8, "w+", shape=(memory,))
         first, last = (errors.start, errors.stop) if errors is not None else (0, 0)
-        arguments = [file, latency, round(256 * stall), seed, first, last]
+        arguments = [file, latency, round(256 * stall), seed, first, last, round(1000 * period)]
         self._process = subprocess.Popen(
             [str(program), *map(str, arguments)],
             stdin=subprocess.PIPE,

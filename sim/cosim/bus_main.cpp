@@ -2,11 +2,13 @@
 // Drives the ports of a simulated device on a bus (sysmt.hdl.dma): the registers as commands on standard input say, and
 // a memory that the device reads and writes by itself.
 //
-//   bus MEMORY LATENCY STALL SEED ERROR_FROM ERROR_TO
+//   bus MEMORY LATENCY STALL SEED ERROR_FROM ERROR_TO [PERIOD]
 //
 // MEMORY is a file, mapped: byte 0 of it is address 0 of the bus, and whoever maps it too shares it. A read burst waits
 // 0 to LATENCY cycles, at random, before its first beat; every channel pauses in STALL of 256 cycles. Accesses that
-// touch ERROR_FROM up to before ERROR_TO, or lie outside the file, are answered with an error.
+// touch ERROR_FROM up to before ERROR_TO, or lie outside the file, are answered with an error. PERIOD is that of the
+// device's own clock, if it has one (macro CORE_CLOCK), in thousandths of the bus's; it drifts by up to a tenth, so that
+// both clocks meet in every phase.
 //
 // All numbers on the pipes are 32-bit words, little end first; a command is three of them:
 //
@@ -56,6 +58,11 @@ bool refused(uint64_t from, uint64_t bytes) {
 constexpr unsigned BEAT = AXI / 8;
 #else
 constexpr unsigned BEAT = WISHBONE / 8;
+#ifdef CORE_CLOCK
+constexpr bool CLASSIC = true;
+#else
+constexpr bool CLASSIC = false;
+#endif
 #endif
 
 // A port of up to 64 bits is a number, a wider one an array of words.
@@ -217,7 +224,8 @@ class Memory {
                 if (top->m_wb_sel >> i & 1) memory[uint64_t(adr_) * BEAT + i] = data[i];
         if (on) burst_ = false;
         if (ended) burst_ = top->m_wb_cti == 2, due_ = burst_ ? cycle : 0;
-        if (ended && top->m_wb_cti != 2 && top->m_wb_cti != 7) fail("neither in a burst nor at its end");
+        const bool burst = top->m_wb_cti == 2 || top->m_wb_cti == 7;
+        if (ended && burst == CLASSIC) fail("neither in a burst nor at its end, or on two clocks in one");
     }
 
     void advance() {}
@@ -234,6 +242,21 @@ void clock(bool high) { top->clk = high; }
 
 Memory bus;
 
+#ifdef CORE_CLOCK
+double now, next_edge, period = 0.5;
+
+// To half a cycle of the bus later, with the edges of the device's clock before that.
+void pass() {
+    now += 0.5;
+    for (; next_edge < now; next_edge += period / 2 * (0.9 + 0.2 / 256 * (numbers() % 257))) {
+        top->core_clk = !top->core_clk;
+        top->eval();
+    }
+}
+#else
+void pass() {}
+#endif
+
 void clock_cycle() {
 #ifdef WISHBONE
     // What the device asks for is known before it is answered, in the same cycle.
@@ -243,10 +266,12 @@ void clock_cycle() {
     bus.drive();
     clock(false);
     top->eval();
+    pass();
     bus.sample();
     clock(true);
     top->eval();
     bus.advance();
+    pass();
     ++cycle;
 }
 
@@ -330,7 +355,7 @@ void answer(const uint32_t* words, size_t count) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 7) return 2;
+    if (argc != 7 && argc != 8) return 2;
     const int file = open(argv[1], O_RDWR);
     struct stat facts;
     if (file < 0 || fstat(file, &facts)) return 2;
@@ -343,6 +368,9 @@ int main(int argc, char** argv) {
     error_to = std::strtoull(argv[6], nullptr, 0);
     VerilatedContext context;
     top = new Vtop(&context);
+#ifdef CORE_CLOCK
+    if (argc == 8) period = std::strtoul(argv[7], nullptr, 0) / 1000.0;
+#endif
     reset(true);
     clock_cycle();
     reset(false);

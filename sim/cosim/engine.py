@@ -46,30 +46,38 @@ class RtlEngine:
         self.config, self.simulator, self.design = config, simulator, design
         self._waves, self._lock, self.cycles = waves, Lock(), 0
 
-    def product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
-        """One product on so many threads; of a long K the sum of several (`in_parts`)."""
-        return in_parts(lambda u, v: self._product(u, v, threads), x, w, self.config.pe)
+    @property
+    def takes_zero(self) -> bool:
+        """As `Engine.takes_zero`."""
+        return self.config.pe.zero_width > 0
 
-    def _product(self, x: np.ndarray, w: np.ndarray, threads: int) -> Product:
-        run = self._run([(x, w, threads)])
+    def product(self, x: np.ndarray, w: np.ndarray, threads: int, zero: int = 0) -> Product:
+        """One product on so many threads; of a long K the sum of several (`in_parts`)."""
+        return in_parts(lambda u, v: self._product(u, v, threads, zero), x, w, self.config.pe)
+
+    def _product(self, x: np.ndarray, w: np.ndarray, threads: int, zero: int) -> Product:
+        run = self._run([(x, w, threads)], zero)
         return Product(run.sums[0].astype(np.int32), _counters(run, self.config.pe))
 
-    def depthwise(self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None) -> Product:
+    def depthwise(
+        self, x: np.ndarray, w: np.ndarray, lowering: DepthwiseLowering | None = None, zero: int = 0
+    ) -> Product:
         """The products of the lowering back to back, or one per channel, as wide as that channel has filters."""
         if lowering is None:
             by_channel = np.split(w, x.shape[2], axis=1)
-            run = self._run([(np.ascontiguousarray(x[:, :, c]), own, 1) for c, own in enumerate(by_channel)])
+            run = self._run([(np.ascontiguousarray(x[:, :, c]), own, 1) for c, own in enumerate(by_channel)], zero)
             sums = np.concatenate(run.sums, axis=1)
         else:
             lowering.blocks.check(self.config.pe)
-            run = self._run([(u, v, lowering.threads) for u, v in lowering.products(x, w)])
+            run = self._run([(u, v, lowering.threads) for u, v in lowering.products(x, w, zero)], zero)
             sums = lowering.sums(run.sums)
         return Product(sums.astype(np.int32), _counters(run, self.config.pe))
 
-    def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]]) -> ArrayRun:
+    def _run(self, pairs: Sequence[tuple[np.ndarray, np.ndarray, int]], zero: int) -> ArrayRun:
         with self._lock:  # batches run side by side
             waves, self._waves = self._waves, None
-        run = products(pairs, self.config, self.simulator, waves=waves, design=self.design)
+        zeros = [zero] * len(pairs)
+        run = products(pairs, self.config, self.simulator, waves=waves, design=self.design, zeros=zeros)
         with self._lock:
             self.cycles += run.cycles
         return run

@@ -21,9 +21,9 @@ def pack_weights(config: ArrayConfig, steps: np.ndarray, taps: np.ndarray) -> li
     return [bits | int(tap) << place for bits, tap in zip(packed, taps, strict=True)]
 
 
-def pack_tile(config: ArrayConfig, steps: int, threads: int, rows: int, cols: int, **fuse: int) -> int:
-    """The order for one tile; `threads` as a number; `fuse` and `taps` where the array has them."""
-    fields = {"steps": steps, "threads": threads.bit_length() - 1, "rows": rows, "cols": cols} | fuse
+def pack_tile(config: ArrayConfig, steps: int, threads: int, rows: int, cols: int, **more: int) -> int:
+    """The order for one tile; `threads` as a number; `fuse` and `taps`, or `zero`, where the array has them."""
+    fields = {"steps": steps, "threads": threads.bit_length() - 1, "rows": rows, "cols": cols} | more
     return TileDescriptor(config).const(fields).as_bits()
 
 

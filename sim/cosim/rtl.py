@@ -16,6 +16,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.golden.conv1d import ConvRows, conv1d_steps, conv1d_tiles
 from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
+from sysmt.sim.golden.zero_point import check_zero, completed
 
 from .packing import pack_tile
 from .simulator import require, run
@@ -56,6 +57,7 @@ def products(
     waves: Path | None = None,
     design: Design | None = None,
     then: Mapping[str, int] | None = None,
+    zeros: Sequence[int] | None = None,
 ) -> ArrayRun:
     """Run products, and 1-D convolutions where the array has them, back to back on the simulated array.
 
@@ -71,6 +73,8 @@ def products(
         Another netlist of the same ports, say one with a seeded bug.
     then : mapping, optional
         Fields of one more tile, given after all others and without operands, to see it refused.
+    zeros : sequence of int, optional
+        The zero point of every product's activations, of PEs that take it off; 0 by default.
 
     Raises
     ------
@@ -83,12 +87,15 @@ def products(
     require(simulator)
     _check(pairs, config, stalls)
     orders, xs, ws, taps, places = [], [], [], [], []
+    zero_of = [0] * len(pairs) if zeros is None else zeros
+    for zero in zero_of:
+        check_zero(zero, config.pe)
     for index, (x, w, throttle) in enumerate(pairs):
         threads = config.pe.throttle(throttle)
         planned = (
             _convolution(x, config, threads)
             if isinstance(x, ConvRows)
-            else product_tiles(x, _weights(w), config, threads)
+            else product_tiles(x, _weights(w), config, threads, zero_of[index])
         )
         for tile, order, tile_x, tile_w, tap in planned:
             orders.append(order)
@@ -115,6 +122,10 @@ def products(
     sums = tuple(np.zeros(shape, np.int64) for shape in shapes)
     for (index, tile), part in zip(places, results["sums"].reshape(len(places), config.rows, -1), strict=True):
         sums[index][tile.m : tile.m + tile.rows, tile.n : tile.n + tile.cols] = part[: tile.rows, : tile.cols]
+    sums = tuple(
+        found if w is None or not zero else completed(found, w, zero).astype(np.int64)
+        for found, (_, w, _), zero in zip(sums, pairs, zero_of, strict=True)
+    )
     expected_last = np.tile(np.arange(config.rows) == config.rows - 1, len(places))
     if not np.array_equal(results["last"], expected_last):
         raise AssertionError("`last` was not on the last row of every tile, and only there")
@@ -155,12 +166,14 @@ def _weights(w: np.ndarray | None) -> np.ndarray:
     return w
 
 
-def product_tiles(x: np.ndarray, w: np.ndarray, config: ArrayConfig, threads: int) -> Planned:
+def product_tiles(x: np.ndarray, w: np.ndarray, config: ArrayConfig, threads: int, zero: int = 0) -> Planned:
     """The tiles of a product with their operands, in the order they run."""
     config.pe.check_k(x.shape[1])
     ordinary = {"fuse": 0, "taps": 0} if config.fuse else {}
+    if config.pe.zero_width:
+        ordinary |= {"zero": int(zero)}
     for tile in tiles(x.shape[0], w.shape[1], config):
-        steps = x_steps(x, tile, config, threads)
+        steps = x_steps(x, tile, config, threads, zero)
         order = pack_tile(config, len(steps), threads, tile.rows, tile.cols, **ordinary)
         yield tile, order, steps, w_steps(w, tile, config, threads), np.zeros(len(steps), bool)
 

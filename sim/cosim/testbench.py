@@ -10,6 +10,7 @@ from sysmt.hdl.array.ports import CounterLayout, ResultRow, TileDescriptor, w_st
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.golden.kind import golden_of
+from sysmt.sim.golden.zero_point import distances
 
 from .packing import pack_steps, pack_weights
 from .rtl import product_tiles
@@ -17,6 +18,9 @@ from .rtl import product_tiles
 SEED = 1
 K = 11
 """Length of the products: on 2 and 4 threads, their parts of it are not equal."""
+
+ZERO = 100
+"""Zero point of the activations, where PEs take it off."""
 
 TESTBENCH = """\
 // {name}_tb: checks {name} against the golden model; sources and sink pause at random, and what
@@ -127,8 +131,12 @@ def testbench(config: ArrayConfig, design: Design) -> str:
     for threads in config.pe.throttles:
         x = rng.integers(0, 256, (config.rows + 1, length), dtype=np.uint8)
         w = rng.integers(-128, 128, (length, config.cols + 1)).astype(np.int8)
-        sums = golden_of(config.pe).product(x, w, config.pe, threads, False).sums
-        for tile, order, x_steps, w_steps, taps in product_tiles(x, w, config, threads):
+        if getattr(config.pe, "stc", False):
+            w[2::4] = w[3::4] = 0
+        zero = ZERO if config.pe.zero_width else 0
+        operands = distances(x, zero) if config.pe.zero_width else x
+        sums = golden_of(config.pe).product(operands, w, config.pe, threads, False).sums
+        for tile, order, x_steps, w_steps, taps in product_tiles(x, w, config, threads, zero):
             orders.append(order)
             running = threads * config.pe.pairs_per_thread
             x_digits += _digits(pack_steps(x_steps), tile.rows, running, products, widths["x"])

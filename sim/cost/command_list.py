@@ -37,8 +37,10 @@ def list_cycles(config: AccelConfig, commands: Sequence[bytes], latency: float) 
     Raises
     ------
     ValueError
-        A READ asks for requantised results.
+        A READ asks for requantised results; the bus has a clock of its own.
     """
+    if config.bus_clock:
+        raise ValueError("bus_clock must be False: cycles are those of one clock")
     array, times = config.array, _Times()
     fetch = REQUEST + latency
     command_beats = COMMAND_WIDTH // config.data_width

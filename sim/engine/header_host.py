@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.sim.nn.graph import Graph, Node, Tensor, check_shape
 
 from .host import Operators, Scores
@@ -87,11 +88,15 @@ def tensor_header(tensor: Tensor, data: str | None) -> dict[str, Any]:
 
 def read_tensor(stored: dict[str, Any], arrays: dict[str, np.ndarray]) -> Tensor:
     """The inverse of `tensor_header`."""
+    with np.errstate(over="ignore"):
+        scale = np.array(stored["scale"], np.float32)
+    if not np.isfinite(scale).all():
+        raise UserError(f"program must have finite scales, not {stored['scale']!r}; compile the network again")
     tensor = Tensor(
         name=str(stored["name"]),
         shape=tuple(int(n) for n in stored["shape"]),
         dtype=str(stored["dtype"]),
-        scale=np.array(stored["scale"], np.float32),
+        scale=scale,
         zero_point=np.array(stored["zero_point"], np.int64),
         axis=int(stored["axis"]),
         data=None if stored["data"] is None else arrays[stored["data"]],

@@ -86,7 +86,7 @@ class CellLibrary:
             try:
                 self._cells[name] = self._read(parse(self.text[slice(*self._spans[name])]))
             except LibertyError as error:
-                raise UserError(f"library {self.path.name}: cell {name} cannot be read: {error}") from error
+                raise UserError(f"library {self.path.name}: cell {name} cannot be read: {str(error)[:SAID]}") from error
         return self._cells[name]
 
     @cached_property
@@ -204,16 +204,25 @@ def _unit(text: str, symbol: str) -> float:
     return float(match.group(1)) * {"": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}[match.group(2)]
 
 
+LARGEST = 2**28
+"""Bytes of the largest liberty file read, whatever a small .gz unpacks to."""
+SAID = 200
+"""Letters of a damaged file that an error repeats at most."""
+
+
 def content(path: Path) -> bytes:
     """The bytes of a liberty file, unpacked when its name ends in .gz."""
     try:
-        data = path.read_bytes()
-        return gzip.decompress(data) if path.suffix == ".gz" else data
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
+            data = file.read(LARGEST + 1)
     except OSError as error:
         reason = error.strerror or "it is not gzip"
         raise UserError(f"library {str(path)!r} cannot be read: {reason}") from error
     except (EOFError, zlib.error) as error:
         raise UserError(f"library {str(path)!r} cannot be read: it is cut off") from error
+    if len(data) > LARGEST:
+        raise UserError(f"library {str(path)!r} must be of at most {LARGEST} bytes, unpacked; leave cells out")
+    return data
 
 
 def read(path: Path) -> CellLibrary:
@@ -222,8 +231,15 @@ def read(path: Path) -> CellLibrary:
     try:
         kind = library.head.kind
     except LibertyError as error:
-        raise UserError(f"library {path.name} is not a liberty file: {error}") from error
+        raise UserError(f"library {path.name} is not a liberty file: {str(error)[:SAID]}") from error
     if kind != "library":
         raise UserError(f"library {path.name} is not a liberty file: it begins with {kind[:40]!r}")
+    for name in ("voltage", "seconds", "farads", "joules", "leakage_watts"):
+        try:
+            value = getattr(library, name)
+        except ValueError as error:
+            raise UserError(f"library {path.name} has units that cannot be read: {str(error)[:SAID]}") from error
+        if not 0 < value < float("inf"):
+            raise UserError(f"library {path.name} must have units above 0, not {value} {name}")
     library.check()
     return library

@@ -32,7 +32,11 @@ class Sharing(NamedTuple):
 
 
 class GoldenKind(ABC):
-    """The golden model of one kind of PE: a module in `sysmt.sim.golden.kinds` holds such an object as `KIND`."""
+    """The golden model of one kind of PE: a module in `sysmt.sim.golden.kinds` holds such an object as `KIND`.
+
+    Activations are uint8; of PEs with `PEConfig.zero_width`, distances from the zero point, int16
+    (`sysmt.sim.golden.zero_point.distances`).
+    """
 
     counters: type[Counters] = Counters
     """What it counts: fields as `PEConfig.EVENTS` of the kind."""
@@ -43,7 +47,7 @@ class GoldenKind(ABC):
 
         Parameters
         ----------
-        x : uint8 [M, K]
+        x : uint8 or int16 [M, K]
         w : int8 [K, N]
             Checked by `check_operands`.
         pe : PEConfig
@@ -59,7 +63,7 @@ class GoldenKind(ABC):
 
         Parameters
         ----------
-        x : uint8 [M, K, C]
+        x : uint8 or int16 [M, K, C]
         w : int8 [K, N]
             N is a multiple of C, a channel's filters side by side.
         """

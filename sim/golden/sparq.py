@@ -91,8 +91,13 @@ def _pairs(x: np.ndarray) -> np.ndarray:
 
 
 def operands(x: np.ndarray, pe: SparqConfig) -> np.ndarray:
-    """The activations as the PEs multiply them on all threads: uint8, like x [M, K]."""
-    return _multiplied(pe).take(_pairs(x)).view(np.uint8)[:, : x.shape[1]]
+    """The activations as the PEs multiply them on all threads: uint8, like x [M, K]; of distances, their magnitudes."""
+    return _multiplied(pe).take(_pairs(magnitudes(x))).view(np.uint8)[:, : x.shape[1]]
+
+
+def magnitudes(x: np.ndarray) -> np.ndarray:
+    """What windows are laid on: activations uint8 as they are, distances int16 without their sign."""
+    return x if x.dtype == np.uint8 else np.abs(x).astype(np.uint8)
 
 
 def takes_halves(pe: SparqConfig, threads: int) -> bool:
@@ -101,13 +106,14 @@ def takes_halves(pe: SparqConfig, threads: int) -> bool:
 
 
 def halves(x: np.ndarray) -> np.ndarray:
-    """Activations [M, K] as [M, 2 * K] of 4 bits each."""
-    return np.stack([x & 0xF0, x & 0x0F], axis=2).reshape(len(x), -1)
+    """Activations or distances [M, K] as [M, 2 * K] of 4 bits each, and the sign."""
+    low = np.sign(x) * (np.abs(x) & 0x0F)
+    return np.stack([x - low, low], axis=2).astype(x.dtype).reshape(len(x), -1)
 
 
 def count(x: np.ndarray, w: np.ndarray, pe: SparqConfig, threads: int) -> SparqCounters:
-    """Count for x uint8 [M, K] and w int8 [K, N] in the order of K that the array takes them."""
-    columns = w.shape[1]
+    """Count for x [M, K] and w int8 [K, N] in the order of K that the array takes them."""
+    x, columns = magnitudes(x), w.shape[1]
     live, met = np.count_nonzero(x, axis=0), np.count_nonzero(w, axis=1)
     found = np.bincount(_pairs(x).ravel(), minlength=1 << 16).reshape(256, 256)
     everywhere = found.sum(axis=0) + found.sum(axis=1)

@@ -9,6 +9,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 
 from .kind import golden_of
+from .zero_point import distances
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def tiles(m: int, n: int, config: ArrayConfig) -> list[Tile]:
     ]
 
 
-def x_steps(x: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.ndarray:
+def x_steps(x: np.ndarray, tile: Tile, config: ArrayConfig, threads: int, zero: int = 0) -> np.ndarray:
     """The activations of every step of `tile`.
 
     Parameters
@@ -38,13 +39,18 @@ def x_steps(x: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.
     x : uint8 [M, K]
     threads : int
         Threads the tile runs on; which part of K each takes is `GoldenKind.k_order`.
+    zero : int
+        The tile's zero point, of PEs that take it off.
 
     Returns
     -------
-    uint8 [steps, rows of the array, operand pairs of a PE], zero where there is no operand
+    uint8 [steps, rows of the array, operand pairs of a PE], zero (or `zero`) where there is no operand
     """
-    fed = golden_of(config.pe).x_fed(x[tile.m : tile.m + tile.rows], config.pe, threads)
-    return _steps(fed, config.rows, config.pe, threads)
+    own = x[tile.m : tile.m + tile.rows]
+    if not config.pe.zero_width:
+        return _steps(golden_of(config.pe).x_fed(own, config.pe, threads), config.rows, config.pe, threads)
+    fed = golden_of(config.pe).x_fed(distances(own, zero), config.pe, threads)
+    return (_steps(fed, config.rows, config.pe, threads) + zero).astype(np.uint8)
 
 
 def w_steps(w: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.ndarray:

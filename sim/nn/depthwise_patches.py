@@ -124,7 +124,9 @@ class DepthwiseLowering:
         """Rows M of every product, per image."""
         return self.patches[0] * self.patches[1]
 
-    def products(self, under: np.ndarray, weights: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def products(
+        self, under: np.ndarray, weights: np.ndarray, zero: int = 0
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The operands of the products, in the order they run.
 
         Parameters
@@ -132,12 +134,14 @@ class DepthwiseLowering:
         under : uint8 [B * pixels, taps, C]
             What lies under the kernel at every output pixel.
         weights : int8 [taps, C * filters]
+        zero : int
+            What stands under pixels beyond the output: an array that takes a zero point off finds no operand there.
 
         Returns
         -------
         x uint8 [B * rows, K], w int8 [K, columns] of every product
         """
-        x, w = self._x(under), self.w(weights)
+        x, w = self._x(under, zero), self.w(weights)
         for group in self.blocks.groups():
             yield group.x(x), group.w(w)
 
@@ -154,16 +158,18 @@ class DepthwiseLowering:
         x, w = (each != 0 for each in (self._x(under), self.w(weights)))
         return int((x.sum(axis=0) * w.reshape(*x.shape[1:], -1).sum(axis=2)).sum())
 
-    def _x(self, under: np.ndarray) -> np.ndarray:
-        """What lies under every patch: uint8 [B * rows, positions, C], zeros under pixels beyond the output only."""
+    def _x(self, under: np.ndarray, zero: int = 0) -> np.ndarray:
+        """What lies under every patch: uint8 [B * rows, positions, C], `zero` under pixels beyond the output only."""
         if self.patch == (1, 1):
             return under
         (oh, ow), (high, wide), (ph, pw) = self.out_size, self.patches, self.patch
         windows = under.reshape(-1, oh, ow, *self.kernel, self.channels)
         edges = [(0, 0), (0, high * ph - oh), (0, wide * pw - ow), (0, 0), (0, 0), (0, 0)]
-        padded = np.pad(windows, edges).reshape(-1, high, ph, wide, pw, *self.kernel, self.channels)
+        padded = np.pad(windows, edges, constant_values=zero).reshape(
+            -1, high, ph, wide, pw, *self.kernel, self.channels
+        )
         down, across = self._taps
-        x = np.zeros((len(padded), high, wide, len(down), len(across), self.channels), under.dtype)
+        x = np.full((len(padded), high, wide, len(down), len(across), self.channels), zero, under.dtype)
         for i, ((a, r), *_) in enumerate(down):
             for j, ((b, t), *_) in enumerate(across):
                 x[:, :, :, i, j] = padded[:, :, a, :, b, r, t]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sysmt.sim.golden.product import Product
+from sysmt.sim.golden.zero_point import distances
 from sysmt.sim.nn.operators.linear import Linear
 
 from .arrays import join, joined
@@ -98,6 +99,8 @@ class LayerTrace:
         The weights, permuted alike.
     plan : LayerPlan
     product : Product
+    zero : int
+        The zero point that the array took off x (`Engine.takes_zero`); 0 where it took x as it is.
     """
 
     linear: Linear
@@ -106,6 +109,12 @@ class LayerTrace:
     w: np.ndarray
     plan: LayerPlan
     product: Product
+    zero: int = 0
+
+    @property
+    def operands(self) -> np.ndarray:
+        """The activations as the array means them, 0 being none: x, or int16 distances from the zero point."""
+        return distances(self.x, self.zero) if self.zero else self.x
 
 
 Observer = Callable[[LayerTrace], None]
@@ -230,18 +239,19 @@ class Runner:
         adapt: Adaptation | None,
     ) -> np.ndarray:
         plan, w = self.plan[index], self.weights[index]
-        rows = linear.im2col(x)
+        zero = linear.zero if self.engine.takes_zero else 0
+        rows = natural = linear.im2col(x)
         if linear.depthwise:
-            product = self.engine.depthwise(rows, w, plan.lowering)
+            product = self.engine.depthwise(rows, w, plan.lowering, zero)
         else:
             if plan.permutation is not None:
-                rows = permuted(rows, plan.permutation)
+                rows = permuted(rows, plan.permutation, zero)
             if adapt is not None:
                 w = adapt(index, rows, w)
-            product = self.engine.product(rows, w, plan.threads)
+            product = self.engine.product(rows, w, plan.threads, zero)
         if observe is not None:
-            observe(LayerTrace(linear=linear, index=index, x=rows, w=w, plan=plan, product=product))
-        return linear.finish(product.sums, correct(index, product.sums) if correct else plan.correction, rows)
+            observe(LayerTrace(linear=linear, index=index, x=rows, w=w, plan=plan, product=product, zero=zero))
+        return linear.finish(product.sums, correct(index, product.sums) if correct else plan.correction, natural)
 
 
 def _repeated(values: np.ndarray, tensor: Tensor, count: int) -> np.ndarray:

@@ -2,12 +2,7 @@
 """Reads inputs and labels from .npz files, in the type and shape that a network takes."""
 
 import re
-import struct
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +10,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 
+from .archive import read_archive
 from .arrays import join, joined
 from .batches import pack
 from .graph import Tensor
@@ -23,26 +19,6 @@ from .network import Network
 NAMES = ("images", "features", "labels")
 NUMBERED = re.compile(r"in\d{1,3}")
 """Inputs of a network with several, by their place."""
-BYTES = 2**32
-"""Largest array read: bounds the memory whatever a compressed file unfolds to."""
-HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-DAMAGE = (
-    OSError,
-    ValueError,
-    EOFError,
-    TypeError,
-    AttributeError,
-    KeyError,
-    MemoryError,
-    RuntimeError,
-    OverflowError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-"""What reading a damaged archive raises, as found by trying."""
 
 
 class NetworkEnds(Protocol):
@@ -98,7 +74,7 @@ def load(path: Path, network: NetworkEnds, limit: int | None = None) -> Inputs:
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
-    arrays = _arrays(path)
+    arrays = read_archive(path, "inputs", lambda name: name in NAMES or NUMBERED.fullmatch(name) is not None)
     kinds = [name for name in ("images", "features", "in0") if name in arrays]
     if len(kinds) != 1:
         raise UserError(f"inputs must hold images, features, or in0, in1, ..., not {' and '.join(kinds) or 'none'}")
@@ -127,33 +103,6 @@ def _several(arrays: dict[str, np.ndarray], network: NetworkEnds) -> np.ndarray:
     if len({len(array) for array in values}) != 1:
         raise UserError(f"inputs must be as many of each, not {', '.join(str(len(array)) for array in values)}")
     return pack(network, values) if isinstance(network, Network) else values[0]
-
-
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of the file that matter, none of them believed to be larger than what is in the file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
-            wanted = [name for name in sorted(members) if name in NAMES or NUMBERED.fullmatch(name)]
-            return {name: _array(archive, f"{name}.npy") for name in wanted}
-    except UserError:
-        raise
-    except DAMAGE as error:
-        reason = getattr(error, "strerror", None) or "not a plain .npz archive"
-        raise UserError(f"inputs must be a readable .npz file, not {str(path)!r} ({reason})") from None
-
-
-def _array(archive: zipfile.ZipFile, member: str) -> np.ndarray:
-    size = archive.getinfo(member).file_size
-    if size > BYTES:
-        raise UserError(f"inputs must hold at most {BYTES} bytes of {member}, not {size}; split the file")
-    with archive.open(member) as file:
-        shape, _, dtype = HEADERS[np.lib.format.read_magic(file)](file)
-        rest = size - file.tell()
-        if prod(shape) * dtype.itemsize > rest or min(shape, default=0) < 0:
-            raise UserError(f"inputs must hold all of {member} {shape} {dtype}, not {rest} bytes; the file is damaged")
-    with archive.open(member) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _fit(name: str, values: np.ndarray, network: NetworkEnds) -> np.ndarray:

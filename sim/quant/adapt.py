@@ -47,7 +47,8 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     Parameters
     ----------
     x : uint8 [M, P]
-        Rows of the layer's operand, permuted, zeros in its padding slots.
+        Rows of the layer's operand, permuted, zeros in its padding slots; of an array that takes a zero point off,
+        distances from it, int16.
     w : int8 [P, N]
         Its weights, permuted alike.
     target : array [M, N]
@@ -61,6 +62,8 @@ def adapt(x: np.ndarray, w: np.ndarray, target: np.ndarray, pe: PEConfig, thread
     """
     if not isinstance(pe, NbSmtConfig | SparqConfig):
         raise UserError(f"kind must be nbsmt or sparq to adapt weights, not {pe.kind!r}; keep the weights")
+    if isinstance(pe, SparqConfig) and pe.stc:
+        raise UserError("stc must be False to adapt weights, not True: they choose the pairs; keep the weights")
     tables, mix = _basis(pe, threads)
     gram, wanted = _moments(x, target, pe, threads, mix)
     parts = len(mix)
@@ -133,7 +136,7 @@ def _moments(
 def _side(x: np.ndarray, pe: PEConfig, threads: int, mix: np.ndarray) -> np.ndarray:
     """What every weight of a column is multiplied with, float32 [M, P * parts]: the other threads' zeros included."""
     if isinstance(pe, SparqConfig):
-        return operands(x, pe).astype(np.float32) if threads == pe.threads else x.astype(np.float32)
+        return (np.sign(x) * operands(x, pe) if threads == pe.threads else x).astype(np.float32)
     codes = split(x, threads)
     active = (codes != 0).astype(np.float32)
     around = np.concatenate([active, active], axis=1)  # from any thread on, all threads in cyclic order

@@ -194,7 +194,7 @@ class Candidates:
         def take(trace: LayerTrace) -> None:
             if trace.index in parts:
                 step = max(1, trace.linear.rows * len(inputs) // (2 * ROWS))
-                parts[trace.index].append(trace.x[::step].copy())
+                parts[trace.index].append(trace.operands[::step].copy())
 
         runner = Runner(network=self.network, engine=self.engine, plan=exact_plan(self.network))
         observe_in_order(runner, inputs, take)

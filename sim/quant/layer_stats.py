@@ -52,7 +52,8 @@ class LayerStats:
     Members
     -------
     rows, operands, zeros, narrow : list of int, one per layer
-        Rows of the product; activations, padding slots left out; those that are zero; those that fit in 4 bits.
+        Rows of the product; activations, padding slots left out; those that are zero; those that fit in 4 bits. Of
+        an array that takes zero points off, of the distances from it.
     counters : list of Counters, of the kind of PE; None before the first batch
     """
 
@@ -63,7 +64,7 @@ class LayerStats:
 
     def __call__(self, trace: LayerTrace) -> None:
         """Take in one batch of one layer."""
-        i, x = trace.index, trace.x
+        i, x = trace.index, np.abs(trace.operands)
         padding = 0 if trace.linear.depthwise else len(x) * (x.shape[1] - len(trace.linear.weights))
         self.rows[i] += len(x)
         self.operands[i] += x.size - padding
@@ -85,7 +86,7 @@ class RelativeErrors:
         if trace.linear.depthwise:
             return
         own = trace.plan.permuted(trace.linear.weights)
-        exact = self.engine.product(trace.x, own, 1).sums.astype(np.float64)
+        exact = self.engine.product(trace.x, own, 1, trace.zero).sums.astype(np.float64)
         self.squared_error[trace.index] += ((trace.product.sums - exact) ** 2).sum()
         self.power[trace.index] += ((exact + trace.linear.requantize.bias) ** 2).sum()
 

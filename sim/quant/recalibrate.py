@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from sysmt.sim.golden.zero_point import distances
 from sysmt.sim.nn.batches import BATCH_BYTES, largest_operand
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import LayerTrace, Plan, Runner, exact_plan, threaded
@@ -69,7 +70,11 @@ class Recalibrator:
             layer = plan[index]
             if layer.threads == 1 or index not in self.targets:
                 return w
-            changed = adapt(x[_some(len(x))], w, self.targets[index], self.engine.pe, layer.threads)
+            zero = self.network.linears[index].zero if self.engine.takes_zero else 0
+            seen = x[_some(len(x))]
+            changed = adapt(
+                distances(seen, zero) if zero else seen, w, self.targets[index], self.engine.pe, layer.threads
+            )
             adapted[index] = layer.natural(changed)
             return changed
 

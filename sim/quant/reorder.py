@@ -48,7 +48,8 @@ class Reorderer:
     Parameters
     ----------
     x : uint8 [M, K]
-        Activations of calibration inputs. The first half makes the permutation, the second validates it.
+        Activations of calibration inputs (`LayerTrace.operands`). The first half makes the permutation, the second
+        validates it.
     w : int8 [K, N]
     pe : PEConfig
         With `GoldenKind.sharing`: the others reduce alike in any order.

@@ -35,6 +35,7 @@ class SharingError:
     Parameters
     ----------
     x : uint8 [M, K]
+        Or distances from a zero point, int16: what they lose has their sign.
     w : int8 [K, N]
     pe : PEConfig
         Of a kind and policy with `GoldenKind.sharing`.
@@ -54,7 +55,7 @@ class SharingError:
         """Squared error of every pair of operands that shares a step, per row: float64 [K, K], the diagonal 0."""
         sharing = golden_of(self.pe).sharing(self.pe)
         assert sharing is not None
-        f, a = sharing.x[self.x], (self.x != 0).astype(np.float32)
+        f, a = sharing.x[np.abs(self.x)] * np.sign(self.x), (self.x != 0).astype(np.float32)
         g = sharing.w[self.w.view(np.uint8)].astype(np.float64)
         b = ((self.w != 0) | (not sharing.weights_count)).astype(np.float64)
         squares, products = self._mean(f * f, a), self._mean(f, f)

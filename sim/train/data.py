@@ -3,7 +3,6 @@
 
 import hashlib
 import io
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from sysmt.base.errors import UserError
 from sysmt.base.extras import require
 from sysmt.base.files import data_folder
+from sysmt.sim.nn.archive import read_archive
 from sysmt.sim.nn.digits import data as digits
 
 from .architecture import Architecture
@@ -95,13 +95,9 @@ def _examples(images: digits.Images) -> Examples:
 
 
 def _read(path: Path, architecture: Architecture) -> Examples:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError:
-        raise UserError(f"data must be a .npz file that exists, not {str(path)!r}; give --data and --test") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise UserError(f"data must be a readable .npz file, not {str(path)!r} ({type(error).__name__})") from None
+    if not path.exists():
+        raise UserError(f"data must be a .npz file that exists, not {str(path)!r}; give --data and --test")
+    arrays = read_archive(path, "data", lambda _: True)
     inputs = _inputs(arrays, path)
     wanted = (*architecture.size, architecture.channels)
     if inputs.shape[1:] != wanted or not len(inputs):

@@ -56,7 +56,7 @@ def product(x: torch.Tensor, w: torch.Tensor, pe: PEConfig, threads: int) -> tor
         pe.check_k(x.shape[1])
         if isinstance(pe, NbSmtConfig):
             return _nbsmt(x.byte(), w.char().T.view(torch.uint8), pe, pe.throttle(threads))
-        if isinstance(pe, SparqConfig):
+        if isinstance(pe, SparqConfig) and not pe.stc:
             left = _trimmed(x.byte(), pe) if pe.throttle(threads) == pe.threads else x.byte()
             return _nbsmt(left, w.char().T.view(torch.uint8), NbSmtConfig(), 1)
         operands = x.cpu().numpy().astype(np.uint8), w.cpu().numpy().astype(np.int8)

@@ -97,6 +97,7 @@ def simulate(
     threads: int | None = None,
     waves: str | Path | None = None,
     simulator: str = "verilator",
+    zero: int = 0,
 ) -> Simulation:
     """Multiply on the generated Verilog, simulated; it is compiled the first time (about a minute).
 
@@ -115,6 +116,8 @@ def simulate(
     waves : path, optional
         Where to leave the waveform: .vcd of Verilator, .fst of Icarus.
     simulator : "verilator" or "icarus"
+    zero : int
+        As of `matmul`.
 
     Raises
     ------
@@ -135,7 +138,7 @@ def simulate(
 
     array = array_config(config).with_fields(counters=True)
     check_operands(x, w, array.pe)
-    run = products([(x, w, threads)], array, simulator, waves=None if waves is None else Path(waves))
+    run = products([(x, w, threads)], array, simulator, waves=None if waves is None else Path(waves), zeros=[zero])
     counters = golden_of(array.pe).counters(**{name: run.counters[name] for name in array.pe.EVENTS})
     return Simulation(run.sums[0].astype(np.int32), counters, run.cycles)
 

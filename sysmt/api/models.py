@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 
 def matmul(
-    x: np.ndarray, w: np.ndarray, config: ArrayConfig | str = DEFAULT_ARRAY, threads: int | None = None
+    x: np.ndarray,
+    w: np.ndarray,
+    config: ArrayConfig | str = DEFAULT_ARRAY,
+    threads: int | None = None,
+    zero: int = 0,
 ) -> Product:
     """Multiply on the golden model: the numbers of the array, to the last bit.
 
@@ -38,6 +42,9 @@ def matmul(
         The array; a string names a preset.
     threads : int, optional
         Threads to run on, if fewer than the array has.
+    zero : int
+        Zero point of the activations, 0 to 255, of an array that takes it off (`signed_window`); the sums are those of
+        x and w all the same.
 
     Returns
     -------
@@ -47,7 +54,8 @@ def matmul(
     Raises
     ------
     UserError
-        Type or shape of an operand is wrong, K could overflow the accumulator, or the array cannot run `threads`.
+        Type or shape of an operand is wrong, K could overflow the accumulator, or the array cannot run `threads` or
+        take `zero` off.
 
     Examples
     --------
@@ -58,7 +66,7 @@ def matmul(
     """
     from sysmt.sim.golden.matmul import matmul as golden
 
-    return golden(x, w, array_config(config).pe, threads)
+    return golden(x, w, array_config(config).pe, threads, zero=zero)
 
 
 @named()

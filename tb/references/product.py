@@ -12,11 +12,11 @@ from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.product import Product
 
 
-def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = None) -> Product:
+def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = None, zero: int = 0) -> Product:
     """The same contract as `sysmt.sim.golden.matmul.matmul`, about a million times slower per product."""
     t = pe.throttle(threads)
     pe_step = plugins.load("tb.references.kinds", "reference", pe.kind)
-    xs, ws = getattr(pe_step, "fed", _as_they_are)(x.tolist(), w.tolist(), t, pe)
+    xs, ws = getattr(pe_step, "fed", _as_they_are)([[v - zero for v in row] for row in x.tolist()], w.tolist(), t, pe)
     k = len(ws)
     steps = pe.steps(k, threads)
     places_of = getattr(pe_step, "places", _contiguous)
@@ -30,6 +30,7 @@ def matmul(x: np.ndarray, w: np.ndarray, pe: PEConfig, threads: int | None = Non
                 value, counted = pe_step(pairs, pe)
                 sums[m, n] += value
                 counters += counted
+            sums[m, n] += zero * sum(row[n] for row in w.tolist())
     return Product(sums, counters)
 
 

@@ -10,6 +10,8 @@ from sysmt.hdl.params.pe import X_WIDTH, PEConfig
 
 TRIMS = ("round", "raw")
 PAIRS = (1, 2, 4)
+GROUP = 4
+"""Operands along K of which a pair takes two, where weights are 2:4 sparse."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,12 @@ class SparqConfig(PEConfig):
         To nearest, ties to even, saturating; or low bits dropped.
     vsparq : bool
         An activation whose neighbour is zero has both lanes of the pair. Without, activations are trimmed always.
+    signed_window : bool
+        Activations are numbers around a zero point z, which a tile says: the array trims |x - z|, and lanes have a
+        sign. "Zero" is then x = z. Without, z is 0.
+    stc : bool
+        Weights are 2:4 sparse: of each group of four operands along K at most two have a weight that is not zero, and
+        these make the pair. Four operands of K per pair and step.
     """
 
     kind: str = "sparq"
@@ -77,6 +85,8 @@ class SparqConfig(PEConfig):
     window: str = "3opt"
     trim: str = "round"
     vsparq: bool = True
+    signed_window: bool = False
+    stc: bool = False
 
     CODE: ClassVar[int] = 1
     FUSES: ClassVar[bool] = False
@@ -104,6 +114,14 @@ class SparqConfig(PEConfig):
         one_of("window", self.window, tuple(WINDOWS))
         one_of("trim", self.trim, TRIMS)
         one_of("vsparq", self.vsparq, (False, True))
+        one_of("signed_window", self.signed_window, (False, True))
+        one_of("stc", self.stc, (False, True))
+        if self.stc:
+            if self.narrow.bits < 4:
+                raise ConfigError(f"stc = True needs a window of 4 bits (2opt, 3opt, 5opt), not window = {self.window}")
+            for name, value, wanted in (("vsparq", self.vsparq, True), ("signed_window", self.signed_window, False)):
+                if value != wanted:
+                    raise ConfigError(f"stc = True needs {name} = {wanted}, not {name} = {value}")
 
     def with_fields(self, **changes: Any) -> "SparqConfig":
         """As `Config.with_fields`; of `pairs` and `threads` one follows the other."""
@@ -119,15 +137,27 @@ class SparqConfig(PEConfig):
         return WINDOWS[self.window]
 
     @property
+    def pairs_per_thread(self) -> int:
+        """As `PEConfig.pairs_per_thread`: with `stc` a thread brings two operands, of which a pair takes any."""
+        return 2 if self.stc else 1
+
+    @property
+    def zero_width(self) -> int:
+        """As `PEConfig.zero_width`."""
+        return X_WIDTH if self.signed_window else 0
+
+    @property
     def k_part(self) -> int:
         """As `PEConfig.k_part`, so that an exact product fits too."""
         half = self.k_max // 2 // self.products * self.products
         return self.k_max if self.narrow.bits == 4 else max(self.products, half)
 
     def steps(self, k: int, threads: int | None = None) -> int:
-        """As `PEConfig.steps`; where a lane has less than 4 bits, an exact product takes two (`GoldenKind.x_fed`)."""
-        halves = self.narrow.bits < 4 and self.throttle(threads) < self.threads
-        return super().steps(k << halves, threads)
+        """As `PEConfig.steps`; an exact product takes two where a lane has less than 4 bits, and with `stc` its thread
+        brings one operand and not two (`GoldenKind.x_fed`).
+        """
+        twice = (self.stc or self.narrow.bits < 4) and self.throttle(threads) < self.threads
+        return super().steps(k << twice, threads)
 
     def check_k(self, k: int) -> None:
         """As `PEConfig.check_k`, so that an exact product fits too."""
@@ -140,18 +170,20 @@ class SparqConfig(PEConfig):
 
     @property
     def options(self) -> int:
-        """`window` in 3 bits, then `trim` and `vsparq`, then `pairs` in 2 bits."""
+        """`window` in 3 bits, then `trim` and `vsparq`, then `pairs` in 2 bits, then `signed_window`, `stc`."""
         packed = list(WINDOWS).index(self.window) | TRIMS.index(self.trim) << 3 | self.vsparq << 4
-        return packed | PAIRS.index(self.pairs) << 5
+        return packed | PAIRS.index(self.pairs) << 5 | self.signed_window << 7 | self.stc << 8
 
     @classmethod
     def options_of(cls, bits: int) -> dict[str, Any]:
         """The fields of `options`."""
         return {
-            "pairs": PAIRS[bits >> 5],
+            "pairs": PAIRS[bits >> 5 & 3],
             "window": list(WINDOWS)[bits & 7],
             "trim": TRIMS[bits >> 3 & 1],
             "vsparq": bool(bits >> 4 & 1),
+            "signed_window": bool(bits >> 7 & 1),
+            "stc": bool(bits >> 8 & 1),
         }
 
 

@@ -8,6 +8,7 @@ rough, by counting gates on paper: the fit to what was synthesised says what the
 from dataclasses import dataclass
 from math import log2
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH
@@ -115,22 +116,37 @@ COMPONENTS: dict[str, Component] = {
     "patches": Component("requantizer", 2500, 150, 400),
     "sdram": Component("memory controller", 9000, 800, 1400),
     "streamed_byte": Component("memory controller", 60, 8, 12),
+    # LUTs that only lead into carry chains and out of them.
+    "placed_lut": Component("other", 0.001, 0.0001, 0.08),
 }
 """Every component; what has no block of its own in an accelerator or an engine is counted where most of it is."""
 
 
-def components(config: Built) -> Counts:
-    """Numbers of every component; those that it does not have are left out."""
+def components(config: Built, placed: bool = False) -> Counts:
+    """Numbers of every component; those that it does not have are left out. `placed`: on an FPGA, not a netlist."""
     if isinstance(config, AccelConfig):
-        return array_components(config.array) | _accelerator(config)
-    if isinstance(config, EngineConfig):
-        return array_components(config.array) | _engine(config)
-    return array_components(config)
+        found = array_components(config.array) | _accelerator(config)
+    elif isinstance(config, EngineConfig):
+        found = array_components(config.array) | _engine(config)
+    else:
+        found = array_components(config)
+    if placed:
+        found["placed_lut"] = sum(COMPONENTS[name].luts * number for name, number in found.items())
+    return found
 
 
 def array_components(config: ArrayConfig) -> Counts:
-    """Those of an array."""
+    """Those of an array.
+
+    Raises
+    ------
+    UserError
+        Of its PEs none like them was synthesised.
+    """
     pe, rows, cols = config.pe, config.rows, config.cols
+    for name in ("signed_window", "stc"):
+        if getattr(pe, name, False):
+            raise UserError(f"{name} = True has no synthesised configurations to predict from: use `sysmt synth`")
     places = rows * cols
     x_bits, w_bits = passed_bits(config), W_WIDTH * pe.products
     control = 2 + pe.mode_width

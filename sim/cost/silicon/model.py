@@ -68,7 +68,7 @@ class SumModel:
         figure = FIGURES[name]
         known = [sample for sample in samples if name in sample.measured]
         configs = [sample.config for sample in known]
-        counts = [components(config) for config in configs]
+        counts = [components(sample.config, sample.placed) for sample in known]
         whole = np.array([sample.measured[name] for sample in known], np.float64)
         by_block = figure.blocks and all(figure.blocks in sample.measured for sample in known)
         groups: dict[str, list[str]] = {}

@@ -26,6 +26,8 @@ ON_CELLS, ON_FPGA = ("area", "flip_flops", "femtojoules"), ("luts", "flip_flops"
 
 BASES = {"ice40": "ecp5", "gowin": "ecp5"}
 """Families of which few configurations were synthesised, and the one that they are like."""
+FEWER_RAMS = 1.1
+"""Yosys may make so many times fewer blocks of a large memory."""
 LEAST = 2
 """Samples that a figure must have on a target that is like no other."""
 
@@ -54,7 +56,7 @@ class Silicon:
     femtojoules : Interval or None
         Per multiply-accumulate of an array in cells, on the layers of `sysmt synth --energy resnet8`.
     luts, dsps, rams : Interval or None
-        LUTs of 4 inputs, multipliers, blocks of RAM, in the units of `sysmt.sim.flow.parts.Family`.
+        LUTs of 4 inputs, multipliers, blocks of RAM, in the units of `sysmt.sim.flow.parts.Family`, as placed.
     memory_bits : int
         Bits of all memories.
     """
@@ -85,12 +87,15 @@ class SiliconModel:
         Models of figures.
     more_dsps : int
         So many more multipliers than counted were found in a sample, at most.
+    fewer_rams : float
+        The smallest share of the blocks of RAM counted that was found in a sample.
     """
 
     target: str
     sums: dict[str, SumModel]
     clock: ClockModel
     more_dsps: int = 0
+    fewer_rams: float = 1.0
 
     @classmethod
     def of(cls, target: str, samples: Sequence[Sample]) -> "SiliconModel":
@@ -106,20 +111,30 @@ class SiliconModel:
         known = [sample for sample in samples if sample.target == target]
         names = ON_CELLS if target in CELLS else ON_FPGA
         base = cls.of(BASES[target], samples) if target in BASES else None
-        for name in (*names, "mhz"):
-            there, least = sum(name in sample.measured for sample in known), 1 if base else LEAST
-            if there < least:
-                raise UserError(
-                    f"target {target} needs at least {least} samples with {name} to be predicted, not {there}"
-                )
-        sums = {name: SumModel.of(name, known, base.sums[name] if base else None) for name in names}
+        has = {name: sum(name in sample.measured for sample in known) for name in (*names, "mhz")}
+        for name, number in has.items():
+            if number < LEAST and base is None:
+                raise UserError(f"target {target} needs at least {LEAST} samples with {name}, not {number}")
+        sums = {}
+        for name in names:
+            alike = base.sums[name] if base else None
+            sums[name] = SumModel.of(name, known, alike) if has[name] or alike is None else alike
         on_fpga = [sample for sample in known if "dsps" in sample.measured]
         more = [round(sample.measured["dsps"]) - dsps(target, sample.config) for sample in on_fpga]
-        return cls(target, sums, ClockModel.of(known, base.clock if base else None), max(0, *more))
+        clock = ClockModel.of(known, base.clock if base else None) if has["mhz"] or not base else base.clock
+        there = [
+            (sample.measured["rams"], rams(target, sample.config)) for sample in known if "rams" in sample.measured
+        ]
+        fewer = min([1 / FEWER_RAMS, *(found / most for found, most in there)])
+        return cls(target, sums, clock, max([0, *more]), fewer)
 
-    def predict(self, configs: Sequence[Built]) -> dict[str, np.ndarray]:
-        """Value, low and high of every figure, float [configurations, 3]; `femtojoules` is of arrays only."""
-        counts = [components(config) for config in configs]
+    def predict(self, configs: Sequence[Built], placed: Sequence[bool] | None = None) -> dict[str, np.ndarray]:
+        """Value, low and high of every figure, float [configurations, 3]; `femtojoules` is of arrays only.
+
+        Resources of an FPGA are those of placements, or of netlists where `placed` says so.
+        """
+        flags = [self.target in BLOCK_SHAPES] * len(configs) if placed is None else placed
+        counts = [components(config, flag) for config, flag in zip(configs, flags, strict=True)]
         found = {name: model.predict(configs, counts) for name, model in self.sums.items()}
         for name in found:
             if FIGURES[name].whole:
@@ -127,15 +142,11 @@ class SiliconModel:
         found["mhz"] = self.clock.predict(configs)
         if self.target in BLOCK_SHAPES:
             most = np.array([rams(self.target, config) for config in configs], np.float64)
-            found["rams"] = np.stack([most, np.floor(most / FEWER_RAMS), most], 1)
+            found["rams"] = np.stack([most, np.floor(most * self.fewer_rams), most], 1)
             likely = np.array([dsps(self.target, config) for config in configs], np.float64)
             certain = np.array([certain_dsps(config) for config in configs], np.float64)
             found["dsps"] = np.stack([likely, certain, likely + self.more_dsps], 1)
         return found
-
-
-FEWER_RAMS = 1.1
-"""Yosys may make so many times fewer blocks of a large memory."""
 
 
 @cache

@@ -27,7 +27,7 @@ class Fit:
     spreads : tuple of float [features, features]
         Their covariance, in units of `deviation` squared.
     deviation : float
-        Of a sample: 1.96 times it is the half of an interval that held 95 % of the samples left out.
+        Of a sample: 1.96 times it is the half of an interval that holds 95 % of samples that took no part.
     left_out : float [samples]
         Residual of every sample, predicted without it.
     """
@@ -94,6 +94,13 @@ def _choose(
         own += hat / (1 - hat)
         means.append(mean + wide * moved)
         spreads.append(wide[:, None] * spread * wide)
-    ratios = np.abs(residuals) / np.sqrt(1 + own)
-    deviation = float(np.quantile(ratios, 0.95)) / NORMAL_95
+    ratios = np.sort(np.abs(residuals) / np.sqrt(1 + own))
+    # The quantile that holds a further sample, too (conformal prediction), and Student's: few samples may be lucky.
+    widest = ratios[min(int(np.ceil((samples + 1) * 0.95)), samples) - 1]
+    deviation = float(widest) * _student(max(samples - 1, 1)) / NORMAL_95**2
     return Fit(tuple(means), tuple(spreads), max(deviation, 1e-9), residuals)
+
+
+def _student(freedom: int) -> float:
+    """The quantile of Student's distribution that 2.5 % are beyond: its expansion around that of the normal one."""
+    return NORMAL_95 + 2.37 / freedom + 2.8 / freedom**2

@@ -42,7 +42,8 @@ class Sample:
         Fields that differ from the defaults of the class, nested configurations as dictionaries.
     measured : dict
         Figures by name: `area`, `flip_flops`, `mhz`, `femtojoules`, `luts`, `dsps`, `rams`, as far as measured;
-        `blocks`, area per block; `tools`, what they were measured with.
+        `blocks`, area per block; `tools`, what they were measured with; `placed`, the resources are those of a
+        placement, not of a netlist.
     """
 
     target: str
@@ -58,7 +59,12 @@ class Sample:
     @property
     def key(self) -> str:
         """What no other sample has."""
-        return json.dumps([self.target, self.design, self.fields], sort_keys=True)
+        return json.dumps([self.target, self.design, self.fields, self.placed], sort_keys=True)
+
+    @property
+    def placed(self) -> bool:
+        """Whether resources are those of a placement."""
+        return bool(self.measured.get("placed", False))
 
 
 def sample_of(target: str, config: Built, measured: Mapping[str, Any]) -> Sample:

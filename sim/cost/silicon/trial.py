@@ -102,7 +102,8 @@ def _ratios(model: SiliconModel, unknown: Sequence[Sample]) -> dict[str, list[tu
     found: dict[str, list[tuple[float, bool]]] = {}
     if not unknown:
         return found
-    for name, table in model.predict([sample.config for sample in unknown]).items():
+    configs, placed = [sample.config for sample in unknown], [sample.placed for sample in unknown]
+    for name, table in model.predict(configs, placed).items():
         for sample, (value, low, high) in zip(unknown, table.tolist(), strict=True):
             if sample.measured.get(name):
                 true = sample.measured[name]

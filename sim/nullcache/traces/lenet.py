@@ -9,9 +9,11 @@ those of MNIST are.
 """
 
 import gzip
+import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -95,9 +97,10 @@ def trained(group: int, channels_last: bool = False, steps: dict[str, int] | Non
         raise ConfigError(f"group must be one of {', '.join(map(str, GROUPS))}, not {group!r}")
     steps = steps or STEPS
     images = digits()
-    # What decides about the result: the program itself, the images, the lengths.
+    # What decides about the result: the program itself, the recipe, the images, the lengths.
     content = {
-        "source": Path(__file__).read_text(encoding="utf-8"),
+        "source": [inspect.getsource(part) for part in (Network, kept_groups, _columns, _pool, _unpool)],
+        "recipe": [SEED, BATCH, RATE, MOMENTUM, DECAY, list(DENSITY.items())],
         "images": [len(images.labels), float(images.pixels.sum(dtype=np.float64))],
         "group": [group, channels_last],
         "steps": steps,
@@ -111,7 +114,8 @@ def trained(group: int, channels_last: bool = False, steps: dict[str, int] | Non
             name: kept_groups(network.weights[name], share, group, channels_last) for name, share in DENSITY.items()
         }
         network.train(images, steps["pruned"], kept)
-        np.savez(folder / "lenet5.npz", dense=dense, pruned=network.top1(images), **network.weights)
+        arrays: dict[str, Any] = {"dense": dense, "pruned": network.top1(images), **network.weights}
+        np.savez(folder / "lenet5.npz", **arrays)
 
     path = cached("lenet", f"scalpel{group}{'_last' if channels_last else ''}", content, make) / "lenet5.npz"
     with np.load(path, allow_pickle=False) as arrays:

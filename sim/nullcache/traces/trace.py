@@ -2,17 +2,17 @@
 """A trace of memory accesses: what it is, how it is checked, where it is kept."""
 
 import io
-import zipfile
-import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from sysmt.base.errors import UserError
+from sysmt.sim.nn.archive import read_archive
 
 LOAD, STORE = 0, 1
 SIZES = (1, 2, 4)
+FIELDS = ("op", "addr", "size", "data", "mem")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,22 +90,11 @@ class Trace:
     @classmethod
     def load(cls, path: Path) -> "Trace":
         """Read a trace that `packed`, or anybody else's `numpy.savez`, wrote."""
-        try:
-            loaded = np.load(path, allow_pickle=False)
-            if not hasattr(loaded, "files"):
-                raise UserError(f"trace must be an .npz file, not {str(path)!r}")
-            with loaded as arrays:
-                missing = [n for n in ("op", "addr", "size", "data") if n not in arrays.files]
-                if missing:
-                    raise UserError(
-                        f"trace {path} must hold op, addr, size and data; {', '.join(missing)} missing: "
-                        "make one with sysmt trace"
-                    )
-                fields = {n: arrays[n] for n in ("op", "addr", "size", "data", "mem") if n in arrays.files}
-        except UserError:
-            raise
-        except OSError as error:
-            raise UserError(f"trace {path} cannot be read ({error.strerror or error}): give an .npz file") from None
-        except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error):
-            raise UserError(f"trace {path} must be an .npz file of plain arrays: make one with sysmt trace") from None
-        return cls(**fields)
+        arrays = read_archive(path, "trace", FIELDS.__contains__)
+        missing = [name for name in FIELDS if name not in (*arrays, "mem")]
+        if missing:
+            raise UserError(
+                f"trace {path} must hold op, addr, size and data; {', '.join(missing)} missing: "
+                "make one with sysmt trace"
+            )
+        return cls(**arrays)

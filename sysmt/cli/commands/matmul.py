@@ -19,6 +19,7 @@ from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.tiling import tiles
+from sysmt.sim.golden.zero_point import check_zero
 
 from .board import add_port
 
@@ -31,6 +32,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("w", metavar="W.npy", help="weights, int8 [K, N]")
     parser.add_argument("-o", "--output", metavar="O.npy", help="where to write the product, int32 [M, N]")
     add_array(parser)
+    parser.add_argument(
+        "--zero",
+        type=int,
+        default=0,
+        metavar="Z",
+        help="zero point of the activations, 0 to 255, of PEs that take it off (--set signed_window=true)",
+    )
     parser.add_argument(
         "--on",
         default="golden",
@@ -51,11 +59,14 @@ def _run(args: argparse.Namespace) -> Result:
     config = array(args)
     x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
     check_operands(x, w, config.pe)
+    check_zero(args.zero, config.pe)
+    if on_board and args.zero:
+        raise UserError(f"--zero {args.zero} needs --on golden or rtl: boards give tiles no zero point")
     target = output_file(args.output) if args.output else None
     if on_board:
         sums, facts = _board(x, w, config, args)
     else:
-        sums, facts = _golden(x, w, config) if args.on == "golden" else _rtl(x, w, config, args)
+        sums, facts = _golden(x, w, config, args.zero) if args.on == "golden" else _rtl(x, w, config, args)
     if "cycles" in facts:
         facts["mac_per_cycle"] = x.shape[0] * x.shape[1] * w.shape[1] / facts["cycles"]
     if target is not None:
@@ -70,8 +81,8 @@ def _shape(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> dict[str, Any]:
     return {"m": x.shape[0], "k": x.shape[1], "n": w.shape[1], "tiles": count}
 
 
-def _golden(x: np.ndarray, w: np.ndarray, config: ArrayConfig) -> tuple[np.ndarray, dict[str, Any]]:
-    product = matmul(x, w, config.pe)
+def _golden(x: np.ndarray, w: np.ndarray, config: ArrayConfig, zero: int) -> tuple[np.ndarray, dict[str, Any]]:
+    product = matmul(x, w, config.pe, zero=zero)
     facts = _shape(x, w, config)
     counted = product.counters
     return product.sums, facts | {
@@ -93,7 +104,8 @@ def _rtl(
     require(args.simulator)
     waves = output_file(args.waves) if args.waves else None
     progress(f"simulating the Verilog under {args.simulator} (the first time it is compiled: about a minute)")
-    result = products([(x, w, None)], config.with_fields(counters=True), args.simulator, waves=waves)
+    counting = config.with_fields(counters=True)
+    result = products([(x, w, None)], counting, args.simulator, waves=waves, zeros=[args.zero])
     names = ("steps", "active", "busy", "collisions", "reduced")
     facts = _shape(x, w, config) | {"cycles": result.cycles} | {n: result.counters[n] for n in names}
     return result.sums[0], facts

@@ -17,6 +17,9 @@ class Sparq:
     @staticmethod
     def places(step: int, steps: int, threads: int, pe: SparqConfig) -> list[int]:
         """Neighbours in K: the first operands of all pairs of a step, then the second ones."""
+        if pe.stc:
+            here = range(2 * step * threads, 2 * (step + 1) * threads)
+            return list(here)
         here = range(step * threads, (step + 1) * threads)
         return [*here[0::2], *here[1::2]] if threads == pe.threads else list(here)
 
@@ -25,12 +28,19 @@ class Sparq:
         x: list[list[int]], w: list[list[int]], threads: int, pe: SparqConfig
     ) -> tuple[list[list[int]], list[list[int]]]:
         """Exact products on lanes of less than 4 bits: high and low half of every activation, each with its weight."""
+        if pe.stc and threads < pe.threads:
+            return [[v for u in row for v in (u, 0)] for row in x], [r for row in w for r in (row, [0] * len(row))]
         if threads == pe.threads or BITS[pe.window] == 4:
             return x, w
-        return [[half for v in row for half in (v // 16 * 16, v % 16)] for row in x], [row for row in w for _ in "hl"]
+        parts = [[[v // 16 * 16, v % 16] if v >= 0 else [-(-v // 16 * 16), -(-v % 16)] for v in row] for row in x]
+        return [[half for both in row for half in both] for row in parts], [row for row in w for _ in "hl"]
 
     def __call__(self, pairs: list[tuple[int, int]], pe: SparqConfig) -> tuple[int, SparqCounters]:
-        if len(pairs) == pe.threads:
+        if pe.stc:
+            size = 4 if len(pairs) == 4 * pe.pairs else 2
+            couples = [self._chosen(pairs[i : i + size]) for i in range(0, len(pairs), size)]
+            couples = [couple for couple in couples if couple]
+        elif len(pairs) == pe.threads:
             couples = [(pairs[i], pairs[i + pe.pairs]) for i in range(pe.pairs)]
         else:
             couples = [(pair, None) for pair in pairs]
@@ -41,14 +51,20 @@ class Sparq:
         return value, counters
 
     @staticmethod
+    def _chosen(members: list[tuple[int, int]]) -> tuple[tuple[int, int], tuple[int, int] | None] | None:
+        """The first two operands with a weight."""
+        weighty = [pair for pair in members if pair[1] != 0]
+        return (weighty[0], weighty[1] if weighty[1:] else None) if weighty else None
+
+    @staticmethod
     def _couple(one: tuple[int, int], other: tuple[int, int] | None, pe: SparqConfig) -> tuple[int, SparqCounters]:
         value = 0
         used = []
         for (x, w), partner in [(one, other), (other or (0, 0), one if other else None)]:
             lonely = partner is None or (pe.vsparq and partner[0] == 0)
             bits, shifts = ALONE[BITS[pe.window]] if lonely else (BITS[pe.window], SHIFTS[pe.window])
-            kept, shift = trim(x, bits, shifts, pe.trim)
-            value += kept * w
+            kept, shift = trim(abs(x), bits, shifts, pe.trim)
+            value += (-kept if x < 0 else kept) * w
             used.append(shift)
         everything = [one] + ([other] if other else [])
         active = sum(x != 0 and w != 0 for x, w in everything)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the null cache saves over whole networks, and which assumption moves that: the sums behind `bench.nullcache`."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sysmt.base.files import data_folder
+from sysmt.cli.output import progress
+from sysmt.hdl.params.cache import CacheConfig
+from sysmt.sim.nullcache.model import simulate
+from sysmt.sim.nullcache.traces.access import PAGE, Recorder, bits, store
+from sysmt.sim.nullcache.traces.kernels import KERNELS
+from sysmt.sim.nullcache.traces.layers import LayerOperands, zero_lines
+from sysmt.sim.nullcache.traces.lenet import lenet5, trained
+from sysmt.sim.nullcache.traces.loops import cut, end_of, joined, layer_trace
+from sysmt.sim.nullcache.traces.networks import layers
+from sysmt.sim.nullcache.traces.squeezenet import squeezenet
+from sysmt.sim.nullcache.traces.trace import Trace
+
+SEED = 2
+"""Of the synthetic networks: not the one that the replacement rule was chosen with."""
+
+LIMITS = {"im2col": 2_000_000} | dict.fromkeys(("dot", "direct", *KERNELS), 500_000)
+"""Accesses per layer. `im2col` needs the whole matrix: what is left out changes what the null cache has to hold."""
+
+WHOLE = 20_000_000
+"""A limit that leaves nothing of LeNet-5 out."""
+
+ADMIT = 4
+"""Of the null cache that never waits: the one value for all rows."""
+
+MISS_ENERGY, NULL_ENERGY = 100.0, 0.038
+"""Of a memory access and of a search of the null cache, in accesses of the data cache: the 3.8 % are the paper's."""
+
+
+class Costs(NamedTuple):
+    """Misses, cycles and accesses, of a trace or of a part of one."""
+
+    misses: float
+    cycles: float
+    accesses: float
+
+
+def networks() -> dict[str, Callable[[], Iterable[LayerOperands]]]:
+    """Layers of every network of the comparison that can be had here, by name."""
+    sources: dict[str, Callable[[], Iterable[LayerOperands]]] = {"lenet5": lambda: lenet5(trained(8), 0)}
+    sources |= {name: (lambda name=name: layers(name, seed=SEED)) for name in ("alexnet", "vgg16")}
+    data = data_folder() / "data"
+    weights = data / "squeezenet_deep_compression" / "compressed_SqueezeNet.net"
+    if weights.exists():
+        sources["squeezenet"] = lambda: squeezenet(weights, data / "images" / "cat.bmp")
+    return sources
+
+
+def with_null(base: CacheConfig, **fields: Any) -> CacheConfig:
+    """The same cache with another null cache."""
+    return dataclasses.replace(base, null=dataclasses.replace(base.null_cache, **fields))
+
+
+def caches(base: CacheConfig) -> dict[str, CacheConfig]:
+    """The caches that are compared: `null` never waits, `paper` is the null cache as published."""
+    plain = dataclasses.replace(base, null=None)
+    return {
+        "plain": plain,
+        "null": with_null(base, on_store="move", admit=ADMIT),
+        "paper": base,
+        "double": dataclasses.replace(plain, size=2 * base.size),
+    }
+
+
+def compare(network: str, loops: str, dtype: str, limit: int | None, base: CacheConfig) -> dict[str, Any]:
+    """A row: misses and cycles of a whole network on all caches, as percentages of those of the plain one."""
+    if limit is None:
+        limit = WHOLE if network == "lenet5" else LIMITS[loops]
+    total, facts = layerwise(networks()[network](), loops, dtype, limit, caches(base), base.line, network)
+    row = {"network": network, "loops": loops} | facts
+    saved = savings(total)
+    row["misses %"] = 100 * total["plain"].misses / total["plain"].accesses
+    row |= {"misses saved %": saved["null"]["misses"], "time saved %": saved["null"]["time"]}
+    row |= {"energy saved %": saved["null"]["energy"]}
+    for name in ("paper", "double"):
+        row |= {f"{name}: {what} %": saved[name][what] for what in ("misses", "time")}
+    return rounded(row | {"beyond double": row["misses saved %"] - row["double: misses %"]})
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Two digits are more than these figures are good for."""
+    return {name: value if isinstance(value, str) else round(float(value), 2) for name, value in row.items()}
+
+
+def savings(total: dict[str, Costs]) -> dict[str, dict[str, float]]:
+    """Percent of misses, time and energy that the caches save against `plain`."""
+    plain = total["plain"]
+
+    def energy(name: str, costs: Costs) -> float:
+        search = NULL_ENERGY if name in ("null", "paper") else 0.0
+        return costs.accesses * (1 + search) + MISS_ENERGY * costs.misses
+
+    return {
+        name: {
+            "misses": 100 * (1 - costs.misses / plain.misses),
+            "time": 100 * (1 - costs.cycles / plain.cycles),
+            "energy": 100 * (1 - energy(name, costs) / energy("plain", plain)),
+        }
+        for name, costs in total.items()
+    }
+
+
+def layerwise(
+    network: Iterable[LayerOperands],
+    loops: str,
+    dtype: str,
+    limit: int,
+    compared: dict[str, CacheConfig],
+    line: int,
+    name: str,
+) -> tuple[dict[str, Costs], dict[str, float]]:
+    """Costs of all layers, each with empty caches, and how many products were simulated and lines are zero."""
+    total = {cache: np.zeros(3) for cache in compared}
+    products, simulated, zeros = 0, 0.0, np.zeros(2)
+    for layer in network:
+        layer = layer.of_type(dtype)
+        filters, channels, pixels = cut(layer, loops, limit)
+        part = channels * pixels / (len(layer.x) * layer.pixels)
+        # The last filter of those that are simulated stands for all that are not.
+        more = len(layer.w) - filters
+        whole = layer_trace(layer, loops, limit)
+        fewer = layer_trace(layer, loops, limit, fewer=1) if more else None
+        for cache, config in compared.items():
+            much = costs_of(whole, config)
+            last = much - costs_of(fewer, config) if fewer is not None else np.zeros(3)
+            total[cache] += (much + more * last) / part
+        work = len(layer.w) * layer.depth * layer.pixels
+        products, simulated = products + work, simulated + work * part
+        zeros += work * np.array([zero_lines(layer.x, line), zero_lines(layer.w, line)])
+        progress(f"{name}, {loops}: {layer.name} done")
+    facts = {"simulated %": 100 * simulated / products}
+    facts |= dict(zip(("zero lines of x %", "of w %"), 100 * zeros / products, strict=True))
+    return {cache: Costs(*map(float, costs)) for cache, costs in total.items()}, facts
+
+
+def costs_of(trace: Trace, config: CacheConfig) -> np.ndarray:
+    """Misses, cycles and accesses of one trace."""
+    outcome = simulate(trace, config)
+    return np.array([outcome.counters["misses"], outcome.cycles, len(trace)], np.float64)
+
+
+def second_image(loops: str, dtype: str, compared: dict[str, CacheConfig], group: int = 8) -> dict[str, Costs]:
+    """Costs of LeNet-5 on its second image, with the caches as the first left them: layers follow each other."""
+    parts: list[list[Trace]] = []
+    for image in range(2):
+        base, traces = PAGE, []
+        for layer in lenet5(trained(group), image):
+            layer = layer.of_type(dtype)
+            trace = layer_trace(layer, loops, base=base)
+            # The input is stored where the layer finds it: by the pooling before it, or by who brings the image.
+            feed = Recorder(layer.name, base)
+            at = feed.allocate(layer.x.size, layer.x.itemsize, np.zeros(0, np.uint8))
+            feed.add([store(at(np.arange(layer.x.size)), layer.x.itemsize, bits(layer.x).reshape(-1))])
+            traces += [feed.trace(), trace]
+            base = end_of(trace)
+        parts.append(traces)
+    one, two = joined(parts[0]), joined([*parts[0], *parts[1]])
+    return {
+        cache: Costs(*map(float, costs_of(two, config) - costs_of(one, config))) for cache, config in compared.items()
+    }

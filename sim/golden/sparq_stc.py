@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SPARQ on 2:4 weights (STC): of each group of four operands along K the two with a weight make the pair.
+
+Whether an activation is trimmed is a matter of its column then, and of one other operand:
+
+    sum(x w) + sum over i, j of one group, i != j, of (trimmed(x_i) - x_i) [x_j != 0]  *  w_i [w_j != 0]
+
+Four dense products in place of one.
+"""
+
+import numpy as np
+
+from sysmt.base.errors import UserError
+from sysmt.hdl.params.kinds.sparq import GROUP, SparqConfig
+
+from .sparq import SparqCounters, shifts, trimmed
+
+KEPT = 2
+"""Weights of a group that may be other than zero."""
+
+
+def check_weights(w: np.ndarray) -> None:
+    """Refuse weights [K, N] that are not 2:4 sparse (`UserError`, one line)."""
+    found = np.count_nonzero(grouped(w.T), axis=2)
+    if found.max(initial=0) > KEPT:
+        n, g = np.argwhere(found > KEPT)[0]
+        raise UserError(
+            f"w must have at most {KEPT} non-zero weights in each group of {GROUP} along K with stc = True, not "
+            f"{found[n, g]} from row {GROUP * g} on in column {n}; prune it to {KEPT}:{GROUP}, or run fewer threads"
+        )
+
+
+def grouped(operand: np.ndarray) -> np.ndarray:
+    """[L, K] as [L, groups, 4], zeros where the last group has no operand."""
+    length, k = operand.shape
+    return np.pad(operand, ((0, 0), (0, -k % GROUP))).reshape(length, -1, GROUP)
+
+
+def spread(operand: np.ndarray) -> np.ndarray:
+    """[L, K] as [L, 2 * K], a zero behind each: one operand of a thread and step, where it brings two."""
+    return np.stack([operand, np.zeros_like(operand)], axis=2).reshape(len(operand), -1)
+
+
+def sums(x: np.ndarray, w: np.ndarray, pe: SparqConfig) -> np.ndarray:
+    """On all threads: x uint8 [M, K], w int8 [K, N] to int32 [M, N]."""
+    total = x.astype(np.float64) @ w.astype(np.float64)  # below 2**53: exact
+    lost = trimmed(pe.narrow, pe.trim).astype(np.float64) - np.arange(256)
+    x_groups, w_groups = grouped(x), grouped(w.T)
+    off = lost[x_groups]
+    for distance in range(1, GROUP):
+        left = off * (np.roll(x_groups, -distance, axis=2) != 0)
+        right = w_groups * (np.roll(w_groups, -distance, axis=2) != 0)
+        total += left.reshape(len(x), -1) @ right.reshape(w.shape[1], -1).T.astype(np.float64)
+    return total.astype(np.int64).astype(np.int32)
+
+
+def count(x: np.ndarray, w: np.ndarray, pe: SparqConfig, threads: int) -> SparqCounters:
+    """Count for x uint8 [M, K] and w int8 [K, N]."""
+    active = int(np.count_nonzero(x, axis=0) @ np.count_nonzero(w, axis=1))
+    if threads < pe.threads:
+        return SparqCounters(active=active, busy=active, alone=active)
+    x_groups, w_live = grouped(x), grouped(w.T) != 0
+    begins = shifts(pe.narrow)[x_groups]
+    both, begun = 0, np.zeros(7, np.int64)
+    for distance in range(1, GROUP):
+        met = (w_live & np.roll(w_live, -distance, axis=2)).sum(axis=0)
+        shared = (x_groups != 0) & (np.roll(x_groups, -distance, axis=2) != 0)
+        both += int((shared.sum(axis=0) * met).sum())
+        for least in range(1, 7):
+            begun[least] += int(((shared & (begins >= least)).sum(axis=0) * met).sum())
+    both //= 2  # from either side
+    return SparqCounters(
+        active=active,
+        busy=active - both,
+        collisions=both,
+        reduced=int(begun[1]),
+        alone=active - 2 * both,
+        **{f"from_{least}": int(begun[least]) for least in range(2, 7)},
+    )
