@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator's RTL in Amaranth's own simulator: streams that stall, and a transport for the unchanged driver."""
 
+import contextlib
 from collections.abc import Callable, Iterable
 
 import numpy as np
 from amaranth.hdl import Elaboratable
 from amaranth.sim import Simulator
 
+from sysmt.boards.driver import Board
+from sysmt.boards.link import LinkError
+from sysmt.boards.network import EngineBoard
 from sysmt.boards.transport import Transport
 from sysmt.hdl.accel.top import Accelerator
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.protocol import Opcode, Status
 
 PERIOD = 1e-6
 SECONDS = 1e-5
@@ -122,3 +127,11 @@ class SimulatedTransport(Transport):
 
     def now(self) -> float:
         return self._cycle * SECONDS
+
+
+def status_of(board: Board | EngineBoard, kind: Opcode, payload: bytes) -> Status:
+    """What the board answers to a request."""
+    request = board.link.submit(kind, payload)
+    with contextlib.suppress(LinkError):
+        board.link.wait(request)
+    return request.status

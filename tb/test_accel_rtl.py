@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The accelerator's RTL under the unchanged driver, byte by byte, with stalls and without; seeded bugs are found."""
 
-import contextlib
-
 import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
 from sysmt.boards.driver import Board
-from sysmt.boards.link import LinkError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.protocol import Opcode, Status, Target, pack
@@ -16,7 +13,7 @@ from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.requantize import Requantize
 from sysmt.sim.golden.tiling import tiles
 
-from .accel import SimulatedTransport, small
+from .accel import SimulatedTransport, small, status_of
 from .mutants import one_bug_per_component, seeded_bug
 
 SHAPES = [(1, 1, 1), (2, 16, 1), (5, 3, 2), (3, 20, 3)]
@@ -109,13 +106,6 @@ def test_other_arrays(array):
     assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(golden.sums))
 
 
-def status_of(board: Board, kind: Opcode, payload: bytes) -> Status:
-    request = board.link.submit(kind, payload)
-    with contextlib.suppress(LinkError):
-        board.link.wait(request)
-    return request.status
-
-
 def test_requests_that_come_twice_or_out_of_turn(board):
     """The rules of runs, one by one, on a board that has done some."""
     board.matmul(*operands(2, 4, 1))
@@ -129,9 +119,9 @@ def test_requests_that_come_twice_or_out_of_turn(board):
         sizes = {"steps": 1, "m_tiles": 1, "n_tiles": 1, "rows": 2, "cols": 1, "threads": 1} | changes
         return pack(Opcode.RUN, run=number, **sizes)
 
-    def asks(number: int) -> bytes:
+    def asks(number: int, first: int = 0, rows: int = 1) -> bytes:
         scale = dict.fromkeys(("channel", "zero_point", "low", "high", "requantize", "double"), 0)
-        return pack(Opcode.READ, run=number, first=0, rows=1, **scale)
+        return pack(Opcode.READ, run=number, first=first, rows=rows, **scale)
 
     ok, refused, malformed = Status.OK, Status.REFUSED, Status.MALFORMED
     assert status_of(board, Opcode.WRITE, write(issued) + b"\xff" * steps) is ok
@@ -152,6 +142,9 @@ def test_requests_that_come_twice_or_out_of_turn(board):
         assert status_of(board, Opcode.RUN, order(issued + 1, **wrong)) is refused, wrong
     assert status_of(board, Opcode.RUN, order(issued + 1)[:-1]) is malformed
     assert status_of(board, Opcode.READ, asks(issued + 1)) is refused
+    for first, rows in ((board.config.result_rows, 1), (1, board.config.result_rows), (0xFFFF, 0xFFFF), (0, 0x8000)):
+        assert status_of(board, Opcode.READ, asks(issued, first, rows)) is refused, (first, rows)
+    assert status_of(board, Opcode.READ, asks(issued, 1, board.config.result_rows - 1)) is ok
     assert status_of(board, Opcode.SYNC, b"abc") is malformed
     before = board.link.ask(Opcode.READ, asks(issued))
     assert status_of(board, Opcode.RUN, order(issued)) is ok

@@ -14,9 +14,10 @@ from sysmt.boards.transport import TransportError
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.engine_protocol import STATE, config_of, identity
+from sysmt.hdl.params.engine_protocol import ARGUMENTS, STATE, config_of, identity
 from sysmt.hdl.params.presets import ENGINES
 from sysmt.hdl.params.program import DESCRIPTOR, DESCRIPTOR_WORDS, EngineError, Memory
+from sysmt.hdl.params.protocol import Opcode, Status
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.cycles import program_cycles
 from sysmt.sim.engine.golden import GoldenEngine
@@ -25,6 +26,7 @@ from sysmt.sim.nn.forward import exact_plan
 from sysmt.sim.nn.graph import Graph
 from sysmt.sim.nn.network import build
 
+from .accel import status_of
 from .engine_network_builder import Builder
 from .engine_networks import random_inputs, random_network, random_plan
 
@@ -130,6 +132,18 @@ def test_a_failed_run_is_reported_and_the_board_goes_on(port):
             board.run(inputs[:1])
         board.load(compiled)
         np.testing.assert_array_equal(board.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
+
+
+def test_reads_of_what_is_not_there_are_refused(port):
+    compiled, inputs = program(1)
+    with EngineBoard(port) as board:
+        board.load(compiled)
+        outputs = board.run(inputs).outputs
+        issued = STATE["runs"].from_int(board.registers()["runs"])["issued"]
+        for target, address, words in ((0, 1024, 1), (0, 0, 65535), (0, 1023, 2), (1, 16, 1), (7, 0, 1)):
+            asked = ARGUMENTS[Opcode.READ].pack(run=issued, target=target, address=address, words=words)
+            assert status_of(board, Opcode.READ, asked) is Status.REFUSED, (target, address, words)
+        np.testing.assert_array_equal(board.run(inputs).outputs, outputs)
 
 
 def long_program() -> tuple[Program, np.ndarray]:

@@ -8,6 +8,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.protocol import MAX_READ
 
 from .ports import ReadArguments
 from .requantize import Requantizer
@@ -30,6 +31,8 @@ class ResultReader(wiring.Component):
         Stable until the last byte.
     size : Out(16)
         How many bytes will come.
+    illegal : Out(1)
+        What `arguments` of a cycle ago ask for is more than a response holds, or is not in the memory.
     o : Out(stream of 8 bits)
     overflow : Out(1)
         High for one cycle: the byte just taken is of a value beyond 32 bits, and means nothing.
@@ -51,6 +54,7 @@ class ResultReader(wiring.Component):
                 "start": In(1),
                 "arguments": In(ReadArguments),
                 "size": Out(16),
+                "illegal": Out(1),
                 "o": Out(stream.Signature(8)),
                 "o_row": Out(stream.Signature(range(2 * config.result_rows))),
                 "i_row": In(stream.Signature(config.result_bits)),
@@ -66,8 +70,10 @@ class ResultReader(wiring.Component):
         row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))
         total = Signal(signed(32))
         done = Signal()
+        size = (request.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)
+        m.d.sync += self.illegal.eq((size > MAX_READ) | (request.first + request.rows > config.result_rows))
         m.d.comb += [
-            self.size.eq((request.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)),
+            self.size.eq(size),
             self.o_row.payload.eq(Cat(row[: (config.result_rows - 1).bit_length()], request.run[0])),
         ]
         if config.requantize:

@@ -52,7 +52,7 @@ class RequestServer(wiring.Component):
         High for one cycle: one bit per memory.
     number, value : Out(8), In(32)
         A register; its value may come one cycle after its number.
-    read, start, size, i_bytes : Out(arguments of READ), Out(1), In(16), In(stream of 8 bits)
+    read, start, size, illegal, i_bytes : Out(arguments of READ), Out(1), In(16), In(1), In(stream of 8 bits)
         The reader of results.
     """
 
@@ -78,6 +78,7 @@ class RequestServer(wiring.Component):
                 "read": Out(arguments[Opcode.READ]),
                 "start": Out(1),
                 "size": In(16),
+                "illegal": In(1),
                 "i_bytes": In(stream.Signature(8)),
             }
             | (ports or {})
@@ -173,7 +174,7 @@ class RequestServer(wiring.Component):
                 with m.If(opcode_is[Opcode.RUN]):
                     self._check_run(m, legal, ahead, repeated, status)
                 with m.If(opcode_is[Opcode.READ]):
-                    with m.If(self._refuses_read(behind)):
+                    with m.If(self._refuses_read(behind) | self.illegal):
                         m.d.sync += status.eq(Status.REFUSED)
                     with m.Elif(behind > 1):
                         m.d.sync += status.eq(Status.STALE)

@@ -99,6 +99,7 @@ class Accelerator(wiring.Component):
             commands.finished.eq(controller.finished),
             commands.value.eq(registers.value),
             commands.size.eq(reader.size),
+            commands.illegal.eq(reader.illegal),
             reader.start.eq(commands.start),
             reader.arguments.eq(commands.read),
         ]

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import ReadTarget
-from sysmt.hdl.params.protocol import Opcode
+from sysmt.hdl.params.protocol import MAX_READ, Opcode
 
 from .commands import ARGUMENT_LAYOUTS
 
@@ -31,6 +31,8 @@ class HostReader(wiring.Component):
         Stable until the last byte.
     size : Out(16)
         How many bytes will come.
+    illegal : Out(1)
+        What `arguments` of a cycle ago ask for is more than a response holds, or is not in a memory.
     o : Out(stream of 8 bits)
     o_address, i_word : streams to and from the activation memory
     layer, layer_cycles : Out(range(layers)), In(32)
@@ -46,6 +48,7 @@ class HostReader(wiring.Component):
                 "start": In(1),
                 "arguments": In(ARGUMENT_LAYOUTS[Opcode.READ]),
                 "size": Out(16),
+                "illegal": Out(1),
                 "o": Out(stream.Signature(8)),
                 "o_address": Out(stream.Signature(range(config.activation_words))),
                 "i_word": In(stream.Signature(8 * config.word_bytes)),
@@ -61,8 +64,12 @@ class HostReader(wiring.Component):
         widest = max(config.word_bytes, CYCLES_BYTES)
         address, left = Signal(24), Signal(16)
         word, byte = Signal(8 * widest), Signal(range(widest))
+        size = request.words * Mux(cycles, CYCLES_BYTES, config.word_bytes)
+        depth = Mux(cycles, config.layers, config.activation_words)
+        known = cycles | (request.target == ReadTarget.ACTIVATIONS)
+        m.d.sync += self.illegal.eq(~known | (size > MAX_READ) | (request.address + request.words > depth))
         m.d.comb += [
-            self.size.eq(request.words * Mux(cycles, CYCLES_BYTES, config.word_bytes)),
+            self.size.eq(size),
             self.o_address.payload.eq(address),
             self.layer.eq(address),
             self.o.payload.eq(word[:8]),

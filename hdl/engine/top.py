@@ -94,6 +94,7 @@ class LinkedEngine(wiring.Component):
         m.d.comb += [
             commands.value.eq(registers.value),
             commands.size.eq(reader.size),
+            commands.illegal.eq(reader.illegal),
             commands.failed.eq(engine.error != EngineError.NONE),
             reader.start.eq(commands.start),
             reader.arguments.eq(commands.read),

@@ -40,6 +40,8 @@ END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
 RESPONSE = 0x80
 RUN_WIDTH = 16
 """Bits of a run's number."""
+MAX_READ = 2**16 - 2
+"""Most bytes of a READ: the length of its response counts the status, too."""
 HEADER = PackedRecord(
     Field("type", 8, "The command (`Opcode`); of a response, that of its request + 0x80."),
     Field("sequence", 16, "Number of the request, chosen by the host."),
@@ -101,7 +103,7 @@ ARGUMENTS = {
     Opcode.READ: PackedRecord(
         Field("run", RUN_WIDTH, "The run whose results are read."),
         Field("first", 16, "First row of results; the rows of one tile follow those of the tile before."),
-        Field("rows", 16, "How many rows."),
+        Field("rows", 16, "How many rows: those of the memory, in `MAX_READ` bytes at most."),
         Field("channel", 16, "Entry of the requantiser's table for the first column."),
         Field("zero_point", 16, "Added after scaling.", signed=True),
         Field("low", 16, "Smallest requantised value.", signed=True),

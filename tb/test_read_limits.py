@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""READ of more than a response can hold, or of what is not in the memory, is refused: never a short answer."""
+
+import pytest
+from amaranth.sim import Simulator
+
+from sysmt.hdl.accel.reader import ResultReader
+from sysmt.hdl.engine.reader import HostReader
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine_protocol import ReadTarget
+
+ROWS = AccelConfig(array=ArrayConfig(rows=1, cols=4, counters=False), result_rows=1 << 15)
+WORDS = EngineConfig(activation_words=1 << 16, layers=16)
+
+
+def illegal(reader, **arguments: int) -> bool:
+    """What the reader says a cycle after the arguments are there."""
+    found = []
+
+    async def bench(ctx):
+        for name, value in arguments.items():
+            ctx.set(reader.arguments[name], value)
+        await ctx.tick()
+        found.append(ctx.get(reader.illegal))
+
+    simulator = Simulator(reader)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return bool(found[0])
+
+
+@pytest.mark.parametrize(
+    ("first", "rows", "requantize", "refused"),
+    [
+        (0, 4095, 0, False),  # 65,520 bytes
+        (0, 4096, 0, True),
+        (0, 4096, 1, False),
+        (0, 16383, 1, False),  # 65,532 bytes
+        (0, 16384, 1, True),
+        (32767, 1, 0, False),
+        (32767, 2, 0, True),
+        (65535, 65535, 1, True),
+    ],
+)
+def test_rows_of_results(first, rows, requantize, refused):
+    flags = {"requantize": requantize, "double": 0, "unused": 0}
+    assert illegal(ResultReader(ROWS), first=first, rows=rows, flags=flags) is refused
+
+
+MOST = 65534 // WORDS.word_bytes
+
+
+@pytest.mark.parametrize(
+    ("target", "address", "words", "refused"),
+    [
+        (ReadTarget.ACTIVATIONS, 0, MOST, False),
+        (ReadTarget.ACTIVATIONS, 0, MOST + 1, True),
+        (ReadTarget.ACTIVATIONS, WORDS.activation_words - 1, 1, False),
+        (ReadTarget.ACTIVATIONS, WORDS.activation_words - 1, 2, True),
+        (ReadTarget.ACTIVATIONS, 1 << 23, 1, True),
+        (ReadTarget.CYCLES, 0, 16, False),
+        (ReadTarget.CYCLES, 1, 16, True),
+        (2, 0, 1, True),
+        (255, 0, 1, True),
+    ],
+)
+def test_words_of_the_engine(target, address, words, refused):
+    assert illegal(HostReader(WORDS), target=target, address=address, words=words) is refused
