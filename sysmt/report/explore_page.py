@@ -174,8 +174,9 @@ def _plot(found: Exploration, columns: dict[str, list[Any]]) -> Any:
     for name, form in (("MHz", "0.0"), ("latency", "0,0.0"), ("energy", "0.000"), ("loss", "0.00")):
         lines += [(name, f"@{name}{{{form}}} {named[name]}")] if name in columns else []
     figure.add_tools(models.HoverTool(renderers=[marks], tooltips=lines))
-    figure.xaxis.formatter = models.NumeralTickFormatter(format="0,0.[000]")
-    figure.yaxis.formatter = models.NumeralTickFormatter(format="0,0.[000]")
+    for axis in (figure.xaxis, figure.yaxis):
+        axis.formatter = models.NumeralTickFormatter(format="0,0.[000]")
+        axis.ticker = models.FixedTicker(ticks=[m * 10.0**e for e in range(-3, 10) for m in (1, 2, 5)])
     figure.legend.location = "top_right"
     figure.legend.label_text_font_size = "11px"
     figure.legend.background_fill_alpha = 0.7
