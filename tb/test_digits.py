@@ -141,7 +141,10 @@ def test_any_engine_can_be_plugged_in(test_set):
     asked = []
 
     class Plain:
-        def product(self, x, w, threads):
+        takes_zero = False
+
+        def product(self, x, w, threads, zero):
+            assert zero == 0
             asked.append((threads, x.dtype, x.shape, w.shape))
             return Product(x.astype(np.int32) @ w.astype(np.int32), Counters())
 
@@ -167,7 +170,7 @@ def test_the_simulated_array_is_compared_layer_by_layer(test_set, monkeypatch):
     np.testing.assert_array_equal(found.classes, found.scores.argmax(axis=1))
     # A golden model that is off is noticed, layer by layer.
     right = Golden.product
-    monkeypatch.setattr(Golden, "product", lambda self, x, w, threads: right(self, x | 1, w, threads))
+    monkeypatch.setattr(Golden, "product", lambda self, x, w, *more: right(self, x | 1, w, *more))
     other = compare(load(), few.pixels, config, emitted_array(config))
     assert not other.agrees
     assert other.layers_equal == 0

@@ -128,7 +128,7 @@ def test_on_rtl(files, capsys, monkeypatch):
     assert found["cycles_simulated"] == found["cycles"]
     # A golden model that is off is noticed.
     right = Golden.product
-    monkeypatch.setattr(Golden, "product", lambda self, x, w, threads: right(self, x, -np.maximum(w, -127), threads))
+    monkeypatch.setattr(Golden, "product", lambda self, x, w, *more: right(self, x, -np.maximum(w, -127), *more))
     code, said = infer(files, capsys, *options[:-1])
     assert code == 1
     assert "are NOT the golden model's" in said.out

@@ -14,7 +14,7 @@ import pytest
 from sysmt.base import plugins
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.cli.main import main
-from sysmt.hdl.designs import design_of
+from sysmt.hdl.designs import default_style, design_of
 from sysmt.hdl.params.accel import accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import array_counters
@@ -159,8 +159,11 @@ def test_the_toy_goes_all_the_way_to_the_simulated_array(threads, fields):
 
 
 def test_the_toy_is_generated_by_the_command_line(tmp_path):
-    assert main(["generate", "os2", "--set", "kind=toy", "--set", "dropped=2", "-o", str(tmp_path)]) == 0
-    design = design_of(ArrayConfig(rows=2, cols=2, pe=PEConfig(kind="toy", dropped=2)), "os2")
+    assert (
+        main(["generate", "os2", "--set", "kind=toy", "--set", "dropped=2", "--name", "os2", "-o", str(tmp_path)]) == 0
+    )
+    config = ArrayConfig(rows=2, cols=2, pe=PEConfig(kind="toy", dropped=2))
+    design = design_of(config, "os2", default_style(config))
     assert (tmp_path / "os2.v").read_text() == design.verilog
     assert design.manifest["config"]["dropped"] == 2
     assert design.manifest["counters"]["names"] == list(array_counters(kind_of("toy")()))

@@ -137,6 +137,6 @@ def test_caches_and_tcams_are_generated_by_name(tmp_path, settings, top_ports, s
     assert top_ports <= {port["name"] for port in manifest["ports"]}
     assert manifest["config"].get("entries", manifest["config"].get("null", {}).get("entries")) == 4
     # All entries of a TCAM in flip-flops are one module.
-    assert verilog.count(b"module block_tcam_entry(") == shared
+    assert verilog.count(b"module block__tcam_entry(") == shared
     assert main(["generate", *settings, "-o", str(tmp_path), "--name", "block"]) == 0
     assert (tmp_path / "block.v").read_bytes() == verilog

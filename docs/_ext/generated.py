@@ -11,6 +11,7 @@ import io
 import pkgutil
 import shutil
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import sysmt
@@ -29,8 +30,8 @@ INSIDE_A_SIMULATOR = ("tb_",)
 
 def modules(room: str) -> list[str]:
     """The room and every module below it."""
-    package = import_module(room)
-    below = pkgutil.walk_packages(getattr(package, "__path__", []), f"{room}.")
+    found = find_spec(room)
+    below = pkgutil.walk_packages((found and found.submodule_search_locations) or [], f"{room}.")
     return [room, *(m.name for m in below if not m.name.rpartition(".")[2].startswith(INSIDE_A_SIMULATOR))]
 
 

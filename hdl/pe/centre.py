@@ -12,7 +12,7 @@ from .ports import activations
 
 
 class Centre(wiring.Component):
-    """|x - z| and whether x < z, for the activations of one row and step, in the same cycle.
+    """Distances from z and whether x < z, for the activations of one row and step, in the same cycle.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Centre(wiring.Component):
     runs : In(`PEConfig.products`)
         An activation that does not run gives 0.
     o : Out(activations)
-        |x - z|, unsigned.
+        The distance of x from z, unsigned.
     negative : Out(`PEConfig.products`)
         x < z.
     """

@@ -72,8 +72,8 @@ class SparqConfig(PEConfig):
     vsparq : bool
         An activation whose neighbour is zero has both lanes of the pair. Without, activations are trimmed always.
     signed_window : bool
-        Activations are numbers around a zero point z, which a tile says: the array trims |x - z|, and lanes have a
-        sign. "Zero" is then x = z. Without, z is 0.
+        Activations are numbers around a zero point z, which a tile says: the array trims their distances from z, and
+        lanes have a sign. "Zero" is then x = z. Without, z is 0.
     stc : bool
         Weights are 2:4 sparse: of each group of four operands along K at most two have a weight that is not zero, and
         these make the pair. Four operands of K per pair and step.
