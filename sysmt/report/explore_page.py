@@ -13,6 +13,8 @@ from sysmt.base.extras import require
 from sysmt.sim.explore.explore import Exploration, latency_unit
 from sysmt.sim.explore.points import Point, against
 
+from .page import template_of
+
 EXTRA = "explore"
 """The extra that brings Bokeh."""
 PROFILE = ("rows", "cols", "PE", "threads", "reduces", "pipeline", "drain", "cluster", "dsp")
@@ -41,14 +43,7 @@ def explore_page(found: Exploration, facts: dict[str, Any]) -> str:
     """
     columns = columns_of(found)
     embed, resources = require("bokeh.embed", EXTRA), require("bokeh.resources", EXTRA)
-    jinja2 = require("jinja2", EXTRA)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("sysmt.report"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    template = template_of("explore.html.j2", "bokeh", EXTRA)
     varied = [name for name in PROFILE if len(set(columns[name])) > 1]
     shown = {
         "profile": varied,
@@ -59,7 +54,7 @@ def explore_page(found: Exploration, facts: dict[str, Any]) -> str:
     }
     library = resources.Resources(mode="inline", components=["bokeh"])
     item = json.dumps(embed.json_item(_plot(found, columns), "plot"))
-    content: str = environment.get_template("explore.html.j2").render(
+    content: str = template.render(
         facts=facts,
         networks=", ".join(row["name"] for row in facts["networks"]),
         left=[f"{count} {reason}" for reason, count in found.left_out.items() if count],

@@ -28,16 +28,16 @@ EXTRA = "silicon"
 """The extra that brings what only this form of the report needs."""
 
 
-def template_of(name: str) -> Any:
-    """A template of `templates/`.
+def template_of(name: str, needs: str = "matplotlib", extra: str = EXTRA) -> Any:
+    """A template of `templates/`, for a page that also needs the package `needs`; `extra` brings both.
 
     Raises
     ------
     UserError
-        Jinja2 or matplotlib is not installed.
+        Jinja2 or the other package is not installed.
     """
-    jinja2 = require("jinja2", EXTRA)
-    require("matplotlib", EXTRA)
+    jinja2 = require("jinja2", extra)
+    require(needs, extra)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("sysmt.report"),
         autoescape=True,
