@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from sysmt.sim.golden.requantize import INT32
 from sysmt.sim.nn.graph import Graph, Node
 from sysmt.sim.nn.operators.linear import Linear, linear
 from sysmt.sim.nn.operators.table import OPERATORS
@@ -71,7 +72,7 @@ def _depthwise(graph: Graph, node: Node, found: Constants) -> np.ndarray:
 
 def _finished(operation: Linear, varies: np.ndarray, sums: np.ndarray) -> np.ndarray:
     """Channels whose sums of unsigned activations, int64 [N], are numbers, requantised."""
-    harmless = np.where(varies, -operation.requantize.bias, sums)
+    harmless = np.where(varies, np.minimum(-np.asarray(operation.requantize.bias, np.int64), INT32.max), sums)
     return np.where(varies, VARIES, operation.requantize(harmless))
 
 
