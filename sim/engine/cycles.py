@@ -14,6 +14,8 @@ from .layer_timing import layer_cycles
 from .program import Program
 from .stream_timing import waiting
 
+ADDRESSES = ("in_origin", "out_base", "residual_base", "w_base", "parameter_base")
+"""Fields of a descriptor that no cycle depends on."""
 FETCH = DESCRIPTOR_WORDS + 5
 """Cycles from the end of one layer to the start of the next: its descriptor is read, placed and checked."""
 
@@ -24,7 +26,7 @@ def program_cycles(
     """Cycles of every layer, from start to done of a run: their sum is the run's.
 
     With weights from an SDRAM they are those of a run that begins when another one ends, and the time that layers wait
-    for their weights is in them.
+    for their weights is in them. Where the input lies there too, it is written in between: nothing has been read ahead.
 
     Parameters
     ----------
@@ -37,7 +39,7 @@ def program_cycles(
     computing = computing_cycles(program, progress, records)
     if program.config.stream is None:
         return computing
-    cycles = waiting(program, computing, FETCH, runs=2)[1]
+    cycles = waiting(program, computing, FETCH, runs=2 if program.input.sdram is None else 1)[-1]
     if records is not None:
         for record, least, taken in zip(records[-len(cycles) :], computing, cycles, strict=True):
             record.insert(FETCH, Activity.WAITS_WEIGHTS, taken - least)
@@ -48,8 +50,14 @@ def computing_cycles(
     program: Program, progress: Callable[[int, int], None] | None = None, records: list[Record] | None = None
 ) -> list[int]:
     """The same, had every layer its weights in time; no record waits for weights."""
-    cycles = []
+    cycles: list[int] = []
+    # Bands and parts of a layer are mostly alike.
+    known: dict[tuple[int, ...], int] = {}
     for index, layer in enumerate(program.descriptors):
+        like = tuple(value for name, value in layer.items() if name not in ADDRESSES)
+        if records is None and like in known:
+            cycles.append(known[like])
+            continue
         table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)
         record = None
         if records is not None:
@@ -57,6 +65,7 @@ def computing_cycles(
             record.spend(Activity.FETCHES, FETCH)
             records.append(record)
         cycles.append(FETCH + layer_cycles(program.config, layer, table, outside(layer, program.config), record))
+        known[like] = cycles[-1]
         if progress is not None:
             progress(index + 1, len(program.layers))
     return cycles
