@@ -1,157 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
 """Explores a space: what is not in the store yet is computed, and the points that no other beats are found."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from functools import partial
-from math import ceil
 from typing import Any
 
-from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost.batch import Planned
 from sysmt.sim.nn.layer import Layer, total_macs
 
-from .accuracy import Judged, plain, planned
+from .accuracy import plain, planned
+from .gather import Gatherer
 from .keys import config_text, key_of, layers_key, sources_key
-from .points import OBJECTIVES, Point, command_of, front, value_of
-from .silicon import Facts, Target
-from .space import Space, chosen
+from .points import Point, front
+from .requests import Log, Request, Workload, silent
+from .result import Exploration
+from .silicon import Facts
+from .space import chosen
 from .store import Store
 from .tasks import AccuracyTask, CycleTask, SiliconTask
-from .work import Here, Task, Workers
+from .work import Here, Workers
 
-CHUNK = 512
-"""Configurations of one piece of work: some tenths of a second."""
 COUNTING = ("sysmt.sim.cost", "sysmt.sim.nn", "sysmt.hdl.params")
 """The packages that cycles are counted by."""
-
-Log = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Workload:
-    """A network to run.
-
-    Parameters
-    ----------
-    name : str
-    layers : tuple of Layer
-    judged : Judged, optional
-        What its accuracy is measured on; without, all its layers run on all threads.
-    """
-
-    name: str
-    layers: tuple[Layer, ...]
-    judged: Judged | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is asked.
-
-    Parameters
-    ----------
-    workloads : tuple of Workload
-    target : Target
-    space : Space
-    points : int, optional
-        So many configurations of the space, spread over it; by default all.
-    objective : str
-        One of `OBJECTIVES`.
-    max_area : float, optional
-        In the target's unit.
-    budget : float, optional
-        Largest loss of accuracy of any workload, as a fraction of 1.
-    """
-
-    workloads: tuple[Workload, ...]
-    target: Target
-    space: Space
-    points: int | None = None
-    objective: str = "latency"
-    max_area: float | None = None
-    budget: float | None = None
-
-    def __post_init__(self) -> None:
-        if not self.workloads:
-            raise UserError("networks must be at least one, not none")
-        if self.objective not in OBJECTIVES:
-            raise UserError(must_be_one_of("objective", self.objective, tuple(OBJECTIVES)))
-        if self.max_area is not None and not self.max_area > 0:
-            raise UserError(f"max_area must be above 0, not {self.max_area:g}")
-        if self.budget is not None and not 0 <= self.budget < 1:
-            raise UserError(f"budget must be from 0 to below 100 percent, not {100 * self.budget:g}")
-        for workload in self.workloads:
-            for layer in workload.layers:
-                if layer.sparsity[0] < layer.sparsity[1]:
-                    n, m = layer.sparsity
-                    raise UserError(
-                        f"sparsity of layer {layer.name} must be dense, such as 1:1, not {n}:{m}, which no array "
-                        "skips; remove it to count dense weights"
-                    )
-
-
-@dataclass(frozen=True)
-class Exploration:
-    """What was found.
-
-    Members
-    -------
-    request : Request
-    points : list of Point
-        All that can be had, in the order of the space.
-    front : list of int
-        Those that no other one beats in area and in latency (or energy, if that is the objective), smallest first.
-    left_out : dict of str to int
-        How many configurations were left out, by the reason.
-    computed, found : dict of str to int
-        Results that were computed and that were in the store, by kind.
-    """
-
-    request: Request
-    points: list[Point]
-    front: list[int]
-    left_out: dict[str, int]
-    computed: dict[str, int]
-    found: dict[str, int]
-
-    def best(self, count: int = 1) -> list[Point]:
-        """The best points of the front by the objective, the best one first."""
-        on_front = [self.points[i] for i in self.front]
-        return sorted(on_front, key=lambda point: value_of(self.request.objective, point))[:count]
-
-    def command(self, point: Point) -> str:
-        """What makes a point."""
-        return command_of(point.config, self.request.target)
-
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON: the front, and counts of all else."""
-        target = self.request.target
-        return {
-            "networks": [{"name": w.name, "macs": total_macs(w.layers)} for w in self.request.workloads],
-            "target": target.name,
-            "area_unit": target.unit,
-            "latency_unit": latency_unit(self.points),
-            "objective": self.request.objective,
-            "points": len(self.points),
-            "left_out": self.left_out,
-            "computed": self.computed,
-            "found": self.found,
-            "front": [self.points[i].as_dict() | {"command": self.command(self.points[i])} for i in self.front],
-            "best": self.best()[0].as_dict() | {"command": self.command(self.best()[0])},
-        }
-
-
-def latency_unit(points: Sequence[Point]) -> str:
-    """Of `Point.latency`."""
-    return "cycles" if points[0].clock_mhz is None else "us"
-
-
-def silent(text: str) -> None:
-    """Log nothing."""
 
 
 def explore(request: Request, store: Store, workers: Workers | None = None, log: Log = silent) -> Exploration:
@@ -174,7 +47,7 @@ def explore(request: Request, store: Store, workers: Workers | None = None, log:
     """
     arrays = chosen(request.space.arrays(), request.points)
     texts = [config_text(array) for array in arrays]
-    gathered = _Gatherer(store, workers or Here(), log)
+    gathered = Gatherer(store, workers or Here(), log)
     accuracy = [_accuracy(gathered, workload, arrays) for workload in request.workloads]
     cycles = [
         _cycles(gathered, workload, arrays, texts, found)
@@ -245,7 +118,7 @@ def _order(arrays: Sequence[ArrayConfig]) -> list[int]:
     return sorted(range(len(arrays)), key=lambda i: (arrays[i].cols, ranks[i], i))
 
 
-def _accuracy(gathered: "_Gatherer", workload: Workload, arrays: Sequence[ArrayConfig]) -> list[dict[str, Any] | None]:
+def _accuracy(gathered: Gatherer, workload: Workload, arrays: Sequence[ArrayConfig]) -> list[dict[str, Any] | None]:
     """What is known of a workload's accuracy on every array."""
     judged = workload.judged
     if judged is None:
@@ -263,7 +136,7 @@ def _accuracy(gathered: "_Gatherer", workload: Workload, arrays: Sequence[ArrayC
 
 
 def _cycles(
-    gathered: "_Gatherer",
+    gathered: Gatherer,
     workload: Workload,
     arrays: Sequence[ArrayConfig],
     texts: Sequence[str],
@@ -294,51 +167,3 @@ def _cycle_task(
     layers: tuple[Layer, ...], plan: tuple[Planned | None, ...] | None, arrays: list[ArrayConfig], some: list[int]
 ) -> CycleTask:
     return CycleTask(layers, plan, [arrays[i] for i in some])
-
-
-@dataclass
-class _Gatherer:
-    """Finds results in the store, has the others computed, and stores them as they come."""
-
-    store: Store
-    workers: Workers
-    log: Log
-    computed: dict[str, int] = field(default_factory=dict)
-    found: dict[str, int] = field(default_factory=dict)
-
-    def gather(
-        self,
-        kind: str,
-        subjects: Sequence[tuple[str, str]],
-        task: Callable[[list[int]], Task],
-        order: Sequence[int],
-        each: int = CHUNK,
-    ) -> list[Any]:
-        """The result of every subject.
-
-        Parameters
-        ----------
-        kind : str
-        subjects : sequence of (key, what the result is of)
-        task : function of numbers of subjects
-            The piece of work that gives their results: a list, or one result where `each` is 1.
-        order : sequence of int
-            In which subjects are computed.
-        each : int
-            Subjects of a piece of work.
-        """
-        keys = [key for key, _ in subjects]
-        known = self.store.known(kind, list(dict.fromkeys(keys)))
-        missing = [i for i in order if keys[i] not in known]
-        parts = [missing[first : first + each] for first in range(0, len(missing), each)]
-        self.found[kind] = self.found.get(kind, 0) + len(subjects) - len(missing)
-        self.computed[kind] = self.computed.get(kind, 0) + len(missing)
-        told = 0
-        for done, (number, results) in enumerate(self.workers.results([task(part) for part in parts]), 1):
-            part, values = parts[number], [results] if each == 1 else results
-            self.store.add(kind, [(*subjects[i], value) for i, value in zip(part, values, strict=True)])
-            known |= {keys[i]: value for i, value in zip(part, values, strict=True)}
-            if ceil(10 * done / len(parts)) > told:
-                told = ceil(10 * done / len(parts))
-                self.log(f"{kind}: {done} of {len(parts)} pieces of work")
-        return [known[key] for key in keys]

@@ -1,17 +1,89 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A request from what a user gives: names of models, of a board, files of inputs."""
+"""What is asked: networks, a target, a space, limits; and how it is made of names of models and boards."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import UserError
+from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.readers import read_network
 
 from .accuracy import Judged, read
-from .explore import Request, Workload, silent
+from .points import OBJECTIVES
 from .silicon import Abstract, InCells, OnBoard, Target
-from .space import space_of
+from .space import Space, space_of
+
+Log = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Log nothing."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A network to run.
+
+    Parameters
+    ----------
+    name : str
+    layers : tuple of Layer
+    judged : Judged, optional
+        What its accuracy is measured on; without, all its layers run on all threads.
+    """
+
+    name: str
+    layers: tuple[Layer, ...]
+    judged: Judged | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked.
+
+    Parameters
+    ----------
+    workloads : tuple of Workload
+    target : Target
+    space : Space
+    points : int, optional
+        So many configurations of the space, spread over it; by default all.
+    objective : str
+        One of `OBJECTIVES`.
+    max_area : float, optional
+        In the target's unit.
+    budget : float, optional
+        Largest loss of accuracy of any workload, as a fraction of 1.
+    """
+
+    workloads: tuple[Workload, ...]
+    target: Target
+    space: Space
+    points: int | None = None
+    objective: str = "latency"
+    max_area: float | None = None
+    budget: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.workloads:
+            raise UserError("networks must be at least one, not none")
+        if self.objective not in OBJECTIVES:
+            raise UserError(must_be_one_of("objective", self.objective, tuple(OBJECTIVES)))
+        if self.max_area is not None and not self.max_area > 0:
+            raise UserError(f"max_area must be above 0, not {self.max_area:g}")
+        if self.budget is not None and not 0 <= self.budget < 1:
+            raise UserError(f"budget must be from 0 to below 100 percent, not {100 * self.budget:g}")
+        for workload in self.workloads:
+            for layer in workload.layers:
+                if layer.sparsity[0] < layer.sparsity[1]:
+                    n, m = layer.sparsity
+                    raise UserError(
+                        f"sparsity of layer {layer.name} must be dense, such as 1:1, not {n}:{m}, which no array "
+                        "skips; remove it to count dense weights"
+                    )
 
 
 def request_of(
@@ -23,7 +95,7 @@ def request_of(
     calibrations: Sequence[str] = (),
     limit: int | None = None,
     settings: Sequence[str] = (),
-    note: Callable[[str], None] = silent,
+    note: Log = silent,
     **options: Any,
 ) -> Request:
     """What to explore.

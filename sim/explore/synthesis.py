@@ -9,8 +9,9 @@ from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.config import Config
 from sysmt.sim.flow.synthesis import CLOCK_MHZ, synthesise
 
-from .explore import Exploration, silent
 from .points import Point
+from .requests import silent
+from .result import Exploration
 from .silicon import Abstract, InCells, OnBoard
 
 SEEDS = 1

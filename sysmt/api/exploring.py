@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sysmt.base.extras import named
 
 if TYPE_CHECKING:
-    from sysmt.sim.explore.explore import Exploration
+    from sysmt.sim.explore.result import Exploration
 
 
 @named()

@@ -4,8 +4,8 @@
 from matplotlib.figure import Figure
 
 from sysmt.sim.cost.figures import render
-from sysmt.sim.explore.explore import Exploration, latency_unit
 from sysmt.sim.explore.points import against, value_of
+from sysmt.sim.explore.result import Exploration, latency_unit
 
 
 def explore_picture(found: Exploration, form: str) -> bytes:

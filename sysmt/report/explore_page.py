@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.extras import require
-from sysmt.sim.explore.explore import Exploration, latency_unit
 from sysmt.sim.explore.points import Point, against
+from sysmt.sim.explore.result import Exploration, latency_unit
 
 from .page import template_of
 

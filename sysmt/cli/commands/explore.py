@@ -14,9 +14,10 @@ from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.report.explore_page import explore_page, synthesis_rows
 from sysmt.sim.cost.silicon.predict import CELLS
-from sysmt.sim.explore.explore import Exploration, explore, latency_unit
+from sysmt.sim.explore.explore import explore
 from sysmt.sim.explore.points import OBJECTIVES, Point
 from sysmt.sim.explore.requests import request_of
+from sysmt.sim.explore.result import Exploration, latency_unit
 from sysmt.sim.explore.store import Store, default_store
 from sysmt.sim.explore.synthesis import check, synthesised
 from sysmt.sim.explore.work import workers
