@@ -2,29 +2,43 @@
 """Explores a space: what is not in the store yet is computed, and the points that no other beats are found."""
 
 from collections.abc import Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.pe import PEConfig
-from sysmt.sim.cost.batch import Planned
-from sysmt.sim.nn.layer import Layer, total_macs
+from sysmt.hdl.params.accel import AccelConfig
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.sim.nn.layer import total_macs
 
-from .accuracy import plain, planned
+from .counting import accuracy, cycles, engines, link_bytes, order
+from .designs import ENGINE
 from .gather import Gatherer
-from .keys import config_text, key_of, layers_key, sources_key
+from .keys import config_text, key_of
 from .points import Point, front
 from .requests import Log, Request, Workload, silent
 from .result import Exploration
 from .silicon import Facts
-from .space import chosen
+from .space import Candidate
 from .store import Store
-from .tasks import AccuracyTask, CycleTask, SiliconTask
+from .tasks import SiliconTask
 from .work import Here, Workers
 
-COUNTING = ("sysmt.sim.cost", "sysmt.sim.nn", "sysmt.hdl.params")
-"""The packages that cycles are counted by."""
+REASONS = UNBUILT, UNABLE, UNFIT, INACCURATE = (
+    "cannot be built for the target",
+    "cannot run a network",
+    "do not fit",
+    "lose more accuracy than the budget",
+)
+"""Why configurations are left out."""
+
+
+@dataclass
+class _Known:
+    """What is known of one configuration and every workload; refusals in words."""
+
+    cycles: list[int | None]
+    traffic: int | None = None
+    refused: str | None = None
 
 
 def explore(request: Request, store: Store, workers: Workers | None = None, log: Log = silent) -> Exploration:
@@ -45,125 +59,116 @@ def explore(request: Request, store: Store, workers: Workers | None = None, log:
     UserError
         The space is empty; no configuration of it can be had within the limits; the objective is not known.
     """
-    arrays = chosen(request.space.arrays(), request.points)
-    texts = [config_text(array) for array in arrays]
+    some = request.space.candidates(request.target.build, request.points)
     gathered = Gatherer(store, workers or Here(), log)
-    accuracy = [_accuracy(gathered, workload, arrays) for workload in request.workloads]
-    cycles = [
-        _cycles(gathered, workload, arrays, texts, found)
-        for workload, found in zip(request.workloads, accuracy, strict=True)
-    ]
-    target = request.target.key
-    silicon: list[Facts | None] = gathered.gather(
-        "silicon",
-        [(key_of(target, text), f"{request.target.name} {text}") for text in texts],
-        lambda some: SiliconTask(request.target, [arrays[i] for i in some]),
-        _order(arrays),
-    )
+    judged = [accuracy(gathered, workload, [one.array for one in some]) for workload in request.workloads]
+    if request.target.design == ENGINE:
+        # Networks are compiled for those that can be had only.
+        silicon = _silicon(gathered, request, some)
+        known = _on_engines(gathered, request.workloads, some, [_had(request, facts) for facts in silicon])
+    else:
+        known = _on_arrays(gathered, request, some, judged)
+        silicon = _silicon(gathered, request, some)
     macs = sum(total_macs(workload.layers) for workload in request.workloads)
     points, left_out = [], dict.fromkeys(REASONS, 0)
-    for i, array in enumerate(arrays):
-        judged = tuple(found[i] for found in accuracy)
-        point = _point(request, array, silicon[i], [found[i] for found in cycles], macs, judged)
+    for i, candidate in enumerate(some):
+        point = _point(request, candidate, silicon[i], known[i], macs, tuple(found[i] for found in judged))
         if isinstance(point, Point):
             points.append(point)
         else:
             left_out[point] += 1
     if not points:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
+        said = [one.refused or each.refused for one, each in zip(some, known, strict=True)]
+        refused = next((f" ({text})" for text in said if text), "")
         raise UserError(
-            f"space must have a configuration within the limits, and of {len(arrays)} {reasons}: widen them"
+            f"space must have a configuration within the limits, and of {len(some)} {reasons}{refused}: widen them"
         )
     on_front = front(points, request.objective)
     return Exploration(request, points, on_front, left_out, gathered.computed, gathered.found)
 
 
-REASONS = UNBUILT, UNABLE, UNFIT, INACCURATE = (
-    "cannot be built for the target",
-    "cannot run a network",
-    "do not fit",
-    "lose more accuracy than the budget",
-)
-"""Why configurations are left out."""
+def _silicon(gathered: Gatherer, request: Request, some: Sequence[Candidate]) -> list[Facts | None]:
+    """What is predicted of every configuration; None of one that cannot be built."""
+    numbers = [i for i in order([one.array for one in some]) if some[i].built is not None]
+    built = [some[i].built for i in numbers]
+    designs = [config for config in built if config is not None]
+    texts, target = [config_text(config) for config in designs], request.target
+    rows = gathered.gather(
+        "silicon",
+        [(key_of(target.key, text), f"{target.name} {text}") for text in texts],
+        lambda part: SiliconTask(target, [designs[i] for i in part]),
+        range(len(designs)),
+    )
+    found: list[Facts | None] = [None] * len(some)
+    for i, facts in zip(numbers, rows, strict=True):
+        found[i] = facts
+    return found
+
+
+def _had(request: Request, facts: Facts | None) -> bool:
+    """Whether a configuration can be had within the limits."""
+    if facts is None or not facts["fits"]:
+        return False
+    return request.max_area is None or float(facts["area"][0]) <= request.max_area
+
+
+def _on_arrays(
+    gathered: Gatherer, request: Request, some: Sequence[Candidate], judged: Sequence[list[dict[str, Any] | None]]
+) -> list[_Known]:
+    """Cycles on arrays, and where memories or traffic were asked for, bytes over the links of accelerators."""
+    arrays = [one.array for one in some]
+    texts = [config_text(array) for array in arrays]
+    pairs = list(zip(request.workloads, judged, strict=True))
+    rows = [cycles(gathered, workload, arrays, texts, found) for workload, found in pairs]
+    known = [_Known([row[i] for row in rows]) for i in range(len(some))]
+    if not request.space.around and request.objective != "traffic":
+        return known
+    numbers = [i for i, one in enumerate(some) if isinstance(one.built, AccelConfig)]
+    configs = [one.built for one in some if isinstance(one.built, AccelConfig)]
+    sent = [link_bytes(gathered, workload, configs, [found[i] for i in numbers]) for workload, found in pairs]
+    for number, of_each in zip(numbers, zip(*sent, strict=True), strict=True):
+        if all(count is not None for count in of_each):
+            known[number].traffic = sum(count for count in of_each if count is not None)
+    return known
+
+
+def _on_engines(
+    gathered: Gatherer, workloads: Sequence[Workload], some: Sequence[Candidate], had: Sequence[bool]
+) -> list[_Known]:
+    """Cycles on engines, and bytes from their SDRAM."""
+    known = [_Known([]) for _ in some]
+    numbers = [i for i, one in enumerate(some) if had[i] and isinstance(one.built, EngineConfig)]
+    configs = [one.built for i, one in enumerate(some) if had[i] and isinstance(one.built, EngineConfig)]
+    for workload in workloads:
+        for i, found in zip(numbers, engines(gathered, workload, configs), strict=True):
+            known[i].cycles.append(found.get("cycles"))
+            known[i].traffic = (known[i].traffic or 0) + found.get("sdram_bytes", 0)
+            known[i].refused = known[i].refused or found.get("refused")
+    return known
 
 
 def _point(
     request: Request,
-    array: ArrayConfig,
+    candidate: Candidate,
     facts: Facts | None,
-    cycles: Sequence[int | None],
+    known: _Known,
     macs: int,
-    accuracy: tuple[dict[str, Any] | None, ...],
+    judged: tuple[dict[str, Any] | None, ...],
 ) -> Point | str:
     """The point of a configuration, or why there is none."""
-    if facts is None:
+    if facts is None or candidate.built is None:
         return UNBUILT
-    counted = [number for number in cycles if number is not None]
-    if len(counted) < len(cycles):
+    if request.target.design == ENGINE and not _had(request, facts):
+        return UNFIT
+    counted = [number for number in known.cycles if number is not None]
+    if len(counted) < len(known.cycles):
         return UNABLE
     own = facts.get("mhz")
     clock = request.target.clock_mhz if own is None or request.target.clock_mhz is not None else float(own[0])
-    point = Point(array, tuple(counted), facts, clock, macs, accuracy)
-    if not facts["fits"] or (request.max_area is not None and point.area > request.max_area):
+    point = Point(candidate.array, tuple(counted), facts, clock, macs, judged, candidate.built, known.traffic)
+    if not _had(request, facts):
         return UNFIT
     if request.budget is not None and point.loss is not None and point.loss > request.budget:
         return INACCURATE
     return point
-
-
-def _order(arrays: Sequence[ArrayConfig]) -> list[int]:
-    """The order in which arrays are counted: those together that share most."""
-    pes: dict[PEConfig, int] = {}
-    ranks = [pes.setdefault(array.pe, len(pes)) for array in arrays]
-    return sorted(range(len(arrays)), key=lambda i: (arrays[i].cols, ranks[i], i))
-
-
-def _accuracy(gathered: Gatherer, workload: Workload, arrays: Sequence[ArrayConfig]) -> list[dict[str, Any] | None]:
-    """What is known of a workload's accuracy on every array."""
-    judged = workload.judged
-    if judged is None:
-        return [None] * len(arrays)
-    base, pes = judged.key, list(dict.fromkeys(plain(array.pe) for array in arrays))
-    results = gathered.gather(
-        "accuracy",
-        [(key_of(base, pe.as_dict()), f"{workload.name} {pe.as_dict()}") for pe in pes],
-        lambda some: AccuracyTask(judged, pes[some[0]]),
-        range(len(pes)),
-        each=1,
-    )
-    of_pe = dict(zip(pes, results, strict=True))
-    return [of_pe[plain(array.pe)] for array in arrays]
-
-
-def _cycles(
-    gathered: Gatherer,
-    workload: Workload,
-    arrays: Sequence[ArrayConfig],
-    texts: Sequence[str],
-    accuracy: Sequence[dict[str, Any] | None],
-) -> list[int | None]:
-    """Cycles of a workload on every array, with the plan that its accuracy is of."""
-    base = key_of(layers_key(workload.layers), sources_key(*COUNTING))
-    groups: dict[str, list[int]] = {}
-    for i in _order(arrays):
-        found = accuracy[i]
-        groups.setdefault(key_of(found and found["plan"]), []).append(i)
-    result: list[int | None] = [None] * len(arrays)
-    for name, group in groups.items():
-        found = accuracy[group[0]]
-        plan = None if found is None else planned(found["plan"])
-        counted = gathered.gather(
-            "cycles",
-            [(key_of(base, name, texts[i]), f"{workload.name} {texts[i]}") for i in group],
-            partial(_cycle_task, workload.layers, plan, [arrays[i] for i in group]),
-            range(len(group)),
-        )
-        for i, number in zip(group, counted, strict=True):
-            result[i] = number
-    return result
-
-
-def _cycle_task(
-    layers: tuple[Layer, ...], plan: tuple[Planned | None, ...] | None, arrays: list[ArrayConfig], some: list[int]
-) -> CycleTask:
-    return CycleTask(layers, plan, [arrays[i] for i in some])

@@ -47,7 +47,7 @@ class Gatherer:
         """
         keys = [key for key, _ in subjects]
         known = self.store.known(kind, list(dict.fromkeys(keys)))
-        missing = [i for i in order if keys[i] not in known]
+        missing = list({keys[i]: i for i in reversed(order) if keys[i] not in known}.values())[::-1]
         parts = [missing[first : first + each] for first in range(0, len(missing), each)]
         self.found[kind] = self.found.get(kind, 0) + len(subjects) - len(missing)
         self.computed[kind] = self.computed.get(kind, 0) + len(missing)

@@ -42,7 +42,7 @@ class Exploration:
 
     def command(self, point: Point) -> str:
         """What makes a point."""
-        return command_of(point.config, self.request.target)
+        return command_of(point.built, self.request.target)
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON: the front, and counts of all else."""
