@@ -6,23 +6,33 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from sysmt.boards.definitions import BOARDS
+from sysmt.hdl.designs import engine_design
 from sysmt.hdl.params.program import DESCRIPTOR_WORDS, EngineError, Memory
+from sysmt.sim.cosim.layers import until
 from sysmt.sim.cosim.network import SimulatedEngine
+from sysmt.sim.cosim.verilator import SimulationError
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.cycles import FETCH, computing_cycles
 from sysmt.sim.engine.file import read_program, write_program
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.layer import DoesNotFitError
+from sysmt.sim.engine.prepare import prepare
 from sysmt.sim.engine.program import Program
 from sysmt.sim.engine.stream_timing import waiting
 from sysmt.sim.engine.streaming import compile_streamed
 from sysmt.sim.nn.engines import Golden
-from sysmt.sim.nn.forward import Runner
+from sysmt.sim.nn.forward import Runner, threaded_plan
+from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.network import Network
 
 from .engine_networks import bottleneck_network, random_inputs, random_plan, tall_network
+from .mutants import one_bug_per_component, seeded_bug
+from .shared import shared
 from .test_engine_stream import ROOMY, STREAMED
 
+ARRAY_CYCLES = 3_445_714
+"""Of MobileNetV2-224 on an engine 8x8x2 that has room for everything, with its weights in time."""
 SEEDS = [2, 3, 9, *(pytest.param(seed, marks=pytest.mark.regress) for seed in (0, 1, *range(4, 9), *range(10, 16)))]
 
 
@@ -125,19 +135,22 @@ def test_gates_take_bands_of_an_input_from_the_sdram_in_the_cycles_of_the_model(
     found = gates.layer_cycles(len(program.layers))
     computing = computing_cycles(program)
     assert found != computing, "no layer waits"
-    first = STREAMED.stream.ready_cycles
-    few = 4
-    begin = replace(
-        program,
-        layers=program.layers[:few],
-        images=program.images | {Memory.DESCRIPTORS: program.images[Memory.DESCRIPTORS][: few * DESCRIPTOR_WORDS]},
-    )
-    phases = [
-        begins
-        for begins in range(first, first + STREAMED.stream.refresh_interval)
-        if waiting(begin, computing[:few], FETCH, begins=begins)[0] == found[:few]
-    ]
-    assert any(found == waiting(program, computing, FETCH, begins=begins)[0] for begins in phases)
+    assert_cycles(program, found, computing)
+
+
+def assert_cycles(program: Program, found: list[int], computing: list[int]) -> None:
+    """The first layers of a run took what the model says, for one of the times that the refreshes may fall on."""
+    stream = program.config.stream
+    assert stream is not None
+    phases = list(range(stream.ready_cycles, stream.ready_cycles + stream.refresh_interval))
+    # The first few tell most times apart.
+    for few in sorted({min(4, len(found)), len(found)}):
+        words = program.images[Memory.DESCRIPTORS][: few * DESCRIPTOR_WORDS]
+        begin = replace(program, layers=program.layers[:few], images=program.images | {Memory.DESCRIPTORS: words})
+        phases = [
+            begins for begins in phases if waiting(begin, computing[:few], FETCH, begins=begins)[0] == found[:few]
+        ]
+    assert phases
 
 
 def test_a_program_file_says_where_the_input_lies(tmp_path):
@@ -148,3 +161,61 @@ def test_a_program_file_says_where_the_input_lies(tmp_path):
     assert read.input.sdram == program.input.sdram == len(program.images[Memory.SDRAM])
     inputs = random_inputs(network, 2, 2)
     assert np.array_equal(GoldenEngine(read).run(inputs), GoldenEngine(program).run(inputs))
+
+
+@pytest.mark.regress
+@one_bug_per_component(
+    ("module", "component", "right", "wrong"),
+    [
+        ("memory.stream", "WeightStream", "self.enable & ~chunk.more", "self.enable"),
+        ("memory.stream", "WeightStream", "self.memory.eq(chunk.memory)", "self.memory.eq(Memory.WEIGHTS)"),
+        ("engine.memory", "ActivationMemory", "arrived.o.ready.eq(~self.write.any())", "arrived.o.ready.eq(1)"),
+    ],
+)
+def test_seeded_bugs_are_found(module, component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.{module}", component, right, wrong):
+        broken = engine_design(STREAMED, "engine", linked=False)
+    network = tall_network(2)
+    program = compile_streamed(network, random_plan(network, STREAMED, 2), STREAMED)
+    inputs = random_inputs(network, 1, 2)
+    with SimulatedEngine(STREAMED, broken) as engine:
+        engine.load(program)
+        try:
+            found = engine.run(inputs).outputs
+        except SimulationError:
+            return
+    assert not np.array_equal(found, GoldenEngine(program).run(inputs))
+
+
+@pytest.mark.regress
+def test_mobilenet_on_the_engine_of_the_ulx3s():
+    """All of it on the golden engine; three bands of its first group on the gates, to the cycle of the model."""
+    board = BOARDS["ulx3s"]
+    config = board.networks(stream=True)
+    model = read_model(shared("data", "models", "mobilenet_v2_224_int8.tflite"))
+    program = prepare(model, config, clock_hz=board.clock_hz)
+    assert program.input_memory == Memory.SDRAM
+    computing = computing_cycles(program)
+    assert sum(waiting(program, computing, FETCH)[0]) <= 1.6 * ARRAY_CYCLES
+    image = np.random.default_rng(0).integers(0, 256, program.ends.input.shape).astype(np.uint8)
+    plan = threaded_plan(model.optimised().network, config.array.pe.threads)
+    network = model.optimised().network
+    wanted = Runner(network=network, engine=Golden(config.array.pe, counting=False), plan=plan)(image)
+    count = 3 * next(at for at, layer in enumerate(program.layers) if layer.name.endswith("(rows 7-17)"))
+    place = program.layers[count - 1].place
+    seen = []
+
+    def observe(index: int, memory: np.ndarray) -> None:
+        if index == count - 1:
+            seen.append(place.words_of(memory)[0].copy())
+
+    assert np.array_equal(GoldenEngine(program, stale=1).run(image, observe), wanted)
+    with SimulatedEngine(config) as gates:
+        gates.load(program)
+        gates.write(Memory.DESCRIPTORS, until(program, count - 1))
+        gates.write(Memory.SDRAM, program.pack(image)[0], program.input_first())
+        for _ in range(3 * config.stream.refresh_interval):
+            gates.clear()  # As above.
+        assert gates.start().error == EngineError.NONE
+        assert np.array_equal(gates.read(place.base, place.size), seen[0])
+        assert_cycles(program, gates.layer_cycles(count), computing)

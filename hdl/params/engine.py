@@ -268,8 +268,8 @@ class EngineConfig(Config):
         """What comes from the SDRAM; None without one."""
         if self.stream is None:
             return None
-        # Where the requantisers may write in every cycle, no other words reach the activation memory.
-        with_rows = self.beats > 1
+        # The requantisers leave every second cycle to other writers at least, or with one beat a row none.
+        with_rows = self.beats > 1 and 8 * self.word_bytes > self.stream.chip.width
         return WeightStreamConfig(
             sdram=self.stream,
             weight_bytes=self.weight_bytes,
