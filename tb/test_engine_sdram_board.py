@@ -22,7 +22,7 @@ from .engine_networks import random_inputs, random_plan, tall_network
 from .mutants import seeded_bug
 from .test_engine_stream import CHIP, ROOMY, STREAMED, programs
 
-CONFIG = replace(STREAMED, divisor=DIVISOR, chunks=100)
+CONFIG = replace(STREAMED, divisor=DIVISOR, chunks=200)
 SEEDS = (0, 1, 3)
 
 
