@@ -45,7 +45,8 @@ def generate(config: Config | str, name: str | None = None, **style: str) -> "De
         Of the top module and the files: letters, digits and _, without __. By default the preset's, or `sysmt`.
     style : str
         What fits the flow: `initial_values` "keep" or "none" (default "none" for arrays of standard cells), `reset`
-        "sync" or "async", `memories` "inline" or "separate".
+        "sync" or "async", `memories` "inline" or "separate"; with `clock_gating`, `clock_gate_cell`, the cell that
+        gates clocks, as `sysmt generate --clock-gate-cell` takes it.
 
     Returns
     -------

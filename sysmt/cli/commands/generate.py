@@ -62,6 +62,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     for name, text in STYLES.items():
         parser.add_argument(f"--{name.replace('_', '-')}", choices=CHOICES[name], help=text)
+    parser.add_argument(
+        "--clock-gate-cell",
+        metavar="CELL[:PORTS]",
+        help="with --set clock_gating=true: registers behind instances of this cell of your library, with its ports "
+        "clock, enable, test (tied low; may be left out), output (default CLK,EN,TE,Q), as "
+        "sky130_fd_sc_hd__dlclkp_1:CLK,GATE,GCLK",
+    )
     add_settings(parser)
 
 
@@ -80,11 +87,13 @@ def _run(args: argparse.Namespace) -> Result:
         name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
     if args.testbench and not isinstance(config, ArrayConfig):
         raise UserError(f"--testbench is for an array, not {args.preset}: take one of those, or leave it out")
-    design = design_of(config, name, default_style(config, **{choice: getattr(args, choice) for choice in STYLES}))
+    style = default_style(config, args.clock_gate_cell, **{choice: getattr(args, choice) for choice in STYLES})
+    design = design_of(config, name, style)
     if args.testbench and isinstance(config, ArrayConfig):
         from sysmt.sim.cosim.testbench import testbench
 
-        design = replace(design, files={**design.files, f"{name}_tb.v": testbench(config, design)})
+        models = style.clock_gate.model if style.clock_gate else ""
+        design = replace(design, files={**design.files, f"{name}_tb.v": testbench(config, design, models)})
     if args.package:
         clock_mhz = CLOCK_MHZ if args.clock is None else args.clock
         more = package(design.name, design.manifest, tuple(design.texts), clock_mhz)
