@@ -4,6 +4,7 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sysmt.base.errors import UserError
 from sysmt.cli.arguments import add_settings
@@ -11,11 +12,15 @@ from sysmt.cli.output import Handler, Result
 from sysmt.hdl.packaging import CLOCK_MHZ, package
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import LINKS
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 from sysmt.hdl.params.styles import CHOICES
+
+if TYPE_CHECKING:
+    from sysmt.hdl.emit import Design
 
 STYLES = {
     "initial_values": "initial values of registers and memories (default: none for an array with target=asic)",
@@ -85,15 +90,11 @@ def _run(args: argparse.Namespace) -> Result:
     name = check_name(default_name(args.preset, base, config) if args.name is None else args.name)
     if args.prefix is not None:
         name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
-    if args.testbench and not isinstance(config, ArrayConfig):
-        raise UserError(f"--testbench is for an array, not {args.preset}: take one of those, or leave it out")
     style = default_style(config, args.clock_gate_cell, **{choice: getattr(args, choice) for choice in STYLES})
     design = design_of(config, name, style)
-    if args.testbench and isinstance(config, ArrayConfig):
-        from sysmt.sim.cosim.testbench import testbench
-
+    if args.testbench:
         models = style.clock_gate.model if style.clock_gate else ""
-        design = replace(design, files={**design.files, f"{name}_tb.v": testbench(config, design, models)})
+        design = replace(design, files={**design.files, f"{name}_tb.v": _testbench(config, design, models)})
     if args.package:
         clock_mhz = CLOCK_MHZ if args.clock is None else args.clock
         more = package(design.name, design.manifest, tuple(design.texts), clock_mhz)
@@ -103,6 +104,17 @@ def _run(args: argparse.Namespace) -> Result:
     return Result(
         f"{files[0]}: {len(design.modules)} modules, {len(design.verilog)} bytes\n" + "\n".join(files[1:]), facts
     )
+
+
+def _testbench(config: Config, design: "Design", models: str) -> str:
+    if isinstance(config, AccelConfig | EngineConfig):
+        from sysmt.boards.testbench import device_testbench
+
+        return device_testbench(config, design, models)
+    from sysmt.sim.cosim.testbench import testbench
+
+    assert isinstance(config, ArrayConfig)
+    return testbench(config, design, models)
 
 
 GENERATE = Handler(_arguments, _run)
