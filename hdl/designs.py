@@ -36,7 +36,7 @@ from sysmt.hdl.params.styles import CHOICES, PORTS
 from sysmt.hdl.software.files import software
 
 from .emit import SEPARATOR, Design, emit
-from .style import PLAIN, Style
+from .style import PLAIN, ClockGate, Style
 
 KEYWORDS = """
     accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin
@@ -154,19 +154,30 @@ _DESIGNS: dict[type[Config], Callable[[Any, str, Style], Design]] = {
 }
 
 
-def default_style(config: Config, **choices: str | None) -> Style:
+def default_style(config: Config, clock_gate_cell: str | None = None, **choices: str | None) -> Style:
     """The style `choices`, where they are not None: else as `PLAIN`, for standard cells without initial values.
+
+    `clock_gate_cell` is as `ClockGate.of` takes it.
 
     Raises
     ------
     ConfigError
-        No style has such a name or value.
+        No style has such a name or value, or `config` gates no clock.
     """
     for choice in set(choices) - set(CHOICES):
-        raise ConfigError(f"style must have {', '.join(CHOICES)} only, not {choice!r}")
+        raise ConfigError(f"style must have {', '.join([*CHOICES, 'clock_gate_cell'])} only, not {choice!r}")
+    if clock_gate_cell is not None:
+        array = getattr(config, "array", config)
+        if not (isinstance(array, ArrayConfig) and array.pe.clock_gating):
+            field = "array.clock_gating" if array is not config else "clock_gating"
+            way = f"set {field} = true" if isinstance(array, ArrayConfig) else "an array with clock_gating has them"
+            raise ConfigError(
+                f"clock_gate_cell = {clock_gate_cell} is for gated clocks, of which there are none: {way}"
+            )
     asic = isinstance(config, ArrayConfig) and config.pe.target == "asic"
     chosen = {name: choice for name, choice in choices.items() if choice is not None}
-    return Style(**{"initial_values": "none" if asic else "keep"} | chosen)
+    gate = None if clock_gate_cell is None else ClockGate.of(clock_gate_cell)
+    return Style(**{"initial_values": "none" if asic else "keep"} | chosen, clock_gate=gate)
 
 
 _STREAMS: dict[type[Config], tuple[Callable[[Any], AXIStreamPorts], Callable[[Any], dict[str, Any]]]] = {

@@ -47,7 +47,8 @@ def generate(config: Config | str, name: str | None = None, ports: str = "native
         Of an array, a cache or a TCAM: streams with a payload, or AXI4-Stream.
     style : str
         What fits the flow: `initial_values` "keep" or "none" (default "none" for arrays of standard cells), `reset`
-        "sync" or "async", `memories` "inline" or "separate".
+        "sync" or "async", `memories` "inline" or "separate"; with `clock_gating`, `clock_gate_cell`, the cell that
+        gates clocks, as `sysmt generate --clock-gate-cell` takes it.
 
     Returns
     -------
