@@ -21,10 +21,10 @@ from sysmt.cli.output import progress
 from sysmt.hdl.designs import array_design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.policy import POLICIES
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.report.kinds import BASE, config_of, gather_kinds
 from sysmt.report.kinds_page import kinds_table, networks_table
 from sysmt.report.markdown import table
-from sysmt.sim.cost.smt_sa import SmtSaConfig
 from sysmt.sim.flow import power, workloads
 from sysmt.sim.flow.synthesis import CLOCK_MHZ, library_of, map_to, synthesise
 from sysmt.sim.nn.batches import run

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import Component
 
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
+from sysmt.hdl.array.smt_sa import SmtSaArray
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.dma.axi import AXIAccelerator, AXIEngine
 from sysmt.hdl.dma.cfu import CFUAccelerator, CFUEngine
@@ -28,6 +29,7 @@ from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.register_table import as_facts, register_table
 from sysmt.hdl.params.sdram_registers import sdram_words
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.hdl.params.styles import CHOICES
 from sysmt.hdl.software.files import software
 
@@ -89,6 +91,12 @@ def array_design(config: ArrayConfig, name: str, style: Style = PLAIN) -> Design
     return emit(SystolicArray(config), name, facts, style)
 
 
+def smt_sa_design(config: SmtSaConfig, name: str, style: Style = PLAIN) -> Design:
+    """Verilog and manifest of the array of SMT-SA `config`."""
+    facts = {"kind": "smt-sa", "config": config.as_dict(), "k_max": config.k_max}
+    return emit(SmtSaArray(config), name, facts, style)
+
+
 def accel_design(config: AccelConfig, name: str, style: Style = PLAIN) -> Design:
     """Verilog and manifest of the accelerator `config`, with the ports of its link.
 
@@ -139,6 +147,7 @@ def _on_bus(config: AccelConfig | EngineConfig, design: Design) -> Design:
 
 _DESIGNS: dict[type[Config], Callable[[Any, str, Style], Design]] = {
     ArrayConfig: array_design,
+    SmtSaConfig: smt_sa_design,
     CacheConfig: cache_design,
     TCAMConfig: tcam_design,
     AccelConfig: accel_design,
@@ -156,7 +165,7 @@ def default_style(config: Config, **choices: str | None) -> Style:
     """
     for choice in set(choices) - set(CHOICES):
         raise ConfigError(f"style must have {', '.join(CHOICES)} only, not {choice!r}")
-    asic = isinstance(config, ArrayConfig) and config.pe.target == "asic"
+    asic = isinstance(config, SmtSaConfig) or (isinstance(config, ArrayConfig) and config.pe.target == "asic")
     chosen = {name: choice for name, choice in choices.items() if choice is not None}
     return Style(**{"initial_values": "none" if asic else "keep"} | chosen)
 

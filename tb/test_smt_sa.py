@@ -12,8 +12,9 @@ from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.cost.array import matmul_cycles
-from sysmt.sim.cost.smt_sa import QUEUES, SmtSaConfig, smt_sa
+from sysmt.sim.cost.smt_sa import QUEUES, smt_sa
 
 from .int8_networks import small_content, small_images
 from .references.smt_sa import smt_sa as reference

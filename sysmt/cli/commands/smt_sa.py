@@ -7,7 +7,7 @@ from typing import Any
 from sysmt.base.errors import UserError
 from sysmt.cli.output import Result, progress, table
 from sysmt.hdl.params.presets import DEFAULT_ARRAY
-from sysmt.sim.cost.smt_sa import SmtSaConfig
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.model import Model
 from sysmt.sim.quant.smt_sa import DEPTHS, compare
