@@ -2,6 +2,7 @@
 """SMT-SA in gates: exact sums, in as many cycles as the model says; queues, back-pressure, tiles in a row, refusals."""
 
 import json
+import re
 from itertools import product
 
 import numpy as np
@@ -142,3 +143,56 @@ def test_emission_says_what_it_is(tmp_path, capsys):
     assert manifest["config"] == preset("smtsa2_4", queue=1).as_dict()
     assert {port["name"] for port in manifest["ports"]} >= {"i_x__3__1__payload", "i_w__0__0__ready", "o__3__valid"}
     capsys.readouterr()
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """X.npy and W.npy in the current folder, and the operands."""
+    monkeypatch.chdir(tmp_path)
+    x, w = operands(3, 5, 11, 3, 0.5)
+    np.save("X.npy", x)
+    np.save("W.npy", w)
+    return x, w
+
+
+@pytest.mark.parametrize("on", ["golden", "rtl"])
+def test_matmul_on_either_gives_sums_and_cycles(on, files, capsys):
+    x, w = files
+    fields = ("--preset", "smtsa2_4", "--rows", "2", "--cols", "2", "--set", "queue=2")
+    assert main(["matmul", "X.npy", "W.npy", "-o", "O.npy", *fields, "--on", on, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    cycles = smt_sa(x, w, SmtSaConfig(rows=2, cols=2, queue=2)).cycles
+    assert {name: facts[name] for name in ("m", "k", "n", "tiles", "cycles")} == {
+        "m": 5, "k": 11, "n": 3, "tiles": 6, "cycles": cycles
+    }  # fmt: skip
+    assert facts.get("active", 0) in (0, np.count_nonzero(x, axis=0) @ np.count_nonzero(w, axis=1))
+    np.testing.assert_array_equal(np.load("O.npy"), exact(x, w))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--policy", "S"], "--policy must come without --preset smtsa2_4, whose products are exact"),
+        (["--zero", "3"], "zero = 3 needs PEs that take it off .*"),
+        (
+            ["--on", "/dev/ttyUSB0"],
+            "--on '/dev/ttyUSB0' needs an array that boards have, not --preset smtsa2_4: golden or rtl",
+        ),
+        (["--threads", "3"], "threads must be one of 1, 2, 4, not 3"),
+        (["--set", "queue=65"], "queue must be an integer from 1 to 64, not 65"),
+        (
+            ["--set", "policy=S"],
+            "setting must be field=value with field one of acc_width, cols, queue, .*",
+        ),
+        (["--set", "acc_width=17"], "K = 11 could overflow acc_width = 17: at most 2 fit; .*"),
+    ],
+)
+def test_options_that_do_not_go_together(options, message, files, capsys):
+    assert main(["matmul", "X.npy", "W.npy", "--preset", "smtsa2_4", *options]) == 2
+    assert re.fullmatch(f"sysmt matmul: error: {message}\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("words", [("build", "ulx3s", "--preset"), ("estimate",)])
+def test_commands_for_arrays_in_lockstep_refuse_it(words, capsys):
+    assert main([*words, "smtsa2_4"]) == 2
+    assert re.search(r"preset must be .*, not '?smtsa2_4", capsys.readouterr().err)

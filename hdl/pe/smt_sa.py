@@ -5,11 +5,14 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.common.adders import add, multiply
+from sysmt.hdl.common.adders import add
 from sysmt.hdl.common.short_queue import ShortQueue, thermometer
+from sysmt.hdl.emit import shared
 from sysmt.hdl.params.blocks import owned_by
-from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH
+from sysmt.hdl.params.pe import THREADS, W_WIDTH, X_WIDTH
 from sysmt.hdl.params.smt_sa import LINK, SmtSaConfig
+
+from .multiplier import Conventional
 
 
 class Activation(data.StructLayout):
@@ -65,6 +68,7 @@ class SmtSaElement(wiring.Component):
     """
 
     block = "control"
+    parts = {f"{queue}_{t}": "registers" for queue in ("x_link", "w_link", "queue") for t in range(max(THREADS))}
 
     def __init__(self, config: SmtSaConfig):
         self.config = config
@@ -105,7 +109,7 @@ class SmtSaElement(wiring.Component):
             of_tile = self._take(m, t, queue, ended)
             pairs = Mux(complete, queue.level, current[t])
             m.d.sync += current[t].eq(thermometer(pairs, queue.push & of_tile, chosen[t]))
-        total = self._accumulate(m, queues, wins, may)
+        total = self._accumulate(m, queues, wins, may, platform)
         self._drain(m, total, ended.all() & ~some)
         return m
 
@@ -165,7 +169,7 @@ class SmtSaElement(wiring.Component):
         m.d.sync += [ended[t].eq(has_ended | ends), ahead.eq(Mux(ends, has_ended, waits))]
         return ~has_ended
 
-    def _accumulate(self, m: Module, queues: list[ShortQueue], wins: Signal, may: Value) -> Signal:
+    def _accumulate(self, m: Module, queues: list[ShortQueue], wins: Signal, may: Value, platform: object) -> Signal:
         """Add the product of the pair that wins, if one may; begin anew where a tile is complete. Returns the sum."""
         width = self.config.acc_width
         total = Signal(signed(width), reset_less=True, attrs=owned_by("accumulator"))
@@ -173,10 +177,15 @@ class SmtSaElement(wiring.Component):
         for t, queue in enumerate(queues):
             with m.If(wins[t]):
                 m.d.comb += pair.eq(queue.o)
-        x, w = pair[:X_WIDTH], pair[X_WIDTH:].as_signed()
-        product = multiply(m, x, w, X_WIDTH + W_WIDTH, "asic", "p").as_signed()
-        base = Mux(self._complete, 0, total).as_signed()
-        added = add(m, [base, Mux(may, product, 0).as_signed()], width, "asic", "acc")
+        pe = self.config.conventional.pe
+        multiplier = shared(m, "multiplier", Conventional, pe, platform)
+        m.d.comb += [
+            multiplier.enable.eq(1),
+            multiplier.x[0].eq(pair[:X_WIDTH]),
+            multiplier.w[0].eq(pair[X_WIDTH:]),
+        ]
+        base, addend = Mux(self._complete, 0, total), Mux(may, multiplier.product, 0)
+        added = add(m, [base.as_signed(), addend.as_signed()], width, pe.target, "acc")
         m.d.sync += total.eq(added)
         return total
 
