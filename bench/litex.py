@@ -21,32 +21,32 @@ from . import record
 
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "litex" / "simulate.py"
 DSCNN = ("data/models/dscnn_kws_int8.tflite", "data/kws/even500.npz")
-LINKS = ("wishbone", "axi")
+LINK = "axi"
 
 
-def simulated(network: str, files: list[str], link: str) -> list[dict[str, Any]]:
+def simulated(network: str, files: list[str]) -> list[dict[str, Any]]:
     """Rows of one simulation: of the network, and of the product beside it."""
-    progress(f"simulating {network} on the SoC, on {link}")
-    command = [sys.executable, str(EXAMPLE), *files, "--link", link, "--json"]
+    progress(f"simulating {network} on the SoC, on {LINK}")
+    command = [sys.executable, str(EXAMPLE), *files, "--link", LINK, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError((done.stderr.strip().splitlines() or ["the simulation ended without a word"])[-1])
     report = json.loads(done.stdout)
-    product = {"product": report["product_shape"], "bus": link, **report["product"]}
-    return [{"network": network, "bus": link, **report["network"]}, product]
+    product = {"product": report["product_shape"], "bus": LINK, **report["product"]}
+    return [{"network": network, "bus": LINK, **report["network"]}, product]
 
 
 def measure(root: Path) -> dict[str, list[dict[str, Any]]]:
-    """Digits on every link, DS-CNN on the first one when its files are below `root`."""
-    cases = [("digits", [], link) for link in LINKS]
+    """Digits, and DS-CNN when its files are below `root`, on one SoC."""
+    cases: list[tuple[str, list[str]]] = [("digits", [])]
     model, inputs = (root / name for name in DSCNN)
     if model.exists() and inputs.exists():
-        cases.append(("DS-CNN", [str(model), str(inputs)], LINKS[0]))
+        cases.append(("DS-CNN", [str(model), str(inputs)]))
     else:
         progress(f"DS-CNN: left out, SYSMT_DATA must name a folder with {' and '.join(DSCNN)}")
     rows = [row for case in cases for row in simulated(*case)]
-    products = {row["bus"]: row for row in rows if "product" in row}
-    return {"networks": [row for row in rows if "network" in row], "products": list(products.values())}
+    products = [row for row in rows if "product" in row][:1]
+    return {"networks": [row for row in rows if "network" in row], "products": products}
 
 
 def markdown() -> str:
