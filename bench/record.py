@@ -111,6 +111,10 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("network", "engine"),),
         {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE, "of array cycles": _LESS},
     ),
+    "litex": Measurement(
+        (("network", "bus"), ("product", "bus")),
+        {**dict.fromkeys(("devices", "processor"), _LESS), **dict.fromkeys(("ratio", "engine alone"), _MORE)},
+    ),
     "engine_area": Measurement((("engine",),), {"engine um2": _LESS, "ratio": _LESS}),
     "estimate": Measurement(
         (("target", "figure", "fitted to"),),

@@ -171,6 +171,8 @@ def _parts(fields: dict[str, int], config: EngineConfig, halves: _Halves, name: 
                 "parameter_words"
             )
     units = fields["groups"] if by_group else channels
+    # Parts of one size: the last one is not over before the next layer's weights are there.
+    at_once = -(-units // -(-units // at_once))
     for first in range(0, units, at_once):
         number = min(at_once, units - first)
         is_last = first + number == units
