@@ -33,6 +33,7 @@ from . import (
     merging,
     networks,
     nullcache,
+    packed,
     record,
     schedule,
     second_opinion,
@@ -75,6 +76,7 @@ MEASUREMENTS = {
     "budget": budget,
     "training": training,
     "windows": windows,
+    "packed": packed,
     "zeros": zeros,
 }
 SLOW = {
@@ -88,6 +90,7 @@ SLOW = {
     "explore",
     "frequency",
     "kinds",
+    "packed",
     "second_opinion",
     "signatures",
     "training",
