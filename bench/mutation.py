@@ -1,77 +1,72 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.mutation`: changes the gates' sources by one thing at a time, and says which changes no test finds.
 
-Mutants are drawn from all files of gates, or of the `--rooms` named; `bench/mutation_tests.py` says which tests run on
-each. They run in a copy of the checkout in a temporary folder, with a build cache of its own. What was judged is found
-again: an interrupted run goes on where it was. Tests that seed bugs of their own are left out: what they change may be
-changed already.
+Mutants are drawn from all files of gates, or of the `--rooms` named, and judged room by room in turn;
+`bench/mutation_tests.py` says which tests run on each. They run in a copy of the checkout in a temporary folder, with a
+build cache of its own. Which mutants a seed draws does not change when other lines of gates do, and what was judged is
+found again while the mutated source, the gates below it and its tests are the same: an interrupted run goes on where it
+was, on another day, too. Tests that seed bugs of their own are left out: what they change may be changed already.
 """
 
 import argparse
-import contextlib
 import json
-import os
-import random
-import shutil
-import signal
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
-from time import perf_counter
+from time import monotonic
 from typing import Any
 
-from sysmt.base.cache import READY, cached_json, digest
+from sysmt.base.cache import digest
 from sysmt.base.errors import UserError
-from sysmt.base.files import build_root, data_folder
 from sysmt.cli.output import progress, table
 
-from .mutation_sites import Mutant, mutants
+from .mutation_sites import mutants
 from .mutation_tests import EXPLAINED, ROOT, TESTS
+from .mutation_workshop import Drawn, OutOfTimeError, workshop
 
-COPIED = ("hdl", "sim", "boards", "sysmt", "tb", "bench", "examples", "docs")
-INSTALLED = ("hdl", "sim", "boards")
-"""Folders that are packages of `sysmt`."""
-
-NO_SEEDS = """
-
-def seeded_bug(*_):
-    pytest.skip("a mutant is tested, not a seeded bug")
-"""
 WIDTH = 70
 """Letters of a changed text that a table shows; JSON has all of them."""
-PATIENCE, LEAST = 8, 60.0
-"""A mutant may take so many times as long as the original, and seconds more: then it hangs, which is found."""
+UNFINISHED = 3
+"""Exit code of a run that ended before all were judged."""
 
 
-@dataclass(frozen=True, eq=False)
-class Drawn:
-    """A mutant of a file, by the file's name in `TESTS`."""
-
-    source: str
-    mutant: Mutant
-
-    @property
-    def explained(self) -> str | None:
-        """Why no test can find it, where that is known."""
-        change = (self.source, self.mutant.before, self.mutant.after)
-        line = _path(self.source).read_text().splitlines()[self.mutant.line - 1].strip()
-        return EXPLAINED.get(change) or EXPLAINED.get((*change, line))
+def explained(drawn: Drawn) -> str | None:
+    """Why no test can find a mutant, where that is known."""
+    change = (drawn.source, drawn.mutant.before, drawn.mutant.after)
+    line = _path(drawn.source).read_text().splitlines()[drawn.mutant.line - 1].strip()
+    return EXPLAINED.get(change) or EXPLAINED.get((*change, line))
 
 
 def draw(rooms: Sequence[str], sample: int, seed: int) -> list[Drawn]:
-    """A sample of all mutants below the folders or files `rooms` of `hdl`, the same for the same sources and seed."""
+    """A sample of all mutants below the folders or files `rooms` of `hdl`, one of each folder in turn.
+
+    A mutant's place in the draw is made from the seed, its file, line and change: other lines may change.
+    """
     names = [name for name in TESTS if not rooms or any(_below(name, room) for room in rooms)]
     if not names:
         raise UserError(f"rooms must be folders or files of hdl with gates (hdl/engine), not {' '.join(rooms)}")
-    every = [Drawn(name, mutant) for name in names for mutant in mutants(_path(name).read_text())]
-    return random.Random(seed).sample(every, min(sample, len(every)))
+    ranked = sorted((pair for name in names for pair in _ranked(name, seed)), key=lambda pair: pair[0])[:sample]
+    by_room: dict[str, list[Drawn]] = {}
+    for _, drawn in ranked:
+        by_room.setdefault(drawn.source.rpartition("/")[0].partition("/")[0], []).append(drawn)
+    turns = zip_longest(*(by_room[room] for room in sorted(by_room)))
+    return [drawn for turn in turns for drawn in turn if drawn is not None]
 
 
-def _path(source: str, root: Path = ROOT) -> Path:
-    return root / "hdl" / f"{source}.py"
+def _ranked(source: str, seed: int) -> list[tuple[str, Drawn]]:
+    text = _path(source).read_text()
+    lines, seen, ranked = text.splitlines(), Counter[tuple[str, ...]](), []
+    for mutant in mutants(text):
+        change = (source, lines[mutant.line - 1].strip(), mutant.before, mutant.after)
+        seen[change] += 1
+        ranked.append((digest(json.dumps([seed, *change, seen[change]])), Drawn(source, mutant)))
+    return ranked
+
+
+def _path(source: str) -> Path:
+    return ROOT / "hdl" / f"{source}.py"
 
 
 def _below(source: str, room: str) -> bool:
@@ -79,149 +74,44 @@ def _below(source: str, room: str) -> bool:
     return not wanted or f"{source}/".startswith(f"{wanted}/")
 
 
-class Workshop:
-    """A copy of the checkout to change and test."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.build = build_root() / "mutation" / "build"
-        self._know_builds()
-        files = sorted(path for name in COPIED for path in (root / name).rglob("*.py"))
-        self.key = digest(json.dumps([(str(path.relative_to(root)), digest(path.read_text())) for path in files]))
-
-    def _know_builds(self) -> None:
-        """Begin with links to the builds that are finished: they are only read, and found by their content."""
-        for mark in build_root().glob(f"sim/*/{READY}"):
-            link = self.build / "sim" / mark.parent.name
-            if not link.exists():
-                link.parent.mkdir(parents=True, exist_ok=True)
-                link.unlink(missing_ok=True)
-                link.symlink_to(mark.parent.resolve(), target_is_directory=True)
-
-    def baseline(self, test: str) -> float:
-        """Seconds that a file of tests takes on the original; it must pass."""
-
-        def run() -> dict[str, Any]:
-            progress(f"original: {test}")
-            start = perf_counter()
-            code, tail = self._pytest(test, None)
-            if code != 0:
-                raise UserError(f"tests {test} must pass without a mutant: {tail}")
-            return {"seconds": perf_counter() - start}
-
-        return float(cached_json("mutation", "baseline", [self.key, test], run)["seconds"])
-
-    def judge(self, drawn: Drawn) -> str:
-        """ "found", "hangs" (found, too) or "survives"."""
-        for test in TESTS[drawn.source]:
-            state = self._judge(drawn, test)
-            if state != "survives":
-                return state
-        return "survives"
-
-    def _judge(self, drawn: Drawn, test: str) -> str:
-        """By one file of tests."""
-        limit = LEAST + PATIENCE * self.baseline(test)
-
-        def run() -> dict[str, Any]:
-            with self._changed(drawn), self._no_new_builds():
-                code, _ = self._pytest(test, limit)
-            return {"state": {0: "survives", None: "hangs"}.get(code, "found")}
-
-        content = [self.key, drawn.source, digest(drawn.mutant.text), test]
-        return str(cached_json("mutation", drawn.source.replace("/", "-"), content, run)["state"])
-
-    @contextlib.contextmanager
-    def _changed(self, drawn: Drawn) -> Iterator[None]:
-        path = _path(drawn.source, self.root)
-        original = path.read_text()
-        try:
-            self._write(path, drawn.mutant.text)
-            yield
-        finally:
-            self._write(path, original)
-
-    @staticmethod
-    def _write(path: Path, text: str) -> None:
-        # Compiled files are told apart by size and second: both may be equal.
-        shutil.rmtree(path.parent / "__pycache__", ignore_errors=True)
-        path.write_text(text)
-
-    @contextlib.contextmanager
-    def _no_new_builds(self) -> Iterator[None]:
-        """Delete what is built within: nobody asks for a mutant's simulator twice."""
-        before = set(self.build.glob("*/*"))
-        try:
-            yield
-        finally:
-            for path in set(self.build.glob("*/*")) - before:
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _pytest(self, test: str, limit: float | None) -> tuple[int | None, str]:
-        """Exit code, None when it took too long, and the last line of the output."""
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"tb/test_{test}.py"]
-        env = os.environ | {
-            "PYTHONPATH": str(self.root),
-            "SYSMT_BUILD": str(self.build),
-            "SYSMT_DATA": str(data_folder()),
-        }
-        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        with subprocess.Popen(command, cwd=self.root, env=env, start_new_session=True, **streams) as process:
-            try:
-                output, _ = process.communicate(timeout=limit)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                return None, "took too long"
-            except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
-        return process.returncode, (output.strip().splitlines() or [""])[-1]
-
-
-@contextlib.contextmanager
-def workshop() -> Iterator[Workshop]:
-    """A `Workshop` in a temporary folder."""
-    with tempfile.TemporaryDirectory(prefix="mutation-") as name:
-        root = Path(name)
-        for folder in COPIED:
-            ignored = shutil.ignore_patterns("__pycache__", "build")
-            shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
-        shutil.copy(ROOT / "pyproject.toml", root)
-        for folder in INSTALLED:
-            (root / "sysmt" / folder).symlink_to(root / folder, target_is_directory=True)
-        with open(root / "tb" / "mutants.py", "a") as seeds:
-            seeds.write(NO_SEEDS)
-        yield Workshop(root)
-
-
-def measure(sample: int, seed: int, rooms: Sequence[str] = ()) -> dict[str, Any]:
-    """Judge a sample of mutants.
+def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = float("inf")) -> dict[str, Any]:
+    """Judge a sample of mutants; after so many minutes only those are counted that are known already.
 
     Returns
     -------
     dict
-        `mutants`, `found`, `hang` (of those found), `explained` (survivors that no test can find), `score`, found of
-        all but the explained, and the other `survivors`.
+        `drawn`, `mutants` judged, `found`, `hang` (of those found), `explained` (survivors that no test can find),
+        `score`, found of all but the explained, the other `survivors`, and `rooms`: judged and found of each.
     """
-    states, survivors = [], []
+    states, survivors, per_room = [], [], {}
     drawn = draw(rooms, sample, seed)
-    with workshop() as place:
+    with workshop(monotonic() + 60 * minutes) as place:
         for i, one in enumerate(drawn, 1):
-            state = place.judge(one)
+            try:
+                state = place.judge(one, TESTS[one.source])
+            except OutOfTimeError:
+                continue
+            if state == "survives" and explained(one):
+                state = "explained"
             row = _row(one)
             progress(f"{i} of {len(drawn)}: {state}: {row['at']}: {row['before']} -> {row['after']}")
-            states.append("explained" if state == "survives" and one.explained else state)
-            if states[-1] == "survives":
+            states.append(state)
+            if state == "survives":
                 survivors.append(row)
-    found, explained = len(states) - len(survivors) - states.count("explained"), states.count("explained")
+            judged = per_room.setdefault(row["at"].split("/")[1].split(".")[0], {"judged": 0, "found": 0})
+            judged["judged"] += state != "explained"
+            judged["found"] += state in ("found", "hangs")
+    count = Counter(states)
+    found = count["found"] + count["hangs"]
     return {
+        "drawn": len(drawn),
         "mutants": len(states),
         "found": found,
-        "hang": states.count("hangs"),
-        "explained": explained,
-        "score": found / (len(states) - explained) if len(states) > explained else 1.0,
+        "hang": count["hangs"],
+        "explained": count["explained"],
+        "score": found / (found + len(survivors)) if found + len(survivors) else 1.0,
         "survivors": survivors,
+        "rooms": {room: per_room[room] for room in sorted(per_room)},
     }
 
 
@@ -231,7 +121,7 @@ def _row(drawn: Drawn) -> dict[str, str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Print score and survivors; exit code 1 where the score is below the bar."""
+    """Print score and survivors; exit code 1 where the score is below the bar, 3 where some were not judged."""
     parser = argparse.ArgumentParser(
         prog="python -m bench.mutation",
         description=__doc__.partition("\n")[0],
@@ -241,6 +131,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the draw (default 1)")
     parser.add_argument("--rooms", nargs="+", default=[], metavar="PATH", help="only these folders or files of hdl")
     parser.add_argument("--bar", type=float, default=0.0, metavar="PCT", help="exit with 1 below this score")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), metavar="M", help="begin no test later; a second run goes on"
+    )
     parser.add_argument("--list", action="store_true", help="only print what would be drawn")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
@@ -251,7 +144,7 @@ def main(argv: list[str] | None = None) -> int:
             rows = [_row(drawn) for drawn in draw(args.rooms, args.sample, args.seed)]
             print(json.dumps(rows, indent=2) if args.json else table(_short(rows)))
             return 0
-        facts = measure(args.sample, args.seed, args.rooms)
+        facts = measure(args.sample, args.seed, args.rooms, args.minutes)
     except UserError as error:
         print(f"bench.mutation: {error}", file=sys.stderr)
         return 2
@@ -259,13 +152,20 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(facts, indent=2))
     else:
         print(_text(facts))
-    return int(100 * facts["score"] < args.bar)
+    if facts["mutants"] < facts["drawn"]:
+        left = facts["drawn"] - facts["mutants"]
+        print(f"bench.mutation: {left} mutants are not judged yet: run it again, it goes on", file=sys.stderr)
+    if 100 * facts["score"] < args.bar:
+        return 1
+    return UNFINISHED if facts["mutants"] < facts["drawn"] else 0
 
 
 def _text(facts: dict[str, Any]) -> str:
+    of_each = ", ".join(f"{room} {part['found']} of {part['judged']}" for room, part in facts["rooms"].items())
     lines = [
         f"{facts['found']} of {facts['mutants']} mutants found ({facts['hang']} of them hang), {facts['explained']} "
-        f"that no test can find: score {100 * facts['score']:.1f} %"
+        f"that no test can find: score {100 * facts['score']:.1f} %",
+        of_each,
     ]
     return "\n".join([*lines, *(["", table(_short(facts["survivors"]))] if facts["survivors"] else [])])
 

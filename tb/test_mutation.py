@@ -2,13 +2,15 @@
 """Mutation testing: what is changed, which tests are asked, that the checkout is left alone, and a small run of it."""
 
 import ast
+import contextlib
 import json
 import re
 from pathlib import Path
 
 import pytest
 
-from bench import mutation
+from bench import mutation, mutation_keys, mutation_workshop
+from bench.mutation_keys import depends, loaded, normal
 from bench.mutation_sites import mutants
 from bench.mutation_tests import EXPLAINED, ROOT, TESTS, sources
 
@@ -89,7 +91,57 @@ def test_a_draw_is_repeatable_and_stays_in_its_rooms():
     assert [d.mutant for d in other] != [d.mutant for d in first]
 
 
-TINY = ("bus/signature",)
+def test_rooms_come_in_turn_and_other_lines_do_not_change_the_draw(monkeypatch, tmp_path):
+    (tmp_path / "hdl").mkdir()
+    monkeypatch.setattr(mutation, "ROOT", tmp_path)
+    monkeypatch.setattr(mutation, "TESTS", {"here/a": ("x",), "here/b": ("x",), "there/c": ("x",)})
+    for name in mutation.TESTS:
+        path = tmp_path / "hdl" / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(SOURCE)
+    first = mutation.draw([], 8, 1)
+    rooms = [drawn.source.split("/")[0] for drawn in first]
+    assert rooms[:4] == ["here", "there"] * 2
+    changes = {(d.source, d.mutant.before, d.mutant.after) for d in first}
+    assert len(changes) == 8
+    path = tmp_path / "hdl/here/a.py"
+    path.write_text(SOURCE.replace("        m = Module()", "        self.new()\n        m = Module()"))
+    assert changes == {(d.source, d.mutant.before, d.mutant.after) for d in mutation.draw([], 8, 1)}
+
+
+def test_a_verdict_depends_on_what_is_tested_and_on_no_comment(tmp_path):
+    assert normal(SOURCE) == normal(
+        SOURCE.replace("More text, 7.", "Other text.").replace("WIDTH = 3", "WIDTH = 3  # 3")
+    )
+    assert normal(SOURCE) != normal(SOURCE.replace("WIDTH = 3", "WIDTH = 4"))
+    texts = {
+        "hdl/bus/block.py": "from ..common.adders import add\n",
+        "hdl/bus/other.py": "",
+        "hdl/common/adders.py": "def add(): return 1\n",
+        "sim/golden/model.py": "from sysmt.hdl.bus import other\n",
+        "tb/tb_block.py": "x = 1\n",
+        "tb/test_block.py": 'from sysmt.hdl.bus.block import B\nimport sysmt.sim.golden.model\nBENCH = "tb.tb_block"\n',
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def key():
+        for function in (loaded, mutation_keys._normal_of, mutation_keys._named):
+            function.cache_clear()
+        return depends(tmp_path, "bus/block", "block")
+
+    before = key()
+    counted = {"hdl/common/adders.py", "tb/tb_block.py", "tb/test_block.py"}
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"{text}# More.\n")
+        assert key() == before, name
+        (tmp_path / name).write_text(f"{text}MORE = 1\n")
+        assert (key() != before) == (name in counted), name
+        (tmp_path / name).write_text(text)
+
+
+DRAW = mutation.draw
 BASIS = """
 from sysmt.hdl.bus import Wishbone
 import sysmt.hdl.bus.signature as module
@@ -107,17 +159,18 @@ def tiny(monkeypatch, tmp_path):
     """A run that asks one short test about one file; what it builds lies in a folder of its own."""
     monkeypatch.setenv("SYSMT_BUILD", str(tmp_path / "build"))
     monkeypatch.setattr(mutation, "TESTS", {"bus/signature": ("tiny",)})
+    monkeypatch.setattr(mutation_workshop, "depends", lambda *_: "what tests load")
 
     def make(condition):
         original = mutation.workshop.__wrapped__
 
-        def workshop():
-            for place in original():
+        def workshop(until):
+            for place in original(until):
                 text = BASIS.format(root=str(place.root), condition=condition)
                 (place.root / "tb" / "test_tiny.py").write_text(text)
                 yield place
 
-        monkeypatch.setattr(mutation, "workshop", mutation.contextlib.contextmanager(workshop))
+        monkeypatch.setattr(mutation, "workshop", contextlib.contextmanager(workshop))
 
     return make
 
@@ -129,17 +182,23 @@ def state(folder):
 def test_mutants_are_judged_in_a_copy_and_found_again(tiny, capsys):
     tiny("True")
     before = state(ROOT / "hdl")
-    assert mutation.main(["--sample", "2", "--seed", "1", "--json"]) == 0
+    assert mutation.main(["--sample", "2", "--seed", "3", "--json"]) == 0
     said = capsys.readouterr()
     facts = json.loads(said.out)
-    assert facts["mutants"] == facts["found"] + len(facts["survivors"]) + facts["explained"] == 2
-    assert facts["survivors"], "a test that looks at nothing finds little"
-    assert said.err.count("original: tiny") == 1
+    assert (facts["found"], len(facts["survivors"])) == (1, 1), "a test that looks at little finds little"
+    assert facts["rooms"] == {"bus": {"judged": 2, "found": 1}}
+    assert said.err.count("original: tb/test_tiny.py::test_addresses\n") == 1
     assert state(ROOT / "hdl") == before
-    assert mutation.main(["--sample", "2", "--seed", "1", "--bar", "99"]) == 1
+    assert mutation.main(["--sample", "2", "--seed", "3", "--bar", "99", "--minutes", "0"]) == 1
     again = capsys.readouterr()
     assert "original" not in again.err, "judged once"
-    assert re.search(r"^\d of 2 mutants found \(\d of them hang\), 0 that no test can find: score ", again.out)
+    assert re.search(
+        r"^1 of 2 mutants found \(0 of them hang\), 0 that no test can find: score 50.0 %$", again.out, re.M
+    )
+    assert mutation.main(["--sample", "4", "--seed", "3", "--minutes", "0"]) == mutation.UNFINISHED
+    late = capsys.readouterr()
+    assert late.out.startswith("1 of 2 mutants found"), "those known are told"
+    assert late.err.splitlines()[-1] == "bench.mutation: 2 mutants are not judged yet: run it again, it goes on"
 
 
 def test_a_failing_original_is_told(tiny, capsys):
@@ -148,8 +207,21 @@ def test_a_failing_original_is_told(tiny, capsys):
     assert (
         capsys.readouterr()
         .err.splitlines()[-1]
-        .startswith("bench.mutation: tests tiny must pass without a mutant: 1 failed")
+        .startswith("bench.mutation: test tb/test_tiny.py::test_addresses must pass without a mutant: 1 failed")
     )
+
+
+def test_a_test_that_does_not_end_has_found_its_mutant(tiny, monkeypatch, capsys):
+    tiny("Wishbone(30) == Wishbone(30) or [1 for _ in iter(int, 1)]")
+    monkeypatch.setattr(mutation_workshop, "ONE_TEST", 0.5)
+    monkeypatch.setattr(
+        mutation,
+        "draw",
+        lambda *_: [d for d in DRAW(["bus/signature"], 99, 1) if d.mutant.after.endswith("!= other._parameters")],
+    )
+    assert mutation.main(["--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["found"], facts["survivors"]) == (1, [])
 
 
 def test_a_list_of_what_would_be_drawn(capsys):
