@@ -49,6 +49,10 @@ OTHERS = (
     *(f"accel_os2 link={link}" for link in ("axi", "wishbone", "axi-stream", "cfu")),
     "engine_os2",
     "engine_sysmt2_2 link=axi",
+    "os2 axis",
+    "tiny axis",
+    "tcam32 entries=4 ports=2 axis",
+    "tcam32_memory entries=8 axis",
 )
 STYLES = {
     "keep": Style(),
@@ -98,9 +102,9 @@ ASKS = ("valid", "ready", "ack", "err", "cyc", "stb", "write", "clear")
 
 
 def design(case: str, style: str, name: str):
-    words = case.split()
-    config = with_settings(preset(words[0]), words[1:])
-    return config, design_of(config, name, STYLES[style])
+    preset_name, *settings = (word for word in case.split() if word != "axis")
+    config = with_settings(preset(preset_name), settings)
+    return config, design_of(config, name, STYLES[style], "axis" if "axis" in case.split() else "native")
 
 
 def sources(emitted) -> dict[str, str]:

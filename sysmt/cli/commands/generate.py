@@ -18,7 +18,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import LINKS
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
-from sysmt.hdl.params.styles import CHOICES
+from sysmt.hdl.params.styles import CHOICES, PORTS
 
 if TYPE_CHECKING:
     from sysmt.hdl.emit import Design
@@ -45,6 +45,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="L",
         help=f"how the host reaches an accelerator or an engine: {', '.join(LINKS)}; on a bus, driver and registers "
         "are written, too (`--set data_width=N` chooses the bus)",
+    )
+    parser.add_argument(
+        "--ports",
+        choices=PORTS,
+        default="native",
+        help="ports of an array, a cache or a TCAM: streams with a payload (native), or AXI4-Stream (axis), whose "
+        "layout of bytes the head of the Verilog tells (sysmt generate os4 --ports axis)",
     )
     parser.add_argument(
         "--prefix",
@@ -88,11 +95,13 @@ def _run(args: argparse.Namespace) -> Result:
     if args.link is not None and not isinstance(config, AccelConfig | EngineConfig):
         raise UserError(f"--link {args.link} is for an accelerator or an engine, not {args.preset}: take accel_<array>")
     config = with_settings(config, settings)
-    name = check_name(default_name(args.preset, base, config) if args.name is None else args.name)
+    name = check_name(default_name(args.preset, base, config, args.ports) if args.name is None else args.name)
     if args.prefix is not None:
         name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
+    if args.testbench and args.ports != "native":
+        raise UserError(f"--testbench is for native ports, not --ports {args.ports}: leave one of them out")
     style = default_style(config, args.clock_gate_cell, **{choice: getattr(args, choice) for choice in STYLES})
-    design = design_of(config, name, style)
+    design = design_of(config, name, style, args.ports)
     if args.testbench:
         models = style.clock_gate.model if style.clock_gate else ""
         design = replace(design, files={**design.files, f"{name}_tb.v": _testbench(config, design, models)})
