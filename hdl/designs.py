@@ -13,6 +13,7 @@ from amaranth.lib.wiring import Component
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
 from sysmt.hdl.array.axi_stream import REGISTERS, AXIStreamArray
+from sysmt.hdl.array.smt_sa import SmtSaArray
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.bus.axi_stream_ports import AXIStreamPorts
 from sysmt.hdl.dma.axi import AXIAccelerator, AXIEngine
@@ -32,6 +33,7 @@ from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.register_table import as_facts, register_table
 from sysmt.hdl.params.sdram_registers import sdram_words
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.hdl.params.styles import CHOICES, PORTS
 from sysmt.hdl.software.files import software
 
@@ -97,6 +99,12 @@ def _array_facts(config: ArrayConfig, registers: int = 0) -> dict[str, Any]:
     }
 
 
+def smt_sa_design(config: SmtSaConfig, name: str, style: Style = PLAIN) -> Design:
+    """Verilog and manifest of the array of SMT-SA `config`."""
+    facts = {"kind": "smt-sa", "config": config.as_dict(), "k_max": config.k_max}
+    return emit(SmtSaArray(config), name, facts, style)
+
+
 def accel_design(config: AccelConfig, name: str, style: Style = PLAIN) -> Design:
     """Verilog and manifest of the accelerator `config`, with the ports of its link.
 
@@ -147,6 +155,7 @@ def _on_bus(config: AccelConfig | EngineConfig, design: Design) -> Design:
 
 _DESIGNS: dict[type[Config], Callable[[Any, str, Style], Design]] = {
     ArrayConfig: array_design,
+    SmtSaConfig: smt_sa_design,
     CacheConfig: cache_design,
     TCAMConfig: tcam_design,
     AccelConfig: accel_design,
@@ -174,7 +183,7 @@ def default_style(config: Config, clock_gate_cell: str | None = None, **choices:
             raise ConfigError(
                 f"clock_gate_cell = {clock_gate_cell} is for gated clocks, of which there are none: {way}"
             )
-    asic = isinstance(config, ArrayConfig) and config.pe.target == "asic"
+    asic = isinstance(config, SmtSaConfig) or (isinstance(config, ArrayConfig) and config.pe.target == "asic")
     chosen = {name: choice for name, choice in choices.items() if choice is not None}
     gate = None if clock_gate_cell is None else ClockGate.of(clock_gate_cell)
     return Style(**{"initial_values": "none" if asic else "keep"} | chosen, clock_gate=gate)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pyosys
 from amaranth.back import rtlil
+from amaranth.hdl import Assert, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
 
 from sysmt.base.files import build_root
@@ -65,13 +66,15 @@ def check(harness: wiring.Component, depth: int, induction: bool = False) -> str
     Raises
     ------
     RuntimeError
-        The tools themselves failed.
+        No run of that length keeps to the assumptions, or the tools themselves failed.
     """
     place = build_root() / "formal"
     place.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=place) as folder:
         # Amaranth takes every instance for a module of the user's; this one is a cell of Yosys.
-        text = rtlil.convert(harness, name="harness").replace("cell \\$anyconst", "cell $anyconst")
+        top = harness if induction else _Counted(harness, depth)
+        ports = [Value.cast(value) for _, _, value in harness.signature.flatten(harness)]
+        text = rtlil.convert(top, name="harness", ports=ports).replace("cell \\$anyconst", "cell $anyconst")
         (Path(folder) / "harness.il").write_text(text)
         (Path(folder) / "script.ys").write_text(SCRIPT + (TO_SMT if induction else TO_GATES))
         yosys.run(["script script.ys"], Path(folder))
@@ -88,14 +91,28 @@ def _step(folder: str, depth: int) -> str | None:
     return failed[0].split("Assert failed in ")[-1] if failed else "the induction step"
 
 
+class _Counted(Elaboratable):
+    """A harness, and the claim that no run gets as far as cycle `depth`: it fails unless the assumptions do."""
+
+    def __init__(self, harness: wiring.Component, depth: int):
+        self.harness, self.depth = harness, depth
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.harness = self.harness
+        cycle = Signal(range(self.depth + 1))
+        m.d.sync += cycle.eq(Mux(cycle == self.depth, cycle, cycle + 1))
+        m.d.comb += Assert(cycle != self.depth)
+        return m
+
+
 def _bounded(folder: str, depth: int) -> str | None:
-    log = _run(folder, Path(pyosys.__file__).parent / "yosys-abc", "-c", BOUNDED.format(depth))
-    if f"No output asserted in {depth} frames" in log:
-        return None
+    log = _run(folder, Path(pyosys.__file__).parent / "yosys-abc", "-c", BOUNDED.format(depth + 1))
     failed = re.search(r"Output (\d+) of miter .* was asserted in frame (\d+)", log)
     if failed is None:
-        raise RuntimeError(f"yosys-abc gave no answer:\n{log}")
-    return f"assertion {failed[1]} in cycle {failed[2]}"
+        void = f"No output asserted in {depth + 1} frames" in log
+        raise RuntimeError("what is assumed contradicts itself" if void else f"yosys-abc gave no answer:\n{log}")
+    return None if int(failed[2]) == depth else f"assertion {failed[1]} in cycle {failed[2]}"
 
 
 def _tool(name: str) -> Path:

@@ -44,6 +44,8 @@ def lstm(batch=1, time=4, inputs=6, cells=5, outputs=5, seed=1, **more):
         holes = [ABSENT] * first + [weights((cells,), scale, "int16") for scale in (3e-5, 2e-5, 4e-5)[first:]]
     bias = [ABSENT] * first + [biases(cells) for _ in range(4 - first)]
     project = [ABSENT, ABSENT]
+    if more.get("stray"):
+        project = [ABSENT, x]
     if more.get("projection"):
         project = [weights((outputs, cells), 0.006), biases(outputs) if more["projection"] == "bias" else ABSENT]
     scale = more.get("output_scale", 0.0078)
@@ -126,6 +128,10 @@ REFUSED = {
     "outputs": ({"outputs": 4}, r"must have as many outputs as cells, 5, or a projection"),
     "peepholes": ({"projection": True, "outputs": 3, "peephole": True}, r"must have 3 peephole weights, not \(5,\)"),
     "hidden": ({"intermediates": 4}, r"must give the scale of its hidden values, not nothing; convert it again"),
+    "computed parameters": (
+        {"stray": True},
+        r"must have constants beside its states, not input 17; freeze the model",
+    ),
     "clip": ({"cell_clip": -1.0}, r"must have cell_clip from 0 up, not -1.0; convert it again"),
 }
 

@@ -11,9 +11,9 @@ from sysmt.hdl.params import engine_protocol, registers
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.command_list import COMMAND_BYTES, LINK_REGISTERS, number_of
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.sim.cosim.testbench_text import RANDOM, SEED, core_clock_of, files_of, filled, instance_of, outputs_of
 
 from .bus_ends import ENDS
-from .text import RANDOM, SEED, core_clock_of, files_of, filled, instance_of, outputs_of
 from .work import NetworkWork, ProductWork
 
 EMPTY = 0xA5

@@ -15,8 +15,8 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Memory
 from sysmt.hdl.params.protocol import ARGUMENTS, RESPONSE, Opcode, Status
+from sysmt.sim.cosim.testbench_text import RANDOM, SEED, files_of, filled, instance_of, outputs_of
 
-from .text import RANDOM, SEED, files_of, filled, instance_of, outputs_of
 from .work import NetworkWork, ProductWork
 
 Exchange = tuple[Opcode, bytes, bytes]

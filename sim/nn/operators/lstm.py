@@ -94,6 +94,12 @@ class _Lstm:
         self.x, self.y = graph.input_of(node, 0), graph.tensors[node.output]
         self.output, self.cell = graph.input_of(node, OUTPUT_STATE), graph.input_of(node, CELL_STATE)
         int8(node.name, self.x, self.y, self.output)
+        for position, tensor in enumerate(node.inputs):
+            computed = tensor != ABSENT and graph.tensors[tensor].data is None
+            if computed and position not in (0, OUTPUT_STATE, CELL_STATE):
+                raise UserError(
+                    f"{node.name} must have constants beside its states, not input {position}; freeze the model"
+                )
         self.normalises = any(self._there(NORMALISATION + i) for i in range(4))
         if self.normalises and not all(scale > 0 for scale in node.options.get("sums", (0.0,))):
             raise UserError(f"{node.name} must give the scales of its gates' sums, not nothing; convert it again")

@@ -12,6 +12,7 @@ from sysmt.cli.output import Handler, Result
 from sysmt.hdl.packaging import CLOCK_MHZ, package
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
 from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import LINKS
@@ -66,8 +67,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--testbench",
         action="store_true",
-        help="write NAME_tb.v, too: a self-checking testbench of an array in plain Verilog with vectors of the golden "
-        "model; its head says how to run it",
+        help="write NAME_tb.v, too: a self-checking testbench in plain Verilog with vectors of the golden model, for "
+        "arrays, caches, TCAMs, and accelerators and engines on uart, axi or wishbone; its head says how to run it",
     )
     parser.add_argument(
         "--clock", type=float, metavar="MHZ", help=f"with --package: clock of the constraints (default {CLOCK_MHZ:g})"
@@ -120,6 +121,14 @@ def _testbench(config: Config, design: "Design", models: str) -> str:
         from sysmt.boards.testbench import device_testbench
 
         return device_testbench(config, design, models)
+    if isinstance(config, CacheConfig):
+        from sysmt.sim.cosim.testbench_cache import cache_testbench
+
+        return cache_testbench(config, design)
+    if isinstance(config, TCAMConfig):
+        from sysmt.sim.cosim.testbench_tcam import tcam_testbench
+
+        return tcam_testbench(config, design)
     from sysmt.sim.cosim.testbench import testbench
 
     assert isinstance(config, ArrayConfig)
