@@ -18,6 +18,9 @@ WIDE_OPERANDS = frozenset({"$add", "$sub", "$mul", "$neg", "$divfloor", "$modflo
 """Cells whose operands Verilog extends to the width of the result."""
 SHIFTS = frozenset({"$shl", "$shr", "$sshr", "$shift"})
 """Cells of whose operands it extends the first."""
+NAME = re.compile(r"\\\S+ |[A-Za-z_][\w$]*")
+WIRE = re.compile(r"^  wire (?:\[\d+:0\] )?(\\\S+ |\w+) ?;\n", re.MULTILINE)
+ASSIGN = re.compile(r"^  assign (.*?) = (.*);\n", re.MULTILINE)
 
 
 LINT = {
@@ -162,10 +165,33 @@ def finished(verilog: str) -> str:
 
 
 def _without_idle_names(module: str) -> str:
-    uses = Counter(re.findall(r"\\\S+ |[A-Za-z_][\w$]*", module))
-    return re.sub(
-        r"^  wire (?:\[\d+:0\] )?(\\\S+ |\w+) ?;\n",
-        lambda found: "" if uses[found[1]] == 1 else found[0],
-        module,
-        flags=re.MULTILINE,
-    )
+    module = _without_names_of_nothing(module)
+    uses = Counter(NAME.findall(module))
+    return WIRE.sub(lambda found: "" if uses[found[1]] == 1 else found[0], module)
+
+
+def _without_names_of_nothing(module: str) -> str:
+    """Without assignments from names without a driver to names that nothing reads: those of logic Yosys took away."""
+    ports = set(re.findall(r"^  (?:input|output) (?:\[\d+:0\] )?(\\\S+ |\w+) ?;$", module, re.MULTILINE))
+    wires = set(WIRE.findall(module)) - ports
+    assigned = {found[0]: (NAME.findall(found[1]), set(NAME.findall(found[2]))) for found in ASSIGN.finditer(module)}
+    pins = NAME.findall("".join(re.findall(r"^    \..*\n", module, re.MULTILINE)))
+    nothing = wires.difference(pins, *(targets for targets, _ in assigned.values()))
+    uses = Counter(NAME.findall(module))
+    nothing = {name for name in nothing if uses[name] > 1}
+    while nothing:
+        idle = {
+            text: targets
+            for text, (targets, read) in assigned.items()
+            if wires.issuperset(targets) and not read.isdisjoint(nothing)
+        }
+        more = {name for targets in idle.values() for name in targets} - nothing
+        ends = {text for text, targets in idle.items() if all(uses[name] == 2 for name in targets)}
+        if not more and not ends:
+            break
+        nothing |= more
+        for text in ends:
+            uses.subtract(NAME.findall(text))
+            del assigned[text]
+            module = module.replace(text, "")
+    return module

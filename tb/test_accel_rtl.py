@@ -106,22 +106,25 @@ def test_other_arrays(array):
     assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(golden.sums))
 
 
+def write(number: int, target: int = Target.X, address: int = 0) -> bytes:
+    return pack(Opcode.WRITE, run=number, target=target, address=address)
+
+
+def order(number: int, **changes: int) -> bytes:
+    sizes = {"steps": 1, "m_tiles": 1, "n_tiles": 1, "rows": 2, "cols": 1, "threads": 1} | changes
+    return pack(Opcode.RUN, run=number, **sizes)
+
+
+def asks(number: int, first: int = 0, rows: int = 1) -> bytes:
+    scale = dict.fromkeys(("channel", "zero_point", "low", "high", "requantize", "double"), 0)
+    return pack(Opcode.READ, run=number, first=first, rows=rows, **scale)
+
+
 def test_requests_that_come_twice_or_out_of_turn(board):
     """The rules of runs, one by one, on a board that has done some."""
     board.matmul(*operands(2, 4, 1))
     issued = board.registers()["runs"] & 0xFFFF
     steps = board.config.x_bytes
-
-    def write(number: int, target: int = Target.X) -> bytes:
-        return pack(Opcode.WRITE, run=number, target=target, address=0)
-
-    def order(number: int, **changes: int) -> bytes:
-        sizes = {"steps": 1, "m_tiles": 1, "n_tiles": 1, "rows": 2, "cols": 1, "threads": 1} | changes
-        return pack(Opcode.RUN, run=number, **sizes)
-
-    def asks(number: int, first: int = 0, rows: int = 1) -> bytes:
-        scale = dict.fromkeys(("channel", "zero_point", "low", "high", "requantize", "double"), 0)
-        return pack(Opcode.READ, run=number, first=first, rows=rows, **scale)
 
     ok, refused, malformed = Status.OK, Status.REFUSED, Status.MALFORMED
     assert status_of(board, Opcode.WRITE, write(issued) + b"\xff" * steps) is ok
@@ -144,7 +147,7 @@ def test_requests_that_come_twice_or_out_of_turn(board):
     assert status_of(board, Opcode.READ, asks(issued + 1)) is refused
     for first, rows in ((board.config.result_rows, 1), (1, board.config.result_rows), (0xFFFF, 0xFFFF), (0, 0x8000)):
         assert status_of(board, Opcode.READ, asks(issued, first, rows)) is refused, (first, rows)
-    assert status_of(board, Opcode.READ, asks(issued, 1, board.config.result_rows - 1)) is ok
+    assert status_of(board, Opcode.READ, asks(issued, 1, 1)) is ok
     assert status_of(board, Opcode.SYNC, b"abc") is malformed
     before = board.link.ask(Opcode.READ, asks(issued))
     assert status_of(board, Opcode.RUN, order(issued)) is ok
@@ -159,14 +162,50 @@ def test_requests_that_come_twice_or_out_of_turn(board):
     assert not board.registers()["status"] & 2, "the array has refused a tile"
 
 
+def test_what_does_not_fit_is_refused(board):
+    """Words beyond a memory are not written; a run with tiles beyond one ends, however many, and nothing is read of it.
+
+    The last ones that fit are.
+    """
+    board.matmul(*operands(2, 4, 1))
+    depth, rows = board.config.depth, board.config.array.rows
+    most = board.config.result_rows // rows
+
+    def run(**sizes: int) -> int:
+        number = (board.registers()["runs"] & 0xFFFF) + 1
+        assert status_of(board, Opcode.RUN, order(number, **sizes)) is Status.OK
+        return number
+
+    first = run()
+    before = board.link.ask(Opcode.READ, asks(first))
+    for target, size in ((Target.X, board.config.x_bytes), (Target.W, board.config.w_bytes)):
+        ones = b"\x01" * size
+        assert status_of(board, Opcode.WRITE, write(first + 2, target, depth) + ones) is Status.REFUSED
+        assert status_of(board, Opcode.WRITE, write(first + 2, target, 0xFFFF) + 2 * ones) is Status.REFUSED
+        assert status_of(board, Opcode.WRITE, write(first + 2, target, depth - 1) + ones) is Status.OK
+        assert status_of(board, Opcode.WRITE, write(first + 2, target, depth - 1) + 2 * ones) is Status.REFUSED
+    number = run(m_tiles=most)
+    assert status_of(board, Opcode.READ, asks(number, 0, most * rows)) is Status.OK
+    assert status_of(board, Opcode.READ, asks(number, 1, most * rows)) is Status.REFUSED
+    number = run()  # On the half that was to be written.
+    assert number % 2 == first % 2
+    assert board.link.ask(Opcode.READ, asks(number)) == before
+    number = run(m_tiles=0xFFFF, n_tiles=0xFFFF)
+    assert status_of(board, Opcode.READ, asks(number)) is Status.REFUSED
+    assert status_of(board, Opcode.READ, asks(number, 0, 0)) is Status.OK
+    test_products_equal_the_golden_model(board, (3, 6, 2))
+
+
 BUGS = [
     ("controller", "Controller", "expected[i] == done", "expected[i] == done + 1"),
     ("controller", "Controller", "self.address.eq(Cat(row, half))", "self.address.eq(Cat(row, ~half))"),
-    ("controller", "Controller", "Cat((w_base + step)[: len(w_base)], half)", "Cat(step, half)"),
+    ("controller", "Controller", "Cat(w_address[:-1], half)", "Cat(step, half)"),
     ("requests", "RequestServer", "with m.If(repeated)", "with m.If(repeated & 0)"),
     ("requests", "RequestServer", "(ahead != 1) | ~legal", "ahead != 1"),
     ("requests", "RequestServer", "with m.Elif(behind > 1)", "with m.Elif(behind > 9)"),
     ("requests", "RequestServer", "self.address.eq(self.address + 1)", "self.address.eq(self.address)"),
+    ("requests", "RequestServer", "self.address < depth", "1"),
+    ("requests", "RequestServer", "written & inside", "written"),
     ("reader", "ResultReader", "[asked.eq(0), given.eq(0)]", "asked.eq(0)"),
     ("reader", "ResultReader", "total.eq(total >> 8)", "total.eq(total)"),
     ("reader", "ResultReader", "Cat(channel, request.run[0])", "Cat(channel, ~request.run[0])"),
@@ -178,6 +217,7 @@ CHECKS = (
     lambda b: test_products_equal_the_golden_model(b, (6, 2, 3)),  # tiles so short that operands wait for the drain
     lambda b: test_requantised_products_equal_the_golden_model(b, "single", -128),
     test_requests_that_come_twice_or_out_of_turn,
+    test_what_does_not_fit_is_refused,
     test_a_sum_beyond_32_bits_is_reported,
 )
 

@@ -117,7 +117,8 @@ REFUSED = [
     (command(READ, pitch=20), ListError.ARGUMENT),
     (command(READ, address=DATA + 4), ListError.ALIGNMENT),
     (command(WRITE, address=0x9000), ListError.BUS_READ),
-    (command(READ, address=0x8FF8, pitch=8, m_tiles=2), ListError.BUS_WRITE),
+    (command(READ, m_tiles=2), ListError.ARGUMENT),
+    (command(READ, address=0x8FF8, pitch=8, rows=2), ListError.BUS_WRITE),
     (command(WRITE, address=0xFFFFFFF8), ListError.BUS_READ),
 ]
 
@@ -136,6 +137,16 @@ def test_every_wrong_command_ends_its_list_and_no_other(config):
         x, w = operands(3, 9, 5)
         np.testing.assert_array_equal(product(bus, x, w), sysmt.matmul(x, w, config=CONFIG.array).sums)
         assert STATE["status"].from_int(bus.read(NUMBERS["status"])[1]) == {"busy": 0, "refused": 0}
+
+
+def test_results_of_a_run_that_does_not_fit_are_not_sent():
+    """Eight tiles do, and sixteen steps of each operand."""
+    with SimulatedBus(CONFIG, latency=5) as bus:
+        whole = {"m_tiles": 2, "n_tiles": 4}
+        assert bus.do([*GOOD[:2], command(RUN, **whole), command(READ, **whole)], LIST) == (ListError.NONE, 4)
+        for sizes in ({"m_tiles": 9}, {"n_tiles": 9}, {"m_tiles": 65535, "n_tiles": 65535}, {"steps": 9, "m_tiles": 2}):
+            assert bus.do([*GOOD[:2], command(RUN, **sizes), command(READ)], LIST) == (ListError.ARGUMENT, 3), sizes
+            assert bus.do(GOOD, LIST) == (ListError.NONE, 4)
 
 
 def test_a_list_is_not_taken_while_one_is_under_way():

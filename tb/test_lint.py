@@ -38,14 +38,19 @@ MORE = (
     "accel_os2 link=cfu",
     "engine_os2",
     "engine_sysmt2_2 link=axi",
+    "sysmt2_2 rows=3 fuse=true axis",
+    "tiny axis",
+    "tcam32 entries=5 ports=2 axis",
+    "tcam32_memory entries=6 axis",
 )
 CASES = [*DEFAULT, *(pytest.param(case, marks=pytest.mark.regress) for case in MORE)]
 FLOW = Style(initial_values="none", reset="async", memories="separate")
 
 
 def emitted(case: str, style: Style):
-    words = case.split()
-    return design_of(with_settings(preset(words[0]), words[1:]), "chip", style)
+    words = [word for word in case.split() if word != "axis"]
+    ports = "axis" if "axis" in case.split() else "native"
+    return design_of(with_settings(preset(words[0]), words[1:]), "chip", style, ports)
 
 
 def warnings(folder, design) -> str:
@@ -116,3 +121,39 @@ def test_operands_are_repeated_in_their_sign(kind, operands, wanted):
     found = netlist.with_equal_widths(cell)
     assert tuple(re.findall(r"^    connect \\[AB] (.*)$", found, re.MULTILINE)) == wanted
     assert netlist.with_equal_widths(found) == found
+
+
+MODULE = r"""module a (clk, o, i);
+  input clk;
+  wire clk;
+  input i;
+  wire i;
+  output o;
+  wire o;
+  wire [3:0] taken ;
+  wire [3:0] \name$1 ;
+  wire [4:0] longer;
+  wire seen;
+  wire lost;
+  wire idle;
+  wire of_part;
+  assign \name$1  = taken ;
+  assign longer = { i, \name$1  };
+  assign o = lost;
+  assign idle = lost;
+  assign seen = i;
+  part p (
+    .of_part(of_part)
+  );
+endmodule
+"""
+
+
+def test_names_of_logic_that_is_not_there_are_left_out():
+    """Those only: what is used without a driver stays, for `check -assert`; so do names of something."""
+    found = netlist._without_idle_names(MODULE)
+    gone = set(MODULE.splitlines()) - set(found.splitlines())
+    names = {name for line in gone for name in re.findall(r"taken|name\$1|longer|idle|lost", line)}
+    assert names == {"taken", "name$1", "longer", "idle", "lost"}
+    assert [line for line in found.splitlines() if "lost" in line] == ["  wire lost;", "  assign o = lost;"]
+    assert len(MODULE.splitlines()) - len(found.splitlines()) == 7

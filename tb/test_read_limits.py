@@ -15,11 +15,13 @@ ROWS = AccelConfig(array=ArrayConfig(rows=1, cols=4, counters=False), result_row
 WORDS = EngineConfig(activation_words=1 << 16, layers=16)
 
 
-def illegal(reader, **arguments: int) -> bool:
+def illegal(reader, available: int = 0, **arguments: int) -> bool:
     """What the reader says a cycle after the arguments are there."""
     found = []
 
     async def bench(ctx):
+        if hasattr(reader, "available"):
+            ctx.set(reader.available, available)
         for name, value in arguments.items():
             ctx.set(reader.arguments[name], value)
         await ctx.tick()
@@ -47,7 +49,13 @@ def illegal(reader, **arguments: int) -> bool:
 )
 def test_rows_of_results(first, rows, requantize, refused):
     flags = {"requantize": requantize, "double": 0, "unused": 0}
-    assert illegal(ResultReader(ROWS), first=first, rows=rows, flags=flags) is refused
+    assert illegal(ResultReader(ROWS), 1 << 15, first=first, rows=rows, flags=flags) is refused
+
+
+@pytest.mark.parametrize(("first", "rows", "refused"), [(0, 4, False), (3, 1, False), (0, 5, True), (3, 2, True)])
+def test_rows_that_the_run_has_left(first, rows, refused):
+    flags = {"requantize": 0, "double": 0, "unused": 0}
+    assert illegal(ResultReader(ROWS), 4, first=first, rows=rows, flags=flags) is refused
 
 
 MOST = 65534 // WORDS.word_bytes

@@ -98,6 +98,16 @@ def test_layer_is_requantised_per_channel():
     assert layer(sums).tolist() == [[8, 103], [0, 0], [200, 28]]
 
 
+def test_a_sum_may_wrap_where_its_bias_brings_it_back():
+    """Biases near -2**31 and 2**31 come with sums of 33 bits, since the accumulator began at the bias and wrapped."""
+    multiplier, shift = quantize_multiplier(2.0**-24)
+    bias = np.array([-(2**31), 2**31 - 1])
+    layer = Requantize(bias=bias, multiplier=multiplier, shift=shift, low=-128, high=127)
+    assert layer(np.array([2**31 + 2**27, -(2**31) - 2**27])).tolist() == [8, -8]
+    with pytest.raises(UserError, match=r"^sums \+ bias must be within -2147483648..2147483647, not -2147483649; "):
+        layer(np.array([-1, 0]))
+
+
 def test_bad_values_are_refused():
     with pytest.raises(UserError, match=r"^variant must be one of single, double, not 'triple'$"):
         multiply(1, 2**30, 0, "triple")

@@ -9,9 +9,9 @@ from amaranth.build import Platform
 from amaranth.hdl import Module, Signal, Value
 
 from sysmt.base.errors import ConfigError
-from sysmt.hdl.params.accel import AccelConfig, accel_config, divisor_of
+from sysmt.hdl.params.accel import BUFFERS, AccelConfig, accel_config, divisor_of
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.engine import EngineConfig, engine_config
+from sysmt.hdl.params.engine import SIZES, EngineConfig, engine_config
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.sdram import SdramChip, SdramConfig
 from sysmt.sim.flow.parts import Part
@@ -81,15 +81,19 @@ class BoardDefinition:
         return SdramConfig(chip=self.sdram, clock_hz=self.clock_hz, capture=CAPTURE)
 
     def accelerator(self, name: str | None = None, **changes: Any) -> AccelConfig:
-        """The accelerator around the array preset `name` on this board; `changes` replace fields of the array."""
-        return self.around(preset(name or self.preset, ArrayConfig, **{"target": "fpga", **self.fields, **changes}))
+        """The accelerator around the array preset `name` on this board; `changes` replace fields of the array, or of
+        `BUFFERS`."""
+        array, own = _split(changes, BUFFERS)
+        fields = {"target": "fpga", **self.fields, **array}
+        return self.around(preset(name or self.preset, ArrayConfig, **fields), **own)
 
-    def around(self, array: ArrayConfig) -> AccelConfig:
-        """The accelerator around any array on this board."""
-        return accel_config(array, divisor=divisor_of(self.clock_hz, self.baud), **self.buffers)
+    def around(self, array: ArrayConfig, **changes: Any) -> AccelConfig:
+        """The accelerator around any array on this board; `changes` replace fields of `BUFFERS`."""
+        return accel_config(array, **{"divisor": divisor_of(self.clock_hz, self.baud), **self.buffers, **changes})
 
     def networks(self, name: str | None = None, *, stream: bool = False, **changes: Any) -> EngineConfig:
-        """The engine for whole networks around the array preset `name`; `changes` replace fields of the array.
+        """The engine for whole networks around the array preset `name`; `changes` replace fields of the array, or of
+        `SIZES`.
 
         With `stream` its weights are in the board's SDRAM.
 
@@ -98,9 +102,14 @@ class BoardDefinition:
         ConfigError
             None fits the board, or it has no SDRAM.
         """
+        array, own = _split(changes, SIZES)
+        fields = {"target": "fpga", **self.fields, **array}
+        return self.engine_around(preset(name or self.preset, ArrayConfig, **fields), stream=stream, **own)
+
+    def engine_around(self, array: ArrayConfig, *, stream: bool = False, **changes: Any) -> EngineConfig:
+        """As `networks`, around any array; `changes` replace fields of `SIZES`."""
         if not self.engine:
             raise ConfigError(f"board {self.name!r} is too small for an engine: take a larger board")
-        array = preset(name or self.preset, ArrayConfig, **{"target": "fpga", **self.fields, **changes})
         sizes = self.engine
         if stream:
             if self.memory is None:
@@ -108,4 +117,12 @@ class BoardDefinition:
                     f"board {self.name!r} has no SDRAM whose pins are known: take another, or weights on chip"
                 )
             sizes = sizes | self.streaming | {"stream": self.memory}
-        return engine_config(array, divisor=divisor_of(self.clock_hz, self.baud), **sizes)
+        return engine_config(array, **{"divisor": divisor_of(self.clock_hz, self.baud), **sizes, **changes})
+
+
+def _split(changes: dict[str, Any], own: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Changes of the array, and of what is around it."""
+    return (
+        {name: value for name, value in changes.items() if name not in own},
+        {name: value for name, value in changes.items() if name in own},
+    )

@@ -3,8 +3,8 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import ResultRow, TileDescriptor
@@ -28,7 +28,8 @@ class Controller(wiring.Component):
     Members
     -------
     i_run : In(stream of RunArguments)
-        Taken when nothing waits. Arguments must be within the buffers; `steps` and the tile counts at least 1.
+        Taken when nothing waits. `steps` and the tile counts must be at least 1, and `steps` within `config.depth`. A
+        run with more tiles than the memories hold ends behind the first of those that are too many.
     issued, finished : Out(16)
         Number of the last run that was taken, and of the last one whose results are complete.
     o_tile : Out(stream of TileDescriptor)
@@ -43,6 +44,8 @@ class Controller(wiring.Component):
         From the array; always ready.
     write, address : Out(1), Out(address)
         Into the result memory.
+    produced : Out(rows, one of each half)
+        Rows that the last finished run of a half has left there; 0 where it had more tiles than the memories hold.
     figures : Out(Figures)
 
     Latency
@@ -67,6 +70,7 @@ class Controller(wiring.Component):
                 "i_rows": In(stream.Signature(ResultRow(config.array))),
                 "write": Out(1),
                 "address": Out(range(2 * config.result_rows)),
+                "produced": Out(data.ArrayLayout(range(config.result_rows + 1), 2)),
                 "figures": Out(Figures),
             }
         )
@@ -86,17 +90,29 @@ class Controller(wiring.Component):
         with m.If(self.i_run.valid & self.i_run.ready):
             m.d.sync += [waiting.eq(self.i_run.payload), queued.eq(1), self.issued.eq(self.i_run.payload.run)]
 
-        before = self._feed(m, run, feeding, starts, ends)
-        self._collect(m, run, ends, before)
+        before, misfit = self._feed(m, run, feeding, starts, ends)
+        self._collect(m, run, ends, before, misfit)
         self._measure(m, feeding)
         return m
 
-    def _feed(self, m: Module, run: Signal, feeding: Signal, starts: Signal, ends: Signal) -> Signal:
-        """Issue tiles and read their operands. Returns how many tiles of the run went before this one."""
+    @property
+    def _tiles(self) -> range:
+        """Numbers of tiles of a run: those whose results fit, and the two behind them that one may have at most."""
+        return range(self.config.result_rows // self.config.array.rows + 2)
+
+    def _feed(self, m: Module, run: Signal, feeding: Signal, starts: Signal, ends: Signal) -> tuple[Signal, Value]:
+        """Issue tiles and read their operands.
+
+        Returns how many tiles of the run went before this one, and whether a word of the run, up to this step, is not
+        in its memory. Then the run ends with this tile, or, when this is the tile's last step, with the next.
+        """
         config = self.config
         address = range(config.depth)
-        x_base, w_base, step = Signal(address), Signal(address), Signal(address)
-        m_tile, n_tile, tiles = Signal(16), Signal(16), Signal(16)
+        # An operand beyond the memory is one at the next power of two: the first one that is has no higher address.
+        x_base, w_base, step = Signal(range(2 * config.depth)), Signal(range(2 * config.depth)), Signal(address)
+        x_address, w_address = Signal.like(x_base), Signal.like(w_base)
+        m_tile, n_tile, tiles = Signal(16), Signal(16), Signal(self._tiles)
+        beyond, misfit = Signal(), Signal()
         last_m, last_n, last_step = m_tile == run.m_tiles - 1, n_tile == run.n_tiles - 1, step == run.steps - 1
         half = run.run[0]
         tile = self.o_tile
@@ -104,21 +120,24 @@ class Controller(wiring.Component):
         free = Signal()
         moves = Signal()
         m.d.comb += [
+            x_address.eq(x_base + step),
+            w_address.eq(w_base + step),
+            misfit.eq(beyond | x_address[-1] | w_address[-1] | (tiles >= self._tiles.stop - 2)),
             free.eq((step != 0) | tile.ready),
-            self.o_x.payload.eq(Cat((x_base + step)[: len(x_base)], half)),
-            self.o_w.payload.eq(Cat((w_base + step)[: len(w_base)], half)),
+            self.o_x.payload.eq(Cat(x_address[:-1], half)),
+            self.o_w.payload.eq(Cat(w_address[:-1], half)),
             self.o_x.valid.eq(feeding & free & self.o_w.ready),
             self.o_w.valid.eq(feeding & free & self.o_x.ready),
             tile.valid.eq(feeding & (step == 0) & self.o_x.ready & self.o_w.ready),
             moves.eq(feeding & free & self.o_x.ready & self.o_w.ready),
-            ends.eq(moves & last_step & last_n & last_m),
+            ends.eq(moves & last_step & ((last_n & last_m) | beyond)),
             tile.payload.steps.eq(run.steps),
             tile.payload.threads.eq(run.threads),
             tile.payload.rows.eq(Mux(last_m, run.rows, config.array.rows)),
             tile.payload.cols.eq(Mux(last_n, run.cols, config.array.cols)),
         ]
         with m.If(moves):
-            m.d.sync += step.eq(step + 1)
+            m.d.sync += [step.eq(step + 1), beyond.eq(misfit)]
             with m.If(last_step):
                 m.d.sync += [step.eq(0), tiles.eq(tiles + 1), n_tile.eq(n_tile + 1)]
                 m.d.sync += w_base.eq((w_base + run.steps)[: len(w_base)])
@@ -127,14 +146,16 @@ class Controller(wiring.Component):
                     m.d.sync += x_base.eq((x_base + run.steps)[: len(x_base)])
         with m.If(ends | starts):
             m.d.sync += [step.eq(0), tiles.eq(0), n_tile.eq(0), m_tile.eq(0), x_base.eq(0), w_base.eq(0)]
-        return tiles
+            m.d.sync += beyond.eq(0)
+        return tiles, misfit
 
-    def _collect(self, m: Module, run: Signal, ends: Signal, before: Signal) -> None:
+    def _collect(self, m: Module, run: Signal, ends: Signal, before: Signal, misfit: Value) -> None:
         """Write rows of results; a run is finished when all its tiles have been issued and have come back."""
         # Of the two runs that can be unfinished each has its own half.
-        expected = [Signal(16, name=f"expected_{half}") for half in range(2)]
+        expected = [Signal(self._tiles, name=f"expected_{half}") for half in range(2)]
         known = [Signal(name=f"known_{half}") for half in range(2)]
-        row, done = Signal(range(self.config.result_rows)), Signal(16)
+        fits = [Signal(name=f"fits_{half}") for half in range(2)]
+        row, done = Signal(range(self.config.result_rows)), Signal(self._tiles)
         half = ~self.finished[0]
         complete, of_run = Signal(), Signal()
         in_half = [known[i] & (expected[i] == done) for i in range(2)]
@@ -152,10 +173,10 @@ class Controller(wiring.Component):
             with m.Switch(half):
                 for i in range(2):
                     with m.Case(i):
-                        m.d.sync += known[i].eq(0)
+                        m.d.sync += [known[i].eq(0), self.produced[i].eq(Mux(fits[i], row + 1, 0))]
         for i in range(2):
             with m.If(ends & (run.run[0] == i)):
-                m.d.sync += [known[i].eq(1), expected[i].eq(before)]
+                m.d.sync += [known[i].eq(1), expected[i].eq(before), fits[i].eq(~misfit)]
 
     def _measure(self, m: Module, feeding: Signal) -> None:
         begun, opened = Signal(), Signal()

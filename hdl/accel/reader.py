@@ -31,8 +31,10 @@ class ResultReader(wiring.Component):
         Stable until the last byte.
     size : Out(16)
         How many bytes will come.
+    available : In(rows)
+        Rows that the run of `arguments` has left in the memory.
     illegal : Out(1)
-        What `arguments` of a cycle ago ask for is more than a response holds, or is not in the memory.
+        What `arguments` of a cycle ago ask for is more than a response holds, or than was available then.
     o : Out(stream of 8 bits)
     overflow : Out(1)
         High for one cycle: the byte just taken is of a value beyond 32 bits, and means nothing.
@@ -54,6 +56,7 @@ class ResultReader(wiring.Component):
                 "start": In(1),
                 "arguments": In(ReadArguments),
                 "size": Out(16),
+                "available": In(range(config.result_rows + 1)),
                 "illegal": Out(1),
                 "o": Out(stream.Signature(8)),
                 "o_row": Out(stream.Signature(range(2 * config.result_rows))),
@@ -71,7 +74,7 @@ class ResultReader(wiring.Component):
         total = Signal(signed(32))
         done = Signal()
         size = (request.rows * cols) << Mux(requantized, 0, SUM_BYTES.bit_length() - 1)
-        m.d.sync += self.illegal.eq((size > MAX_READ) | (request.first + request.rows > config.result_rows))
+        m.d.sync += self.illegal.eq((size > MAX_READ) | (request.first + request.rows > self.available))
         m.d.comb += [
             self.size.eq(size),
             self.o_row.payload.eq(Cat(row[: (config.result_rows - 1).bit_length()], request.run[0])),

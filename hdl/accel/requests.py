@@ -23,7 +23,8 @@ class RequestServer(wiring.Component):
     A run is named by its number, never "the next one", so that a request that comes twice does nothing twice:
 
     - a write or a run whose number was issued already is answered and not done again;
-    - a write goes to the next run or the one after it, and waits until its half is free;
+    - a write goes to the next run or the one after it, and waits until its half is free; words that are not in their
+      memory are not written, and it is `REFUSED`;
     - a run is the next one, and waits until there is room for it;
     - a read waits for its run, and is `STALE` when another run may have written over the results.
 
@@ -35,8 +36,8 @@ class RequestServer(wiring.Component):
     ----------
     arguments : dict of Opcode to StructLayout
         Of every request; all have `run` but SYNC and REGISTERS, WRITE has `target` and `address`.
-    word_sizes : sequence of int
-        Bytes of a word of every memory that is written, by target. 0: there is none.
+    words : sequence of (bytes, depth)
+        Of every memory that is written, by target: of a word, and how many there are (of a half).
     ports : dict
         Members of the subclass.
 
@@ -59,9 +60,13 @@ class RequestServer(wiring.Component):
     block = "link"
 
     def __init__(
-        self, arguments: dict[Opcode, data.StructLayout], word_sizes: Sequence[int], ports: dict[str, Any] | None = None
+        self,
+        arguments: dict[Opcode, data.StructLayout],
+        words: Sequence[tuple[int, int]],
+        ports: dict[str, Any] | None = None,
     ):
-        self.arguments, self.word_sizes = arguments, tuple(word_sizes)
+        self.arguments, self.words = arguments, tuple(words)
+        sizes = [size for size, _ in words]
         super().__init__(
             {
                 "i": In(stream.Signature(Packet)),
@@ -69,10 +74,10 @@ class RequestServer(wiring.Component):
                 "issued": In(RUN_WIDTH),
                 "finished": In(RUN_WIDTH),
                 "o_run": Out(stream.Signature(arguments[Opcode.RUN])),
-                "word": Out(8 * max(word_sizes)),
+                "word": Out(8 * max(sizes)),
                 "address": Out(arguments[Opcode.WRITE]["address"].width),
                 "half": Out(1),
-                "write": Out(len(word_sizes)),
+                "write": Out(len(sizes)),
                 "number": Out(8),
                 "value": In(32),
                 "read": Out(arguments[Opcode.READ]),
@@ -117,21 +122,19 @@ class RequestServer(wiring.Component):
         ]
         repeated = (ahead == 0) | ahead[-1]
         legal = self._legality(m, runs)
-        word_bytes = Signal(range(max(self.word_sizes) + 1), name="_word_bytes")
-        bytes_left = Signal(range(max(self.word_sizes)), name="_bytes_left")
-        with m.Switch(writes.target):
-            for i, size in enumerate(self.word_sizes):
-                with m.Case(i):
-                    m.d.comb += word_bytes.eq(size)
-
-        written = Signal(name="_written")
+        most = max(size for size, _ in self.words)
+        word_bytes = Signal(range(most + 1), name="_word_bytes")
+        bytes_left = Signal(range(most), name="_bytes_left")
+        written, inside = Signal(name="_written"), Signal(name="_inside")
         m.d.sync += written.eq(0)
-        with m.If(written):
-            m.d.sync += self.address.eq(self.address + 1)
         with m.Switch(writes.target):
-            for i in range(len(self.word_sizes)):
+            for i, (size, depth) in enumerate(self.words):
                 with m.Case(i):
-                    m.d.comb += self.write[i].eq(written)
+                    m.d.comb += [
+                        word_bytes.eq(size),
+                        inside.eq((self.address < depth) & (status == Status.OK)),
+                        self.write[i].eq(written & inside),
+                    ]
         with m.FSM(name="state"):
             with m.State("idle"):
                 m.d.sync += left.eq(HEADER_BYTES - 1)
@@ -174,18 +177,24 @@ class RequestServer(wiring.Component):
                 with m.If(opcode_is[Opcode.RUN]):
                     self._check_run(m, legal, ahead, repeated, status)
                 with m.If(opcode_is[Opcode.READ]):
-                    with m.If(self._refuses_read(behind) | self.illegal):
+                    with m.If(self._refuses_read(behind)):
                         m.d.sync += status.eq(Status.REFUSED)
                     with m.Elif(behind > 1):
                         m.d.sync += status.eq(Status.STALE)
                     with m.Elif(behind < unfinished):
                         m.next = "check"
+                    with m.Elif(self.illegal):  # What there is to read is known when the run is finished.
+                        m.d.sync += status.eq(Status.REFUSED)
             self._take_data(m, word_bytes, bytes_left, written, status)
             with m.State("drain"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid & last):
                     m.next = "answer"
             self._answer(m, head, opcode_is, status, arguments_of)
+        with m.If(written):
+            m.d.sync += self.address.eq(self.address + 1)
+            with m.If(~inside):
+                m.d.sync += status.eq(Status.REFUSED)
         return m
 
     def _check_write(

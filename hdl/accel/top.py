@@ -100,6 +100,7 @@ class Accelerator(wiring.Component):
             commands.value.eq(registers.value),
             commands.size.eq(reader.size),
             commands.illegal.eq(reader.illegal),
+            reader.available.eq(controller.produced[commands.read.run[0]]),
             reader.start.eq(commands.start),
             reader.arguments.eq(commands.read),
         ]

@@ -96,6 +96,7 @@ class ListedAccelerator(ListedDevice):
             executor.ready.eq(1),
             sender.i.payload.run.eq(last),
             sender.finished.eq(controller.finished),
+            sender.available.eq(controller.produced[sender.run[0]]),
             controller.i_run.valid.eq(executor.o_run.valid),
             executor.o_run.ready.eq(controller.i_run.ready),
             controller.i_run.payload.run.eq(controller.issued + 1),

@@ -24,6 +24,8 @@ class RowSender(Sender):
     Members
     -------
     As of `Sender`, and
+    available : In(rows)
+        Rows that the run whose results are sent has left in the result memory.
     o_row, i_row : streams to and from the result memory
     o_channel, i_channel, overflow
         Of the `ResultReader`, with `config.requantize`.
@@ -40,6 +42,7 @@ class RowSender(Sender):
         super().__init__(
             config,
             {
+                "available": In(range(config.result_rows + 1)),
                 "o_row": Out(stream.Signature(range(2 * config.result_rows))),
                 "i_row": In(stream.Signature(config.result_bits)),
             }
@@ -133,7 +136,7 @@ class RowSender(Sender):
             m.next = "ask"
         with m.State("ask"):
             m.d.sync += [self._left.eq(self._width), self._taken.eq(0)]
-            with m.If(self._row[-1]):
+            with m.If(self._row >= self.available):
                 m.d.comb += self.refused.eq(1)
                 m.next = "settle"
             with m.Elif(~self._scaled):

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In
 
 from sysmt.hdl.accel.ports import layout
 from sysmt.hdl.accel.requests import RequestServer
+from sysmt.hdl.params.command_list import written_words
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import ARGUMENTS
 from sysmt.hdl.params.program import Memory
@@ -32,7 +33,7 @@ class EngineCommands(RequestServer):
 
     def __init__(self, config: EngineConfig):
         self.config = config
-        super().__init__(ARGUMENT_LAYOUTS, tuple(config.host_bytes.values()), {"failed": In(1)})
+        super().__init__(ARGUMENT_LAYOUTS, written_words(config), {"failed": In(1)})
 
     def _legality(self, m: Module, runs: data.View) -> Value:
         return ~self.failed

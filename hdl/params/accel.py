@@ -18,6 +18,8 @@ from .link import BUS, check_bus, check_rows
 from .pe import W_WIDTH, X_WIDTH
 from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Opcode
 
+BUFFERS = ("depth", "result_rows", "requantize", "channels", "slot", "slots")
+"""Fields of what an accelerator has between its array and its link."""
 MAX_BAUD_ERROR = 0.02
 """Ten bits drift by a fifth of a bit: a receiver that samples in the middle still has half of its margin."""
 

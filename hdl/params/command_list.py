@@ -51,7 +51,8 @@ class ListError(enum.IntEnum):
     COMMAND = 1
     """No such command, or no such memory."""
     ARGUMENT = 2
-    """An argument that cannot be: a count of zero, a word outside its memory, a tile beyond the array."""
+    """An argument that cannot be: a count of zero, a word outside its memory, a tile beyond the array; of READ, rows
+    that its run has not made. A RUN with more tiles than the memories hold makes none."""
     ALIGNMENT = 3
     """An address that is no multiple of a beat's bytes, or of 32 for a list."""
     BUS_READ = 4

@@ -24,6 +24,20 @@ IN_LUTS = 1024
 """Bits up to which synthesis for an FPGA makes a memory of LUTs, where a part has such."""
 PATCHES = (1, 2, 4, 8)
 """Pixels that a patch may have."""
+SIZES = (
+    "fill",
+    "lanes",
+    "add_lanes",
+    "patch",
+    "x_depth",
+    "activation_words",
+    "weight_words",
+    "scatter_words",
+    "parameter_words",
+    "layers",
+    "chunks",
+)
+"""Fields of what an engine has around its array: widths, and sizes of memories."""
 LINK = ("slot", "slots", "divisor", *BUS)
 """Fields of the host link."""
 LINK_ADDRESS_BITS = 24

@@ -26,6 +26,8 @@ Nothing goes wrong when a request is done that had been done before:
   WRITE names the run it is for, `issued` + 1 or + 2, and waits until that half is free; RUN is `issued` + 1, and
   waits until at most one run is unfinished. For a number that was issued already both are answered OK and not done
   again. READ waits until its run is finished, and is STALE when run + 2 was issued, which writes over its results.
+- Words of a WRITE that are not in their memory are not written, and it is REFUSED. A run with tiles for which the
+  memories have no room ends early, and nothing can be read of it: READ of more rows than its run has made is REFUSED.
 
 So the host may write operands for run r + 1 while r computes, must have the results of r before it orders r + 2, and
 orders a run when all its writes are answered.

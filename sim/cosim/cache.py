@@ -12,7 +12,7 @@ from sysmt.hdl.nullcache.designs import cache_design, read_counters
 from sysmt.hdl.params.cache import CacheConfig
 from sysmt.sim.nullcache.traces.trace import Trace
 
-from .simulator import run
+from .simulator import require, run
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +61,7 @@ def simulate_rtl(
     SimulationError
         The RTL broke a rule of a stream or of AXI, or did not come to an end.
     """
+    require(simulator)
     trace.check_range(config.addr_width)
     given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
     given |= {"stall": np.float64(stall), "line": np.int64(config.line), "latency": np.int64(config.memory_cycles)}

@@ -21,6 +21,7 @@ from sysmt.base.cache import cached
 from sysmt.base.errors import UserError
 from sysmt.hdl.emit import Design
 
+from . import verilator
 from .verilator import (
     FOLDED_ARGS,
     VERILATOR_ARGS,
@@ -30,7 +31,6 @@ from .verilator import (
     environment,
     executable,
     execute,
-    require,
     tail,
 )
 
@@ -39,6 +39,12 @@ __all__ = ["SimulationError", "available", "build", "require", "run"]
 ICARUS_ARGS = ["-g2012"]
 OPTIMISE = "-O1"
 ICARUS_PROGRAM = "sim.vvp"
+
+
+def require(simulator: str) -> None:
+    """Refuse a simulator that is unknown or missing, or that cocotb is missing, naming what brings it."""
+    verilator.require(simulator)
+    extras.require("cocotb_tools", "cosim")
 
 
 def build(
@@ -59,7 +65,6 @@ def build(
         Let Verilator take the design apart: for associative memories, not for adders made of gates.
     """
     require(simulator)
-    extras.require("cocotb_tools", "cosim")
     visible = {design.name: sorted(_ports(design)), **(probes or {})}
     args = ICARUS_ARGS if simulator == "icarus" else VERILATOR_ARGS + FOLDED_ARGS * (not unfold)
     content = [design.verilog, simulator, str(executable(simulator)), waves, args, OPTIMISE, visible]

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Cycles of a program on the engine, layer by layer: what the gates take, to the cycle."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, MutableMapping
 
 import numpy as np
 
@@ -16,10 +17,27 @@ from .stream_timing import waiting
 
 FETCH = DESCRIPTOR_WORDS + 5
 """Cycles from the end of one layer to the start of the next: its descriptor is read, placed and checked."""
+PLACES = (
+    "in_origin",
+    "in_half",
+    "w_base",
+    "scatter_base",
+    "parameter_base",
+    "out_base",
+    "out_half",
+    "residual_base",
+    "waits_chunk",
+    "frees_chunk",
+    "last",
+)
+"""Fields of a descriptor that say where things lie: they change no cycle of a layer that has its weights."""
 
 
 def program_cycles(
-    program: Program, progress: Callable[[int, int], None] | None = None, records: list[Record] | None = None
+    program: Program,
+    progress: Callable[[int, int], None] | None = None,
+    records: list[Record] | None = None,
+    known: MutableMapping[str, int] | None = None,
 ) -> list[int]:
     """Cycles of every layer, from start to done of a run: their sum is the run's.
 
@@ -33,8 +51,11 @@ def program_cycles(
         Told how many layers of how many are done.
     records : list of Record, optional
         Gets one per layer: what every unit does in every cycle.
+    known : mapping, optional
+        Cycles of layers that were counted before on engines that differ in the sizes of their memories only; gets those
+        that it lacks. Layers that are found there have no records.
     """
-    computing = computing_cycles(program, progress, records)
+    computing = computing_cycles(program, progress, records, known)
     if program.config.stream is None:
         return computing
     cycles = waiting(program, computing, FETCH, runs=2)[1]
@@ -45,7 +66,10 @@ def program_cycles(
 
 
 def computing_cycles(
-    program: Program, progress: Callable[[int, int], None] | None = None, records: list[Record] | None = None
+    program: Program,
+    progress: Callable[[int, int], None] | None = None,
+    records: list[Record] | None = None,
+    known: MutableMapping[str, int] | None = None,
 ) -> list[int]:
     """The same, had every layer its weights in time; no record waits for weights."""
     cycles = []
@@ -56,10 +80,21 @@ def computing_cycles(
             record = Record()
             record.spend(Activity.FETCHES, FETCH)
             records.append(record)
-        cycles.append(FETCH + layer_cycles(program.config, layer, table, outside(layer, program.config), record))
+        key = "" if known is None else _shape(layer, table)
+        taken = None if known is None else known.get(key)
+        if taken is None:
+            taken = layer_cycles(program.config, layer, table, outside(layer, program.config), record)
+        if known is not None:
+            known[key] = taken
+        cycles.append(FETCH + taken)
         if progress is not None:
             progress(index + 1, len(program.layers))
     return cycles
+
+
+def _shape(layer: dict[str, int], table: list[tuple[bool, bool]]) -> str:
+    """All that the cycles of a layer depend on, the engine apart."""
+    return json.dumps([{name: value for name, value in layer.items() if name not in PLACES}, table])
 
 
 def scatter_moves(memory: np.ndarray, layer: dict[str, int], config: EngineConfig) -> list[tuple[bool, bool]]:

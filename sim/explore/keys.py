@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sysmt.base.cache import digest
-from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.config import Config
 from sysmt.sim.nn.layer import Layer
 
 
@@ -20,7 +20,7 @@ def key_of(*parts: Any) -> str:
     return digest(json.dumps(parts, sort_keys=True))[:32]
 
 
-def config_text(config: ArrayConfig) -> str:
+def config_text(config: Config) -> str:
     """A configuration as text: equal for equal ones only."""
     return json.dumps(config.as_dict(), sort_keys=True)
 

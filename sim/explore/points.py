@@ -6,10 +6,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sysmt.base.errors import UserError
+from sysmt.base.errors import ConfigError, UserError
+from sysmt.hdl.params.accel import BUFFERS, AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.config import Config
+from sysmt.hdl.params.engine import SIZES, EngineConfig
 from sysmt.hdl.params.pe import DEFAULT_KIND
 from sysmt.hdl.params.presets import preset
+from sysmt.sim.cost.silicon import Built
 
 from .silicon import Facts, Target
 
@@ -34,6 +38,11 @@ class Point:
         Multiply-accumulates of all networks.
     accuracy : tuple of dict or None
         What `sysmt.sim.explore.accuracy.judge` found of every network; None of one that was not judged.
+    built : Built
+        The array with what stands around it, if anything does.
+    traffic : int or None
+        Bytes of one input of all networks: over the host link of an accelerator, where that was asked for; from the
+        SDRAM of an engine.
     """
 
     config: ArrayConfig
@@ -42,6 +51,8 @@ class Point:
     clock_mhz: float | None
     macs: int
     accuracy: tuple[dict[str, Any] | None, ...]
+    built: Built
+    traffic: int | None = None
 
     @property
     def area(self) -> float:
@@ -66,14 +77,17 @@ class Point:
 
     def as_dict(self) -> dict[str, Any]:
         """As JSON."""
+        whole = {} if self.built is self.config else {"design": self.built.as_dict()}
         judged = [found and {k: v for k, v in found.items() if k != "plan"} for found in self.accuracy]
         return {
             "config": self.config.as_dict(),
+            **whole,
             "cycles": list(self.cycles),
             "latency": self.latency,
             "mhz": self.clock_mhz,
             "area": self.area,
             "energy_uj": self.energy,
+            "traffic_bytes": self.traffic,
             "loss": self.loss,
             "predicted": self.facts,
             "accuracy": judged,
@@ -85,21 +99,29 @@ OBJECTIVES: dict[str, Callable[[Point], float | None]] = {
     "energy": lambda point: point.energy,
     "area": lambda point: point.area,
     "throughput/area": lambda point: point.latency * point.area,
+    "traffic": lambda point: None if isinstance(point.built, EngineConfig) else point.traffic,
 }
 """What is least. Throughput over area is largest where latency times area is least."""
+
+
+KNOWN_OF = {
+    "energy": "take a liberty file without --engine, or another objective",
+    "traffic": "take a board without --engine, whose host sends operands, or another objective",
+}
+"""Objectives that not every target knows, and what to do then."""
 
 
 def value_of(objective: str, point: Point) -> float:
     """What the objective makes least; refused where it is not known."""
     found = OBJECTIVES[objective](point)
     if found is None:
-        raise UserError(f"objective {objective} is not known of this target: take a liberty file, or another objective")
+        raise UserError(f"objective {objective} is not known of this target: {KNOWN_OF[objective]}")
     return found
 
 
 def against(objective: str) -> str:
     """What the front is drawn of, against area."""
-    return "energy" if objective == "energy" else "latency"
+    return objective if objective in KNOWN_OF else "latency"
 
 
 def front(points: Sequence[Point], objective: str) -> list[int]:
@@ -113,28 +135,72 @@ def front(points: Sequence[Point], objective: str) -> list[int]:
     return found
 
 
-def command_of(config: ArrayConfig, target: Target) -> str:
-    """The command that makes the Verilog of a configuration, or on a board its bitstream."""
+def command_of(built: Built, target: Target) -> str:
+    """The command that makes the Verilog of a design, or on a board its bitstream."""
     board = None if target.style == "asic" else target.name
-    start = _start(board, config.pe.kind)
-    changes = {} if config.pe.kind == DEFAULT_KIND else {"kind": config.pe.kind}
-    # Pairs and threads of a PE follow from each other.
-    changes |= {
-        name: value
-        for name, value in config.as_dict().items()
-        if start.get(name) != value and name not in ("kind", "pairs")
-    }
+    if board is None:
+        prefix = {AccelConfig: "accel_", EngineConfig: "engine_"}.get(type(built), "")
+        head = [f"sysmt generate {prefix}{BASE}"]
+        changes = _changes(built, "" if isinstance(built, ArrayConfig) else "array.", prefix)
+    else:
+        head, changes = _on_board(built, board)
     texts = [f"{name}={str(value).lower() if isinstance(value, bool) else value}" for name, value in changes.items()]
-    head = f"sysmt generate {BASE}" if board is None else f"sysmt build {board} --preset {BASE}"
-    return " ".join([head, *(f"--set {text}" for text in texts)])
+    return " ".join([*head, *(f"--set {text}" for text in texts)])
+
+
+def _changes(built: Built, nested: str, prefix: str) -> dict[str, Any]:
+    """Fields in which a design differs from the preset `prefix` and `BASE`, those of its array behind `nested`."""
+    array = built if isinstance(built, ArrayConfig) else built.array
+    start: Config = preset(f"{prefix}{BASE}").with_fields(**{f"{nested}kind": array.pe.kind})
+    inner = start if isinstance(start, ArrayConfig) else start.as_dict()["array"]
+    before = inner.as_dict() if isinstance(inner, ArrayConfig) else inner
+    changes = _of_array(array, before, nested)
+    if isinstance(built, ArrayConfig):
+        return changes
+    own = {name: value for name, value in built.as_dict().items() if name not in ("array", "stream")}
+    return changes | {name: value for name, value in own.items() if start.as_dict()[name] != value}
+
+
+def _of_array(array: ArrayConfig, before: dict[str, Any], nested: str = "") -> dict[str, Any]:
+    changes = {} if array.pe.kind == DEFAULT_KIND else {f"{nested}kind": array.pe.kind}
+    # Pairs and threads of a PE follow from each other.
+    return changes | {
+        f"{nested}{name}": value
+        for name, value in array.as_dict().items()
+        if before.get(name) != value and name not in ("kind", "pairs")
+    }
+
+
+def _on_board(built: Built, board: str) -> tuple[list[str], dict[str, Any]]:
+    """The command for a board without its settings, and these."""
+    assert not isinstance(built, ArrayConfig)
+    changes = _of_array(built.array, _start(board, built.array.pe.kind))
+    head = [f"sysmt build {board}"]
+    if isinstance(built, EngineConfig):
+        head += ["--engine"] + ["--stream"] * (built.stream is not None)
+    names = SIZES if isinstance(built, EngineConfig) else BUFFERS
+    plain = _plain(built, board)
+    own = {name: getattr(built, name) for name in names}
+    changes |= {name: value for name, value in own.items() if plain.get(name) != value}
+    return [*head, f"--preset {BASE}"], changes
+
+
+def _plain(built: AccelConfig | EngineConfig, board: str) -> dict[str, Any]:
+    """The fields of what the board builds around the same array when nothing else is said; empty where it cannot."""
+    from sysmt.boards.definitions import board as board_of
+
+    chosen = board_of(board)
+    try:
+        if isinstance(built, EngineConfig):
+            return chosen.engine_around(built.array, stream=built.stream is not None).as_dict()
+        return chosen.around(built.array).as_dict()
+    except ConfigError:
+        return {}
 
 
 @lru_cache
-def _start(board: str | None, kind: str) -> dict[str, Any]:
-    """The fields that a command starts from, with PEs of a kind."""
-    array = preset(BASE, ArrayConfig)
-    if board is not None:
-        from sysmt.boards.definitions import board as board_of
+def _start(board: str, kind: str) -> dict[str, Any]:
+    """The fields of the array that a command for a board starts from, with PEs of a kind."""
+    from sysmt.boards.definitions import board as board_of
 
-        array = board_of(board).accelerator(BASE).array
-    return array.with_fields(kind=kind).as_dict()
+    return board_of(board).accelerator(BASE).array.with_fields(kind=kind).as_dict()

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """What configurations are built for, and what they are expected to take there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sysmt.base.choice import must_be_one_of
-from sysmt.base.errors import ConfigError, UserError
-from sysmt.hdl.params.accel import AccelConfig
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.cost.silicon import Built
 from sysmt.sim.cost.silicon.predict import CELLS, Silicon, predict_all
 
+from .designs import ACCELERATOR, ARRAY, ENGINE, STREAM, around, in_words
 from .keys import key_of, sources_key
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 Facts = dict[str, Any]
 """What is predicted of one configuration: `area` [value, low, high] in the target's unit; `mhz`, `femtojoules` (per
-multiply-accumulate) likewise where known; `fits`, whether the board holds it."""
+multiply-accumulate) likewise where known; `logic` and `memory_area`, of which area in cells is the sum where there are
+memories; `luts`, `dsps`, `rams`; `fits`, whether the board holds it."""
 PREDICTING = ("sysmt.sim.cost", "sysmt.hdl.params")
 """The packages that predictions are made by."""
 
@@ -46,11 +48,24 @@ class Target(Protocol):
         """The clock that all configurations run at; None where each has its own."""
 
     @property
+    def design(self) -> str:
+        """What stands around the array (`sysmt.sim.explore.designs`)."""
+
+    @property
     def key(self) -> str:
         """The key of all that predictions depend on."""
 
-    def predict(self, configs: Sequence[ArrayConfig]) -> list[Facts | None]:
-        """The facts of every configuration; None of one that cannot be built for this target."""
+    def build(self, array: ArrayConfig, fields: Mapping[str, Any]) -> Built:
+        """The design around an array, with fields of what stands around it.
+
+        Raises
+        ------
+        ConfigError
+            It cannot be built for this target.
+        """
+
+    def predict(self, configs: Sequence[Built]) -> list[Facts]:
+        """The facts of every configuration."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +76,26 @@ class Abstract:
     style: str = "asic"
     unit: str = "PEs"
     clock_mhz: float | None = None
+    design: str = ARRAY
 
     @property
     def key(self) -> str:
         """As `Target.key`."""
         return key_of(self.name)
 
-    def predict(self, configs: Sequence[ArrayConfig]) -> list[Facts | None]:
+    def build(self, array: ArrayConfig, fields: Mapping[str, Any]) -> Built:
+        """As `Target.build`."""
+        return around(self.design, array, fields)
+
+    def predict(self, configs: Sequence[Built]) -> list[Facts]:
         """As `Target.predict`."""
-        return [{"area": [float(config.rows * config.cols)] * 3, "fits": True} for config in configs]
+        arrays = [config if isinstance(config, ArrayConfig) else config.array for config in configs]
+        return [{"area": [float(array.rows * array.cols)] * 3, "fits": True} for array in arrays]
 
 
 @dataclass(frozen=True)
 class InCells:
-    """An array in standard cells, each at the clock that it reaches.
+    """An array, or a design around it, in standard cells, each at the clock that it reaches.
 
     Parameters
     ----------
@@ -82,6 +103,8 @@ class InCells:
         One of `sysmt.sim.cost.silicon.predict.CELLS`.
     file : str, optional
         The liberty file, to synthesise with.
+    design : str
+        What stands around the array.
     """
 
     library: str
@@ -89,9 +112,10 @@ class InCells:
     style: str = "asic"
     unit: str = "um2"
     clock_mhz: float | None = None
+    design: str = ARRAY
 
     @classmethod
-    def of(cls, name: str) -> "InCells":
+    def of(cls, name: str, design: str = ARRAY) -> "InCells":
         """Of the name of a library, or of a liberty file whose name begins with one.
 
         Raises
@@ -100,7 +124,7 @@ class InCells:
             Nothing is known of such cells, or there is no such file.
         """
         if name in CELLS:
-            return cls(name)
+            return cls(name, design=design)
         path = Path(name)
         if not name.endswith((".lib", ".lib.gz")):
             raise UserError(f"{must_be_one_of('liberty', name, CELLS)}, or a file of its cells (.lib, .lib.gz)")
@@ -108,7 +132,7 @@ class InCells:
             raise UserError(f"liberty {name!r} must be a file, and is none")
         for library in CELLS:
             if path.name.startswith(library):
-                return cls(library, name)
+                return cls(library, name, design=design)
         raise UserError(
             f"liberty {name!r} must be of cells that something was synthesised for, called {', '.join(CELLS)}...: "
             "of others nothing can be predicted"
@@ -124,10 +148,22 @@ class InCells:
         """As `Target.key`."""
         return key_of(self.library, sources_key(*PREDICTING))
 
-    def predict(self, configs: Sequence[ArrayConfig]) -> list[Facts | None]:
+    def build(self, array: ArrayConfig, fields: Mapping[str, Any]) -> Built:
+        """As `Target.build`."""
+        return around(self.design, array, fields)
+
+    def predict(self, configs: Sequence[Built]) -> list[Facts]:
         """As `Target.predict`."""
-        names = ("area", "mhz", "femtojoules")
-        return [_intervals(silicon, names) | {"fits": True} for silicon in predict_all(configs, self.library)]
+        return [_in_cells(silicon) for silicon in predict_all(configs, self.library)]
+
+
+def _in_cells(silicon: Silicon) -> Facts:
+    """Facts of a design in cells: where it has memories, its area is theirs and that of its logic."""
+    facts = _intervals(silicon, ("area", "mhz", "femtojoules", "memory_area")) | {"fits": True}
+    if silicon.memory_area is not None:
+        facts["logic"] = facts["area"]
+        facts["area"] = [a + b for a, b in zip(facts["logic"], facts["memory_area"], strict=True)]
+    return facts
 
 
 def _intervals(silicon: Silicon, names: Sequence[str]) -> Facts:
@@ -142,11 +178,12 @@ def _intervals(silicon: Silicon, names: Sequence[str]) -> Facts:
 
 @dataclass(frozen=True)
 class OnBoard:
-    """An accelerator on a board, at the board's clock: LUTs, and whether clock and resources suffice."""
+    """An accelerator or an engine on a board, at the board's clock: LUTs, and whether clock and resources suffice."""
 
     name: str
     style: str = "fpga"
     unit: str = "LUTs"
+    design: str = ACCELERATOR
 
     @property
     def clock_mhz(self) -> float:
@@ -158,17 +195,16 @@ class OnBoard:
         """As `Target.key`."""
         return key_of(self.name, sources_key("sysmt.boards", "sysmt.sim.flow", *PREDICTING))
 
-    def predict(self, configs: Sequence[ArrayConfig]) -> list[Facts | None]:
+    def build(self, array: ArrayConfig, fields: Mapping[str, Any]) -> Built:
+        """As `Target.build`."""
+        if self.design == ENGINE:
+            sizes = {name: value for name, value in fields.items() if name != STREAM}
+            return self.board.engine_around(array, stream=bool(fields.get(STREAM)), **in_words(array, sizes))
+        return self.board.around(array, **fields)
+
+    def predict(self, configs: Sequence[Built]) -> list[Facts]:
         """As `Target.predict`."""
-        board = self.board
-        built: list[AccelConfig | None] = []
-        for array in configs:
-            try:
-                built.append(board.around(array))
-            except ConfigError:
-                built.append(None)
-        rows = iter(_on_board(board, [config for config in built if config is not None]))
-        return [None if config is None else next(rows) for config in built]
+        return _on_board(self.board, configs)
 
     @property
     def board(self) -> "BoardDefinition":
@@ -178,8 +214,8 @@ class OnBoard:
         return board(self.name)
 
 
-def _on_board(board: "BoardDefinition", configs: Sequence[AccelConfig]) -> list[Facts]:
-    """Facts of accelerators on a board."""
+def _on_board(board: "BoardDefinition", configs: Sequence[Built]) -> list[Facts]:
+    """Facts of designs on a board."""
     capacity, clock = board.part.capacity, board.clock_hz / 1e6
     found = []
     for silicon in predict_all(configs, board.part.family.name):

@@ -9,8 +9,9 @@ from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.config import Config
 from sysmt.sim.flow.synthesis import CLOCK_MHZ, synthesise
 
-from .explore import Exploration, silent
 from .points import Point
+from .requests import silent
+from .result import Exploration
 from .silicon import Abstract, InCells, OnBoard
 
 SEEDS = 1
@@ -59,17 +60,18 @@ def synthesised(found: Exploration, count: int, log: Callable[[str], None] = sil
 
 def _row(found: Exploration, point: Point, log: Callable[[str], None]) -> dict[str, Any]:
     target = found.request.target
-    config: Config = point.config
+    config: Config = point.built
     if isinstance(target, OnBoard):
-        board = target.board
-        config = board.around(point.config)
-        result = synthesise(design_of(config, "explored"), board.part.family.name, CLOCK_MHZ, SEEDS, progress=log)
+        family = target.board.part.family.name
+        result = synthesise(design_of(config, "explored"), family, CLOCK_MHZ, SEEDS, progress=log)
     else:
         assert isinstance(target, InCells)
         assert target.file is not None
         result = synthesise(design_of(config, "explored"), target.file, CLOCK_MHZ, progress=log)
     measured = {"area": result.luts if result.area is None else result.area, "mhz": result.fmax_mhz}
-    facts = {name: _beside(point.facts.get(name), value) for name, value in measured.items()}
+    # Memories in cells are no part of a netlist.
+    predicted = point.facts | ({"area": point.facts["logic"]} if "logic" in point.facts else {})
+    facts = {name: _beside(predicted.get(name), value) for name, value in measured.items()}
     return {"command": found.command(point), **facts}
 
 

@@ -141,13 +141,18 @@ class Requantize:
         return scale
 
     def __call__(self, sums: np.ndarray) -> np.ndarray:
-        """Requantise sums int32 [..., N] to int64 [..., N] within `low..high`."""
-        values = _whole("sums", sums, INT32.min, INT32.max)
+        """Requantise sums [..., N] to int64 [..., N] within `low..high`.
+
+        The accumulator wraps, as the reference kernels' do: a sum may have 33 bits where its bias brings it back to 32.
+        """
+        values = _whole("sums", sums, 2 * INT32.min, 2 * INT32.max + 1)
         for name in ("bias", "multiplier", "shift"):
             length = np.asarray(getattr(self, name)).size
             if length not in (1, values.shape[-1]):
                 raise UserError(f"{name} must be of N = {values.shape[-1]} channels as the sums, not {length}")
-        scaled = multiply(values + self.bias, self.multiplier, self.shift, self.variant)
+        total = values + self.bias
+        _check_range("sums + bias", total, INT32.min, INT32.max)
+        scaled = multiply(total, self.multiplier, self.shift, self.variant)
         clamped: np.ndarray = np.clip(scaled + self.zero_point, self.low, self.high)
         return clamped
 

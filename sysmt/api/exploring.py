@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sysmt.base.extras import named
 
 if TYPE_CHECKING:
-    from sysmt.sim.explore.explore import Exploration
+    from sysmt.sim.explore.result import Exploration
 
 
 @named()
@@ -18,6 +18,7 @@ def explore(
     values: Mapping[str, Sequence[Any]] | None = None,
     board: str | None = None,
     liberty: str | None = None,
+    engine: bool = False,
     inputs: Sequence[str | Path] = (),
     calibrations: Sequence[str | Path] = (),
     limit: int | None = None,
@@ -36,11 +37,14 @@ def explore(
     models : str, path, or several
         As `cycles` takes them; one input of each is run.
     values : mapping of str to values, optional
-        Fields of `ArrayConfig`, and what they may be, in place of the values that are tried by default.
+        Fields of `ArrayConfig`, or of what stands around it (`AccelConfig` on a board, `EngineConfig`), and what they
+        may be, in place of the values that are tried by default.
     board : str, optional
         An accelerator on this board. Without it and `liberty` no target: area in PEs, latency in cycles.
     liberty : str, optional
         An array in standard cells: "sky130hd", or a file of such cells.
+    engine : bool
+        Engines that run whole networks, with their memories, in place of arrays or accelerators.
     inputs, calibrations : paths
         Files (.npz) of inputs of every model, to measure accuracy on, and to slow layers down with.
     limit : int, optional
@@ -87,6 +91,7 @@ def explore(
         [str(model) for model in several],
         board=board,
         liberty=liberty,
+        engine=engine,
         inputs=[str(file) for file in inputs],
         calibrations=[str(file) for file in calibrations],
         limit=limit,

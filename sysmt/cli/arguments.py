@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.errors import UserError
+from sysmt.hdl.params.accel import BUFFERS, AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.engine import SIZES, EngineConfig
 from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
 from sysmt.hdl.params.settings import parse_settings, with_settings
 
@@ -30,6 +32,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """The `--set` fields of the command line, of an array."""
     return parse_settings(ArrayConfig(), args.settings)
+
+
+def settings_on_board(args: argparse.Namespace, engine: bool) -> dict[str, Any]:
+    """The `--set` fields of what a board builds: of its array, and of what is free around it."""
+    own = SIZES if engine else BUFFERS
+    around = [text for text in args.settings if text.partition("=")[0] in own]
+    array = [text for text in args.settings if text not in around]
+    return parse_settings(ArrayConfig(), array) | parse_settings(EngineConfig() if engine else AccelConfig(), around)
 
 
 def add_array(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,10 @@
 from matplotlib.figure import Figure
 
 from sysmt.sim.cost.figures import render
-from sysmt.sim.explore.explore import Exploration, latency_unit
 from sysmt.sim.explore.points import against, value_of
+from sysmt.sim.explore.result import Exploration, latency_unit
+
+UNITS = {"energy": "uJ", "traffic": "bytes"}
 
 
 def explore_picture(found: Exploration, form: str) -> bytes:
@@ -26,7 +28,7 @@ def explore_picture(found: Exploration, form: str) -> bytes:
     axes.set_yscale("log")
     target = found.request.target
     axes.set_xlabel(f"area, {target.unit}")
-    axes.set_ylabel(f"{y}, {'uJ' if y == 'energy' else latency_unit(found.points)}")
+    axes.set_ylabel(f"{y}, {UNITS.get(y) or latency_unit(found.points)}")
     axes.set_title(f"{', '.join(w.name for w in found.request.workloads)} on {target.name}", fontsize=10)
     axes.legend(fontsize=8, frameon=False, markerscale=2)
     axes.grid(alpha=0.3)

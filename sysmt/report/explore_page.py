@@ -10,19 +10,32 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.extras import require
-from sysmt.sim.explore.explore import Exploration, latency_unit
+from sysmt.sim.explore.designs import sizes
 from sysmt.sim.explore.points import Point, against
+from sysmt.sim.explore.result import Exploration, latency_unit
 
 from .page import template_of
 
 EXTRA = "explore"
 """The extra that brings Bokeh."""
-PROFILE = ("rows", "cols", "PE", "threads", "reduces", "pipeline", "drain", "cluster", "dsp")
+AROUND = ("depth", "result rows", "fill", "lanes", "patch", "weights KiB", "activations KiB", "SDRAM")
+"""Of what stands around an array (`sysmt.sim.explore.designs.sizes`)."""
+PROFILE = ("rows", "cols", "PE", "threads", "reduces", "pipeline", "drain", "cluster", "dsp", *AROUND)
 """What a point is called by; what all points agree in is left out of the page."""
-CHOICES = ("PE", "threads", "reduces", "pipeline", "drain", "cluster", "dsp")
+CHOICES = ("PE", "threads", "reduces", "pipeline", "drain", "cluster", "dsp", *AROUND)
 """Filters by value."""
-LIMITS = ("rows", "cols", "area", "latency", "energy", "loss")
+LIMITS = ("rows", "cols", "memory KiB", "RAM", "area", "latency", "traffic", "energy", "loss")
 """Filters by the largest value."""
+FORMS = {
+    "MHz": "0.0",
+    "memory KiB": "0,0.0",
+    "RAM": "0",
+    "latency": "0,0.0",
+    "traffic": "0,0",
+    "energy": "0.000",
+    "loss": "0.00",
+}
+"""Numbers that are shown of a point under the pointer, and how."""
 SIZE = (760, 520)
 """Pixels of the plot before it fits its page."""
 
@@ -44,10 +57,10 @@ def explore_page(found: Exploration, facts: dict[str, Any]) -> str:
     columns = columns_of(found)
     embed, resources = require("bokeh.embed", EXTRA), require("bokeh.resources", EXTRA)
     template = template_of("explore.html.j2", "bokeh", EXTRA)
-    varied = [name for name in PROFILE if len(set(columns[name])) > 1]
+    varied = [name for name in PROFILE if len(set(columns.get(name, ()))) > 1]
     shown = {
         "profile": varied,
-        "choices": {name: sorted(set(columns[name]), key=str) for name in CHOICES if name in varied},
+        "choices": {name: _sorted(columns[name]) for name in CHOICES if name in varied},
         "limits": {name: units(found)[name] for name in LIMITS if name in columns and len(set(columns[name])) > 1},
         "units": {name: unit for name, unit in units(found).items() if name in columns},
         "y": against(found.request.objective),
@@ -81,6 +94,13 @@ def synthesis_rows(real: list[dict[str, Any]], unit: str) -> list[dict[str, Any]
     return rows
 
 
+def _sorted(values: list[Any]) -> list[Any]:
+    """Every value once, numbers by size."""
+    return sorted(
+        set(values), key=lambda value: (0, value, "") if isinstance(value, int | float) else (1, 0, str(value))
+    )
+
+
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.4g}"
 
@@ -92,6 +112,9 @@ def units(found: Exploration) -> dict[str, str]:
         "cols": "",
         "area": found.request.target.unit,
         "latency": latency_unit(found.points),
+        "memory KiB": "",
+        "RAM": "blocks",
+        "traffic": "bytes",
         "energy": "uJ",
         "MHz": "",
         "loss": "%",
@@ -118,6 +141,9 @@ def _row(point: Point) -> dict[str, Any]:
         "drain": config.drain,
         "cluster": config.cluster,
         "dsp": str(config.pe.dsp).lower(),
+        **sizes(point.built),
+        "RAM": point.facts["rams"][0] if "rams" in point.facts else None,
+        "traffic": point.traffic,
         "area": point.area,
         "area_low": float(point.facts["area"][1]),
         "area_high": float(point.facts["area"][2]),
@@ -164,10 +190,10 @@ def _plot(found: Exploration, columns: dict[str, list[Any]]) -> Any:
     )
     figure.scatter("area", y, source=front, size=11, fill_color=None, line_color="#1d232b", line_width=1.5)
     lines = [("array", "@rows x @cols, @series")]
-    lines += [(name, f"@{name}") for name in PROFILE[4:] if len(set(columns[name])) > 1]
+    lines += [(name, f"@{{{name}}}") for name in PROFILE[4:] if len(set(columns.get(name, ()))) > 1]
     lines += [("area", f"@area{{0,0}} {named['area']} (@area_low{{0,0}} to @area_high{{0,0}})")]
-    for name, form in (("MHz", "0.0"), ("latency", "0,0.0"), ("energy", "0.000"), ("loss", "0.00")):
-        lines += [(name, f"@{name}{{{form}}} {named[name]}")] if name in columns else []
+    for name, form in FORMS.items():
+        lines += [(name, f"@{{{name}}}{{{form}}} {named[name]}")] if name in columns else []
     figure.add_tools(models.HoverTool(renderers=[marks], tooltips=lines))
     for axis in (figure.xaxis, figure.yaxis):
         axis.formatter = models.NumeralTickFormatter(format="0,0.[000]")

@@ -35,6 +35,35 @@ def rams(family: str, config: Built) -> int:
     return sum(blocks(family, width, depth) for width, depth in memories(config))
 
 
+MACROS: dict[str, tuple[tuple[int, float], tuple[int, float]]] = {
+    "sky130hd": ((32 * 256, 479.78 * 397.5), (32 * 512, 683.1 * 416.54)),
+}
+"""Cell library -> bits and um2 of two SRAM macros for it, the larger one the largest that there is: OpenRAM's, with a
+port that reads and writes and one that reads (sky130_sram_1kbyte_1rw1r_32x256_8 and sky130_sram_2kbyte_1rw1r_32x512_8
+of the library efabless/sky130_sram_macros, by the sizes in their LEF files)."""
+FLIP_FLOP_BITS = 1024
+"""Memories of fewer bits are flip-flops, which are logic (`sysmt.sim.flow.memories`)."""
+
+
+def memory_area(library: str, config: Built) -> tuple[float, float, float]:
+    """um2 of all memories in macros of SRAM: expected, least and most.
+
+    Expected are as many macros as the bits take, each of the size that they leave, along the line through the two of
+    `MACROS`; at least the bits alone, without what every macro has; at most whole ones of the larger kind.
+    """
+    (few, small), (most, large) = MACROS[library]
+    per_bit = (large - small) / (most - few)
+    each = small - few * per_bit
+    value = low = high = 0.0
+    for width, depth in memories(config):
+        bits = width * depth
+        if bits >= FLIP_FLOP_BITS:
+            value += ceil(bits / most) * each + bits * per_bit
+            low += bits * per_bit
+            high += ceil(width / 32) * ceil(32 * depth / most) * large
+    return value, low, max(value, high)
+
+
 LANE_DSPS, ADD_LANE_DSPS = 4, 6
 """Multipliers of 18x18 bits in a requantiser of an engine, and in one that adds a residual."""
 

@@ -12,7 +12,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 
 from .components import Built, components
-from .memories import BLOCK_SHAPES, certain_dsps, dsps, memory_bits, rams
+from .memories import BLOCK_SHAPES, MACROS, certain_dsps, dsps, memory_area, memory_bits, rams
 from .model import FIGURES, ClockModel, SumModel
 from .samples import Sample, load
 
@@ -57,6 +57,8 @@ class Silicon:
         Per multiply-accumulate of an array in cells, on the layers of `sysmt synth --energy resnet8`.
     luts, dsps, rams : Interval or None
         LUTs of 4 inputs, multipliers, blocks of RAM, in the units of `sysmt.sim.flow.parts.Family`, as placed.
+    memory_area : Interval or None
+        um2 of memories in macros of SRAM, of what has any.
     memory_bits : int
         Bits of all memories.
     """
@@ -69,6 +71,7 @@ class Silicon:
     luts: Interval | None = None
     dsps: Interval | None = None
     rams: Interval | None = None
+    memory_area: Interval | None = None
     memory_bits: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -164,6 +167,8 @@ def predict_all(configs: Sequence[Built], target: str) -> list[Silicon]:
         figures = {name: Interval(*table[i]) for name, table in rows.items()}
         if not isinstance(config, ArrayConfig):
             figures.pop("femtojoules", None)
+            if target in MACROS:
+                figures["memory_area"] = Interval(*memory_area(target, config))
         result.append(Silicon(target=target, memory_bits=memory_bits(config), **figures))
     return result
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root
-from sysmt.cli.arguments import add_settings, settings
+from sysmt.cli.arguments import add_settings, settings_on_board
 from sysmt.cli.output import Handler, Result, no_arguments, progress, table
 
 
@@ -49,7 +49,7 @@ def _build(args: argparse.Namespace) -> Result:
     if args.stream and not args.engine:
         raise UserError("--stream is for an engine: give --engine too")
     make = partial(chosen.networks, stream=args.stream) if args.engine else chosen.accelerator
-    config = make(preset, **settings(args))
+    config = make(preset, **settings_on_board(args, args.engine))
     bitstream = build(chosen, config, preset, args.seed, progress)
     files = [str(path) for path in bitstream.write(_folder(args))]
     report = bitstream.report

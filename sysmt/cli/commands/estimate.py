@@ -5,13 +5,13 @@ import argparse
 from typing import Any
 
 from sysmt.base.errors import UserError
-from sysmt.cli.arguments import add_settings
+from sysmt.cli.arguments import add_settings, settings_on_board
 from sysmt.cli.output import Handler, Result, table
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.presets import preset
-from sysmt.hdl.params.settings import parse_settings, with_settings
+from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cost.silicon import TARGETS, Built, Silicon, predict
 
 UNITS = {
@@ -22,6 +22,7 @@ UNITS = {
     "luts": "LUTs",
     "dsps": "DSPs",
     "rams": "blocks of RAM",
+    "memory_area": "um2 of memories",
 }
 
 
@@ -63,7 +64,7 @@ def _on_board(args: argparse.Namespace) -> Result:
     from sysmt.boards.definitions import board
 
     chosen = board(args.board)
-    changes = parse_settings(ArrayConfig(), args.settings)
+    changes = settings_on_board(args, args.engine)
     made = chosen.networks(args.preset, stream=args.stream, **changes) if args.engine else None
     config: Built = made or chosen.accelerator(args.preset, **changes)
     found = predict(config, chosen.part.family.name)

@@ -14,13 +14,17 @@ from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.report.explore_page import explore_page, synthesis_rows
 from sysmt.sim.cost.silicon.predict import CELLS
-from sysmt.sim.explore.explore import Exploration, explore, latency_unit
+from sysmt.sim.explore.designs import ARRAY, ENGINE, sizes
+from sysmt.sim.explore.explore import explore
 from sysmt.sim.explore.points import OBJECTIVES, Point
 from sysmt.sim.explore.requests import request_of
+from sysmt.sim.explore.result import Exploration, latency_unit
 from sysmt.sim.explore.store import Store, default_store
 from sysmt.sim.explore.synthesis import check, synthesised
 from sysmt.sim.explore.work import workers
 
+SHOWN_SIZES = ("depth", "result rows", "lanes", "weights KiB", "activations KiB", "SDRAM")
+"""Of what stands around an array, what is printed."""
 SHOWN = 20
 """Points of the front that are printed; the others are in the page and in the JSON."""
 
@@ -33,6 +37,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--board", metavar="B", help="an accelerator on this board, at its clock (`sysmt boards`)")
     where.add_argument(
         "--liberty", metavar="L", help=f"an array in standard cells: {', '.join(CELLS)}, or a file of such cells"
+    )
+    parser.add_argument(
+        "--engine",
+        action="store_true",
+        help="engines that run whole networks, with their memories",
     )
     parser.add_argument(
         "--inputs", metavar="IN.npz", action="append", default=[], help="measure accuracy: of each model in turn"
@@ -53,7 +62,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FIELD=VALUE,VALUE",
         dest="settings",
-        help="values of one field of the array to choose from (repeatable)",
+        help="values of one field to choose from, of the array or of its memories (repeatable)",
     )
     parser.add_argument(
         "--synthesise",
@@ -78,6 +87,7 @@ def _run(args: argparse.Namespace) -> Result:
         args.models,
         board=args.board,
         liberty=args.liberty,
+        engine=args.engine,
         inputs=args.inputs,
         calibrations=args.calibrate,
         limit=args.limit,
@@ -149,8 +159,13 @@ def _row(found: Exploration, point: Point) -> dict[str, Any]:
         "drain": config.drain,
         target.unit: round(point.area),
     }
-    if target.style == "asic":
+    if target.style == "asic" and target.design == ARRAY:
         row["cluster"] = config.cluster
+    row |= {name: _short(value) for name, value in sizes(point.built).items() if name in SHOWN_SIZES}
+    if "rams" in point.facts:
+        row["RAM"] = round(point.facts["rams"][0])
+    if point.traffic is not None:
+        row["SDRAM bytes" if target.design == ENGINE else "link bytes"] = point.traffic
     if point.clock_mhz is not None:
         row["MHz"] = round(point.clock_mhz)
     row[latency_unit(found.points)] = round(point.latency, 1)
@@ -159,6 +174,10 @@ def _row(found: Exploration, point: Point) -> dict[str, Any]:
     if point.loss is not None:
         row["loss %"] = round(100 * point.loss, 2)
     return row
+
+
+def _short(value: Any) -> Any:
+    return round(value, 1) if isinstance(value, float) else value
 
 
 EXPLORE = Handler(_arguments, _run)
