@@ -76,7 +76,7 @@ def pytest_runtest_logreport(report):
         FAILED.write_text(report.nodeid)
 '''
 """Beside the copied checkout's pyproject.toml."""
-ONE_TEST, PROCESS, WALL = 40.0, 300, 3600.0
+ONE_TEST, PROCESS, WALL = 25.0, 300, 3600.0
 """What may be taken: processor seconds by a test, by each process (neither depends on what else runs), all seconds."""
 SHARED = "runtime"
 """Builds that are the same for every simulation."""

@@ -65,6 +65,12 @@ def test_every_kind_of_change_and_no_other():
         assert SOURCE.splitlines()[mutant.line - 1] == changed[0]
 
 
+def test_nothing_is_made_wider():
+    source = "def f(self):\n    return {'a': Out(3), 'b': In(signed(7)), 'c': Signal(5, init=1)}\n"
+    changed = {(mutant.before, mutant.after) for mutant in mutants(source)}
+    assert changed == {("3", "2"), ("7", "6"), ("5", "4"), ("1", "2")}
+
+
 def test_every_source_of_gates_has_its_tests():
     assert sorted(TESTS) == sources()
     for source, tests in TESTS.items():
