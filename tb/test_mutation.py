@@ -123,7 +123,8 @@ def test_a_verdict_depends_on_what_is_tested_and_on_no_comment(tmp_path):
     texts = {
         "hdl/bus/block.py": "from ..common.adders import add\n",
         "hdl/bus/other.py": "",
-        "hdl/common/adders.py": "def add(): return 1\n",
+        "hdl/common/adders.py": "from sysmt.hdl import emit\n",
+        "hdl/emit.py": "",
         "sim/golden/model.py": "from sysmt.hdl.bus import other\n",
         "tb/tb_block.py": "x = 1\n",
         "tb/test_block.py": 'from sysmt.hdl.bus.block import B\nimport sysmt.sim.golden.model\nBENCH = "tb.tb_block"\n',
