@@ -188,6 +188,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("layer",), ("array", "with", "products")),
         {**dict.fromkeys(("plain", "signed", "um2"), _LESS), "MHz": Claim(more=True, noise=0.01)},
     ),
+    "packed": Measurement((("bits", "group"),), {"points": _MORE, "area": _LESS, "at most": _MORE}),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""
