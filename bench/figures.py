@@ -24,6 +24,7 @@ from . import (
     estimate,
     explore,
     kinds,
+    litex,
     nullcache,
     schedule,
     second_opinion,
@@ -70,6 +71,7 @@ TABLES = {
     "clusters": clusters.markdown,
     "windows": windows.markdown,
     "bus": bus.markdown,
+    "litex": litex.markdown,
     "uart": uart.markdown,
 }
 

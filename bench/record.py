@@ -107,6 +107,10 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("accelerator", "bits"), ("front end", "bits")),
         {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},
     ),
+    "litex": Measurement(
+        (("network", "bus"), ("product", "bus")),
+        {**dict.fromkeys(("devices", "processor"), _LESS), **dict.fromkeys(("ratio", "engine alone"), _MORE)},
+    ),
     "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
     "engine_area": Measurement((("engine",),), {"engine um2": _LESS, "ratio": _LESS}),
     "estimate": Measurement(

@@ -141,6 +141,7 @@ def test_a_verdict_depends_on_what_is_tested_and_on_no_comment(tmp_path):
         (tmp_path / name).write_text(text)
 
 
+DRAW = mutation.draw
 BASIS = """
 from sysmt.hdl.bus import Wishbone
 import sysmt.hdl.bus.signature as module
@@ -208,6 +209,19 @@ def test_a_failing_original_is_told(tiny, capsys):
         .err.splitlines()[-1]
         .startswith("bench.mutation: test tb/test_tiny.py::test_addresses must pass without a mutant: 1 failed")
     )
+
+
+def test_a_test_that_does_not_end_has_found_its_mutant(tiny, monkeypatch, capsys):
+    tiny("Wishbone(30) == Wishbone(30) or [1 for _ in iter(int, 1)]")
+    monkeypatch.setattr(mutation_workshop, "ONE_TEST", 0.5)
+    monkeypatch.setattr(
+        mutation,
+        "draw",
+        lambda *_: [d for d in DRAW(["bus/signature"], 99, 1) if d.mutant.after.endswith("!= other._parameters")],
+    )
+    assert mutation.main(["--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["found"], facts["survivors"]) == (1, [])
 
 
 def test_a_list_of_what_would_be_drawn(capsys):

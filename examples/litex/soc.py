@@ -36,16 +36,18 @@ class SoC(SoCCore):
         Where their files go.
     rom, ram : lists of words
         What the ROM and the SDRAM hold when the simulation begins.
+    cfu : path, optional
+        Verilog of a module `Cfu` for the processor's custom instructions.
     """
 
-    def __init__(self, devices: dict[str, Any], folder: Path, rom: list[int], ram: list[int]):
+    def __init__(self, devices: dict[str, Any], folder: Path, rom: list[int], ram: list[int], cfu: Path | None = None):
         platform = SimPlatform("SIM", list(PINS))
         self.crg = CRG(platform.request("sys_clk"))
         super().__init__(
             platform,
             CLOCK_HZ,
             cpu_type="vexriscv",
-            cpu_variant="standard",
+            cpu_variant="full+cfu" if cfu else "standard",
             integrated_rom_size=0x2000,
             integrated_rom_init=rom,
             integrated_sram_size=0x1000,
@@ -56,6 +58,8 @@ class SoC(SoCCore):
         module = MT48LC16M16(CLOCK_HZ, "1:1")
         self.sdrphy = SDRAMPHYModel(module=module, data_width=SDRAM_BITS, clk_freq=CLOCK_HZ, init=ram)
         self.add_sdram("sdram", phy=self.sdrphy, module=module, l2_cache_size=L2_BYTES)
+        if cfu:
+            self.cpu.add_cfu(str(cfu))
         for name, config in devices.items():
             add_sysmt(self, name, config, folder)
         platform.add_debug(self)

@@ -108,6 +108,8 @@ def _parts(
             "engine with more weight_words"
         )
     units = fields["groups"] if by_group else tiles
+    # Parts of one size: the last one is not over before the next layer's weights are there.
+    at_once = -(-units // -(-units // at_once))
     each = config.beats if patch_size(fields) == 1 else patch_size(fields)
     for first in range(0, units, at_once):
         number = min(at_once, units - first)

@@ -174,7 +174,9 @@ def counted(
                 passes[tensor] *= math.prod(unrolling.factor[loop] for loop in IRRELEVANT[tensor])
         share = {"input": strides, "output": 1, "weights": 1}
         words = {tensor: whole[tensor] * passes[tensor] / share[tensor] for tensor in TENSORS}
-        accesses.append(words | {"output": whole["output"] * (2 * passes["output"] - 1)})
+        held = machine.levels[level].tensors
+        found = words | {"output": whole["output"] * (2 * passes["output"] - 1)}
+        accesses.append({tensor: number if tensor in held else 0 for tensor, number in found.items()})
         if level == machine.array_level + 1:
             moves = {tensor: words[tensor] * unrolling.hops(tensor) for tensor in TENSORS}
     own = {loop: tuple(map(int, blocking[loop])) for loop in LOOPS}
@@ -191,7 +193,9 @@ def overfull(schedule: Schedule) -> list[str]:
 
 
 def _fits(tile: Mapping[str, int], machine: Machine, at: int) -> bool:
-    level, total = machine.levels[at], sum(tile.values())
+    level = machine.levels[at]
+    tile = {tensor: words if tensor in level.tensors else 0 for tensor, words in tile.items()}
+    total = sum(tile.values())
     if isinstance(level.words, tuple):
         full = all(words <= room for words, room in zip((tile[t] for t in TENSORS), level.words, strict=True))
         return full and (not machine.half_full or 2 * total >= sum(level.words))

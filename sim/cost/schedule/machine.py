@@ -25,14 +25,20 @@ class Level:
         Energy of one access to one word: of every tensor, or of input, output and weights.
     bandwidth : float or None
         Bytes per cycle, of all tensors together; None: no limit.
+    tensors : tuple of str
+        Those that have a memory at this level; the others pass it by, cost nothing here, and cannot stay in it while
+        loops of the next level turn.
     """
 
     name: str
     words: int | tuple[int, int, int] | None = None
     energy: float | tuple[float, float, float] = 0.0
     bandwidth: float | None = None
+    tensors: tuple[str, ...] = TENSORS
 
     def __post_init__(self) -> None:
+        if not self.tensors or self.tensors != tuple(tensor for tensor in TENSORS if tensor in self.tensors):
+            raise ConfigError(f"tensors of {self.name} must be some of {', '.join(TENSORS)}, not {self.tensors!r}")
         sizes = self.words if isinstance(self.words, tuple) else (self.words,)
         if len(sizes) not in (1, 3) or not all(size is None or (type(size) is int and size >= 1) for size in sizes):
             raise ConfigError(f"words of {self.name} must be whole and at least 1, one or three, not {self.words!r}")
@@ -44,6 +50,8 @@ class Level:
 
     def access(self, tensor: str) -> float:
         """Energy of one access to a word of the tensor."""
+        if tensor not in self.tensors:
+            return 0.0
         return self.energy[TENSORS.index(tensor)] if isinstance(self.energy, tuple) else self.energy
 
 

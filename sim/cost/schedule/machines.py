@@ -3,14 +3,15 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 
-from sysmt.base.choice import choose
+from sysmt.base.choice import choose, must_be_one_of
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import PEConfig
 
 from .machine import Level, Machine
@@ -82,6 +83,49 @@ def machine_of_accelerator(config: AccelConfig) -> Machine:
     )
 
 
+IMAGE = 1 << 40
+"""Words of a memory that holds images whole: what a product reads of one is more than it has."""
+
+
+def machine_of_engine(config: EngineConfig) -> Machine:
+    """An engine as a machine: registers of a PE, one half of the operand buffer and a tile of sums, memories, SDRAM.
+
+    Its layers are matrix products of pixels (OX), output channels (OC) and taps (IC), in whole tiles. Weights come from
+    their memory a step at a time and are held nowhere before the array; with an SDRAM one half of their memory is a
+    buffer. Activations are held whole, and sums never leave the array but as bytes. Prices are those of
+    `machine_of_accelerator`.
+    """
+    array, pe = config.array, config.array.pe
+    buffer = config.x_depth * array.rows * pe.products
+    activations = sram(config.activation_words * config.word_bytes) / 2
+    weights = config.weight_words * config.weight_bytes
+    outer = [Level(name="memories", energy=(activations, activations, sram(weights) / 2))]
+    if config.stream is not None:
+        beat = config.stream.chip.width / 8
+        outer = [
+            replace(outer[0], words=(IMAGE, IMAGE, weights // 2)),
+            Level(name="SDRAM", energy=DRAM / 2, bandwidth=beat, tensors=("weights",)),
+        ]
+    return Machine(
+        name="engine",
+        levels=(
+            Level(name="PE", words=(1, 1, 1), energy=(pe_energy(pe.threads), 0.0, 0.0)),
+            Level(
+                name="buffers",
+                words=(buffer, array.rows * array.cols, 1),
+                energy=(sram(buffer) / 2, 0.0, 0.0),
+                tensors=("input", "output"),
+            ),
+            *outer,
+        ),
+        hop=0.0,
+        rows=array.rows,
+        cols=array.cols,
+        threads=pe.threads,
+        word_bytes=1,
+    )
+
+
 @lru_cache(maxsize=1)
 def _pe_energies() -> dict[int, float]:
     text = files(__package__).joinpath("pe_energy.json").read_text()
@@ -90,7 +134,10 @@ def _pe_energies() -> dict[int, float]:
 
 def pe_energy(threads: int) -> float:
     """Picojoules of one multiply-accumulate in a PE with `threads` threads, its registers and the hops included."""
-    return _pe_energies()[threads] / 1000
+    known = _pe_energies()
+    if threads not in known:
+        raise ConfigError(must_be_one_of("threads", threads, tuple(known)))
+    return known[threads] / 1000
 
 
 MACHINES: dict[str, Callable[[ArraySize], Machine]] = {

@@ -4,7 +4,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.accel import AccelConfig
@@ -27,6 +27,22 @@ VALUE = {
 """What is least, by objective."""
 
 
+class Subject(Protocol):
+    """What is scheduled: a layer, or what a compiler made of one."""
+
+    @property
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def kind(self) -> str:
+        """Of the layer."""
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates."""
+
+
 @dataclass(frozen=True)
 class LayerSchedule:
     """A layer with its best schedule.
@@ -38,12 +54,13 @@ class LayerSchedule:
         Equal nests that the layer is; the schedule is of one.
     best : Schedule
     driver : Schedule or None
-        On the accelerator, the blocking and order that the driver takes, counted in the same way.
+        On the accelerator the blocking and order that the driver takes, on the engine those of the compiler, counted in
+        the same way.
     link_bytes : (int, int) or None
         On the accelerator, bytes over the host link in the driver's order and in the plain one, frames included.
     """
 
-    layer: Layer
+    layer: Subject
     count: int
     best: Schedule
     driver: Schedule | None = None

@@ -62,6 +62,7 @@ class _Problem:
                 tiles = -(-tiles // factor[loop])
             size.append(grid.along(i, tiles))
         tile = self.nest.tile(dict(zip(LOOPS, size, strict=True)))
+        tile = {tensor: words if tensor in level.tensors else 0 * words for tensor, words in tile.items()}
         total = (tile["input"] + tile["output"]) + tile["weights"]
         if isinstance(level.words, tuple):
             for tensor, room in zip(TENSORS, level.words, strict=True):
@@ -92,11 +93,19 @@ class _Problem:
         total: np.ndarray = (inputs + outputs - self.nest.words["output"] * level.access("output")) + weights
         return total
 
+    def orders(self, at: int) -> tuple[str, ...]:
+        """What may stay while the loops of a level turn innermost: what the level within holds."""
+        return tuple(name for name in STAYS if name in self.machine.levels[at - 1].tensors)
+
     def traffic(self, at: int) -> np.ndarray:
         """Bytes that pass a level, for every tile U."""
         words, size = self.words(at), self.machine.bytes_of
-        outputs = (2 * words["output"] - self.nest.words["output"]) * size("output")
-        total: np.ndarray = (words["input"] * size("input") + outputs) + words["weights"] * size("weights")
+        each = {tensor: words[tensor] * size(tensor) for tensor in ("input", "weights")}
+        each["output"] = (2 * words["output"] - self.nest.words["output"]) * size("output")
+        held = {
+            tensor: part if tensor in self.machine.levels[at].tensors else 0 * part for tensor, part in each.items()
+        }
+        total: np.ndarray = (held["input"] + held["output"]) + held["weights"]
         return total
 
     def cycles(self, at: int) -> np.ndarray:
@@ -172,13 +181,14 @@ def _solve(
     best = [np.where(fits[0], 0.0, np.inf)]
     between: list[dict[str, np.ndarray]] = []
     for at, cost in enumerate(costs[:-1], 1):
-        between.append({name: combine(grid.least(best[-1], inner), cost) for name, inner in loops.items()})
+        between.append({n: combine(grid.least(best[-1], loops[n]), cost) for n in problem.orders(at)})
         value = np.minimum.reduce([grid.least(u, others[name]) for name, u in between[-1].items()])
         best.append(np.where(fits[at], value, np.inf))
     # The outermost level holds the whole layer: all that lies below it is a plain minimum.
     whole = tuple(size - 1 for size in grid.shape)
     ends: list[tuple[float, str, tuple[int, ...]]] = []
-    for name, inner in loops.items():
+    for name in problem.orders(len(costs)):
+        inner = loops[name]
         end = combine(best[-1].min(axis=tuple(inner), keepdims=True), _last(costs[-1], inner))
         place = np.unravel_index(int(np.argmin(end)), end.shape)
         ends.append((float(end[place]), name, tuple(whole[i] if i in inner else int(k) for i, k in enumerate(place))))
@@ -187,7 +197,7 @@ def _solve(
         raise _nothing_fits(problem, fits)
     tiles, stays = [grid.best_below(best[-1], middle, loops[name]), whole], [name]
     for level in range(len(costs) - 2, -1, -1):
-        below = {name: grid.best_below(u, tiles[0], others[name]) for name, u in between[level].items()}
+        below = {n: grid.best_below(u, tiles[0], others[n]) for n, u in between[level].items()}
         name = min(below, key=lambda n: float(between[level][n][below[n]]))
         tiles.insert(0, grid.best_below(best[level], below[name], loops[name]))
         stays.insert(0, name)

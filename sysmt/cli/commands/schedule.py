@@ -11,7 +11,9 @@ from sysmt.cli.layers import add_layers, layers_of, numbers, subject
 from sysmt.cli.output import Handler, Result, passes_text, table
 from sysmt.hdl.params.accel import accel_config
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.engine import EngineConfig, engine_config
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.sdram import SdramConfig
 from sysmt.sim.cost.schedule.count import Schedule
 from sysmt.sim.cost.schedule.layers import DEFAULT_UNROLL
 from sysmt.sim.cost.schedule.machine import Machine
@@ -25,19 +27,24 @@ from sysmt.sim.cost.schedule.network import (
 )
 from sysmt.sim.cost.schedule.search import OBJECTIVES
 from sysmt.sim.cost.schedule.sizing import Sizing, size_memories
+from sysmt.sim.engine.blocking import schedule_on_engine
+from sysmt.sim.engine.prepare import prepare
+from sysmt.sim.nn.model import read_model
 
-ACCELERATOR = "accelerator"
+ACCELERATOR, ENGINE = "accelerator", "engine"
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_layers(parser)
-    parser.add_argument("--array", metavar="RxC", required=True, help="rows and columns, as 16x16")
-    parser.add_argument("--threads", type=int, default=1, metavar="T", help="of machine accelerator: 1, 2 or 4")
+    parser.add_argument("--array", metavar="RxC", help="rows and columns, as 16x16 (with --board: the board's own)")
+    parser.add_argument("--threads", type=int, metavar="T", help="of machines accelerator and engine: 1, 2 or 4")
+    parser.add_argument("--board", metavar="B", help="with --machine engine: the engine of this board")
+    parser.add_argument("--stream", action="store_true", help="with --machine engine: weights in an SDRAM")
     parser.add_argument(
         "--machine",
         default="eyeriss",
         metavar="M",
-        help=f"one of {', '.join(MACHINES)}, or a file (.toml, .json) with levels, energies, bandwidths "
+        help=f"one of {', '.join((*MACHINES, ENGINE))}, or a file (.toml, .json) with levels, energies, bandwidths "
         "(default eyeriss)",
     )
     parser.add_argument(
@@ -57,8 +64,15 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> Result:
+    if args.machine == ENGINE:
+        return _on_engine(args)
+    for name, given in (("board", args.board), ("stream", args.stream)):
+        if given:
+            raise UserError(f"{name} must come with --machine {ENGINE}, not with {args.machine}")
+    if args.array is None:
+        raise UserError("array must be given, as --array 16x16")
     rows, cols = numbers("array", args.array, "x", "RxC")
-    size = ArraySize(rows, cols, args.threads)
+    size = ArraySize(rows, cols, args.threads or 1)
     if args.size_memories and args.machine == ACCELERATOR:
         raise UserError(f"machine must have a register file to be sized, not be {ACCELERATOR}: take eyeriss, or a file")
     if args.size_memories and args.objective != "energy":
@@ -71,7 +85,7 @@ def _run(args: argparse.Namespace) -> Result:
     elif args.machine == ACCELERATOR:
         if args.unroll is not None:
             raise UserError(f"unroll must be left out with machine {ACCELERATOR}, not {args.unroll!r}")
-        array = ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=args.threads))
+        array = ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=size.threads))
         found = schedule_on_accelerator(layers, accel_config(array), args.objective)
     else:
         found = schedule_network(layers, _machine(args, size), args.objective, args.unroll or DEFAULT_UNROLL)
@@ -80,6 +94,34 @@ def _run(args: argparse.Namespace) -> Result:
     text = _sizing_text(found) if isinstance(found, Sizing) else _text(found)
     passes = {"passes": changes} if changes else {}
     return Result("\n".join([text, *passes_text(changes)]), found.as_dict() | passes)
+
+
+def _on_engine(args: argparse.Namespace) -> Result:
+    """The layers of a model as the compiler blocks them."""
+    if args.source is None or args.variant is not None:
+        raise UserError(f"machine {ENGINE} must have a model that can be compiled, not a network, topology or product")
+    if args.size_memories or args.unroll is not None or args.no_optimise:
+        raise UserError(f"size-memories, unroll and no-optimise must be left out with machine {ENGINE}")
+    program = prepare(read_model(args.source), _engine(args))
+    found = schedule_on_engine(program, args.objective)
+    if args.plot is not None:
+        _plot(args, found)
+    return Result(_text(found), found.as_dict())
+
+
+def _engine(args: argparse.Namespace) -> EngineConfig:
+    """The engine of a board, or one around an array."""
+    size = None if args.array is None else numbers("array", args.array, "x", "RxC")
+    if args.board is not None:
+        from sysmt.boards.definitions import board
+
+        fields: dict[str, Any] = {} if size is None else {"rows": size[0], "cols": size[1]}
+        fields |= {} if args.threads is None else {"threads": args.threads}
+        return board(args.board).networks(stream=args.stream, **fields)
+    if size is None:
+        raise UserError("array must be given, as --array 8x8, or a board whose engine it is, as --board ulx3s")
+    array = ArrayConfig(rows=size[0], cols=size[1], pe=PEConfig(threads=args.threads or 1))
+    return engine_config(array, stream=SdramConfig() if args.stream else None)
 
 
 def _machine(args: argparse.Namespace, size: ArraySize) -> Machine:
@@ -94,7 +136,7 @@ def _plot(args: argparse.Namespace, found: Sizing | NetworkSchedule) -> None:
     from sysmt.sim.cost.schedule.figures import schedule_figure, sizing_figure
 
     form = picture_format(args.plot)
-    title = f"{subject(args)} on {args.array}"
+    title = f"{subject(args)} on {args.array or args.board}"
     figure = sizing_figure(found, title) if isinstance(found, Sizing) else schedule_figure(found, title)
     path = Path(args.plot)
     write_together(path.parent, {path.name: render(figure, form)})
@@ -122,7 +164,7 @@ def _row(row: LayerSchedule) -> dict[str, Any]:
         "roof": row.roof,
     }
     if row.driver is not None:
-        shown["driver"] = row.driver.energy / best.energy
+        shown["driver" if row.link_bytes else "compiler"] = row.driver.energy / best.energy
     if row.link_bytes is not None:
         shown["link bytes"], shown["plain"] = row.link_bytes
     return shown
