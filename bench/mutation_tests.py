@@ -63,7 +63,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "common/delay_line": ("random_arrays", "array"),
     "common/popcount": ("random_arrays", "array"),
     "common/promised_queue": ("engine_formal", "engine_filler", "engine_memory"),
-    "common/short_queue": ("smt_sa_gates",),
+    "common/short_queue": ("short_queue", "smt_sa_gates"),
     "common/skid_buffer": ("accel_link", "accel_formal"),
     "designs": ("emit", "dma_accel"),
     "dma/accelerator": ("dma_accel",),
