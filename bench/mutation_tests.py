@@ -20,11 +20,11 @@ _SDRAM = ("sdram", "sdram_formal")
 TESTS: dict[str, tuple[str, ...]] = {
     "accel/buffers": ("accel_link", "accel_rtl"),
     "accel/commands": _ACCEL,
-    "accel/controller": ("accel_rtl",),
+    "accel/controller": ("run_limits", "accel_rtl"),
     "accel/core": ("accel_rtl", "dma_accel"),
     "accel/link": ("accel_link",),
     "accel/ports": _ACCEL,
-    "accel/reader": ("accel_rtl", "engine_board"),
+    "accel/reader": ("read_limits", "accel_rtl", "engine_board"),
     "accel/registers": ("accel_registers", *_ACCEL, "board"),
     "accel/requantize": ("accel_requantize", "accel_rtl"),
     "accel/requests": ("accel_rtl", "engine_board"),
