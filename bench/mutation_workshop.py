@@ -76,7 +76,7 @@ def pytest_runtest_logreport(report):
         FAILED.write_text(report.nodeid)
 '''
 """Beside the copied checkout's pyproject.toml."""
-ONE_TEST, PROCESS, WALL = 40.0, 300, 3600.0
+ONE_TEST, PROCESS, WALL = 25.0, 300, 3600.0
 """What may be taken: processor seconds by a test, by each process (neither depends on what else runs), all seconds."""
 SHARED = "runtime"
 """Builds that are the same for every simulation."""
@@ -128,8 +128,8 @@ class Workshop:
                 link.unlink(missing_ok=True)
                 link.symlink_to(mark.parent.resolve(), target_is_directory=True)
 
-    def judge(self, drawn: Drawn, tests: tuple[str, ...]) -> str:
-        """ "found", "hangs" (found, too) or "survives", by these files of tests, one after the other.
+    def judge(self, drawn: Drawn, test: str) -> str:
+        """ "found", "hangs" (found, too) or "survives", by one file of tests.
 
         Raises
         ------
@@ -138,14 +138,6 @@ class Workshop:
         UserError
             A test that finds the mutant fails on the original, too.
         """
-        for test in tests:
-            verdict = self._judge(drawn, test)
-            if verdict["state"] != "survives":
-                return str(verdict["state"])
-        return "survives"
-
-    def _judge(self, drawn: Drawn, test: str) -> dict[str, Any]:
-        """By one file of tests."""
         first = self._killers.setdefault(test, [])
         others = depends(ROOT, drawn.source, test)
 
@@ -165,7 +157,7 @@ class Workshop:
         verdict: dict[str, Any] = cached_json("mutation", drawn.source.replace("/", "-"), content, run)
         if verdict["by"]:
             first[:] = [verdict["by"], *(name for name in first if name != verdict["by"])]
-        return verdict
+        return str(verdict["state"])
 
     def _passes(self, source: str, test: str, others: str, name: str) -> None:
         """Refuse a test that fails without a mutant."""
