@@ -36,8 +36,12 @@ UNFINISHED = 3
 def explained(drawn: Drawn) -> str | None:
     """Why no test can find a mutant, where that is known."""
     change = (drawn.source, drawn.mutant.before, drawn.mutant.after)
-    line = _path(drawn.source).read_text().splitlines()[drawn.mutant.line - 1].strip()
-    return EXPLAINED.get(change) or EXPLAINED.get((*change, line))
+    lines = [
+        text.splitlines()[drawn.mutant.line - 1].strip()
+        for text in (_path(drawn.source).read_text(), drawn.mutant.text)
+    ]
+    known = (EXPLAINED.get(key) for key in (change, *((*change, line) for line in lines)))
+    return next((reason for reason in known if reason), None)
 
 
 def draw(rooms: Sequence[str], sample: int, seed: int) -> list[Drawn]:
