@@ -276,14 +276,14 @@ def test_the_command_writes_it(tmp_path, capsys):
     assert "s_axis_x_tdata" in (tmp_path / "os2_axis_inst.v").read_text()
 
 
+NOT_FOR = "--ports axis is for arrays (os, sysmt, sparq), caches and TCAMs, not"
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (
-            ["accel_os2"],
-            "ports must be 'native' for AccelConfig, not 'axis', which is for arrays, caches and TCAMs: accelerators "
-            "and engines have link = 'axi-stream'",
-        ),
+        (["accel_os2"], f"{NOT_FOR} accel_os2: take --link axi-stream"),
+        (["smtsa2_4"], f"{NOT_FOR} smtsa2_4: leave it out"),
         (["os2", "--testbench"], "--testbench is for native ports, not --ports axis: leave one of them out"),
     ],
 )
@@ -292,6 +292,10 @@ def test_what_cannot_be_is_refused_in_one_line(words, error, capsys):
     assert capsys.readouterr().err == f"sysmt generate: error: {error}\n"
 
 
-def test_other_kinds_of_ports_are_refused():
+def test_other_designs_and_kinds_of_ports_are_refused():
+    with pytest.raises(
+        ConfigError, match=r"^ports must be 'native' for AccelConfig, not 'axis', which is for arrays, "
+    ):
+        sysmt.generate("accel_os2", ports="axis")
     with pytest.raises(ConfigError, match=r"^ports must be .*native.*axis.*, not 'axi'"):
         design_of(preset("os2"), "small", ports="axi")

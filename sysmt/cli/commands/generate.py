@@ -95,6 +95,11 @@ def _run(args: argparse.Namespace) -> Result:
     if args.link is not None and not isinstance(config, AccelConfig | EngineConfig):
         raise UserError(f"--link {args.link} is for an accelerator or an engine, not {args.preset}: take accel_<array>")
     config = with_settings(config, settings)
+    if args.ports != "native" and not isinstance(config, ArrayConfig | CacheConfig | TCAMConfig):
+        way_out = "take --link axi-stream" if isinstance(config, AccelConfig | EngineConfig) else "leave it out"
+        raise UserError(
+            f"--ports {args.ports} is for arrays (os, sysmt, sparq), caches and TCAMs, not {args.preset}: {way_out}"
+        )
     name = check_name(default_name(args.preset, base, config, args.ports) if args.name is None else args.name)
     if args.prefix is not None:
         name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
