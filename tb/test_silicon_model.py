@@ -118,6 +118,16 @@ def test_a_prior_gives_way_to_data_and_intervals_grow_where_there_are_none():
     assert unknown > 10 * known
 
 
+def test_what_no_sample_has_is_told_roughly():
+    """An engine predicted from arrays: its gates are counted on paper, and its interval says so."""
+    arrays = [sample for sample in load() if sample.target == "sky130hd" and sample.design == "array"]
+    model = SiliconModel.of("sky130hd", arrays)
+    found = model.predict([engine_config(preset("sysmt2_4", ArrayConfig)), preset("sysmt2_4", ArrayConfig)])["area"]
+    (_, low, high), (_, least, most) = found.tolist()
+    assert high > 3 * low
+    assert most < 1.3 * least
+
+
 def test_left_out_residuals_are_those_of_a_fit_without_the_sample():
     random = np.random.default_rng(3)
     rows, prior = random.uniform(1, 2, (6, 2)), (np.zeros(2), np.ones(2))
