@@ -24,7 +24,9 @@ from . import (
     estimate,
     explore,
     kinds,
+    litex,
     nullcache,
+    packed,
     schedule,
     second_opinion,
     signatures,
@@ -69,7 +71,9 @@ TABLES = {
     "nullcache": nullcache.markdown,
     "clusters": clusters.markdown,
     "windows": windows.markdown,
+    "packed": packed.markdown,
     "bus": bus.markdown,
+    "litex": litex.markdown,
     "uart": uart.markdown,
 }
 

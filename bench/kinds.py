@@ -2,8 +2,9 @@
 """`python -m bench.kinds`: every kind and policy of PE in one table: area, clock, energy, cycles and top-1.
 
 16x16 arrays on sky130hd; energy on layers of ResNet-8; top-1 and agreement of ResNet-8 and DS-CNN on 500 test inputs
-each, all layers but the first, the last and depthwise ones on all threads, nothing prepared or calibrated. SMT-SA has a
-model of cycles only. `sysmt report --pe-kinds` shows what `python -m bench kinds --record` kept.
+each, all layers but the first, the last and depthwise ones on all threads, nothing prepared or calibrated. SMT-SA is
+an array of its own, exact, whose cycles are those of its operands. `sysmt report --pe-kinds` shows what `python -m
+bench kinds --record` kept.
 """
 
 import sys
@@ -18,13 +19,13 @@ import numpy as np
 from sysmt.base.cache import cached_json, digest
 from sysmt.base.files import data_folder
 from sysmt.cli.output import progress
-from sysmt.hdl.designs import array_design
+from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.policy import POLICIES
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.report.kinds import BASE, config_of, gather_kinds
 from sysmt.report.kinds_page import kinds_table, networks_table
 from sysmt.report.markdown import table
-from sysmt.sim.cost.smt_sa import SmtSaConfig
 from sysmt.sim.flow import power, workloads
 from sysmt.sim.flow.synthesis import CLOCK_MHZ, library_of, map_to, synthesise
 from sysmt.sim.nn.batches import run
@@ -39,8 +40,8 @@ from .area import cell_library
 from .command import run as command
 
 WORKLOAD = "resnet8"
-QUEUE = 4
-"""Depth of the queues of SMT-SA: deeper ones gain a hundredth."""
+SMT_SA = ((2, 1), (2, 2), (2, 4), (4, 1), (4, 4))
+"""Threads and depth of the queues: deeper ones gain a hundredth."""
 
 SIM, ROOMS = Path(__file__).resolve().parent.parent / "sim", ("golden", "nn", "cost", "quant")
 
@@ -87,7 +88,7 @@ def measure() -> list[dict[str, Any]]:
         progress(f"{kind} {fields}")
         row: dict[str, Any] = {"kind": kind, "with": fields, "products": config.pe.products}
         rows.append(row | _silicon(config, library, jobs) | _all(_judged(network, config) for network in networks))
-    return rows + [_smt_sa(threads, networks) for threads in (2, 4)]
+    return rows + [smt_sa(threads, queue, library, jobs, networks) for threads, queue in SMT_SA]
 
 
 def _network(subject: Subject) -> Network:
@@ -101,8 +102,8 @@ def _network(subject: Subject) -> Network:
     return Network(Subject(subject.name, model, subject.folds), inputs, _answers(exact))
 
 
-def _silicon(config: ArrayConfig, library: str, jobs: list[Any]) -> dict[str, Any]:
-    design = array_design(config, BASE)
+def _silicon(config: ArrayConfig | SmtSaConfig, library: str, jobs: list[Any]) -> dict[str, Any]:
+    design = design_of(config, BASE)
     found = synthesise(design, library, CLOCK_MHZ, progress=progress)
     mapped = map_to(design, library_of(library), CLOCK_MHZ)
     energy = power.measure(mapped, design.manifest["ports"], config, WORKLOAD, jobs, progress=progress)
@@ -138,17 +139,18 @@ def _judge(network: Network, config: ArrayConfig) -> dict[str, Any]:
     }
 
 
-def _smt_sa(threads: int, networks: list[Network]) -> dict[str, Any]:
+def smt_sa(threads: int, queue: int, library: str, jobs: list[Any], networks: list[Network]) -> dict[str, Any]:
     """SMT-SA's row: exact, in cycles of the model, on the inputs that it simulates."""
     size = config_of(*ONE_THREAD)
-    config = SmtSaConfig(rows=size.rows, cols=size.cols, threads=threads, queue=QUEUE)
-    row: dict[str, Any] = {"kind": "smt-sa", "with": f"threads={threads} queue={QUEUE}", "products": threads}
+    config = SmtSaConfig(rows=size.rows, cols=size.cols, threads=threads, queue=queue)
+    row: dict[str, Any] = {"kind": "smt-sa", "with": f"threads={threads} queue={queue}", "products": threads}
+    progress(f"smt-sa {row['with']}")
     for network in networks:
         name = network.subject.name
-        report = compare(network.subject.model, network.inputs[:8], config, (QUEUE,), progress)
+        report = compare(network.subject.model, network.inputs[:8], config, (queue,), progress)
         row[f"{name} top1"] = float(np.mean(network.answers == network.inputs.labels))
         row |= {f"{name} agree": 1.0, f"{name} cycles": report["queues"][0]["cycles"]}
-    return row
+    return row | _silicon(config, library, jobs)
 
 
 def _all(parts: Iterator[dict[str, Any]]) -> dict[str, Any]:

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.mutation`: changes the gates' sources by one thing at a time, and says which changes no test finds.
 
-Mutants are drawn from all files of gates, or of the `--rooms` named, and judged room by room in turn;
-`bench/mutation_tests.py` says which tests run on each. They run in a copy of the checkout in a temporary folder, with a
-build cache of its own. Which mutants a seed draws does not change when other lines of gates do, and what was judged is
-found again while the mutated source, the gates below it and its tests are the same: an interrupted run goes on where it
-was, on another day, too. Tests that seed bugs of their own are left out: what they change may be changed already.
+Mutants are drawn from all files of gates, or of the `--rooms` named, and judged room by room in turn, all by the first
+of their tests, then those that it did not find by the next; `bench/mutation_tests.py` says which tests these are. They
+run in a copy of the checkout in a temporary folder, with a build cache of its own. Which mutants a seed draws does not
+change when other lines of gates do, and what was judged is found again while the mutated source, the gates below it and
+its tests are the same: an interrupted run goes on where it was, on another day, too. Tests that seed bugs of their own
+are left out: what they change may be changed already.
 """
 
 import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from time import monotonic
@@ -24,7 +25,7 @@ from sysmt.cli.output import progress, table
 
 from .mutation_sites import mutants
 from .mutation_tests import EXPLAINED, ROOT, TESTS
-from .mutation_workshop import Drawn, OutOfTimeError, workshop
+from .mutation_workshop import Drawn, OutOfTimeError, Workshop, workshop
 
 WIDTH = 70
 """Letters of a changed text that a table shows; JSON has all of them."""
@@ -86,15 +87,11 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
     states, survivors, per_room = [], [], {}
     drawn = draw(rooms, sample, seed)
     with workshop(monotonic() + 60 * minutes) as place:
-        for i, one in enumerate(drawn, 1):
-            try:
-                state = place.judge(one, TESTS[one.source])
-            except OutOfTimeError:
-                continue
+        for number, one, state in _judged(place, drawn):
             if state == "survives" and explained(one):
                 state = "explained"
             row = _row(one)
-            progress(f"{i} of {len(drawn)}: {state}: {row['at']}: {row['before']} -> {row['after']}")
+            progress(f"{number} of {len(drawn)}: {state}: {row['at']}: {row['before']} -> {row['after']}")
             states.append(state)
             if state == "survives":
                 survivors.append(row)
@@ -113,6 +110,23 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
         "survivors": survivors,
         "rooms": {room: per_room[room] for room in sorted(per_room)},
     }
+
+
+def _judged(place: Workshop, drawn: Sequence[Drawn]) -> Iterator[tuple[int, Drawn, str]]:
+    """Number, mutant and state of each as it is known: all by their first tests, the others by their second, ..."""
+    waiting = list(enumerate(drawn, 1))
+    for level in range(max((len(TESTS[one.source]) for one in drawn), default=0)):
+        ahead, waiting = waiting, []
+        for number, one in ahead:
+            tests = TESTS[one.source]
+            try:
+                state = place.judge(one, tests[level])
+            except OutOfTimeError:
+                continue
+            if state == "survives" and level + 1 < len(tests):
+                waiting.append((number, one))
+            else:
+                yield number, one, state
 
 
 def _row(drawn: Drawn) -> dict[str, str]:

@@ -30,7 +30,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 SWAPPED = 2
 """Arguments of a call that is changed by swapping its last two: `Mux(c, a, b)`, `Cat(a, b)`."""
-SHAPED = {"Signal", "signed", "unsigned", "replicate"}
+SHAPED = {"Signal", "signed", "unsigned", "replicate", "In", "Out"}
 """Calls whose arguments are widths."""
 UNSEEN = {"reset_less"}
 """Arguments by name that change no value: what is reset needlessly is overwritten all the same."""
@@ -78,7 +78,6 @@ def mutants(source: str) -> list[Mutant]:
         assert node.end_col_offset is not None
         begin, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
         text = (content[:begin] + change.after.encode() + content[end:]).decode()
-        ast.parse(text)
         found.append(Mutant(node.lineno, ast.unparse(node), change.after, text))
     unique = {mutant.text: mutant for mutant in found if mutant.text != source}
     return sorted(unique.values(), key=lambda mutant: (mutant.line, mutant.before, mutant.after))

@@ -39,14 +39,32 @@ def seeded_bug(*_):
     pytest.skip("a mutant is tested, not a seeded bug")
 """
 CONFTEST = '''
-"""Tests that found mutants before come first; the first that fails is written down."""
+"""Tests that found mutants before come first; the first that fails, or does not end, is written down."""
 
 import json
 import os
+import signal
 from pathlib import Path
+
+import pytest
 
 FIRST = json.loads(os.environ["MUTATION_FIRST"])
 FAILED = Path(os.environ["MUTATION_FAILED"])
+SECONDS = float(os.environ["MUTATION_SECONDS"])
+
+
+def _hangs(*_):
+    pytest.fail(f"not ended after {SECONDS} s of the processor")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    signal.signal(signal.SIGPROF, _hangs)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def pytest_collection_modifyitems(items):
@@ -58,8 +76,8 @@ def pytest_runtest_logreport(report):
         FAILED.write_text(report.nodeid)
 '''
 """Beside the copied checkout's pyproject.toml."""
-PROCESSOR, WALL = 300, 3600.0
-"""Processor seconds that each process of a test may take, which does not depend on what else runs, and all seconds."""
+ONE_TEST, PROCESS, WALL = 25.0, 300, 3600.0
+"""What may be taken: processor seconds by a test, by each process (neither depends on what else runs), all seconds."""
 SHARED = "runtime"
 """Builds that are the same for every simulation."""
 
@@ -110,8 +128,8 @@ class Workshop:
                 link.unlink(missing_ok=True)
                 link.symlink_to(mark.parent.resolve(), target_is_directory=True)
 
-    def judge(self, drawn: Drawn, tests: tuple[str, ...]) -> str:
-        """ "found", "hangs" (found, too) or "survives", by these files of tests, one after the other.
+    def judge(self, drawn: Drawn, test: str) -> str:
+        """ "found", "hangs" (found, too) or "survives", by one file of tests.
 
         Raises
         ------
@@ -120,14 +138,6 @@ class Workshop:
         UserError
             A test that finds the mutant fails on the original, too.
         """
-        for test in tests:
-            verdict = self._judge(drawn, test)
-            if verdict["state"] != "survives":
-                return str(verdict["state"])
-        return "survives"
-
-    def _judge(self, drawn: Drawn, test: str) -> dict[str, Any]:
-        """By one file of tests."""
         first = self._killers.setdefault(test, [])
         others = depends(ROOT, drawn.source, test)
 
@@ -147,7 +157,7 @@ class Workshop:
         verdict: dict[str, Any] = cached_json("mutation", drawn.source.replace("/", "-"), content, run)
         if verdict["by"]:
             first[:] = [verdict["by"], *(name for name in first if name != verdict["by"])]
-        return verdict
+        return str(verdict["state"])
 
     def _passes(self, source: str, test: str, others: str, name: str) -> None:
         """Refuse a test that fails without a mutant."""
@@ -204,12 +214,12 @@ class Workshop:
             "SYSMT_DATA": str(data_folder()),
             "MUTATION_FIRST": json.dumps(first),
             "MUTATION_FAILED": str(failed),
+            "MUTATION_SECONDS": str(ONE_TEST),
         }
         with subprocess.Popen(
             command,
             cwd=self.root,
             env=env,
-            start_new_session=True,
             preexec_fn=_limit,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -227,12 +237,14 @@ class Workshop:
         by = failed.read_text() if failed.exists() else ""
         said = (output.strip().splitlines() or [""])[-1]
         if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-            return Outcome("hangs", by, f"not ended after {PROCESSOR} s of the processor")
+            return Outcome("hangs", by, f"not ended after {PROCESS} s of the processor")
         return Outcome("failed" if process.returncode else "passed", by, said)
 
 
 def _limit() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR + 5))
+    """In the process of the tests: a group that is stopped as a whole, and in the session that runs at leisure."""
+    os.setpgid(0, 0)
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESS, PROCESS + 5))
 
 
 @contextlib.contextmanager

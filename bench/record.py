@@ -107,7 +107,14 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("accelerator", "bits"), ("front end", "bits")),
         {"busy %": _MORE, "beyond UART": Claim(more=False, noise=0.02)},
     ),
-    "engine": Measurement((("network", "engine"),), {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE}),
+    "engine": Measurement(
+        (("network", "engine"),),
+        {"cycles": _LESS, "MAC/cycle": _MORE, "utilisation": _MORE, "of array cycles": _LESS},
+    ),
+    "litex": Measurement(
+        (("network", "bus"), ("product", "bus")),
+        {**dict.fromkeys(("devices", "processor"), _LESS), **dict.fromkeys(("ratio", "engine alone"), _MORE)},
+    ),
     "engine_area": Measurement((("engine",),), {"engine um2": _LESS, "ratio": _LESS}),
     "estimate": Measurement(
         (("target", "figure", "fitted to"),),
@@ -192,6 +199,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("layer",), ("array", "with", "products")),
         {**dict.fromkeys(("plain", "signed", "um2"), _LESS), "MHz": Claim(more=True, noise=0.01)},
     ),
+    "packed": Measurement((("bits", "group"),), {"points": _MORE, "area": _LESS, "at most": _MORE}),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""

@@ -3,7 +3,7 @@
 
 Layers: MobileNet-V2 (int8) on photographs, those that run on all threads and whose activations have a zero point; error
 as `sysmt infer` reports it, in the natural order of K, nothing calibrated. Areas: 8x8 on sky130hd without counters,
-relative to one thread; throughput is operands of K per step.
+relative to one thread in clusters of the same size; throughput is operands of K per step.
 """
 
 import sys
@@ -38,8 +38,12 @@ PLANS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("sparq_8", {}),
     ("sparq_8", {"signed_window": True}),
     ("sparq_8", {"stc": True}),
+    ("sparq2_8", {"stc": True}),
+    ("os8", {"cluster": 2}),
+    ("sparq_8", {"stc": True, "cluster": 2}),
+    ("sparq2_8", {"stc": True, "cluster": 2}),
 )
-"""Preset and fields of every array; the first is the one-thread array."""
+"""Preset and fields of every array; the first of a size of cluster is the one-thread array."""
 
 
 def pictures(folder: Path) -> np.ndarray:
@@ -93,10 +97,11 @@ def areas() -> list[dict[str, Any]]:
 
 
 def compared(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows, with their ratios to the first."""
-    found = []
+    """The rows, with their ratios to the first of the same cluster."""
+    found, base = [], rows[0]
     for row in rows:
-        ratio = row["um2"] / rows[0]["um2"]
+        base = row if row["products"] == 1 else base
+        ratio = row["um2"] / base["um2"]
         found.append(row | {"area": ratio, "throughput per area": row["products"] / ratio})
     return found
 

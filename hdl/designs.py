@@ -12,27 +12,33 @@ from amaranth.lib.wiring import Component
 
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.accel.top import UARTAccelerator
+from sysmt.hdl.array.axi_stream import REGISTERS, AXIStreamArray
+from sysmt.hdl.array.smt_sa import SmtSaArray
 from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.bus.axi_stream_ports import AXIStreamPorts
 from sysmt.hdl.dma.axi import AXIAccelerator, AXIEngine
 from sysmt.hdl.dma.cfu import CFUAccelerator, CFUEngine
 from sysmt.hdl.dma.stream import StreamAccelerator, StreamEngine
 from sysmt.hdl.dma.wishbone import WishboneAccelerator, WishboneEngine
 from sysmt.hdl.engine.engine import Engine
 from sysmt.hdl.engine.top import UARTEngine
-from sysmt.hdl.nullcache.designs import cache_design, tcam_design
+from sysmt.hdl.nullcache.axi_stream import AXIStreamCache, AXIStreamTCAM
+from sysmt.hdl.nullcache.designs import cache_design, cache_facts, tcam_design, tcam_facts
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
+from sysmt.hdl.params.checks import one_of
 from sysmt.hdl.params.config import Config
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.register_table import as_facts, register_table
 from sysmt.hdl.params.sdram_registers import sdram_words
-from sysmt.hdl.params.styles import CHOICES
+from sysmt.hdl.params.smt_sa import SmtSaConfig
+from sysmt.hdl.params.styles import CHOICES, PORTS
 from sysmt.hdl.software.files import software
 
 from .emit import SEPARATOR, Design, emit
-from .style import PLAIN, Style
+from .style import PLAIN, ClockGate, Style
 
 KEYWORDS = """
     accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin
@@ -80,13 +86,23 @@ _ENGINES: dict[str, type[Component]] = {
 
 def array_design(config: ArrayConfig, name: str, style: Style = PLAIN) -> Design:
     """Verilog and manifest of the array `config`, its top module called `name`."""
-    facts = {
+    return emit(SystolicArray(config), name, _array_facts(config), style)
+
+
+def _array_facts(config: ArrayConfig, registers: int = 0) -> dict[str, Any]:
+    """For the manifest, with so many cycles of latency more."""
+    return {
         "config": config.as_dict(),
         "k_max": config.pe.k_max,
-        "latency": config.latency,
+        "latency": config.latency + registers,
         "counters": {"width": COUNTER_WIDTH, "names": list(array_counters(config.pe))} if config.counters else None,
     }
-    return emit(SystolicArray(config), name, facts, style)
+
+
+def smt_sa_design(config: SmtSaConfig, name: str, style: Style = PLAIN) -> Design:
+    """Verilog and manifest of the array of SMT-SA `config`."""
+    facts = {"kind": "smt-sa", "config": config.as_dict(), "k_max": config.k_max}
+    return emit(SmtSaArray(config), name, facts, style)
 
 
 def accel_design(config: AccelConfig, name: str, style: Style = PLAIN) -> Design:
@@ -139,6 +155,7 @@ def _on_bus(config: AccelConfig | EngineConfig, design: Design) -> Design:
 
 _DESIGNS: dict[type[Config], Callable[[Any, str, Style], Design]] = {
     ArrayConfig: array_design,
+    SmtSaConfig: smt_sa_design,
     CacheConfig: cache_design,
     TCAMConfig: tcam_design,
     AccelConfig: accel_design,
@@ -146,31 +163,83 @@ _DESIGNS: dict[type[Config], Callable[[Any, str, Style], Design]] = {
 }
 
 
-def default_style(config: Config, **choices: str | None) -> Style:
+def default_style(config: Config, clock_gate_cell: str | None = None, **choices: str | None) -> Style:
     """The style `choices`, where they are not None: else as `PLAIN`, for standard cells without initial values.
+
+    `clock_gate_cell` is as `ClockGate.of` takes it.
 
     Raises
     ------
     ConfigError
-        No style has such a name or value.
+        No style has such a name or value, or `config` gates no clock.
     """
     for choice in set(choices) - set(CHOICES):
-        raise ConfigError(f"style must have {', '.join(CHOICES)} only, not {choice!r}")
-    asic = isinstance(config, ArrayConfig) and config.pe.target == "asic"
+        raise ConfigError(f"style must have {', '.join([*CHOICES, 'clock_gate_cell'])} only, not {choice!r}")
+    if clock_gate_cell is not None:
+        array = getattr(config, "array", config)
+        if not (isinstance(array, ArrayConfig) and array.pe.clock_gating):
+            field = "array.clock_gating" if array is not config else "clock_gating"
+            way = f"set {field} = true" if isinstance(array, ArrayConfig) else "an array with clock_gating has them"
+            raise ConfigError(
+                f"clock_gate_cell = {clock_gate_cell} is for gated clocks, of which there are none: {way}"
+            )
+    asic = isinstance(config, SmtSaConfig) or (isinstance(config, ArrayConfig) and config.pe.target == "asic")
     chosen = {name: choice for name, choice in choices.items() if choice is not None}
-    return Style(**{"initial_values": "none" if asic else "keep"} | chosen)
+    gate = None if clock_gate_cell is None else ClockGate.of(clock_gate_cell)
+    return Style(**{"initial_values": "none" if asic else "keep"} | chosen, clock_gate=gate)
 
 
-def design_of(config: Config, name: str, style: Style = PLAIN) -> Design:
-    """Verilog and manifest of whatever `config` describes: an array, a cache, a TCAM, an accelerator, an engine."""
+_STREAMS: dict[type[Config], tuple[Callable[[Any], AXIStreamPorts], Callable[[Any], dict[str, Any]]]] = {
+    ArrayConfig: (AXIStreamArray, lambda config: _array_facts(config, REGISTERS)),
+    CacheConfig: (AXIStreamCache, cache_facts),
+    TCAMConfig: (AXIStreamTCAM, lambda config: tcam_facts(config, 1)),
+}
+"""What has AXI4-Stream ports, and the facts of its manifest, by class of its configuration."""
+
+
+def axi_stream_design(config: Config, name: str, style: Style = PLAIN) -> Design:
+    """Verilog and manifest of an array, a cache or a TCAM with AXI4-Stream ports.
+
+    The manifest is that of the design itself, with `streams`: bytes of tdata, meaning of tlast, and layout of each. The
+    head of the Verilog tells the same.
+
+    Raises
+    ------
+    ConfigError
+        It is none of these.
+    """
+    if type(config) not in _STREAMS:
+        raise ConfigError(
+            f"ports must be 'native' for {type(config).__name__}, not 'axis', which is for arrays, caches and TCAMs: "
+            "accelerators and engines have link = 'axi-stream'"
+        )
+    kind, facts_of = _STREAMS[type(config)]
+    component = kind(config)
+    streams = component.streams.values()
+    notes = ["AXI4-Stream, fields of tdata from its lowest byte on:"]
+    notes += [line for stream in streams for line in stream.lines()]
+    facts = facts_of(config) | {"streams": {stream.name: stream.facts() for stream in streams}}
+    return emit(component, name, facts, style, notes)
+
+
+def design_of(config: Config, name: str, style: Style = PLAIN, ports: str = "native") -> Design:
+    """Verilog and manifest of whatever `config` describes: an array, a cache, a TCAM, an accelerator, an engine.
+
+    `ports`: "native", or "axis" for AXI4-Stream.
+    """
+    one_of("ports", ports, PORTS)
+    if ports == "axis":
+        return axi_stream_design(config, name, style)
     if type(config) not in _DESIGNS:
         known = ", ".join(kind.__name__ for kind in _DESIGNS)
         raise ConfigError(f"config must be of class {known}, not {type(config).__name__}: nothing else is a design")
     return _DESIGNS[type(config)](config, name, style)
 
 
-def default_name(preset: str, base: Config, config: Config) -> str:
+def default_name(preset: str, base: Config, config: Config, ports: str = "native") -> str:
     """`preset`, and what `config` has other than it, `base`: names of two designs differ as the designs do.
+
+    Other `ports` than native ones follow at the end, as in `os4_axis`.
 
     `os4_rows3_fpga` has `rows=3` and `target=fpga`, `os4_no_counters` has `counters=false`; where that does not say all
     (`policy=S+Aw`), or is too long, a hash of the settings ends the name.
@@ -179,14 +248,15 @@ def default_name(preset: str, base: Config, config: Config) -> str:
     changes = {
         key: value for key, value in _settings(config.as_dict()).items() if key not in before or before[key] != value
     }
+    end = "" if ports == "native" else f"_{ports}"
     if not changes:
-        return preset
+        return preset + end
     words = [_word(key.rpartition(".")[2], value) for key, value in changes.items()]
     text = "_".join([preset, *words])
     if len(text) > LONGEST_NAME or not re.fullmatch(r"\w+", text, re.ASCII) or SEPARATOR in text:
         told = hashlib.sha256(json.dumps(changes, sort_keys=True).encode()).hexdigest()[:8]
         text = f"{re.sub('[^A-Za-z0-9]+', '_', text)[:LONGEST_NAME].rstrip('_')}_{told}"
-    return text
+    return text + end
 
 
 def _settings(fields: dict[str, Any], path: str = "") -> dict[str, Any]:

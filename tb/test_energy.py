@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.designs import array_design
+from sysmt.hdl.designs import array_design, smt_sa_design
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.sim.flow import energy, flat, liberty, mapping, netlist, sta, streams
+from sysmt.hdl.params.smt_sa import SmtSaConfig
+from sysmt.sim.flow import energy, flat, liberty, mapping, netlist, queued_streams, sta, streams
 from sysmt.sim.flow.cells import Cell, InternalPower
 from sysmt.sim.flow.netlist import Instance, Module, Netlist
 from sysmt.sim.flow.simulate import LANES, CellSimulation
@@ -94,6 +95,38 @@ def test_the_mapped_array_computes_what_the_model_does(library, threads, delays,
         assert clocked.min() < clocked.max() / 2, "drains and idle sums rest"
     else:
         assert len(np.unique(clocked)) == 1, "without clock gates all are clocked alike"
+
+
+def queued(library, kind="NAND2"):
+    """SMT-SA mapped to the tiny library, the last NAND2 of its PE being another cell."""
+    config = SmtSaConfig(rows=2, cols=1, queue=1)
+    mapped = mapping.to_cells(smt_sa_design(config, "cells"), library, 10_000)
+    pe = mapped.netlist.modules["cells__pe"]
+    victim = max(i for i, part in enumerate(pe.parts) if part.kind == "NAND2")
+    parts = [p if i != victim else Instance(p.name, kind, p.pins) for i, p in enumerate(pe.parts)]
+    made = netlist.Netlist("cells", mapped.netlist.modules | {pe.name: Module(pe.name, pe.ports, parts, pe.names)})
+    return config, CellSimulation(flat.flatten(made, library))
+
+
+def test_threads_that_wait_compute_what_the_model_does_at_their_own_pace(library):
+    config, simulation = queued(library)
+    job = jobs("random:0.5")[0]
+    short = streams.Job("short", job.x[:8, :96], job.w[:96, :4])
+    count = queued_streams.run(simulation, config, short, 96)
+    # More than one product a PE and cycle, which one thread cannot, and no more than one whose operands are not zero.
+    assert config.rows * config.cols < count.macs / LANES / count.cycles < 2 * config.rows * config.cols
+    assert simulation.toggles.sum() > count.macs
+    with pytest.raises(UserError, match=r"^steps = 1 must be more to be counted: a lane has none left before another"):
+        queued_streams.run(CellSimulation(simulation.flat), config, streams.Job("one", job.x[:8, :2], job.w[:2, :4]), 1)
+    with pytest.raises(UserError, match=r"^layer low fills no tile of a 2x1 array: choose a smaller one$"):
+        queued_streams.run(simulation, config, streams.Job("low", job.x[:1], job.w))
+
+
+def test_a_wrong_netlist_of_threads_that_wait_is_found(library):
+    config, simulation = queued(library, "NOR2")
+    job = jobs("random:0.2")[0]
+    with pytest.raises(AssertionError, match="differ|gave"):
+        queued_streams.run(simulation, config, streams.Job("short", job.x[:8, :96], job.w[:96, :4]), 96)
 
 
 def test_a_wrong_netlist_is_found(library):

@@ -27,6 +27,9 @@ ROWS = [
     row("sparq", "window=7opt pairs=1", 1100.0, 51.0, 320.0, 0.6, 0.63, 4000),
 ]
 SMT_SA = {"kind": "smt-sa", "with": "threads=2 queue=4"} | {
+    "um2": 2000.0,
+    "MHz": 50.0,
+    "fJ/MAC": 500.0,
     "resnet8 top1": 0.9,
     "resnet8 agree": 1.0,
     "resnet8 cycles": 5000,
@@ -49,7 +52,9 @@ def test_ratios_and_front(kept):
     assert nbsmt["networks"]["resnet8"] == {"top1": 0.88, "change": -2, "agree": 0.95, "cycles": 4000, "speedup": 2}
     assert sparq["networks"]["resnet8"]["change"] == 0
     assert smt_sa["networks"]["resnet8"]["speedup"] == 1.6
-    assert {smt_sa[name] for name in ("area", "energy", "products", "throughput_per_area")} == {None}
+    assert (smt_sa["area"], smt_sa["energy"], smt_sa["products"]) == (2, 1.25, None)
+    assert smt_sa["throughput_per_area"] == 1.6 / 2, "its threads wait: what counts is the speed-up"
+    assert smt_sa["commands"][0].startswith("sysmt synth smtsa2_16 ")
     # NB-SMT loses to SPARQ in all three; one thread too; the narrow window has the best throughput per area.
     assert [r["front"] for r in (one, nbsmt, sparq, narrow, smt_sa)] == [False, False, True, True, False]
 

@@ -38,14 +38,20 @@ MORE = (
     "accel_os2 link=cfu",
     "engine_os2",
     "engine_sysmt2_2 link=axi",
+    *(f"accel_os2 link={link} bus_clock=true" for link in ("axi", "wishbone", "axi-stream")),
+    "sysmt2_2 rows=3 fuse=true axis",
+    "tiny axis",
+    "tcam32 entries=5 ports=2 axis",
+    "tcam32_memory entries=6 axis",
 )
 CASES = [*DEFAULT, *(pytest.param(case, marks=pytest.mark.regress) for case in MORE)]
 FLOW = Style(initial_values="none", reset="async", memories="separate")
 
 
 def emitted(case: str, style: Style):
-    words = case.split()
-    return design_of(with_settings(preset(words[0]), words[1:]), "chip", style)
+    words = [word for word in case.split() if word != "axis"]
+    ports = "axis" if "axis" in case.split() else "native"
+    return design_of(with_settings(preset(words[0]), words[1:]), "chip", style, ports)
 
 
 def warnings(folder, design) -> str:

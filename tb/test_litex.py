@@ -78,9 +78,9 @@ def test_what_is_no_chain_of_layers_is_refused():
         header(str(resnet))
 
 
-def simulated(*words: str) -> dict:
+def simulated(*words: str, script: str = "simulate.py") -> dict:
     """What the example prints, run as a user runs it."""
-    command = [sys.executable, str(EXAMPLE / "simulate.py"), *words, "--json"]
+    command = [sys.executable, str(EXAMPLE / script), *words, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ, timeout=3000)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -112,3 +112,12 @@ def test_digits_on_a_soc(link):
 def test_dscnn_on_a_soc_takes_a_fiftieth_of_the_cycles():
     report = simulated(str(shared(*DSCNN)), str(shared("data", "kws", "even500.npz")))
     assert report["network"]["ratio"] >= 50
+
+
+@pytest.mark.regress
+@pytest.mark.usefixtures("installed")
+def test_digits_by_custom_instructions_of_the_processor():
+    """An engine as the CFU of the VexRiscv; the example compares the outputs with the golden engine's."""
+    report = simulated("--limit", "2", script="cfu.py")
+    assert report["inputs"] == 2
+    assert 0 < report["run"] < report["load"]

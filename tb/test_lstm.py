@@ -44,6 +44,8 @@ def lstm(batch=1, time=4, inputs=6, cells=5, outputs=5, seed=1, **more):
         holes = [ABSENT] * first + [weights((cells,), scale, "int16") for scale in (3e-5, 2e-5, 4e-5)[first:]]
     bias = [ABSENT] * first + [biases(cells) for _ in range(4 - first)]
     project = [ABSENT, ABSENT]
+    if more.get("stray"):
+        project = [ABSENT, x]
     if more.get("projection"):
         project = [weights((outputs, cells), 0.006), biases(outputs) if more["projection"] == "bias" else ABSENT]
     scale = more.get("output_scale", 0.0078)
@@ -53,10 +55,10 @@ def lstm(batch=1, time=4, inputs=6, cells=5, outputs=5, seed=1, **more):
     ]
     normal = [ABSENT] * 4
     if more.get("normalised"):
-        normal = [weights((cells,), 2.0**-10, "int16") for _ in range(4)]
+        normal = [ABSENT] * first + [weights((cells,), more["normalised"], "int16") for _ in range(4 - first)]
     y = model.tensor((*shape, outputs), "int8", scale, 11)
     hidden = model.tensor((1,), "int8", *more.get("hidden", (0.0078, 11)))
-    gates = [model.tensor((1,), "int16", 0.001) for _ in range(4)]
+    gates = [model.tensor((1,), "int16", more.get("gates", 0.001)) for _ in range(4)]
     model.node(
         "UNIDIRECTIONAL_SEQUENCE_LSTM",
         [x, *into, *back, *holes, *bias, *project, *states, *normal],
@@ -82,6 +84,16 @@ VARIANTS = {
     "coupled, peepholes": {"peephole": True, "coupled": True},
     "projection": {"projection": "bias", "outputs": 3, "hidden": (0.009, -4)},
     "projection, clipped": {"projection": True, "outputs": 7, "proj_clip": 0.3, "coupled": True},
+    "normalised": {"normalised": 3e-5, "gates": 0.0005},
+    "normalised, 13 cells, peepholes": {"normalised": 1e-4, "cells": 13, "outputs": 13, "peephole": True},
+    "normalised, coupled, projection": {
+        "normalised": 2e-5,
+        "coupled": True,
+        "projection": "bias",
+        "outputs": 4,
+        "cells": 8,
+    },
+    "normalised, sums alike": {"normalised": 1e-4, "gates": 3.0},
     "another zero point": {"hidden": (0.0078, -3)},
 }
 
@@ -104,7 +116,10 @@ def test_equal_to_the_interpreter(name):
 
 
 REFUSED = {
-    "layer normalisation": ({"normalised": True}, r"must be without layer normalisation, .*"),
+    "layer normalisation": (
+        {"normalised": 1e-4, "gates": 0.0, "intermediates": 5},
+        r"must give the scales of its gates' sums, not nothing; convert it again",
+    ),
     "activation": ({"activation": 1}, r"must have the activation TANH, not RELU"),
     "cell scale": (
         {"cell_scale": 0.0007},
@@ -113,6 +128,10 @@ REFUSED = {
     "outputs": ({"outputs": 4}, r"must have as many outputs as cells, 5, or a projection"),
     "peepholes": ({"projection": True, "outputs": 3, "peephole": True}, r"must have 3 peephole weights, not \(5,\)"),
     "hidden": ({"intermediates": 4}, r"must give the scale of its hidden values, not nothing; convert it again"),
+    "computed parameters": (
+        {"stray": True},
+        r"must have constants beside its states, not input 17; freeze the model",
+    ),
     "clip": ({"cell_clip": -1.0}, r"must have cell_clip from 0 up, not -1.0; convert it again"),
 }
 

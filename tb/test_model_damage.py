@@ -3,8 +3,10 @@
 
 import io
 import pickle
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.model import Model
 from sysmt.sim.nn.network import build
+from sysmt.sim.nn.operators.table import ANY, OPERATORS
 from sysmt.sim.nn.readers.tflite import parse
 
 from .int8_networks import small_content
@@ -69,7 +72,7 @@ def recurrent() -> bytes:
 
 
 def sequence() -> bytes:
-    model, x, y = lstm(time=2, peephole=True)
+    model, x, y = lstm(time=2, peephole=True, normalised=1e-4)
     logarithm = model.node("LOG_SOFTMAX", [y], model.tensor((1, 2, 5), "int8", 1 / 16, 127))
     return model.content([x], [y, logarithm])
 
@@ -134,3 +137,17 @@ def test_damaged_models(name):
         for a, b in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(a, b)
     assert equal > 0
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_an_input_too_many_is_refused(name):
+    """It was a traceback when the model ran."""
+    graph = parse(CONTENTS[name]())
+    for place, node in enumerate(graph.nodes):
+        if OPERATORS[node.kind].inputs == ANY:
+            continue
+        more = node.inputs + (graph.input,) * (1 + OPERATORS[node.kind].inputs - len(node.inputs))
+        nodes = (*graph.nodes[:place], replace(node, inputs=more), *graph.nodes[place + 1 :])
+        message = f"{node.name} must have at most {len(more) - 1} inputs, not {len(more)}; the file is damaged"
+        with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+            build(replace(graph, nodes=nodes))

@@ -65,6 +65,12 @@ def test_every_kind_of_change_and_no_other():
         assert SOURCE.splitlines()[mutant.line - 1] == changed[0]
 
 
+def test_nothing_is_made_wider():
+    source = "def f(self):\n    return {'a': Out(3), 'b': In(signed(7)), 'c': Signal(5, init=1)}\n"
+    changed = {(mutant.before, mutant.after) for mutant in mutants(source)}
+    assert changed == {("3", "2"), ("7", "6"), ("5", "4"), ("1", "2")}
+
+
 def test_every_source_of_gates_has_its_tests():
     assert sorted(TESTS) == sources()
     for source, tests in TESTS.items():
@@ -117,7 +123,8 @@ def test_a_verdict_depends_on_what_is_tested_and_on_no_comment(tmp_path):
     texts = {
         "hdl/bus/block.py": "from ..common.adders import add\n",
         "hdl/bus/other.py": "",
-        "hdl/common/adders.py": "def add(): return 1\n",
+        "hdl/common/adders.py": "from sysmt.hdl import emit\n",
+        "hdl/emit.py": "",
         "sim/golden/model.py": "from sysmt.hdl.bus import other\n",
         "tb/tb_block.py": "x = 1\n",
         "tb/test_block.py": 'from sysmt.hdl.bus.block import B\nimport sysmt.sim.golden.model\nBENCH = "tb.tb_block"\n',
@@ -141,6 +148,7 @@ def test_a_verdict_depends_on_what_is_tested_and_on_no_comment(tmp_path):
         (tmp_path / name).write_text(text)
 
 
+DRAW = mutation.draw
 BASIS = """
 from sysmt.hdl.bus import Wishbone
 import sysmt.hdl.bus.signature as module
@@ -208,6 +216,19 @@ def test_a_failing_original_is_told(tiny, capsys):
         .err.splitlines()[-1]
         .startswith("bench.mutation: test tb/test_tiny.py::test_addresses must pass without a mutant: 1 failed")
     )
+
+
+def test_a_test_that_does_not_end_has_found_its_mutant(tiny, monkeypatch, capsys):
+    tiny("Wishbone(30) == Wishbone(30) or [1 for _ in iter(int, 1)]")
+    monkeypatch.setattr(mutation_workshop, "ONE_TEST", 0.5)
+    monkeypatch.setattr(
+        mutation,
+        "draw",
+        lambda *_: [d for d in DRAW(["bus/signature"], 99, 1) if d.mutant.after.endswith("!= other._parameters")],
+    )
+    assert mutation.main(["--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["found"], facts["survivors"]) == (1, [])
 
 
 def test_a_list_of_what_would_be_drawn(capsys):

@@ -217,6 +217,15 @@ def test_command(tmp_path, capsys):
         (("--clock", "100"), "--clock 100 is for the constraints that --package writes"),
         (("--package", "--clock", "0"), "clock must be 0.001 to 10000 MHz, not 0"),
         (("--package", "--clock", "nan"), "clock must be 0.001 to 10000 MHz, not nan"),
+        (
+            ("--clock-gate-cell", "ICG"),
+            "clock_gate_cell = ICG is for gated clocks, of which there are none: set clock_g",
+        ),
+        (
+            ("--set", "clock_gating=true", "--clock-gate-cell", "ICG:a,b"),
+            "must be CELL, CELL:clock,enable,output or CE",
+        ),
+        (("--set", "clock_gating=true", "--clock-gate-cell", "ICG:a,b,b"), "ports of different names, not 'ICG:a,b,b'"),
         (("--prefix", "4"), "prefix must be letters, digits and _"),
         (("--name", "npu__pe"), "name must not contain __, which begins the names of parts, not 'npu__pe'"),
         (("--prefix", "a_"), "name must not contain __"),

@@ -12,8 +12,9 @@ from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.cost.array import matmul_cycles
-from sysmt.sim.cost.smt_sa import QUEUES, SmtSaConfig, smt_sa
+from sysmt.sim.cost.smt_sa import QUEUES, smt_sa
 
 from .int8_networks import small_content, small_images
 from .references.smt_sa import smt_sa as reference
@@ -137,11 +138,11 @@ def test_infer_compares_it_with_the_other_kinds(files, capsys):
         (["--queue", "2"], "--queue must come with --pe smt-sa: sysmt2_8 and its like have no queues"),
         (
             ["--pe", "smt-sa", "--policy", "S"],
-            "--pe smt-sa must come without --policy: it is exact, and a model only; leave one of them out",
+            "--pe smt-sa must come without --policy: it is exact, and a model of cycles; leave one of them out",
         ),
         (
             ["--pe", "smt-sa", "--on", "rtl"],
-            "--pe smt-sa must come without --on rtl: it is exact, and a model only; leave one of them out",
+            "--pe smt-sa must come without --on rtl: it is exact, and a model of cycles; leave one of them out",
         ),
         (["--pe", "smt-sa", "--threads", "1"], "--threads must be 2 or 4 with --pe smt-sa, not 1"),
         (["--pe", "smt-sa", "--queue", "0"], "queue must be an integer from 1 to 64, not 0"),

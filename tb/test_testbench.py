@@ -44,6 +44,7 @@ def simulated(folder) -> subprocess.CompletedProcess:
                 ("os2", "--set", "rows=3", "--set", "fuse=true", "--set", "counters=false"),
                 ("sysmt4_2", "--set", "drain=in_place", "--set", "acc_width=20"),
                 ("sparq2_8", "--set", "rows=2", "--set", "cols=3"),
+                ("sysmt2_2", "--set", "clock_gating=true", "--clock-gate-cell", "ICG:CK,E,GCK"),
             )
         ),
     ],
@@ -74,7 +75,14 @@ def test_the_same_bytes(tmp_path):
     assert written(tmp_path / "1", "os2") == written(tmp_path / "2", "os2")
 
 
-def test_refused(tmp_path, capsys):
-    assert main(["generate", "tiny", "--testbench", "-o", str(tmp_path)]) == 2
-    assert "--testbench is for an array, not tiny" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("accel_os2", "--link", "cfu"), "--testbench speaks the links uart, axi, wishbone, not 'cfu'"),
+        (("engine_os2", "--set", "stream.cas=2"), "--testbench has no model of an SDRAM"),
+    ],
+)
+def test_refused(words, message, tmp_path, capsys):
+    assert main(["generate", *words, "--testbench", "-o", str(tmp_path)]) == 2
+    assert message in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

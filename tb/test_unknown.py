@@ -6,6 +6,7 @@ own testbench; everything else is left alone, and has to say so.
 """
 
 import itertools
+import re
 
 import pytest
 
@@ -14,7 +15,7 @@ from sysmt.hdl.designs import design_of
 from sysmt.hdl.packaging import CLOCKS, ports_of
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
-from sysmt.hdl.style import Style
+from sysmt.hdl.style import ClockGate, Style
 from sysmt.sim.cosim.testbench import testbench as bench_of_array
 
 from .icarus import STANDARDS, needs_icarus, simulate
@@ -48,6 +49,10 @@ OTHERS = (
     *(f"accel_os2 link={link}" for link in ("axi", "wishbone", "axi-stream", "cfu")),
     "engine_os2",
     "engine_sysmt2_2 link=axi",
+    "os2 axis",
+    "tiny axis",
+    "tcam32 entries=4 ports=2 axis",
+    "tcam32_memory entries=8 axis",
 )
 STYLES = {
     "keep": Style(),
@@ -60,6 +65,13 @@ FAMILIES = [
     for chosen in itertools.product(ARRAYS, STYLES, STANDARDS)
     if chosen[1:] in {("keep", "2012"), ("none", "2001"), ("none", "2005"), ("none-async", "2012")}
 ]
+GATED = (
+    "os2 clock_gating=true drain=in_place",
+    "sysmt2_2 clock_gating=true",
+    "sysmt4_2 clock_gating=true pipeline=1 fuse=true",
+    "sparq2_8 rows=2 cols=4 cluster=2 clock_gating=true",
+)
+CELLS = ("ICG", "ICGX1:CK,E,GCK")
 QUIET = """`timescale 1ns / 1ps
 module quiet_tb;
   reg clock = 0, reset = 1;
@@ -90,9 +102,9 @@ ASKS = ("valid", "ready", "ack", "err", "cyc", "stb", "write", "clear")
 
 
 def design(case: str, style: str, name: str):
-    words = case.split()
-    config = with_settings(preset(words[0]), words[1:])
-    return config, design_of(config, name, STYLES[style])
+    preset_name, *settings = (word for word in case.split() if word != "axis")
+    config = with_settings(preset(preset_name), settings)
+    return config, design_of(config, name, STYLES[style], "axis" if "axis" in case.split() else "native")
 
 
 def sources(emitted) -> dict[str, str]:
@@ -101,13 +113,40 @@ def sources(emitted) -> dict[str, str]:
 
 def computed(folder, case: str, style: str, standard: str) -> str:
     config, emitted = design(case, style, "a")
-    return simulate(folder, "a_tb", sources(emitted) | {"a_tb.v": bench_of_array(config, emitted)}, standard)
+    return simulate(folder, "a_tb", sources(emitted) | {"a_tb.v": bench_of_array(config, emitted, "")}, standard)
 
 
 @pytest.mark.parametrize(("case", "style", "standard"), [DEFAULT, *FAMILIES])
 def test_arrays_compute_and_count_among_unknown_bits(case, style, standard, tmp_path):
     printed = computed(tmp_path, case, style, standard)
     assert printed.startswith("PASS: "), printed
+
+
+def gated(folder, case: str, cell: str, damage=lambda model: model) -> str:
+    """What the testbench of an array behind clock gates prints, with a model of the cell."""
+    words, gate = case.split(), ClockGate.of(cell)
+    config = with_settings(preset(words[0]), words[1:])
+    emitted = design_of(config, "a", Style(initial_values="none", clock_gate=gate))
+    assert f"  {gate.cell} sum_gate (" in emitted.verilog
+    return simulate(folder, "a_tb", sources(emitted) | {"a_tb.v": bench_of_array(config, emitted, damage(gate.model))})
+
+
+@pytest.mark.parametrize(
+    ("case", "cell"),
+    [(GATED[1], CELLS[1]), *(pytest.param(*c, marks=pytest.mark.regress) for c in itertools.product(GATED, CELLS))],
+)
+def test_arrays_compute_behind_clock_gates(case, cell, tmp_path):
+    printed = gated(tmp_path, case, cell)
+    assert printed.startswith("PASS: "), printed
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("wrong", ["assign Q = CLK", "assign Q = CLK & (held | EN)", "assign Q = 1'b0"])
+def test_a_cell_that_gates_wrongly_is_found(wrong, tmp_path):
+    """A gate that is always open, one whose enable is not held, one that is never open."""
+    printed = gated(tmp_path, GATED[1], "ICG", lambda model: re.sub(r"assign Q = .*;", f"{wrong};", model))
+    assert "\nFAIL: " in printed
+    assert "PASS" not in printed
 
 
 def test_a_counter_that_takes_what_is_not_valid_is_found(tmp_path, monkeypatch):

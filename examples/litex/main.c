@@ -11,6 +11,7 @@
 #include "sysmt_driver.h"
 
 #include "cases.h"
+#include "console.h"
 #include "cpu.h"
 #include "network.h"
 
@@ -22,40 +23,6 @@ static uint32_t scratch[SCRATCH_BYTES / 4] SYSMT_ALIGNED;
 static uint8_t packed[PACKED_BYTES] SYSMT_ALIGNED, left[OUTPUT_BYTES] SYSMT_ALIGNED;
 static int32_t product[M * N], expected[M * N];
 static uint32_t buffers[3][BUFFER_BYTES / 4];
-
-static void put(char c) {
-    while (uart_txfull_read()) {}
-    uart_rxtx_write((uint32_t)c);
-}
-
-static void print(const char *name, const uint32_t *numbers, int count) {
-    char digits[10];
-    while (*name) put(*name++);
-    for (; count--; ++numbers) {
-        uint32_t value = *numbers;
-        int i = 0;
-        put(' ');
-        do digits[i++] = (char)('0' + value % 10);
-        while (value /= 10);
-        while (i) put(digits[--i]);
-    }
-    put('\n');
-}
-
-static void finish(const char *why, const char *what, uint32_t number) {
-    while (*why) put(*why++);
-    put(' ');
-    print(what, &number, 1);
-    /* The last character leaves the FIFO of the UART before the simulation ends. */
-    while (!uart_txempty_read()) {}
-    sim_finish_finish_write(1);
-    while (1) {}
-}
-
-static uint32_t now(void) {
-    timer0_uptime_latch_write(1);
-    return (uint32_t)timer0_uptime_cycles_read();
-}
 
 /* Bytes as unsigned activations. */
 static void flipped(uint8_t *to, const void *from, size_t bytes, unsigned flip) {

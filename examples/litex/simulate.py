@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from cases import cases
+from cases import SHAPE, cases
 from toolchain import HERE, compiled, missing, simulator
 
 from sysmt.base.errors import UserError
@@ -40,7 +40,7 @@ from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.options import Options
 
-PROGRAM = ("main.c", "cpu.c", "sysmt_driver.c")
+PROGRAM = ("main.c", "console.c", "cpu.c", "sysmt_driver.c")
 LIMIT = 2_000_000_000
 """Cycles after which a simulation is given up."""
 ARRAY = "sysmt2_4"
@@ -66,27 +66,42 @@ def simulate(model: str, inputs: Path | None, count: int, link: str) -> dict[str
     network = read_model(Path(model)).network
     progress(f"compiling {network.input.name} for the engine")
     program = prepare(read_model(Path(model)), engine, Options(), threads=1)
-    values = load(inputs, network, count).values if inputs else _random(network, count)
+    values = load(inputs, network, count).values if inputs else random_inputs(network, count)
     with tempfile.TemporaryDirectory(prefix="litex-") as name:
         folder = Path(name)
         (folder / "network.h").write_text(c_source(program))
         (folder / "cases.h").write_text(cases(network, program, values, accel))
         devices = {"accel": accel, "engine": engine}
-        with _inside(folder), contextlib.redirect_stderr(io.StringIO()):
+        with inside(folder), contextlib.redirect_stderr(io.StringIO()):
             SoC(devices, folder, [0], [0]).write(folder)
             rom = compiled(folder, "boot", [HERE / "boot.c"], 0, SRAM)
             sources = [HERE / part if (HERE / part).exists() else folder / part for part in PROGRAM]
             ram = compiled(folder, "main", sources, RAM, 0)
             verilog = SoC(devices, folder, rom, ram).write(folder)
-        soc = simulator(verilog)
         progress(f"simulating {len(values)} inputs on the SoC")
-        done = subprocess.run([str(soc), str(LIMIT)], cwd=folder, capture_output=True, text=True, check=False)
+        lines = simulated(folder, verilog)
+    return _report(lines, model, link)
+
+
+def simulated(folder: Path, verilog: list[Path]) -> list[list[str]]:
+    """The words of every line that the program on the SoC prints, which must reach its end.
+
+    Raises
+    ------
+    UserError
+        It did not; the message has its last line.
+    """
+    done = subprocess.run(
+        [str(simulator(verilog)), str(LIMIT)], cwd=folder, capture_output=True, text=True, check=False
+    )
     lines = [line.split() for line in done.stdout.splitlines()]
-    return _report(lines, model, link, done.returncode)
+    if done.returncode or ["end", "0"] not in lines:
+        raise UserError(f"the program on the SoC must reach its end, not stop at {' '.join(sum(lines[-3:], []))!r}")
+    return lines
 
 
 @contextlib.contextmanager
-def _inside(folder: Path) -> Iterator[None]:
+def inside(folder: Path) -> Iterator[None]:
     """LiteX writes what memories hold into the current folder."""
     before = Path.cwd()
     os.chdir(folder)
@@ -96,16 +111,14 @@ def _inside(folder: Path) -> Iterator[None]:
         os.chdir(before)
 
 
-def _random(network: Any, count: int) -> np.ndarray:
+def random_inputs(network: Any, count: int) -> np.ndarray:
     kind = np.iinfo(network.input.dtype)
     shape = (count, *network.input.shape[1:])
     return np.random.default_rng(0).integers(kind.min, kind.max + 1, shape, network.input.dtype)
 
 
-def _report(lines: list[list[str]], model: str, link: str, code: int) -> dict[str, Any]:
-    """The figures, when the program reached its end."""
-    if code or ["end", "0"] not in lines:
-        raise UserError(f"the program on the SoC must reach its end, not stop at {' '.join(sum(lines[-3:], []))!r}")
+def _report(lines: list[list[str]], model: str, link: str) -> dict[str, Any]:
+    """The figures."""
     numbers = {name: [int(word) for word in words] for name, *words in lines if all(map(str.isdigit, words))}
     driver, alone = numbers["matmul"]
     load_cycles, pack, run, rest, cpu = numbers["network"]
@@ -113,6 +126,7 @@ def _report(lines: list[list[str]], model: str, link: str, code: int) -> dict[st
     return {
         "model": Path(model).stem,
         "link": link,
+        "product_shape": "x".join(map(str, SHAPE)),
         "product": {"devices": driver, "processor": alone, "ratio": round(alone / driver, 1)},
         "network": {
             **{"load": load_cycles, "pack": pack, "engine": run, "rest": rest},

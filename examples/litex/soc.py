@@ -36,16 +36,19 @@ class SoC(SoCCore):
         Where their files go.
     rom, ram : lists of words
         What the ROM and the SDRAM hold when the simulation begins.
+    cfu : path, optional
+        Verilog of a module `Cfu` for the processor's custom instructions.
     """
 
-    def __init__(self, devices: dict[str, Any], folder: Path, rom: list[int], ram: list[int]):
+    def __init__(self, devices: dict[str, Any], folder: Path, rom: list[int], ram: list[int], cfu: Path | None = None):
         platform = SimPlatform("SIM", list(PINS))
         self.crg = CRG(platform.request("sys_clk"))
         super().__init__(
             platform,
             CLOCK_HZ,
             cpu_type="vexriscv",
-            cpu_variant="standard",
+            cpu_variant="full+cfu" if cfu else "standard",
+            cpu_cfu=str(cfu) if cfu else None,
             integrated_rom_size=0x2000,
             integrated_rom_init=rom,
             integrated_sram_size=0x1000,

@@ -15,13 +15,23 @@ from .tcam_memory import MemoryTCAM
 
 def cache_design(config: CacheConfig, name: str = "sparse_cache", style: Style = PLAIN) -> Design:
     """A sparse cache, or a plain one without `config.null`, as the module `name`."""
-    return emit(SparseCache(config), name, {"kind": "sparse_cache", "config": config.as_dict()}, style)
+    return emit(SparseCache(config), name, cache_facts(config), style)
 
 
 def tcam_design(config: TCAMConfig, name: str = "tcam", style: Style = PLAIN) -> Design:
     """A TCAM as the module `name`: in flip-flops, or with `config.memory` in FPGA memory."""
     component = MemoryTCAM(config) if config.memory else TCAM(config)
-    return emit(component, name, {"kind": "tcam", "config": config.as_dict(), "latency": config.latency}, style)
+    return emit(component, name, tcam_facts(config), style)
+
+
+def cache_facts(config: CacheConfig) -> dict[str, Any]:
+    """For the manifest of a cache."""
+    return {"kind": "sparse_cache", "config": config.as_dict()}
+
+
+def tcam_facts(config: TCAMConfig, registers: int = 0) -> dict[str, Any]:
+    """For the manifest of a TCAM, with so many cycles of latency more."""
+    return {"kind": "tcam", "config": config.as_dict(), "latency": config.latency + registers}
 
 
 def read_counters(config: CacheConfig, bits: int) -> dict[str, Any]:

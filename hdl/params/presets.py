@@ -2,8 +2,8 @@
 """Named configurations of everything that can be generated.
 
 `os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one, `sparq_<N>` and `sparq2_<N>` those of SPARQ
-with one and two pairs; `accel_<array>` is the accelerator around such an array, with buffers, requantiser and host
-link; `engine_<array>` is the engine that runs whole networks on it.
+with one and two pairs, `smtsa<T>_<N>` SMT-SA of T threads; `accel_<array>` is the accelerator around such an array,
+with buffers, requantiser and host link; `engine_<array>` is the engine that runs whole networks on it.
 """
 
 from typing import Any, TypeVar, overload
@@ -18,11 +18,13 @@ from .config import Config
 from .engine import EngineConfig, engine_config
 from .kinds.sparq import SparqConfig
 from .pe import PEConfig
+from .smt_sa import SmtSaConfig
 
 C = TypeVar("C", bound=Config)
 
 SIZES = (2, 4, 8, 16, 32, 64)
 SPARQ_SIZES = (8, 16)
+SMT_SA_SIZES = (4, 8, 16)
 ACCELERATOR_SIZES = (2, 4, 8, 16)
 
 
@@ -40,6 +42,10 @@ ARRAYS: dict[str, ArrayConfig] = (
         for n in SPARQ_SIZES
     }
 )
+
+SMT_SA: dict[str, SmtSaConfig] = {
+    f"smtsa{threads}_{n}": SmtSaConfig(rows=n, cols=n, threads=threads) for threads in (2, 4) for n in SMT_SA_SIZES
+}
 
 CACHES: dict[str, CacheConfig] = {
     # The reference configuration of the paper: 16 KB, 4 ways, 32 B lines, 1 KB null cache, memory 100 cycles away.
@@ -69,7 +75,7 @@ ENGINES: dict[str, EngineConfig] = {
 DEFAULT_ARRAY = "sysmt2_8"
 """The array where none is named."""
 
-PRESETS: dict[str, Config] = {**ARRAYS, **CACHES, **TCAMS, **ACCELERATORS, **ENGINES}
+PRESETS: dict[str, Config] = {**ARRAYS, **SMT_SA, **CACHES, **TCAMS, **ACCELERATORS, **ENGINES}
 
 
 @overload
@@ -83,7 +89,8 @@ def preset(name: str, of: type[Any] = Config, /, **changes: Any) -> Config:
     ----------
     name : str
     of : subclass of Config
-        What is wanted: `ArrayConfig`, `CacheConfig`, `TCAMConfig`, `AccelConfig`, `EngineConfig`; by default any.
+        What is wanted: `ArrayConfig`, `SmtSaConfig`, `CacheConfig`, `TCAMConfig`, `AccelConfig`, `EngineConfig`;
+        by default any.
 
     Raises
     ------

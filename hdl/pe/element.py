@@ -2,12 +2,14 @@
 """The processing element: operand registers, a multiplier of any kind, the accumulator and its way out."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.adders import add
+from sysmt.hdl.common.clock_gate import gate_of, gated_domain
 from sysmt.hdl.common.delay_line import delay_line
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.array import ArrayConfig
@@ -99,8 +101,11 @@ class ProcessingElement(wiring.Component):
         control = Signal.like(self.i_control)
         has_x, has_w = self.place.x_registers, self.place.w_registers
         taken = [(has_x, x.eq(self.i_x)), (has_w, w.eq(self.i_w)), (has_x, control.eq(self.i_control))]
+        gate = gate_of(platform) if pe.clock_gating else None
+        if gate is not None and (has_x or has_w):
+            m.d[gated_domain(m, "operands", self.enable, platform)] += [t for registers, t in taken[:2] if registers]
         with m.If(self.enable):
-            m.d.sync += [take for registers, take in taken if registers]
+            m.d.sync += [take for registers, take in taken[2 if gate else 0 :] if registers]
         m.d.comb += [take for registers, take in taken if not registers]
         m.d.comb += [self.o_x.eq(x), self.o_w.eq(w), self.o_control.eq(control)]
 
@@ -128,10 +133,10 @@ class ProcessingElement(wiring.Component):
         # since its register has an enable, but clock-gated arrays of two threads come out smaller with it.
         if pe.target == "asic":
             first, shift, adds = first & self.enable, shift & self.enable, adds & self.enable
-        self._accumulate(m, product, first, shift, adds)
+        self._accumulate(m, product, first, shift, adds, platform if gate else None)
         return m
 
-    def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value, adds: Value) -> None:
+    def _accumulate(self, m: Module, addend: Value, first: Value, shift: Value, adds: Value, platform: object) -> None:
         """Accumulator and drain. With `asic`, all that goes in but sums is zero while frozen."""
         pe = self.config.pe
         total = Signal(signed(pe.acc_width), reset_less=True, attrs=owned_by("accumulator"))
@@ -139,7 +144,7 @@ class ProcessingElement(wiring.Component):
         begin, move = Signal(), Signal()
         m.d.comb += [begin.eq(first), move.eq(shift & ~first)]
         if self.config.drain == "overlap":
-            self._choose(m, drain, total, begin, self.i_sum, move)
+            self._choose(m, drain, total, begin, self.i_sum, move, platform)
             base = Mux(begin, 0, total)
         else:
             drain = total
@@ -148,8 +153,7 @@ class ProcessingElement(wiring.Component):
         m.d.comb += self.o_sum.eq(drain)
         added = add(m, [base.as_signed(), addend.as_signed()], pe.acc_width, pe.target, "acc")
         if self._enables:
-            with m.If(self.enable & (adds | begin)):
-                m.d.sync += total.eq(added)
+            self._hold(m, "sum", self.enable & (adds | begin), total.eq(added), platform)
         else:
             m.d.sync += total.eq(added)
 
@@ -158,11 +162,22 @@ class ProcessingElement(wiring.Component):
         """Registers keep their value by an enable: free in an FPGA and with clock gates. Else cells add zero."""
         return self.config.pe.target == "fpga" or self.config.pe.clock_gating
 
-    def _choose(self, m: Module, register: Signal, a: Value, take_a: Signal, b: Value, take_b: Signal) -> None:
+    @staticmethod
+    def _hold(m: Module, name: str, enable: Value, taken: Any, platform: object) -> None:
+        """A register that takes something when `enable` is high: by that, or, with a `platform`, by a gate `name`."""
+        if platform is not None:
+            m.d[gated_domain(m, name, enable, platform)] += taken
+        else:
+            with m.If(enable):
+                m.d.sync += taken
+
+    def _choose(
+        self, m: Module, register: Signal, a: Value, take_a: Signal, b: Value, take_b: Signal, platform: object
+    ) -> None:
         """Load `a`, load `b`, or hold: as one and-or per bit, smaller in cells, or as a clock enable."""
         if self._enables:
-            with m.If(self.enable & (take_a | take_b)):
-                m.d.sync += register.eq(Mux(take_a, a, b))
+            taken = register.eq(Mux(take_a, a, b))
+            self._hold(m, "drain", self.enable & (take_a | take_b), taken, platform)
         else:
             hold = Signal(name="hold")
             m.d.comb += hold.eq(~(take_a | take_b))

@@ -18,7 +18,7 @@ QUIET = 8
 """Cycles that are watched after the last expected row: nothing more may come out."""
 
 
-def _pauses(share: float, seed: int):
+def pauses(share: float, seed: int):
     random = np.random.default_rng(seed)
     while True:
         yield from (random.random(256) < share).tolist()
@@ -31,9 +31,9 @@ async def tiles(dut: Any) -> None:
     config = ArrayConfig().with_fields(**json.loads(str(vectors["config"])))
     orders = Source(dut, "i_tile", [int(bits) for bits in vectors["orders"]])
     share = [float(s) for s in vectors["stalls"]]
-    x = Source(dut, "i_x", pack_steps(vectors["x"]), _pauses(share[0], 1))
-    w = Source(dut, "i_w", pack_weights(config, vectors["w"], vectors["taps"]), _pauses(share[1], 2))
-    o = Sink(dut, "o", _pauses(share[2], 3))
+    x = Source(dut, "i_x", pack_steps(vectors["x"]), pauses(share[0], 1))
+    w = Source(dut, "i_w", pack_weights(config, vectors["w"], vectors["taps"]), pauses(share[1], 2))
+    o = Sink(dut, "o", pauses(share[2], 3))
     clock = Clock(dut, orders, x, w, o)
     await clock.reset()
 

@@ -71,7 +71,7 @@ module {name}_tb;
       if (w_valid && w_ready) at_w <= at_w + 1;
       if (!x_valid || x_ready) x_go <= random[3] | random[7];
       if (!w_valid || w_ready) w_go <= random[5] | random[11];
-      o_ready <= random[13] | random[17];
+      o_ready <= (random[13] | random[17]) && cycle[5:4] != 3;  // Also long enough to freeze the array.
       if (o_valid !== 1'b0 && o_valid !== 1'b1) begin
         $display("cycle %0d: o__valid is %b", cycle, o_valid);
         errors <= errors + 1;
@@ -106,8 +106,8 @@ endmodule
 """
 
 
-def testbench(config: ArrayConfig, design: Design) -> str:
-    """The text of NAME_tb.v for the array `config` emitted as `design`.
+def testbench(config: ArrayConfig, design: Design, models: str) -> str:
+    """The text of NAME_tb.v for the array `config` emitted as `design`, and behind it the `models` of its cells.
 
     One product larger than the array at every number of threads: tiles that fill it, and tiles that do not. With
     `fuse`, matrix products only.
@@ -157,7 +157,7 @@ def testbench(config: ArrayConfig, design: Design) -> str:
             "said": ", counters %h",
             "counted": ", counters",
         }
-    return TESTBENCH.format(
+    text = TESTBENCH.format(
         name=design.name,
         files=" ".join([f"{design.name}_tb.v", *(file for file in design.texts if file.endswith(".v"))]),
         tiles=len(orders),
@@ -174,6 +174,7 @@ def testbench(config: ArrayConfig, design: Design) -> str:
             for i, value in enumerate(values)
         ),
     )
+    return f"{text}\n// For simulation without the library of the cell.\n{models}" if models else text
 
 
 def _hex(values: list[int]) -> list[str]:

@@ -20,45 +20,10 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.extras import require
-from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.checks import in_range, one_of
-from sysmt.hdl.params.pe import THREADS
+from sysmt.hdl.params.smt_sa import LINK, SmtSaConfig
 
 QUEUES = tuple(range(1, 9))
 """Depths of a queue that the model is held to by tests; any depth works."""
-
-LINK = 2
-"""Operands that a thread can have between two neighbouring PEs."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmtSaConfig:
-    """An array of SMT-SA.
-
-    Parameters
-    ----------
-    rows, cols : int
-        PEs down and across, 1 to 256.
-    threads : 1, 2 or 4
-    queue : int
-        Operand pairs that wait in a PE, per thread, 1 to 64.
-    """
-
-    rows: int = 16
-    cols: int = 16
-    threads: int = 2
-    queue: int = 4
-
-    def __post_init__(self) -> None:
-        in_range("rows", self.rows, 1, 256)
-        in_range("cols", self.cols, 1, 256)
-        one_of("threads", self.threads, THREADS)
-        in_range("queue", self.queue, 1, 64)
-
-    @property
-    def conventional(self) -> ArrayConfig:
-        """The one-thread array of the same size that its speed-up is against."""
-        return ArrayConfig(rows=self.rows, cols=self.cols)
 
 
 @dataclass(frozen=True)

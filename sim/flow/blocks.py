@@ -5,12 +5,12 @@ The manifest of an emitted design says the block of its modules, and of register
 module (`sysmt.hdl.params.blocks`). A module that says nothing belongs to what it is used in; Verilog without a manifest
 is all `other`. Gates have the block of the register that they feed, else that of the module.
 
-In a module that holds an accumulator beside other registers, a PE, gates are told apart by structure: a gate belongs to
-`multiplier` when what it computes depends on operands (in its own registers or, in a cluster of PEs, at ports as wide
-as they are) and not on the sum, to `accumulator` when it depends on the sum
-and feeds it, to `drain` or `registers` when it feeds nothing but those, and to `control` otherwise. Shared logic has no
-better owner than the structure shows: where a multiplier and the adder of the sum are merged, all that hangs on the
-old sum counts as accumulator.
+In a module that holds an accumulator beside other registers, a PE, gates are told apart by structure: a gate belongs
+to `multiplier` when what it computes depends on operands (in its own registers or, in a cluster of PEs or with queues
+inside, at ports as wide as they are) and not on the sum, to `accumulator` when it depends on the sum and feeds it, to
+`drain` or `registers` when it feeds nothing but those, and to `control` otherwise. Shared logic has no better owner
+than the structure shows: where a multiplier and the adder of the sum are merged, all that hangs on the old sum counts
+as accumulator.
 """
 
 from collections import defaultdict
@@ -50,10 +50,11 @@ def cell_blocks(netlist: Netlist, is_register: Callable[[str], bool], outputs: O
         for part in module.parts:
             if part.kind in netlist.modules:
                 owners.setdefault(part.kind, block)
+        inner = [part for part in module.parts if part.kind in netlist.modules]
         cells = [part for part in module.parts if part.kind not in netlist.modules]
         registers = _registers(module, cells, declared, is_register, outputs)
         if "accumulator" in registers.values():
-            of_cells = _by_structure(module, cells, registers, block, is_register, outputs)
+            of_cells = _by_structure(module, inner, cells, registers, block, is_register, outputs)
         else:
             of_cells = _by_what_they_feed(cells, registers, block, outputs)
         blocks |= {(name, cell): owner for cell, owner in of_cells.items()}
@@ -92,6 +93,7 @@ def _by_what_they_feed(
 
 def _by_structure(
     module: Module,
+    inner: list[Instance],
     cells: list[Instance],
     registers: Mapping[str, str | None],
     block: str,
@@ -131,6 +133,7 @@ def _by_structure(
 
     operands = [part for part in cells if registers.get(part.name) == "registers"]
     at_ports = [bit for way, bits in module.ports.values() if way == "input" and len(bits) >= X_WIDTH for bit in bits]
+    at_ports += [bit for part in inner for bits in part.pins.values() if len(bits) >= X_WIDTH for bit in bits]
     operands += [part for bit in at_ports for part in readers[bit] if part.name not in registers]
     after_operands = spread(operands, True) | {part.name for part in operands}
     after_sum = spread(holding("accumulator"), True)

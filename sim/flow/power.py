@@ -8,8 +8,9 @@ from typing import Any
 from sysmt.base.cache import cached_json, digest
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 
-from . import energy, simulate, streams
+from . import energy, queued_streams, simulate, streams
 from .flat import flatten
 from .mapping import Mapped
 from .streams import Job
@@ -90,7 +91,7 @@ class PowerReport:
 def measure(
     mapped: Mapped,
     ports: list[dict[str, Any]],
-    config: ArrayConfig,
+    config: ArrayConfig | SmtSaConfig,
     workload: str,
     jobs: list[Job],
     delays: str = "zero",
@@ -104,7 +105,7 @@ def measure(
     mapped : Mapped
     ports : list of dict
         Of the manifest.
-    config : ArrayConfig
+    config : ArrayConfig or SmtSaConfig
     workload : str
     jobs : list of Job
         Its products (`sysmt.sim.flow.workloads`). All streams of each are checked against the golden model.
@@ -124,7 +125,7 @@ def measure(
         "config": config.as_dict(),
         "delays": delays,
         "clock": clock_mhz,
-    }
+    } | ({"steps": queued_streams.STEPS} if isinstance(config, SmtSaConfig) else {})
 
     @cache
     def model() -> energy.EnergyModel:
@@ -145,13 +146,16 @@ def measure(
 def _layer(
     model: energy.EnergyModel,
     ports: list[dict[str, Any]],
-    config: ArrayConfig,
+    config: ArrayConfig | SmtSaConfig,
     job: Job,
     delays: str,
     clock_mhz: float,
 ) -> LayerEnergy:
     simulation = simulate.CellSimulation(model.flat, delays)
-    count = streams.run(simulation, ports, config, job)
+    if isinstance(config, SmtSaConfig):
+        count = queued_streams.run(simulation, config, job)
+    else:
+        count = streams.run(simulation, ports, config, job)
     seconds = count.cycles * simulate.LANES / (clock_mhz * 1e6)
     spent = model.energy(energy.Activity(simulation.toggles, simulation.clocked, seconds))
     scale = FEMTO / count.macs

@@ -15,8 +15,9 @@ import numpy as np
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.kinds.sparq import SparqConfig
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.cost.depthwise import depthwise_lowering
-from sysmt.sim.cost.smt_sa import SmtSaConfig, smt_sa
+from sysmt.sim.cost.smt_sa import smt_sa
 from sysmt.sim.golden.parallel import for_each
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import LayerPlan, LayerTrace, Runner, exact_plan, threaded

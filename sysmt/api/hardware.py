@@ -34,7 +34,7 @@ def presets() -> tuple[str, ...]:
     return tuple(PRESETS)
 
 
-def generate(config: Config | str, name: str | None = None, **style: str) -> "Design":
+def generate(config: Config | str, name: str | None = None, ports: str = "native", **style: str) -> "Design":
     """Emit Verilog.
 
     Parameters
@@ -43,9 +43,12 @@ def generate(config: Config | str, name: str | None = None, **style: str) -> "De
         What to generate; a string names a preset.
     name : str, optional
         Of the top module and the files: letters, digits and _, without __. By default the preset's, or `sysmt`.
+    ports : "native" or "axis"
+        Of an array, a cache or a TCAM: streams with a payload, or AXI4-Stream.
     style : str
         What fits the flow: `initial_values` "keep" or "none" (default "none" for arrays of standard cells), `reset`
-        "sync" or "async", `memories` "inline" or "separate".
+        "sync" or "async", `memories` "inline" or "separate"; with `clock_gating`, `clock_gate_cell`, the cell that
+        gates clocks, as `sysmt generate --clock-gate-cell` takes it.
 
     Returns
     -------
@@ -55,7 +58,7 @@ def generate(config: Config | str, name: str | None = None, **style: str) -> "De
     Raises
     ------
     UserError
-        There is no such preset or style, or the name is none of Verilog.
+        There is no such preset, style or kind of ports, or the name is none of Verilog.
 
     Examples
     --------
@@ -68,7 +71,7 @@ def generate(config: Config | str, name: str | None = None, **style: str) -> "De
 
     chosen = config_of(config, Config)
     name = name if name is not None else config if isinstance(config, str) else "sysmt"
-    return design_of(chosen, check_name(name), default_style(chosen, **style))
+    return design_of(chosen, check_name(name), default_style(chosen, **style), ports)
 
 
 @dataclass(frozen=True, eq=False)

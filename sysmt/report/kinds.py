@@ -47,7 +47,8 @@ def gather_kinds(record: Path = RECORD) -> dict[str, Any]:
     -------
     dict
         `rows`, the first one of one thread: `kind`, `with` (fields), `products` a step, `um2`, `mhz`, `fj` per MAC and
-        their ratios to one thread, `area`, `clock` and `energy`; `throughput_per_area`, products a step over area;
+        their ratios to one thread, `area`, `clock` and `energy`; `throughput_per_area`, products a step over area
+        (of SMT-SA, whose threads wait: its speed-up on `JUDGED`);
         `networks`, by name `top1`, `change` (points to one thread), `agree`, `cycles`, `speedup`; `front`, whether no
         other row is better in one criterion and as good in all; `commands`. None where nothing was measured.
 
@@ -84,6 +85,7 @@ def _row(found: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
     products = config_of(kind, fields).pe.products if kind in kinds() else None
     area = _ratio(found.get("um2"), base.get("um2"))
     networks = {name: _network(name, found, base) for name in NETWORKS if f"{name} top1" in found}
+    throughput = products or (networks[JUDGED]["speedup"] if JUDGED in networks else None)
     return {
         "kind": kind,
         "with": fields,
@@ -94,7 +96,7 @@ def _row(found: dict[str, Any], base: dict[str, Any]) -> dict[str, Any]:
         "area": area,
         "clock": _ratio(found.get("MHz"), base.get("MHz")),
         "energy": _ratio(found.get("fJ/MAC"), base.get("fJ/MAC")),
-        "throughput_per_area": products / area if products and area else None,
+        "throughput_per_area": throughput / area if throughput and area else None,
         "change": networks[JUDGED]["change"] if JUDGED in networks else None,
         "networks": networks,
         "commands": _commands(kind, fields),
@@ -119,8 +121,12 @@ def _ratio(own: float | None, other: float | None) -> float | None:
 def _commands(kind: str, fields: str) -> list[str]:
     """What shows the figures of a row one by one."""
     if kind not in kinds():
+        size, threads, queue = preset(BASE, ArrayConfig).rows, *(text.partition("=")[2] for text in fields.split())
         options = "".join(f" --{name} {value}" for name, _, value in (text.partition("=") for text in fields.split()))
-        return [f"sysmt infer MODEL INPUTS.npz --pe {kind}{options}"]
+        return [
+            f"sysmt synth smtsa{threads}_{size} --target sky130hd_tt.lib.gz --energy {JUDGED} --set queue={queue}",
+            f"sysmt infer MODEL INPUTS.npz --pe {kind}{options}",
+        ]
     chosen = "".join(f" --set {text}" for text in (f"kind={kind}", *fields.split()))
     return [
         f"sysmt synth {BASE} --target sky130hd_tt.lib.gz --energy {JUDGED}{chosen}",

@@ -116,7 +116,9 @@ def _notes(facts: dict[str, Any]) -> list[str]:
         f"best: no other row is better in one of throughput per area, energy and top-1 of {JUDGED}, and as good in the "
         "others",
         "top-1, agreement and cycles of whole networks; all layers but the first, the last and depthwise ones on all "
-        "threads; nothing reordered, recalibrated or adapted; smt-sa is exact, with a model of its cycles and no gates",
+        "threads; nothing reordered, recalibrated or adapted",
+        f"smt-sa is exact and runs all layers on all threads; its throughput is its speed-up on {JUDGED}, since "
+        "threads wait; rows and columns have no skew, but a stream of operands for every thread",
         *([f"beyond the picture, which ends at {LOWEST:g} points: {', '.join(left)}"] if left else []),
     ]
 
@@ -141,7 +143,7 @@ def _diagrams(facts: dict[str, Any]) -> "list[Any]":
 
 
 def _series(row: dict[str, Any]) -> str:
-    return f"{row['kind']}, {row['products']} a step"
+    return f"{row['kind']}, {row['products']} a step" if row["products"] else str(row["kind"])
 
 
 def _name(row: dict[str, Any]) -> str:

@@ -23,6 +23,7 @@ from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.scales import VARIANT, int8, multiplier
 
 from .fixed_point import logistic, saturated, tanh
+from .lstm_layer_norm import LayerNorm, guard
 from .products import HostProduct, exact
 
 GATES = {"input": 0, "forget": 1, "cell": 2, "output": 3}
@@ -50,11 +51,15 @@ class Product:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """One gate: what of the input, of the last output and, with a peephole, of the cell goes into it."""
+    """One gate: what of the input, of the last output and, with a peephole, of the cell goes into it.
+
+    With layer normalisation the bias is behind it.
+    """
 
     input: Product
     recurrent: Product
     peephole: tuple[np.ndarray, tuple[int, int]] | None
+    normalise: LayerNorm | None
     squash: np.ndarray
 
     def __call__(self, x: np.ndarray, output: np.ndarray, cell: np.ndarray) -> np.ndarray:
@@ -63,6 +68,8 @@ class Gate:
         if self.peephole is not None:
             weights, scale = self.peephole
             total = saturated(total + multiply(weights * cell, *scale, VARIANT), 16)
+        if self.normalise is not None:
+            total = self.normalise(total)
         squashed_total: np.ndarray = self.squash[total + 2**15]
         return squashed_total
 
@@ -87,8 +94,15 @@ class _Lstm:
         self.x, self.y = graph.input_of(node, 0), graph.tensors[node.output]
         self.output, self.cell = graph.input_of(node, OUTPUT_STATE), graph.input_of(node, CELL_STATE)
         int8(node.name, self.x, self.y, self.output)
-        if any(self._there(NORMALISATION + i) for i in range(4)):
-            raise UserError(f"{node.name} must be without layer normalisation, not with it; normalise beside it")
+        for position, tensor in enumerate(node.inputs):
+            computed = tensor != ABSENT and graph.tensors[tensor].data is None
+            if computed and position not in (0, OUTPUT_STATE, CELL_STATE):
+                raise UserError(
+                    f"{node.name} must have constants beside its states, not input {position}; freeze the model"
+                )
+        self.normalises = any(self._there(NORMALISATION + i) for i in range(4))
+        if self.normalises and not all(scale > 0 for scale in node.options.get("sums", (0.0,))):
+            raise UserError(f"{node.name} must give the scales of its gates' sums, not nothing; convert it again")
         self.cells, self.inputs = self._matrix(4).shape
         self.outputs = self._matrix(RECURRENT + 3).shape[1]
         time_major = bool(node.options["time_major"])
@@ -152,20 +166,33 @@ class _Lstm:
     def _gate(self, name: str) -> Gate:
         place = GATES[name]
         w, r = (self._matrix(start + place).scale[0] for start in (1, RECURRENT))
-        bias = self._bias(BIASES + place, self.cells)
-        squash = squashed("tanh" if name == "cell" else "logistic", 3)
+        bias, none = self._bias(BIASES + place, self.cells), np.zeros(self.cells, np.int64)
+        squash, scale = squashed("tanh" if name == "cell" else "logistic", 3), self._sums(name)
+        first = none if self.normalises else bias
         return Gate(
-            self._product(1 + place, bias, self.x.z, w * self.x.scale[0] / GATE_SCALE, (self.cells, self.inputs)),
+            self._product(1 + place, first, self.x.z, w * self.x.scale[0] / scale, (self.cells, self.inputs)),
             self._product(
                 RECURRENT + place,
-                np.zeros(self.cells, np.int64),
+                none,
                 self.output.z,
-                r * self.output.scale[0] / GATE_SCALE,
+                r * self.output.scale[0] / scale,
                 (self.cells, self.outputs),
             ),
             self._peephole(name),
+            self._normalisation(place, bias) if self.normalises else None,
             squash,
         )
+
+    def _sums(self, name: str) -> np.float32:
+        """The scale of a gate's sum: that before its activation, or before its normalisation."""
+        return np.float32(self.node.options["sums"][GATES[name]]) if self.normalises else GATE_SCALE
+
+    def _normalisation(self, place: int, bias: np.ndarray) -> LayerNorm:
+        weights = self._matrix(NORMALISATION + place, "int16")
+        if weights.shape != (self.cells,):
+            raise UserError(f"{self.node.name} must have {self.cells} coefficients per gate, not {weights.shape}")
+        scale = weights.scale[0]
+        return LayerNorm(weights.constant().astype(np.int64), bias, multiplier(float(scale)), guard(scale))
 
     def _peephole(self, name: str) -> tuple[np.ndarray, tuple[int, int]] | None:
         """Weights of the cell, and the scale of their product with it."""
@@ -175,7 +202,7 @@ class _Lstm:
         if weights.shape != (self.cells,) or self.outputs != self.cells:
             # With a projection the reference reads past the end of these weights.
             raise UserError(f"{self.node.name} must have {self.outputs} peephole weights, not {weights.shape}")
-        scale = np.float32(float(self.cell.scale[0]) * float(weights.scale[0]) / float(GATE_SCALE))
+        scale = np.float32(float(self.cell.scale[0]) * float(weights.scale[0]) / float(self._sums(name)))
         return weights.constant().astype(np.int64), multiplier(float(scale))
 
     def _clip(self, name: str, scale: np.float32, most: int) -> int:

@@ -24,7 +24,7 @@ TENSORS = 2**16
 VERSION = 3
 DIMENSIONS = 8
 INTERMEDIATES = 5
-"""Tensors of a quantised LSTM that only lend it their scales; the last one's is that of the hidden values."""
+"""Tensors of a quantised LSTM that only lend it their scales: the sums' of the four gates, and the hidden values'."""
 DAMAGE = (struct.error, IndexError, ValueError, TypeError, OverflowError, AttributeError, KeyError)
 """What the schema's library raises when an offset leads outside the file or a field is not what it should be."""
 
@@ -195,4 +195,7 @@ def _node(stored: Any, index: int, kinds: list[str], tensors: tuple[Tensor, ...]
         hidden = tensors[between[-1]] if between[-1] != ABSENT else None
         if hidden is not None and hidden.dtype == "int8" and len(hidden.scale) == 1:
             options["hidden"] = float(hidden.scale[0]), hidden.z
+        sums = [tensors[i] for i in between[:-1] if i != ABSENT]
+        if len(sums) == INTERMEDIATES - 1 and all(len(tensor.scale) == 1 for tensor in sums):
+            options["sums"] = tuple(float(tensor.scale[0]) for tensor in sums)
     return Stored(index, kind, inputs, outputs, options)

@@ -6,6 +6,7 @@ import io
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,14 @@ from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_array, array, chooses_array, output_file, read_matrix
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import SMT_SA
 from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.tiling import tiles
 from sysmt.sim.golden.zero_point import check_zero
 
+from . import smt_sa
 from .board import add_port
 
 RECONNECT_TIMEOUT = 30.0
@@ -56,6 +59,8 @@ def _run(args: argparse.Namespace) -> Result:
         raise UserError(f"--on must be golden, rtl or the path of a serial port, not {args.on!r}")
     if args.waves and args.on != "rtl":
         raise UserError(f"--waves {args.waves!r} needs --on rtl: the golden model has no signals")
+    if args.preset in SMT_SA:
+        return _smt_sa(args)
     config = array(args)
     x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
     check_operands(x, w, config.pe)
@@ -67,6 +72,26 @@ def _run(args: argparse.Namespace) -> Result:
         sums, facts = _board(x, w, config, args)
     else:
         sums, facts = _golden(x, w, config, args.zero) if args.on == "golden" else _rtl(x, w, config, args)
+    return _result(x, w, sums, facts, target)
+
+
+def _smt_sa(args: argparse.Namespace) -> Result:
+    """The product on SMT-SA."""
+    if args.on not in ("golden", "rtl"):
+        raise UserError(f"--on {args.on!r} needs an array that boards have, not --preset {args.preset}: golden or rtl")
+    config = smt_sa.array(args)
+    x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
+    check_operands(x, w, config.conventional.pe)
+    config.check_k(x.shape[1])
+    check_zero(args.zero, config.conventional.pe)
+    target = output_file(args.output) if args.output else None
+    waves = output_file(args.waves) if args.waves else None
+    sums, facts = smt_sa.product(x, w, config, args.simulator if args.on == "rtl" else None, waves)
+    return _result(x, w, sums, facts, target)
+
+
+def _result(x: np.ndarray, w: np.ndarray, sums: np.ndarray, facts: dict[str, Any], target: Path | None) -> Result:
+    """What is printed, with the sums written to `target`."""
     if "cycles" in facts:
         facts["mac_per_cycle"] = x.shape[0] * x.shape[1] * w.shape[1] / facts["cycles"]
     if target is not None:

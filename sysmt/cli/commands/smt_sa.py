@@ -1,13 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`sysmt infer --pe smt-sa`: the speed-up of SMT-SA on a network, beside NB-SMT and SPARQ."""
+"""SMT-SA: its speed-up on a network, beside NB-SMT and SPARQ (`sysmt infer --pe smt-sa`); products (`sysmt matmul`)."""
 
 import argparse
+from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.cli.output import Result, progress, table
-from sysmt.hdl.params.presets import DEFAULT_ARRAY
-from sysmt.sim.cost.smt_sa import SmtSaConfig
+from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
+from sysmt.hdl.params.settings import with_settings
+from sysmt.hdl.params.smt_sa import SmtSaConfig
+from sysmt.sim.cost.smt_sa import smt_sa
+from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.model import Model
 from sysmt.sim.quant.smt_sa import DEPTHS, compare
@@ -41,10 +47,37 @@ def check(args: argparse.Namespace) -> None:
         given.append(f"--on {args.on}")
     if given:
         raise UserError(
-            f"--pe {SMT_SA} must come without {given[0]}: it is exact, and a model only; leave one of them out"
+            f"--pe {SMT_SA} must come without {given[0]}: it is exact, and a model of cycles; leave one of them out"
         )
     if args.threads not in (None, *THREADS):
         raise UserError(f"--threads must be 2 or 4 with --pe {SMT_SA}, not {args.threads}")
+
+
+def array(args: argparse.Namespace) -> SmtSaConfig:
+    """The array that the options of `sysmt.cli.arguments.add_array` describe."""
+    for option in ("policy", "rounding"):
+        if getattr(args, option) is not None:
+            raise UserError(f"--{option} must come without --preset {args.preset}, whose products are exact")
+    given = {name: getattr(args, name) for name in ("rows", "cols", "threads") if getattr(args, name) is not None}
+    return with_settings(preset(args.preset, SmtSaConfig, **given), args.settings)
+
+
+def product(
+    x: np.ndarray, w: np.ndarray, config: SmtSaConfig, simulator: str | None, waves: Path | None
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Sums of x [M, K] w [K, N], and facts: from the models, or, with a `simulator`, from the Verilog."""
+    tiles = -(-len(x) // config.rows) * -(-w.shape[1] // config.cols)
+    facts = {"m": len(x), "k": x.shape[1], "n": w.shape[1], "tiles": tiles}
+    if simulator is None:
+        found = smt_sa(x, w, config)
+        return matmul(x, w, config.conventional.pe).sums, facts | {"cycles": found.cycles, "active": found.products}
+    from sysmt.sim.cosim.simulator import require
+    from sysmt.sim.cosim.smt_sa import smt_sa_products
+
+    require(simulator)
+    progress(f"simulating the Verilog under {simulator} (the first time it is compiled: about a minute)")
+    simulated = smt_sa_products([(x, w)], config, simulator, waves=waves)[0]
+    return simulated.sums, facts | {"cycles": simulated.cycles}
 
 
 def run(args: argparse.Namespace, model: Model, inputs: Inputs) -> Result:

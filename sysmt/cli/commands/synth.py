@@ -9,6 +9,7 @@ from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.flow.energy import PARTS
 from sysmt.sim.flow.power import PowerReport, measure
 from sysmt.sim.flow.simulate import DELAYS
@@ -49,7 +50,7 @@ def _run(args: argparse.Namespace) -> Result:
     from sysmt.hdl.designs import design_of
 
     config = with_settings(preset(args.preset), args.settings)
-    if args.energy is not None and not isinstance(config, ArrayConfig):
+    if args.energy is not None and not isinstance(config, ArrayConfig | SmtSaConfig):
         raise UserError(f"energy is measured on arrays only, not on {args.preset}: leave --energy out")
     if args.clock is not None and args.target == GENERIC:
         raise UserError(f"clock must go with a liberty file or an FPGA as target, not {GENERIC!r}, which has no timing")
@@ -60,7 +61,7 @@ def _run(args: argparse.Namespace) -> Result:
     if not args.hierarchy:
         facts.pop("modules")
     energy = None
-    if args.energy is not None and isinstance(config, ArrayConfig):
+    if args.energy is not None and isinstance(config, ArrayConfig | SmtSaConfig):
         library = library_of(args.target)
         mapped = map_to(design, library, clock)
         loads = jobs(args.energy)

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Inside the simulator: operands of every row, column and thread of SMT-SA in, sums of every column out."""
+
+import json
+from typing import Any
+
+import cocotb
+import numpy as np
+
+from sysmt.hdl.params.smt_sa import SmtSaConfig
+from sysmt.hdl.pe.smt_sa import Activation, LeavingSum
+
+from .packing import unpack_words
+from .streams import Clock, Sink, Source
+from .tb_array import QUIET, pauses
+from .vectors import load, save
+
+
+@cocotb.test()
+async def products(dut: Any) -> None:
+    """Run every product after a reset; save sums and cycles."""
+    vectors = load()
+    config = SmtSaConfig().with_fields(**json.loads(str(vectors["config"])))
+    share = [float(s) for s in vectors["stalls"]]
+    results: dict[str, np.ndarray] = {}
+    for i in range(sum(name.startswith("x") for name in vectors)):
+        sums, ends, cycles = await product(dut, config, vectors[f"x{i}"], vectors[f"w{i}"], share)
+        results |= {f"sums{i}": sums, f"last{i}": ends, f"cycles{i}": np.array(cycles)}
+    save(**results)
+
+
+async def product(
+    dut: Any, config: SmtSaConfig, x: np.ndarray, w: np.ndarray, share: list[float]
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Sums and their `last` [cols, tiles * rows], and cycles; of operands [lanes, threads, tiles, steps]."""
+    tiles, steps = x.shape[2:]
+    marked = x.astype(int)
+    marked[..., -1] |= 1 << Activation()["last"].offset
+    sources: list[Source] = []
+    for name, operands, paused in (("i_x", marked, share[0]), ("i_w", w.view(np.uint8).astype(int), share[1])):
+        for lane, t in np.ndindex(operands.shape[:2]):
+            waits = pauses(paused, len(sources)) if paused else None
+            sources.append(Source(dut, f"{name}__{lane}__{t}", operands[lane, t].ravel().tolist(), waits))
+    sinks = [Sink(dut, f"o__{c}", pauses(share[2], 1000 + c) if share[2] else None) for c in range(config.cols)]
+    clock = Clock(dut, *sources, *sinks)
+    await clock.reset()
+
+    wanted = tiles * config.rows
+    limit = 1000 + 40 * (tiles * config.threads * steps + 4 * (wanted + config.cols))
+    first = last = -1
+    quiet = 0
+    while quiet < QUIET and clock.cycle < limit:
+        moved = await clock.tick()
+        if first < 0 and any(moved[: len(sources)]):
+            first = clock.cycle
+        if any(moved[len(sources) :]):
+            last = clock.cycle
+        quiet = quiet + 1 if all(len(sink.received) >= wanted for sink in sinks) else 0
+    counts = [len(sink.received) for sink in sinks]
+    assert counts == [wanted] * config.cols, f"{counts} sums came out of the columns, not {wanted} of each"
+    assert all(source.done for source in sources), "operands were left over"
+    layout, width = LeavingSum(config), config.acc_width
+    sums = [[unpack_words(bits, width, 1)[0] for bits in sink.received] for sink in sinks]
+    ends = [[bits >> layout["last"].offset & 1 for bits in sink.received] for sink in sinks]
+    return np.array(sums, np.int64), np.array(ends, bool), last - first + 1
