@@ -23,20 +23,14 @@ from sysmt.sim.engine.cycles import program_cycles
 from sysmt.sim.engine.prepare import prepare
 from sysmt.sim.engine.streaming import sdram_bytes
 from sysmt.sim.explore.engines import on_engine
-from sysmt.sim.explore.explore import explore
-from sysmt.sim.explore.requests import request_of
 from sysmt.sim.explore.space import space_of
-from sysmt.sim.explore.store import Store
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.readers import read_network
 
+from .explorations import run
+
 ARRAYS = ("rows=4", "cols=4,8", "kind=nbsmt", "threads=1,2", "cluster=1")
 SIZES = ("weight_kib=1,2,4,16", "activation_kib=1,2,8")
-
-
-def run(path, *models, **options):
-    with Store(path) as store:
-        return explore(request_of(models, **options), store)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.pe.kind import gates_of
 from sysmt.sim.cost.silicon import predict, predict_all
-from sysmt.sim.cost.silicon.components import counted
+from sysmt.sim.cost.silicon.counters import counted
 from sysmt.sim.cost.silicon.predict import SiliconModel
 from sysmt.sim.cost.silicon.ridge import TRUSTS, fit
 from sysmt.sim.cost.silicon.samples import load, sample_of, text

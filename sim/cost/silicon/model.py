@@ -8,9 +8,10 @@ import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
 
-from .components import COMPONENTS, Built, clock_traits, components, throughput
+from .components import COMPONENTS, Built, components
 from .ridge import NORMAL_95, Fit, fit
 from .samples import Sample
+from .traits import clock_traits, throughput
 
 REDUCTIONS = (144, 288, 576)
 """K of the layers that energy is measured on: of ResNet-8 the largest of each width (`sysmt.sim.flow.workloads`)."""
