@@ -20,7 +20,8 @@ from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cost import evaluate
 from sysmt.sim.cost.silicon import predict
-from sysmt.sim.explore.points import command_of, front
+from sysmt.sim.explore.commands import command_of
+from sysmt.sim.explore.points import front
 from sysmt.sim.explore.silicon import Abstract
 from sysmt.sim.explore.space import chosen, space_of
 from sysmt.sim.flow.synthesis import synthesise
