@@ -185,7 +185,10 @@ class _Lstm:
 
     def _sums(self, name: str) -> np.float32:
         """The scale of a gate's sum: that before its activation, or before its normalisation."""
-        return np.float32(self.node.options["sums"][GATES[name]]) if self.normalises else GATE_SCALE
+        if not self.normalises:
+            return GATE_SCALE
+        scale: np.float32 = np.float32(self.node.options["sums"][GATES[name]])
+        return scale
 
     def _normalisation(self, place: int, bias: np.ndarray) -> LayerNorm:
         weights = self._matrix(NORMALISATION + place, "int16")
