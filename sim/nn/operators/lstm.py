@@ -31,7 +31,7 @@ GATES = {"input": 0, "forget": 1, "cell": 2, "output": 3}
 RECURRENT, PEEPHOLES, BIASES, PROJECTION, OUTPUT_STATE, CELL_STATE, NORMALISATION = 5, 9, 12, 16, 18, 19, 20
 """Positions of the inputs behind the weights, which begin at 1."""
 PEEPHOLE = {"input": 0, "forget": 1, "output": 2}
-GATE_SCALE = np.float32(2.0**-12)
+GATE_SCALE: np.float32 = np.float32(2.0**-12)
 """Of the gates before their activation: 3 integer bits."""
 ONE = 2**15 - 1
 
