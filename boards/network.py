@@ -91,11 +91,10 @@ class EngineBoard(Connection[EngineConfig]):
         run = run_inputs(self._program, self, inputs, first, progress)
         return replace(run, seconds=self.transport.now() - begun)
 
-    def send(self, number: int, first: int, words: np.ndarray) -> None:
+    def send(self, number: int, memory: Memory, first: int, words: np.ndarray) -> None:
         """As `sysmt.sim.engine.session.Engine`, like what follows."""
         self._sent = [
-            self.link.submit(Opcode.WRITE, payload)
-            for payload in self._frames(number & 0xFFFF, Memory.ACTIVATIONS, first, words)
+            self.link.submit(Opcode.WRITE, payload) for payload in self._frames(number & 0xFFFF, memory, first, words)
         ]
 
     def start(self, number: int) -> None:

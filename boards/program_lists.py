@@ -59,7 +59,7 @@ class ProgramLists:
         commands = []
         for i, (source, target) in enumerate(zip(inputs, outputs, strict=True)):
             half = i % places
-            commands.append(self._write(Memory.ACTIVATIONS, program.input_first(half), source, input_bytes, half))
+            commands.append(self._write(program.input_memory, program.input_first(half), source, input_bytes, half))
             commands.append(packed_command(self._config, ListOpcode.RUN, half=half))
             beats = self.output_bytes * 8 // self._config.data_width
             commands.append(

@@ -4,6 +4,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest import mock
 
 import numpy as np
@@ -43,6 +44,40 @@ def wide_depthwise_network(seed: int, channels: int) -> Network:
     shape = (1, *(int(n) for n in builder.rng.integers(4, 6, 2)), channels)
     first = builder.tensor(shape, 0.04, builder.zero_point())
     x = builder.depthwise(builder.depthwise(first))
+    return build(Graph(tensors=tuple(builder.tensors), nodes=tuple(builder.nodes), input=first, output=x))
+
+
+def bottleneck_network(seed: int) -> Network:
+    """Wide tensors between narrow ones, on images that are high: expanded, depthwise, narrow again, half of them added
+    to what was expanded; then a smaller image, and sometimes a classifier."""
+    builder = Builder(seed)
+    high, across, channels = (int(n) for n in builder.rng.integers((14, 5, 2), (24, 9, 6)))
+    first = builder.tensor((1, high, across, channels), 0.04, builder.zero_point())
+    x = builder.conv(first, channels, keep=True)
+    for _ in range(2):
+        wide = builder.conv(builder.conv(x, 6 * channels, keep=True), keep=True, depthwise=True)
+        narrow = builder.conv(wide, channels, keep=True)
+        if builder.rng.random() < 0.6:
+            shape = builder.tensors[x].shape
+            total = builder.tensor(shape, 1.4 * float(builder.tensors[narrow].scale[0]), builder.zero_point())
+            narrow = builder.node("ADD", [x, narrow], total, activation="NONE")
+        x = narrow
+    x = builder.pool(x) if builder.rng.random() < 0.4 else builder.conv(builder.conv(x, 5 * channels, keep=True))
+    if builder.rng.random() < 0.5:
+        x = builder.classifier(x)
+    return build(Graph(tensors=tuple(builder.tensors), nodes=tuple(builder.nodes), input=first, output=x))
+
+
+def tall_network(seed: int) -> Network:
+    """Few layers on an image that is very high: one of them wide, and a small output."""
+    builder = Builder(seed)
+    first = builder.tensor((1, 80, 8, 4), 0.04, builder.zero_point())
+    wide = builder.conv(builder.conv(first, 5, keep=True), 36, keep=True)
+    shape = builder.tensors[wide].shape
+    x = builder.tensor((1, shape[1] // 4, shape[2] // 4, 36), float(builder.tensors[wide].scale[0]), 0)
+    builder.tensors[wide] = replace(builder.tensors[wide], zero_point=np.array([0], np.int64))
+    sizes = {"stride_h": 4, "stride_w": 4, "filter_h": 4, "filter_w": 4}
+    builder.node("MAX_POOL_2D", [wide], x, activation="NONE", padding="VALID", **sizes)
     return build(Graph(tensors=tuple(builder.tensors), nodes=tuple(builder.nodes), input=first, output=x))
 
 

@@ -161,7 +161,7 @@ def long_program() -> tuple[Program, np.ndarray]:
 def begun(board: EngineBoard, compiled: Program, inputs: np.ndarray) -> None:
     """Start a run, and do not wait for it."""
     number = STATE["runs"].from_int(board.registers()["runs"])["issued"] + 1
-    board.send(number, compiled.input_first(number & 1), compiled.pack(inputs[:1])[0])
+    board.send(number, compiled.input_memory, compiled.input_first(number & 1), compiled.pack(inputs[:1])[0])
     board.start(number)
     runs = STATE["runs"].from_int(board.registers()["runs"])
     assert runs["issued"] == number != runs["finished"], "it is not under way"

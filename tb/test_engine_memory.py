@@ -118,7 +118,7 @@ def test_the_first_client_wins_and_one_that_stalls_holds_up_nobody():
 @one_bug_per_component(
     ("right", "wrong"),
     [
-        ("memory.write.eq(self.write[part] | by_host)", "memory.write.eq(self.write.any() | by_host)"),
+        ("memory.write.eq(self.write[part] | written_whole)", "memory.write.eq(self.write.any() | written_whole)"),
         ("queue.write.eq(reads)", "queue.write.eq(wins)"),
         ("self.i_host_write.ready.eq(~self.write.any())", "self.i_host_write.ready.eq(1)"),
         ("asks.ready.eq(queue.room & ~before)", "asks.ready.eq(~before)"),

@@ -16,12 +16,13 @@ from sysmt.hdl.params.sdram import CHIPS, SdramConfig
 from sysmt.sim.engine.cycles import FETCH, computing_cycles
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.stream_timing import waiting
-from sysmt.sim.engine.streaming import streamed
+from sysmt.sim.engine.streaming import compile_streamed, streamed
 
+from .engine_networks import random_inputs, random_plan, tall_network
 from .mutants import seeded_bug
 from .test_engine_stream import CHIP, ROOMY, STREAMED, programs
 
-CONFIG = replace(STREAMED, divisor=DIVISOR, chunks=40)
+CONFIG = replace(STREAMED, divisor=DIVISOR, chunks=200)
 SEEDS = (0, 1, 3)
 
 
@@ -79,6 +80,18 @@ def test_programs_one_after_the_other(port):
             # With time between runs, the first weights are there; where the refreshes fall is the host's doing.
             assert all(taken >= computed for taken, computed in zip(run.layer_cycles, least, strict=True))
             assert sum(run.layer_cycles) <= sum(waiting(compiled, least, FETCH)[0]) + CONFIG.stream.refresh_interval
+
+
+def test_an_input_lies_in_the_sdram(port):
+    """The host writes it there between runs; it comes band by band."""
+    network = tall_network(2)
+    compiled = compile_streamed(network, random_plan(network, CONFIG, 2), CONFIG)
+    assert compiled.input_memory == Memory.SDRAM
+    inputs = random_inputs(network, 2, 2)
+    with EngineBoard(port) as board:
+        board.load(compiled)
+        run = board.run(inputs)
+    np.testing.assert_array_equal(run.outputs, GoldenEngine(compiled).run(inputs))
 
 
 def test_the_other_kind_of_program_is_refused(port):

@@ -12,7 +12,7 @@ from sysmt.hdl.designs import engine_design
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig, engine_config
 from sysmt.hdl.params.presets import preset
-from sysmt.hdl.params.program import DESCRIPTOR, Memory
+from sysmt.hdl.params.program import DESCRIPTOR, Memory, Operation
 from sysmt.hdl.params.sdram import SdramChip, SdramConfig
 from sysmt.hdl.params.stream import CHUNK
 from sysmt.sim.cosim.network import SimulatedEngine
@@ -37,13 +37,14 @@ ROOMY = EngineConfig(
     fill=2,
     lanes=2,
     x_depth=256,
-    activation_words=1024,
+    activation_words=512,
     weight_words=4096,
     scatter_words=4096,
     parameter_words=256,
     layers=32,
 )
-STREAMED = replace(ROOMY, stream=SdramConfig(chip=CHIP), weight_words=256, chunks=32)
+STREAMED = replace(ROOMY, stream=SdramConfig(chip=CHIP), weight_words=256, parameter_words=32, chunks=512, layers=256)
+"""Of some of the networks parameters fit, of others they come with the weights."""
 SEEDS = range(12)
 WIDE = ((2, 44), (6, 37), (10, 44))
 """Seeds and channels of networks with wide depthwise layers."""
@@ -62,6 +63,20 @@ def test_streamed_programs_compute_the_same(seed):
     assert np.array_equal(GoldenEngine(roomy).run(inputs), GoldenEngine(program).run(inputs))
     assert len(program.images[Memory.WEIGHTS]) == 0
     assert program.images[Memory.SDRAM].nbytes >= roomy.images[Memory.WEIGHTS].nbytes
+
+
+def test_parameters_that_do_not_fit_come_with_the_weights():
+    """Of every layer then, pooling ones too; else as before, with the weights alone in the SDRAM."""
+    several = [programs(seed) for seed in SEEDS]
+    found = [(roomy, program) for roomy, program, _ in several if not len(program.images[Memory.PARAMETERS])]
+    assert 2 < len(found) < len(SEEDS), "parameters fit in some programs and not in others"
+    for roomy, program in found:
+        assert all(layer["waits_chunk"] for layer in program.descriptors)
+        entries = [CHUNK.unpack(entry.tobytes()) for entry in program.images[Memory.CHUNKS]]
+        assert {entry["memory"] for entry in entries} == {Memory.WEIGHTS, Memory.PARAMETERS}
+        assert len(roomy.images[Memory.PARAMETERS]) > STREAMED.parameter_words
+    kinds = {layer["operation"] for _, program in found for layer in program.descriptors}
+    assert kinds > {Operation.MATMUL}, "layers without weights are among them"
 
 
 def test_layers_are_cut_where_they_are_too_large():
@@ -202,7 +217,7 @@ def test_seeded_bugs_are_found(right, wrong):
     expected = GoldenEngine(program).run(inputs[:1])
     with SimulatedEngine(STREAMED, broken) as engine:
         engine.load(program)
-        engine.write(Memory.ACTIVATIONS, program.pack(inputs)[0], program.input_first(0))
+        engine.write(program.input_memory, program.pack(inputs)[0], program.input_first(0))
         try:
             engine.start(0, limit=50_000)
         except SimulationError:

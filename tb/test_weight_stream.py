@@ -11,6 +11,7 @@ import pytest
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.emit import Design, emit
 from sysmt.hdl.memory.streamed import StreamedWeights
+from sysmt.hdl.params.program import Memory
 from sysmt.hdl.params.sdram import SdramChip, SdramConfig
 from sysmt.hdl.params.stream import CHUNK, WeightStreamConfig
 from sysmt.sim.cosim import simulator
@@ -43,7 +44,7 @@ def design(config: WeightStreamConfig) -> Design:
 def run(config, chunks, uses, pauses, bug=None, by_host=False, broken=None):
     """The weights of each chunk, the entries, and what the bench found."""
     rng = np.random.default_rng(len(chunks))
-    number, bits = config.words_per_weight, config.sdram.chip.width
+    number, bits = config.words_per_word(), config.sdram.chip.width
     weights, entries, host, address = [], [], [], 1
     for i, (first, length, alone) in enumerate(chunks):
         content = [int.from_bytes(rng.bytes(config.weight_bytes), "little") for _ in range(length)]
@@ -79,7 +80,7 @@ def test_chunks_are_whole_and_ready_when_the_model_says(name, chunks, pauses):
     model = WeightStreamModel(config, int(found["enabled"]))
     for i, (ready, freed) in enumerate(zip(found["ready"].tolist(), found["freed"].tolist(), strict=True)):
         address, content = used[i]
-        came = model.load(address, len(content), LISTS[chunks][i % len(weights)][2])
+        came = model.load(address, len(content) * config.words_per_word(), LISTS[chunks][i % len(weights)][2])
         assert ready == max(came, int(found["freed"][i - 1]) + 2 if i else 0)
         model.freed(freed)
 
@@ -93,8 +94,10 @@ def test_the_host_fills_the_sdram(name):
 def test_entries_beyond_a_memory_are_reported_and_write_nothing_elsewhere():
     config = CONFIGS["16 bytes"]
     chunks = LISTS["even"][:1]
-    beyond = {"address": 1 << 12, "words": 8, "first": 0, "alone": 1, "last": 1}
-    for change in ({}, {"address": 0, "first": 64}, {"address": 0, "words": 9}, {"address": 0, "words": 1 << 20}):
+    beyond = {"address": 1 << 12, "words": 8, "first": 0, "alone": 1, "last": 1, "memory": Memory.WEIGHTS, "more": 0}
+    changes = [{"address": 0, "first": 64}, {"address": 0, "words": 9}, {"address": 0, "words": 1 << 20}]
+    changes += [{"address": 0, "memory": memory} for memory in Memory if memory != Memory.WEIGHTS]
+    for change in ({}, *changes):
         _, found = run(config, chunks, 1, [200], broken=[CHUNK.to_int(beyond | change)])
         assert found["error"]
         assert found["held"] == (1 if change == {"address": 0, "words": 9} else 0)
@@ -112,7 +115,7 @@ def test_a_chunk_waits_for_those_that_are_freed_before_it():
     ("right", "wrong", "pause"),
     [
         ("(held != AHEAD) & ~chunk.alone", "(held != AHEAD)", 900),
-        ("loaded.eq(ends & self.enable)", "loaded.eq(self.i_words.valid & (chunk.words == 2))", 0),
+        ("loaded.eq(ends & self.enable & ~chunk.more)", "loaded.eq(self.i_words.valid & (chunk.words == 2))", 0),
         ("with m.If(chunk.last)", "with m.If(0)", 0),
         ("(state == StreamState.WAIT) & room &", "(state == StreamState.WAIT) &", 900),
         ("count == number - 1", "count == number - 2", 0),

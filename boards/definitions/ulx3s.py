@@ -29,13 +29,14 @@ BOARD = BoardDefinition(
     },
     # Boards came with chips of several makers, of 256 Mbit or more.
     sdram=CHIPS["x16_256mbit"],
+    # MobileNetV2-224 takes 13902 words of activations in bands, 306 layers and 624 entries of chunks.
     streaming={
-        "activation_words": 12288,
+        "activation_words": 14336,
         "weight_words": 4096,
-        "scatter_words": 2048,
-        "parameter_words": 2048,
-        "layers": 256,
-        "chunks": 256,
+        "scatter_words": 3072,
+        "parameter_words": 512,
+        "layers": 320,
+        "chunks": 1024,
     },
     loader=("--board", "ulx3s"),
 )

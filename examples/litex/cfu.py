@@ -68,7 +68,7 @@ def simulate(model: str, count: int) -> dict[str, Any]:
             ram = compiled(folder, "main", [HERE / "cfu.c", HERE / "console.c"], RAM, 0)
             verilog = SoC({}, folder, rom, ram, folder / "Cfu.v").write(folder)
         progress(f"simulating {count} inputs on the SoC")
-        lines = simulated(folder, verilog)
+        lines = simulated(folder, verilog, "-O0")
     words = [list(map(int, line[1:])) for line in lines if line[0] == "output"]
     left = np.array(words, "<u4").view(np.uint8).reshape(count, -1)
     if not np.array_equal(lists.unpack(left), GoldenEngine(program).run(inputs)):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine: sequencer, im2col unit, array, requantisers and their memories, for whole networks."""
 
+from functools import partial
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory as BlockRAM
 from amaranth.lib.memory import ReadPort
@@ -14,6 +15,7 @@ from sysmt.hdl.array.ports import CounterLayout, TileDescriptor
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED, shared
+from sysmt.hdl.memory.stream import word_in
 from sysmt.hdl.memory.streamed import StreamedWeights
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import W_WIDTH
@@ -124,8 +126,7 @@ class Engine(wiring.Component):
 
         self._host(m, activations)
         weights = self._operands(m, tiles, filler, array)
-        if config.stream is not None:
-            self._stream(m, sequencer, weights)
+        streamed = self._stream(m, sequencer, weights, activations) if config.stream is not None else None
         self._activations(m, activations, filler, post)
         pooling = Signal()
         with m.If(sequencer.start):
@@ -140,7 +141,7 @@ class Engine(wiring.Component):
             m.d.comb += post.i_rows.payload.sums[column].eq(
                 Mux(pooling, filler.o_pool.payload.sums[column], array.o.payload.sums[column])
             )
-        self._read_ports(m, sequencer, filler, post)
+        self._read_ports(m, sequencer, filler, post, streamed)
         if config.array.counters:
             m.d.comb += self.counters.eq(array.counters)
         return m
@@ -198,8 +199,10 @@ class Engine(wiring.Component):
         ]
         return w
 
-    def _stream(self, m: Module, sequencer: LayerSequencer, weights: Buffer) -> None:
-        """Weights from the SDRAM, from the first run on until the host writes into a memory of the program."""
+    def _stream(
+        self, m: Module, sequencer: LayerSequencer, weights: Buffer, activations: ActivationMemory
+    ) -> StreamedWeights:
+        """Chunks from the SDRAM, from the first run on until the host writes into a memory of the program."""
         config, word = self.config, self.i_write.payload
         assert config.weight_stream is not None
         m.submodules.streamed = streamed = StreamedWeights(config.weight_stream)
@@ -217,14 +220,26 @@ class Engine(wiring.Component):
         ]
         with m.If(to_sdram):
             m.d.comb += self.i_write.ready.eq(streamed.stopped & streamed.i_host.ready)
-        with m.If(streamed.write & streamed.enable):
-            m.d.comb += [weights.write.eq(1), weights.address.eq(streamed.address), weights.data.eq(streamed.data)]
+        word_of = partial(word_in, config.weight_stream, data=streamed.data)
+        with m.If(_comes(streamed, Memory.WEIGHTS)):
+            m.d.comb += [
+                weights.write.eq(1),
+                weights.address.eq(streamed.address),
+                weights.data.eq(word_of(Memory.WEIGHTS)),
+            ]
+        if Memory.ACTIVATIONS in config.weight_stream.targets:
+            m.d.comb += [
+                activations.arrives.eq(_comes(streamed, Memory.ACTIVATIONS)),
+                activations.arriving.address.eq(streamed.address),
+                activations.arriving.word.eq(word_of(Memory.ACTIVATIONS)),
+            ]
         with m.If(self.i_run.valid & self.i_run.ready):
             m.d.sync += streamed.enable.eq(1)
         with m.If(self.clear | (self.i_write.valid & (word.memory != Memory.ACTIVATIONS))):
             m.d.sync += streamed.enable.eq(0)
         with m.If(streamed.error):
             m.d.comb += sequencer.address_error.eq(1)
+        return streamed
 
     def _activations(self, m: Module, activations: ActivationMemory, filler: Filler, post: Post) -> None:
         connect(m, filler.o_read, activations.i_filler)
@@ -239,7 +254,14 @@ class Engine(wiring.Component):
             activations.write_data.eq(post.data),
         ]
 
-    def _read_ports(self, m: Module, sequencer: LayerSequencer, filler: Filler, post: Post) -> None:
+    def _read_ports(
+        self,
+        m: Module,
+        sequencer: LayerSequencer,
+        filler: Filler,
+        post: Post,
+        streamed: StreamedWeights | None,
+    ) -> None:
         """Memories that a unit reads by addresses, and the cycles of every layer."""
         for memory, address, word in (
             (Memory.DESCRIPTORS, sequencer.address, sequencer.word),
@@ -247,7 +269,7 @@ class Engine(wiring.Component):
             (Memory.PARAMETERS, post.parameter_address, post.parameter_word),
         ):
             name = memory.name.lower()
-            read = self._written(m, name, self._writes(memory))
+            read = self._written(m, name, self._writes(memory), streamed if memory == Memory.PARAMETERS else None)
             m.d.comb += [read.addr.eq(address), word.eq(read.data)]
         m.submodules.cycles_memory = cycles = BlockRAM(
             shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
@@ -261,8 +283,8 @@ class Engine(wiring.Component):
             self.layer_cycles.eq(layer.data),
         ]
 
-    def _written(self, m: Module, name: str, writes: Signal) -> ReadPort:
-        """A memory that the host writes; returns its read port."""
+    def _written(self, m: Module, name: str, writes: Signal, streamed: StreamedWeights | None = None) -> ReadPort:
+        """A memory that the host writes, and chunks of parameters; returns its read port."""
         width, depth = self.config.memories[name]
         memory = BlockRAM(shape=width, depth=depth, init=[], attrs={UNINITIALISED: 1, **UNCHECKED})
         m.submodules[name] = memory
@@ -272,4 +294,16 @@ class Engine(wiring.Component):
             write.addr.eq(self.i_write.payload.address),
             write.data.eq(self.i_write.payload.word),
         ]
+        if streamed is not None:
+            with m.If(_comes(streamed, Memory.PARAMETERS)):
+                m.d.comb += [
+                    write.en.eq(1),
+                    write.addr.eq(streamed.address),
+                    write.data.eq(word_in(streamed.config, Memory.PARAMETERS, streamed.data)),
+                ]
         return read
+
+
+def _comes(streamed: StreamedWeights, memory: Memory) -> Value:
+    """Whether a word for `memory` comes from the SDRAM in this cycle."""
+    return streamed.write & streamed.enable & (streamed.memory == memory)

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The activation memory: one block RAM, read by three clients and written by two."""
+"""The activation memory: one block RAM, read by three clients and written by two, or three."""
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.banked_memory import BankedMemory
 from sysmt.hdl.common.promised_queue import PromisedQueue
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED
+from sysmt.hdl.memory.queue import WordQueue
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.program import Memory
 
 CLIENTS = ("residual", "filler", "host")
 """Who reads, the first one first."""
@@ -33,6 +35,9 @@ class ActivationMemory(wiring.Component):
     write_address, write_data : In(address), In(8 * word_bytes)
     i_host_write : In(stream of {address, word})
         Whole words; taken in cycles without `write`.
+    arrives, arriving : In(1), In({address, word})
+        Whole words that come from an SDRAM, and wait in a queue for a cycle without `write`; the host's wait for them.
+        Only where such chunks may be (`WeightStreamConfig.targets`).
     i_residual, i_filler, i_host : In(stream of addresses)
     o_residual, o_filler, o_host : Out(stream of words)
         In the order of their addresses.
@@ -47,13 +52,17 @@ class ActivationMemory(wiring.Component):
     def __init__(self, config: EngineConfig):
         self.config = config
         address, word = range(config.activation_words), 8 * config.word_bytes
+        stream_config = config.weight_stream
+        self._has_arriving = stream_config is not None and Memory.ACTIVATIONS in stream_config.targets
+        self._arriving = data.StructLayout({"address": address, "word": word})
         super().__init__(
             {
                 "write": In(config.granules),
                 "write_address": In(address),
                 "write_data": In(word),
-                "i_host_write": In(stream.Signature(data.StructLayout({"address": address, "word": word}))),
+                "i_host_write": In(stream.Signature(self._arriving)),
             }
+            | ({"arrives": In(1), "arriving": In(self._arriving)} if self._has_arriving else {})
             | {f"i_{client}": In(stream.Signature(address)) for client in CLIENTS}
             | {f"o_{client}": Out(stream.Signature(word)) for client in CLIENTS}
         )
@@ -64,8 +73,11 @@ class ActivationMemory(wiring.Component):
         # Who wins is known late: a word is read for whoever asks, and taken only then.
         address, asked = Signal(range(config.activation_words)), Signal()
         m.d.comb += asked.eq(Cat(getattr(self, f"i_{client}").valid for client in CLIENTS).any())
-        by_host = self.i_host_write.valid & self.i_host_write.ready
-        m.d.comb += self.i_host_write.ready.eq(~self.write.any())
+        whole, written_whole = self.i_host_write.payload, self.i_host_write.valid & self.i_host_write.ready
+        if self._has_arriving:
+            whole, written_whole = self._queued(m, written_whole)
+        else:
+            m.d.comb += self.i_host_write.ready.eq(~self.write.any())
         words = []
         width = 8 * config.array.cols
         for part in range(config.granules):
@@ -73,10 +85,10 @@ class ActivationMemory(wiring.Component):
             m.submodules[f"memory_{part}"] = memory = BankedMemory(
                 width, config.activation_words, {UNINITIALISED: 1, **UNCHECKED}
             )
-            written = Mux(by_host, self.i_host_write.payload.word, self.write_data)
+            written = Mux(written_whole, whole.word, self.write_data)
             m.d.comb += [
-                memory.write.eq(self.write[part] | by_host),
-                memory.write_address.eq(Mux(by_host, self.i_host_write.payload.address, self.write_address)),
+                memory.write.eq(self.write[part] | written_whole),
+                memory.write_address.eq(Mux(written_whole, whole.address, self.write_address)),
                 memory.write_data.eq(written.word_select(part, width)),
                 memory.read_address.eq(address),
                 memory.read.eq(asked),
@@ -101,3 +113,17 @@ class ActivationMemory(wiring.Component):
             ]
             before = before | wins
         return m
+
+    def _queued(self, m: Module, by_host: Value) -> tuple[data.View, Value]:
+        """Words from the SDRAM and of the host: the word that is next, and whether it is written in this cycle."""
+        width = Shape.cast(self._arriving).width
+        m.submodules.arrived = arrived = WordQueue(width, self.config.arriving)
+        word = Signal(self._arriving)
+        m.d.comb += [
+            arrived.write.eq(self.arrives),
+            arrived.data.eq(self.arriving),
+            arrived.o.ready.eq(~self.write.any()),
+            word.eq(Mux(arrived.o.valid, arrived.o.payload, self.i_host_write.payload.as_value())),
+            self.i_host_write.ready.eq(~self.write.any() & ~arrived.o.valid),
+        ]
+        return word, by_host | (arrived.o.valid & arrived.o.ready)

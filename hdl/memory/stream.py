@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Weights read ahead: chunk after chunk from an SDRAM into the weight memory, while the chunk before is in use."""
+"""What is read ahead: chunk after chunk from an SDRAM into memories, while the chunk before is in use."""
 
 import enum
 from typing import Any
@@ -8,12 +8,29 @@ from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from sysmt.hdl.params.program import Memory
 from sysmt.hdl.params.stream import AHEAD, CHUNK, WeightStreamConfig
 
 from .ports import SdramBurst
 
 ChunkLayout = data.StructLayout({name: field.width for name, field in CHUNK.fields.items()})
 """An entry of the list of chunks."""
+
+
+def word_members(config: WeightStreamConfig) -> dict[str, wiring.Member]:
+    """The ports that words for memories come from: `write`, `memory`, `address`, `data`."""
+    return {
+        "write": Out(1),
+        "memory": Out(Memory),
+        "address": Out(range(config.deepest)),
+        "data": Out(config.widest * config.sdram.chip.width),
+    }
+
+
+def word_in(config: WeightStreamConfig, memory: Memory, data: Value) -> Value:
+    """The word of `memory` in `data`: the SDRAM's words of it came last, so that they are the highest."""
+    below = config.widest - config.words_per_word(memory)
+    return data[below * config.sdram.chip.width :][: 8 * config.targets[memory][0]]
 
 
 class StreamState(enum.Enum):
@@ -45,15 +62,17 @@ class WeightStream(wiring.Component):
     o_burst : Out(stream of SdramBurst)
     i_words : In(stream of width bits), always ready
         To and from the controller.
-    write, address, data : Out(1), Out(range(weight_words)), Out(8 * weight_bytes)
-        To the weight memory. Never stalls.
+    write, memory, address : Out(1), Out(Memory), Out(range(deepest))
+        A word for a memory. Never stalls.
+    data : Out(widest words of the SDRAM)
+        That word is `word_in(config, memory, data)`.
     ready : Out(1)
-        The next chunk in order is in the weight memory. After `freed`, this is about the one behind it.
+        The next chunk in order is in the memories. After `freed`, this is about the one behind it.
     freed : In(1)
         High for one cycle, while `ready` is: the chunk will not be read again.
     error : Out(1)
-        Since `enable` rose: an entry was no part of the SDRAM, which counts as empty; or a word of weights had no
-        place in the weight memory, or not all its words; such a word is dropped.
+        Since `enable` rose: an entry was no part of the SDRAM, or for another memory, and counts as empty; or a word
+        had no place in its memory, or not all its words; such a word is dropped.
 
     Latency
     -------
@@ -74,9 +93,7 @@ class WeightStream(wiring.Component):
                 "entry": In(ChunkLayout),
                 "o_burst": Out(stream.Signature(SdramBurst(chip))),
                 "i_words": In(stream.Signature(chip.width, always_ready=True)),
-                "write": Out(1),
-                "address": Out(range(config.weight_words)),
-                "data": Out(8 * config.weight_bytes),
+                **word_members(config),
                 "ready": Out(1),
                 "freed": In(1),
                 "error": Out(1),
@@ -91,10 +108,22 @@ class WeightStream(wiring.Component):
         # Of the entry: what is left of it, and how it ends.
         chunk = Signal(
             data.StructLayout(
-                {"address": chip.address_bits, "words": chip.address_bits + 1, "first": 24, "alone": 1, "last": 1}
+                {
+                    "address": chip.address_bits,
+                    "words": chip.address_bits + 1,
+                    "first": 24,
+                    "alone": 1,
+                    "last": 1,
+                    "memory": 3,
+                    "more": 1,
+                }
             )
         )
-        legal = (self.entry.address < 1 << chip.address_bits) & (self.entry.words <= 1 << chip.address_bits)
+        known = Cat(
+            (self.entry.memory == memory) & (self.entry.more if memory == Memory.ACTIVATIONS else 1)
+            for memory in config.targets
+        ).any()
+        legal = known & (self.entry.address < 1 << chip.address_bits) & (self.entry.words <= 1 << chip.address_bits)
         held, ends = Signal(range(AHEAD + 1)), Signal()
         room = Signal()
         m.d.comb += [
@@ -143,32 +172,32 @@ class WeightStream(wiring.Component):
             m.d.sync += self.error.eq(1)
         # The last word is written one cycle after it came.
         loaded = Signal()
-        m.d.sync += loaded.eq(ends & self.enable)
+        m.d.sync += loaded.eq(ends & self.enable & ~chunk.more)
         with m.If(state != StreamState.STOPPED):
             m.d.sync += held.eq(held + loaded - (self.freed & self.ready))
         return m
 
     def _words(self, m: Module, chunk: Any) -> Value:
-        """Words of weights from words of the SDRAM; returns whether one is complete."""
+        """Words of memories from words of the SDRAM; returns whether one is complete."""
         config, word = self.config, self.i_words.payload
-        number = config.words_per_weight
-        complete = self.i_words.valid
-        if number == 1:
-            whole = word
-        else:
-            parts = Signal((number - 1) * len(word), reset_less=True)
-            count = Signal(range(number))
-            whole = Cat(parts, word)
-            complete = complete & (count == number - 1)
-            with m.If(self.i_words.valid):
-                m.d.sync += [parts.eq(whole[len(word) :]), count.eq(count + 1)]
-            with m.If(complete | ~self.enable):
-                m.d.sync += count.eq(0)
-        inside = chunk.first < config.weight_words
+        complete, inside = Signal(), Signal()
+        count = Signal(range(max(config.widest, 2)))
+        with m.Switch(chunk.memory):
+            for memory, (_, words) in config.targets.items():
+                number = config.words_per_word(memory)
+                with m.Case(memory):
+                    m.d.comb += [
+                        complete.eq(self.i_words.valid & (count == number - 1)),
+                        inside.eq(chunk.first < words),
+                    ]
+        with m.If(self.i_words.valid):
+            m.d.sync += [self.data.eq(Cat(self.data, word)[len(word) :]), count.eq(count + 1)]
+        with m.If(complete | ~self.enable):
+            m.d.sync += count.eq(0)
         m.d.sync += [
             self.write.eq(complete & inside),
+            self.memory.eq(chunk.memory),
             self.address.eq(chunk.first),
-            self.data.eq(whole),
         ]
         with m.If(complete):
             m.d.sync += [chunk.first.eq(chunk.first + 1), self.error.eq(self.error | ~inside)]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An SDRAM that holds weights: written by the host, read ahead into the weight memory."""
+"""An SDRAM that holds weights and more: written by the host, read ahead into the memories of the engine."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from sysmt.hdl.params.stream import WeightStreamConfig
 
 from .ports import SdramPins
 from .sdram import SdramController
-from .stream import ChunkLayout, WeightStream
+from .stream import ChunkLayout, WeightStream, word_members
 
 
 class SdramWord(data.StructLayout):
@@ -39,7 +39,7 @@ class StreamedWeights(wiring.Component):
     pins : Out(SdramPins)
     i_host : In(stream of SdramWord)
         Words for the SDRAM, taken in order. Only while `stopped`: what is under way is not waited for.
-    enable, stopped, entry_address, entry, write, address, data, ready, freed, error
+    enable, stopped, entry_address, entry, write, memory, address, data, ready, freed, error
         As in `WeightStream`; `stopped` also says that every word of the host has been given to the controller, behind
         which no read overtakes it.
 
@@ -60,9 +60,7 @@ class StreamedWeights(wiring.Component):
                 "stopped": Out(1),
                 "entry_address": Out(range(config.chunks)),
                 "entry": In(ChunkLayout),
-                "write": Out(1),
-                "address": Out(range(config.weight_words)),
-                "data": Out(8 * config.weight_bytes),
+                **word_members(config),
                 "ready": Out(1),
                 "freed": In(1),
                 "error": Out(1),
@@ -76,7 +74,7 @@ class StreamedWeights(wiring.Component):
         connect(m, controller.pins, wiring.flipped(self.pins))
         for name in ("enable", "entry", "freed"):
             m.d.comb += getattr(weights, name).eq(getattr(self, name))
-        for name in ("entry_address", "write", "address", "data", "ready", "error"):
+        for name in ("entry_address", "write", "memory", "address", "data", "ready", "error"):
             m.d.comb += getattr(self, name).eq(getattr(weights, name))
         # A word of the host: its burst and the word itself are taken one after the other.
         host = Signal(SdramWord(self.config))

@@ -18,7 +18,7 @@ from .pe import W_WIDTH, X_WIDTH
 from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION, Memory
 from .protocol import CRC, HEADER
 from .sdram import SdramConfig
-from .stream import CHUNK, WeightStreamConfig
+from .stream import CHUNK, STREAM_VERSION, WeightStreamConfig
 
 IN_LUTS = 1024
 """Bits up to which synthesis for an FPGA makes a memory of LUTs, where a part has such."""
@@ -78,7 +78,7 @@ class EngineConfig(Config):
     stream : SdramConfig, optional
         An SDRAM that weights are read ahead from.
     chunks : int
-        Chunks of weights that the list holds, 1 to 4096. Read with `stream` only.
+        Entries that the list of chunks holds, 1 to 4096. Read with `stream` only.
     slot, slots, divisor, link, data_width, bus_clock
         Of the host link, as in `AccelConfig`.
     """
@@ -265,12 +265,31 @@ class EngineConfig(Config):
 
     @property
     def weight_stream(self) -> WeightStreamConfig | None:
-        """Weights from the SDRAM; None without one."""
+        """What comes from the SDRAM; None without one."""
         if self.stream is None:
             return None
+        # The requantisers leave every second cycle to other writers at least, or with one beat a row none.
+        with_rows = self.beats > 1 and 8 * self.word_bytes > self.stream.chip.width
         return WeightStreamConfig(
-            sdram=self.stream, weight_bytes=self.weight_bytes, weight_words=self.weight_words, chunks=self.chunks
+            sdram=self.stream,
+            weight_bytes=self.weight_bytes,
+            weight_words=self.weight_words,
+            parameter_bytes=PARAMETER.size * self.lanes,
+            parameter_words=self.parameter_words,
+            activation_bytes=self.word_bytes if with_rows else 0,
+            activation_words=self.activation_words if with_rows else 0,
+            chunks=self.chunks,
         )
+
+    @property
+    def arriving(self) -> int:
+        """Words for the activation memory that come from the SDRAM while the requantisers write, a power of two.
+
+        Pixels of patches are written one a cycle, a tile of them at a time; then there is as long a pause, at least.
+        """
+        assert self.weight_stream is not None
+        words = self.patch * self.array.rows // self.weight_stream.words_per_word(Memory.ACTIVATIONS)
+        return 1 << (max(words, 2) - 1).bit_length()
 
     @property
     def frame_data(self) -> int:
@@ -287,7 +306,8 @@ class EngineConfig(Config):
         """What program and bitstream must agree in: 64 bits of everything but the link."""
         without = LINK if self.stream is not None else (*LINK, "stream", "chunks")
         facts = {name: value for name, value in self.as_dict().items() if name not in without}
-        text = json.dumps({"program": PROGRAM_VERSION, **facts}, sort_keys=True)
+        stream = {} if self.stream is None else {"chunk_list": STREAM_VERSION}
+        text = json.dumps({"program": PROGRAM_VERSION, **stream, **facts}, sort_keys=True)
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 

@@ -61,7 +61,7 @@ def check_layers(gates: SimulatedEngine, program: Program, inputs: np.ndarray) -
     checks = []
     for i, layer in enumerate(layers):
         gates.write(Memory.DESCRIPTORS, until(program, i))
-        gates.write(Memory.ACTIVATIONS, program.pack(inputs)[0], program.input_first())
+        gates.write(program.input_memory, program.pack(inputs)[0], program.input_first())
         run = gates.start()
         found = gates.read(layer.place.base, layer.place.size)[None]
         equal = np.array_equal(layer.place.values(found), layer.place.values(expected[i]))

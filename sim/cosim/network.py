@@ -210,8 +210,8 @@ class _Runs:
         self._gates, self._program = gates, program
         self._run: RunFigures | None = None
 
-    def send(self, number: int, first: int, words: np.ndarray) -> None:
-        self._gates.write(Memory.ACTIVATIONS, words, first)
+    def send(self, number: int, memory: Memory, first: int, words: np.ndarray) -> None:
+        self._gates.write(memory, words, first)
 
     def start(self, number: int) -> None:
         self._run = self._gates.start(number & 1)

@@ -33,6 +33,11 @@ def c_source(program: Program) -> str:
             f"input {program.ends.input.name!r} must be what the engine reads, but the host computes "
             f"{program.input.name!r} of it: cut the model there to run it from C"
         )
+    if program.input.sdram is not None:
+        raise UserError(
+            f"input {program.input.name!r} must fit into the activation memory to run it from C, and it lies in the "
+            "SDRAM: use an engine with more activation_words"
+        )
     beat = config.data_width // 8
     stride = beats_of(config.word_bytes, config.data_width) * beat
     images, data = [], bytearray()

@@ -74,10 +74,16 @@ def link_cycles(program: Program) -> int:
     """
     config = program.config
     total = 0
-    for words in (program.input.place.size, program.output_words):
-        frames = -(-words // (config.frame_data // config.word_bytes))
+    sizes = [(program.output_words, config.word_bytes)]
+    if program.input.sdram is None:
+        sizes.append((program.input.place.size, config.word_bytes))
+    elif config.weight_stream is not None:
+        number = config.weight_stream.words_per_word(Memory.ACTIVATIONS)
+        sizes.append((program.input.place.size * number, config.host_bytes[Memory.SDRAM.name.lower()]))
+    for words, size in sizes:
+        frames = -(-words // (config.frame_data // size))
         # A request and its answer.
-        total += words * config.word_bytes + 2 * frames * FRAME_OVERHEAD
+        total += words * size + 2 * frames * FRAME_OVERHEAD
     return (total + 2 * FRAME_OVERHEAD) * UART_BITS * config.divisor
 
 

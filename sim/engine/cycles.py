@@ -42,7 +42,7 @@ def program_cycles(
     """Cycles of every layer, from start to done of a run: their sum is the run's.
 
     With weights from an SDRAM they are those of a run that begins when another one ends, and the time that layers wait
-    for their weights is in them.
+    for their weights is in them. Where the input lies there too, it is written in between: nothing has been read ahead.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def program_cycles(
     computing = computing_cycles(program, progress, records, known)
     if program.config.stream is None:
         return computing
-    cycles = waiting(program, computing, FETCH, runs=2)[1]
+    cycles = waiting(program, computing, FETCH, runs=2 if program.input.sdram is None else 1)[-1]
     if records is not None:
         for record, least, taken in zip(records[-len(cycles) :], computing, cycles, strict=True):
             record.insert(FETCH, Activity.WAITS_WEIGHTS, taken - least)
@@ -73,6 +73,8 @@ def computing_cycles(
 ) -> list[int]:
     """The same, had every layer its weights in time; no record waits for weights."""
     cycles = []
+    if known is None and records is None:
+        known = {}  # Bands and parts of a layer are mostly alike.
     for index, layer in enumerate(program.descriptors):
         table = scatter_moves(program.images[Memory.SCATTER], layer, program.config)
         record = None

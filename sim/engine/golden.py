@@ -15,8 +15,8 @@ from sysmt.sim.golden.matmul import matmul
 from .legal import check_descriptor, patch_size
 from .postprocess import rescaled
 from .program import Program
+from .streamed_memory import StreamedMemory
 from .table import OutOfRangeError, Table, read_table
-from .weights import WeightMemory
 
 LayerObserver = Callable[[int, np.ndarray], None]
 """Is shown the number of a layer that has run, and the activation memories behind it: uint8 [B, words, bytes]."""
@@ -53,14 +53,17 @@ class GoldenEngine:
         if self.exact and self.program.exact is not None:
             return replace(self, program=self.program.exact).run(inputs, observe)
         program, config = self.program, self.program.config
-        packed = program.pack(inputs)
+        packed = program.activations(inputs)
         memory = np.zeros((len(inputs), config.activation_words, config.word_bytes), np.uint8)
-        base, size = program.input.place.base, program.input.place.size
-        memory[:, base : base + size] = packed
-        weights = WeightMemory(program)
+        if program.input.sdram is None:
+            base, size = program.input.place.base, program.input.place.size
+            memory[:, base : base + size] = packed
+        streamed = StreamedMemory(program, memory, packed)
         for index, layer in enumerate(program.descriptors):
             try:
-                self._layer(layer, memory, weights.at(layer))
+                streamed.begin(layer)
+                self._layer(layer, memory, streamed)
+                streamed.end(layer)
             except OutOfRangeError as error:
                 name = program.layers[index].name
                 raise UserError(f"layer {index} ({name!r}) must {error}; compile the network again") from None
@@ -68,7 +71,7 @@ class GoldenEngine:
                 observe(index, memory)
         return program.unpack(program.output.place.words_of(memory))
 
-    def _layer(self, layer: dict[str, int], memory: np.ndarray, weights: np.ndarray) -> None:
+    def _layer(self, layer: dict[str, int], memory: np.ndarray, streamed: StreamedMemory) -> None:
         check_descriptor(layer, self.program.config)
         matmul_layer = layer["operation"] == Operation.MATMUL
         table = self._table(layer) if matmul_layer else None
@@ -77,10 +80,11 @@ class GoldenEngine:
             last = group == layer["groups"] - 1
             tiles = layer["last_n_tiles"] if last else layer["n_tiles"]
             if table is not None:
-                sums = self._products(layer, columns, table, group, tiles, weights)
+                sums = self._products(layer, columns, table, group, tiles, streamed.weights)
             else:
                 sums = self._pooled(layer, columns, tiles)
-            self._write(layer, memory, sums, group, tiles)
+            parameters = self._parameters(layer, streamed.parameters, group * layer["n_tiles"], tiles)
+            self._write(layer, memory, sums, group, tiles, parameters)
 
     def _windows(self, layer: dict[str, int]) -> int:
         if layer["operation"] == Operation.MATMUL:
@@ -188,7 +192,9 @@ class GoldenEngine:
         most: np.ndarray = columns[..., :width].max(axis=2)
         return most.astype(np.int64)
 
-    def _write(self, layer: dict[str, int], memory: np.ndarray, sums: np.ndarray, group: int, tiles: int) -> None:
+    def _write(
+        self, layer: dict[str, int], memory: np.ndarray, sums: np.ndarray, group: int, tiles: int, parameters: bytes
+    ) -> None:
         """Rescale sums and write them, tile by tile, into their parts of the words."""
         config, cols = self.program.config, self.program.config.array.cols
         first = group * layer["n_tiles"]
@@ -210,19 +216,19 @@ class GoldenEngine:
                 :, granules(layer["residual_base"], pixels * layer["residual_words"], layer["residual_granule"])
             ]
             residual = held.reshape(sums.shape)
-        values = rescaled(layer, sums, self._parameters(layer, first, tiles), residual)[:, exists]
+        values = rescaled(layer, sums, parameters, residual)[:, exists]
         if group == layer["groups"] - 1:
             values[:, :, (tiles - 1) * cols + layer["last_cols"] :] = 0
         places = granules(layer["out_base"], offsets[exists], layer["out_granule"])
         parts[:, places] = values.reshape(len(memory), -1, tiles, cols)
 
-    def _parameters(self, layer: dict[str, int], first: int, tiles: int) -> bytes:
+    def _parameters(self, layer: dict[str, int], memory: np.ndarray, first: int, tiles: int) -> bytes:
         """Of the channels of `tiles` tiles from `first` on, one after the other."""
         config = self.program.config
         patch = patch_size(layer)
         each = config.beats if patch == 1 else patch
         base = layer["parameter_base"] + first * each
-        words = self.program.images[Memory.PARAMETERS][base : base + tiles * each]
+        words = memory[base : base + tiles * each]
         if len(words) != tiles * each:
             raise OutOfRangeError("have its parameters inside the memory")
         if patch == 1:

@@ -92,8 +92,15 @@ class Program:
         words = self.images[Memory.DESCRIPTORS].reshape(len(self.layers), -1)
         return [DESCRIPTOR.unpack(layer.tobytes()) for layer in words]
 
+    @property
+    def input_memory(self) -> Memory:
+        """Where the host writes the input: the activation memory, or the SDRAM that it comes from in bands."""
+        return Memory.ACTIVATIONS if self.input.sdram is None else Memory.SDRAM
+
     def input_first(self, half: int = 0) -> int:
         """Address of the first word of the input, for a run on this half."""
+        if self.input.sdram is not None:
+            return self.input.sdram
         return self.input.place.base + half * self.input.place.half
 
     def output_first(self, half: int = 0) -> int:
@@ -106,7 +113,17 @@ class Program:
         return self.output.place.size
 
     def pack(self, inputs: np.ndarray) -> np.ndarray:
-        """The network's inputs [B, ...] as words from `input_first` on: uint8 [B, words, bytes of a word]."""
+        """The network's inputs [B, ...] as words of `input_memory` from `input_first` on: uint8 [B, words, bytes]."""
+        words = self.activations(inputs)
+        stream = self.config.weight_stream
+        if self.input.sdram is None or stream is None:
+            return words
+        each = self.config.host_bytes[Memory.SDRAM.name.lower()]
+        filled = stream.words_per_word(Memory.ACTIVATIONS) * each - words.shape[2]
+        return np.pad(words, ((0, 0), (0, 0), (0, filled))).reshape(len(words), -1, each)
+
+    def activations(self, inputs: np.ndarray) -> np.ndarray:
+        """The network's inputs [B, ...] as words of the activation memory: uint8 [B, words, bytes of a word]."""
         check_input(self.ends.input, inputs)
         if self.before is not None:
             inputs = self.before(inputs)

@@ -31,6 +31,10 @@ class LoadableProgram(Protocol):
     def layers(self) -> Sequence[object]:
         """Its layers."""
 
+    @property
+    def input_memory(self) -> Memory:
+        """The memory that inputs are written into."""
+
     def input_first(self, half: int) -> int:
         """Address of the first word of an input."""
 
@@ -38,7 +42,7 @@ class LoadableProgram(Protocol):
         """Address of the first word of an output."""
 
     def pack(self, inputs: np.ndarray) -> np.ndarray:
-        """Inputs [B, ...] as words uint8 [B, n, bytes of a word]."""
+        """Inputs [B, ...] as words of `input_memory`: uint8 [B, n, bytes of a word]."""
 
     def unpack(self, words: np.ndarray) -> np.ndarray:
         """Words of outputs as the network's outputs [B, ...]."""
@@ -47,8 +51,8 @@ class LoadableProgram(Protocol):
 class Engine(Protocol):
     """An engine that holds a program; runs are numbered, and use both halves of inputs and outputs in turn."""
 
-    def send(self, number: int, first: int, words: np.ndarray) -> None:
-        """Write the input of run `number`, from word `first` on: it is there before that run starts."""
+    def send(self, number: int, memory: Memory, first: int, words: np.ndarray) -> None:
+        """Write the input of run `number`, from word `first` of `memory` on: it is there before that run starts."""
 
     def start(self, number: int) -> None:
         """Start a run; what is sent meanwhile goes to the next one."""
@@ -95,7 +99,7 @@ def run_inputs(
 
     def send(i: int) -> None:
         if i < len(words):
-            engine.send(first + i, program.input_first((first + i) & 1), words[i])
+            engine.send(first + i, program.input_memory, program.input_first((first + i) & 1), words[i])
 
     send(0)
     for i in range(len(words)):

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Cycles of programs whose weights are read ahead from an SDRAM: how long layers wait for them."""
+"""Cycles of programs that read chunks ahead from an SDRAM: how long layers wait for them."""
 
 from collections.abc import Sequence
 
-from sysmt.hdl.params.program import Memory
-from sysmt.hdl.params.stream import CHUNK
 from sysmt.sim.cost.weight_stream import WeightStreamModel
 
+from .chunks import chunks_of
 from .program import Program
 
 ENABLE = 1
@@ -34,7 +33,7 @@ def waiting(
     assert stream is not None
     now = stream.sdram.ready_cycles if begins is None else begins
     model = WeightStreamModel(stream, now + ENABLE)
-    chunks = [CHUNK.unpack(entry.tobytes()) for entry in program.images[Memory.CHUNKS]]
+    chunks = chunks_of(program)
     layers = program.descriptors
     found, loaded, freed, ready = [], 0, 0, 0
     for _ in range(runs):
@@ -45,9 +44,8 @@ def waiting(
             starts = least_start
             if layer["waits_chunk"]:
                 if loaded == freed:
-                    chunk = chunks[loaded % len(chunks)]
-                    length = chunk["words"] // stream.words_per_weight
-                    ready = model.load(chunk["address"], length, bool(chunk["alone"]))
+                    for entry in chunks[loaded % len(chunks)]:
+                        ready = model.load(entry["address"], entry["words"], bool(entry["alone"]), bool(entry["more"]))
                     loaded += 1
                 starts = max(starts, ready)
             ends = starts - least_start + now + least

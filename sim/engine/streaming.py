@@ -1,25 +1,44 @@
 # SPDX-License-Identifier: Apache-2.0
 """Programs whose weights lie in an SDRAM: cut into chunks, layers that are too large into parts.
 
-A chunk is half of the weight memory at most, and chunks take the halves in turn. A layer whose weights are more than
-one chunk becomes several, each of which computes some of the output channels from the same input.
+A chunk is half of the weight memory at most, and chunks take the halves in turn. Parameters come the same way where
+they do not fit into their memory. A layer that takes more than one chunk becomes several, each of which computes some
+of the output channels from the same input.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import DESCRIPTOR, Memory, Operation
-from sysmt.hdl.params.stream import CHUNK
 from sysmt.sim.nn.forward import Plan
 from sysmt.sim.nn.network import Network
 
-from .compiler import compile_network
+from .chunk_list import ChunkList, Source
+from .chunks import chunks_of
+from .compiler import compile_banded
 from .legal import patch_size
 from .program import Program, ProgramLayer
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Halves:
+    """Words of the memories that a chunk may take; None of parameters that are all there from the start."""
+
+    weights: int
+    parameters: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Part:
+    """A part of a layer: its descriptor, and the words that it reads: the first one, and how many."""
+
+    fields: dict[str, int]
+    weights: tuple[int, int]
+    parameters: tuple[int, int]
 
 
 def compile_streamed(
@@ -31,57 +50,87 @@ def compile_streamed(
     clock_hz: float | None = None,
 ) -> Program:
     """Compile a network for an engine with an SDRAM, which holds its weights; as `compile_network`."""
-    roomy = replace(config, stream=None, weight_words=1 << 20, layers=1024)
-    return streamed(compile_network(network, plan, roomy, exact=exact, clock_hz=clock_hz), config)
+    roomy = replace(config, stream=None, weight_words=1 << 20, parameter_words=1 << 16, layers=1024)
+    assert config.weight_stream is not None
+    may_arrive = Memory.ACTIVATIONS in config.weight_stream.targets
+    compiled = compile_banded(network, plan, roomy, exact=exact, clock_hz=clock_hz, may_arrive=may_arrive)
+    return streamed(compiled.program, config, compiled.arriving)
 
 
-def streamed(program: Program, config: EngineConfig) -> Program:
-    """`program` with its weights in the SDRAM of `config`.
+def streamed(program: Program, config: EngineConfig, arriving: Mapping[int, Source] | None = None) -> Program:
+    """`program` with its weights in the SDRAM of `config`, and with its parameters where they do not fit on chip.
 
     Parameters
     ----------
     program : Program
-        For an engine that differs from `config` in `stream`, `chunks`, `weight_words` and `layers` only.
+        For an engine that differs from `config` in `stream`, `chunks`, `weight_words`, `parameter_words` and `layers`
+        only.
     config : EngineConfig
+    arriving : mapping of int to Source, optional
+        Words of the input that come from the SDRAM for a layer: then all of it lies there.
 
     Raises
     ------
     UserError
-        A layer's weights cannot be cut into chunks that fit, or there are more chunks or layers than the engine holds.
+        A layer cannot be cut into chunks that fit, or there are more chunks or layers than the engine holds.
     """
     if config.weight_stream is None:
         raise UserError("stream must be an SDRAM for weights to be read from it, not None")
-    half = config.weight_words // 2
-    descriptors: list[bytes] = []
+    parameters = program.images[Memory.PARAMETERS]
+    stay = len(parameters) <= config.parameter_words
+    halves = _Halves(weights=config.weight_words // 2, parameters=None if stay else config.parameter_words // 2)
+    descriptors: list[dict[str, int]] = []
     layers: list[ProgramLayer] = []
-    chunks: list[np.ndarray] = []
-    for layer, fields in zip(program.layers, program.descriptors, strict=True):
-        if fields["operation"] != Operation.MATMUL:
-            descriptors.append(DESCRIPTOR.pack(**fields))
+    chunks = ChunkList(config, program.images)
+    for at, (layer, fields) in enumerate(zip(program.layers, program.descriptors, strict=True)):
+        if fields["operation"] != Operation.MATMUL and stay:
+            descriptors.append(fields)
             layers.append(layer)
             continue
-        parts = list(_parts(fields, config, half, layer.name))
-        for number, (part, base, count) in enumerate(parts):
-            chunk = {"w_base": half * (len(chunks) % 2), "waits_chunk": 1, "frees_chunk": 1}
-            descriptors.append(DESCRIPTOR.pack(**part | chunk))
-            layers.append(_named(layer, number, len(parts), part, fields))
-            chunks.append(program.images[Memory.WEIGHTS][base : base + count])
-    for name, number, most in (("layers", len(layers), config.layers), ("chunks", len(chunks), config.chunks)):
+        parts = list(_parts(fields, config, halves, layer.name))
+        for number, part in enumerate(parts):
+            taken = {"waits_chunk": 1, "frees_chunk": 1}
+            begin = {}
+            if halves.parameters is not None:
+                taken["parameter_base"] = begin[Memory.PARAMETERS] = halves.parameters * (len(chunks) % 2)
+            if part.weights[1]:
+                taken["w_base"] = begin[Memory.WEIGHTS] = halves.weights * (len(chunks) % 2)
+            read = {Memory.PARAMETERS: part.parameters, Memory.WEIGHTS: part.weights}
+            rows = {Memory.ACTIVATIONS: arriving[at]} if arriving and at in arriving and number == 0 else {}
+            chunks.append(rows | {memory: (*read[memory], first) for memory, first in begin.items()})
+            descriptors.append(part.fields | taken)
+            layers.append(_named(layer, number, len(parts), part.fields, fields))
+    if arriving:
+        # Behind the last chunk come the first rows of the input, which may lie where the last layers read and write.
+        frees = max(at for at, fields in enumerate(descriptors) if fields["frees_chunk"])
+        descriptors[frees] |= {"frees_chunk": 0}
+        descriptors[-1] |= {"frees_chunk": 1}
+    for name, number, most in (("layers", len(layers), config.layers), ("chunks", chunks.entries, config.chunks)):
         if number > most:
             raise UserError(f"the network must have at most {most} {name}, not {number}, with its weights in the SDRAM")
     images: dict[Memory, np.ndarray] = program.images | {
-        Memory.DESCRIPTORS: np.frombuffer(b"".join(descriptors), np.uint8).reshape(-1, 4),
+        Memory.DESCRIPTORS: np.frombuffer(
+            b"".join(DESCRIPTOR.pack(**fields) for fields in descriptors), np.uint8
+        ).reshape(-1, 4),
         Memory.WEIGHTS: np.zeros((0, config.weight_bytes), np.uint8),
-        **_memories(chunks, config),
+        Memory.PARAMETERS: parameters if stay else parameters[:0],
+        **chunks.images(),
     }
-    exact = None if program.exact is None else streamed(program.exact, config)
+    exact = None if program.exact is None else streamed(program.exact, config, arriving)
     return replace(
-        program, config=config, images={m: images[m] for m in Memory if m in images}, layers=tuple(layers), exact=exact
+        program,
+        config=config,
+        images={m: images[m] for m in Memory if m in images},
+        layers=tuple(layers),
+        input=replace(program.input, sdram=chunks.input_address) if arriving else program.input,
+        exact=exact,
     )
 
 
 def weights_of(fields: dict[str, int], config: EngineConfig) -> tuple[int, int]:
-    """Words of weights of one tile of a matrix product, and the tiles that have weights of their own."""
+    """Words of weights of one tile, none of a pooling layer, and the tiles that have weights of their own."""
+    if fields["operation"] != Operation.MATMUL:
+        return 0, 0
     pe = config.array.pe
     words = -(-fields["steps"] * (pe.pairs_per_thread << fields["threads"]) // pe.products) * patch_size(fields)
     if fields["grouped"]:
@@ -89,32 +138,45 @@ def weights_of(fields: dict[str, int], config: EngineConfig) -> tuple[int, int]:
     return words, fields["last_n_tiles"] if fields["groups"] == 1 else fields["n_tiles"]
 
 
-def _parts(
-    fields: dict[str, int], config: EngineConfig, half: int, name: str
-) -> Iterator[tuple[dict[str, int], int, int]]:
-    """The layer in parts: descriptor, first word of the weights, words."""
+def _parts(fields: dict[str, int], config: EngineConfig, halves: _Halves, name: str) -> Iterator[_Part]:
+    """The layer in parts."""
     words, tiles = weights_of(fields, config)
-    if words * tiles <= half:
-        yield fields, fields["w_base"], words * tiles
-        return
-    # A depthwise layer is cut between groups, another one between its tiles of output channels.
-    by_group = bool(fields["grouped"]) and fields["groups"] > 1
-    unit = fields["n_tiles"] if by_group else 1
-    at_once = half // (words * unit)
-    if at_once == 0 or (not by_group and (fields["groups"] != 1 or fields["x_stride"])):
-        raise UserError(
-            f"layer {name!r} must have its weights in parts of {half * config.weight_bytes} bytes, half of the weight "
-            f"memory, but the least part has {_least(fields, words, tiles, by_group) * config.weight_bytes}: use an "
-            "engine with more weight_words"
+    channels = _tiles(fields)
+    each = config.beats if patch_size(fields) == 1 else patch_size(fields)
+    if words * tiles <= halves.weights and (halves.parameters is None or each * channels <= halves.parameters):
+        yield _Part(
+            fields=fields,
+            weights=(fields["w_base"], words * tiles),
+            parameters=(fields["parameter_base"], each * channels),
         )
-    units = fields["groups"] if by_group else tiles
+        return
+    # Of a layer that works channel by channel, groups are apart; another one is cut between its output channels.
+    pooling = fields["operation"] != Operation.MATMUL
+    by_group = (pooling or bool(fields["grouped"])) and fields["groups"] > 1
+    unit = fields["n_tiles"] if by_group else 1
+    whole = not by_group and (pooling or fields["groups"] != 1 or fields["x_stride"] != 0)
+    at_once = halves.weights // (words * unit) if words else channels
+    if at_once == 0 or (whole and words * tiles > halves.weights):
+        raise UserError(
+            f"layer {name!r} must have its weights in parts of {halves.weights * config.weight_bytes} bytes, half of "
+            f"the weight memory, but the least part has {words * (tiles if whole else unit) * config.weight_bytes}: "
+            "use an engine with more weight_words"
+        )
+    if halves.parameters is not None:
+        at_once = min(at_once, halves.parameters // (each * unit))
+        if at_once == 0 or whole:
+            raise UserError(
+                f"layer {name!r} must have its parameters in parts of {halves.parameters} words, half of the parameter "
+                f"memory, but the least part has {each * (channels if whole else unit)}: use an engine with more "
+                "parameter_words"
+            )
+    units = fields["groups"] if by_group else channels
     # Parts of one size: the last one is not over before the next layer's weights are there.
     at_once = -(-units // -(-units // at_once))
-    each = config.beats if patch_size(fields) == 1 else patch_size(fields)
     for first in range(0, units, at_once):
         number = min(at_once, units - first)
         is_last = first + number == units
-        begins, count = first * unit, min(number * unit, tiles - first * unit)
+        begins, count = first * unit, min(number * unit, channels - first * unit)
         part = fields | {
             "last_cols": fields["last_cols"] if is_last else config.array.cols,
             "parameter_base": fields["parameter_base"] + begins * each,
@@ -130,14 +192,11 @@ def _parts(
                 granule = fields[f"{tensor}_granule"] + begins
                 part[f"{tensor}_base"] = fields[f"{tensor}_base"] + granule // config.granules
                 part[f"{tensor}_granule"] = granule % config.granules
-        yield part, fields["w_base"] + begins * words, count * words
-
-
-def _least(fields: dict[str, int], words: int, tiles: int, by_group: bool) -> int:
-    """Words of weights of the least part that a layer can be cut into."""
-    if by_group:
-        return words * fields["n_tiles"]
-    return words if fields["groups"] == 1 and not fields["x_stride"] else words * tiles
+        yield _Part(
+            fields=part,
+            weights=(fields["w_base"] + begins * words, count * words),
+            parameters=(part["parameter_base"], count * each),
+        )
 
 
 def _named(layer: ProgramLayer, number: int, parts: int, part: dict[str, int], fields: dict[str, int]) -> ProgramLayer:
@@ -152,36 +211,10 @@ def _tiles(fields: dict[str, int]) -> int:
     return (fields["groups"] - 1) * fields["n_tiles"] + fields["last_n_tiles"]
 
 
-def _memories(chunks: list[np.ndarray], config: EngineConfig) -> dict[Memory, np.ndarray]:
-    """The list of chunks, and the words of the SDRAM."""
-    stream = config.weight_stream
-    assert stream is not None
-    word_bytes = config.host_bytes["sdram"]
-    size = stream.words_per_weight * word_bytes
-    entries, address = [], 0
-    for i, chunk in enumerate(chunks):
-        entry = stream.chunk(
-            address=address,
-            first=config.weight_words // 2 * (i % 2),
-            length=len(chunk),
-            # Behind an odd number of chunks the first one follows a chunk in the same half.
-            alone=i == 0 and len(chunks) % 2 == 1,
-            last=i == len(chunks) - 1,
-        )
-        entries.append(entry.to_bytes(CHUNK.size, "little"))
-        address += len(chunk) * stream.words_per_weight
-    words = np.concatenate(chunks or [np.zeros((0, config.weight_bytes), np.uint8)])
-    padded = np.pad(words, ((0, 0), (0, size - config.weight_bytes)))
-    return {
-        Memory.CHUNKS: np.frombuffer(b"".join(entries), np.uint8).reshape(-1, CHUNK.size),
-        Memory.SDRAM: padded.reshape(-1, word_bytes),
-    }
-
-
 def sdram_bytes(program: Program) -> list[int]:
     """Bytes that every layer reads from the SDRAM; zeros for an engine without one."""
     stream = program.config.stream
     if stream is None:
         return [0] * len(program.layers)
-    chunks = iter(CHUNK.unpack(entry.tobytes())["words"] for entry in program.images[Memory.CHUNKS])
+    chunks = iter(sum(entry["words"] for entry in chunk) for chunk in chunks_of(program))
     return [next(chunks) * stream.chip.width // 8 if layer["waits_chunk"] else 0 for layer in program.descriptors]

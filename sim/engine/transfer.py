@@ -67,6 +67,8 @@ class HostTensor:
         Of an input whose every pixel holds a patch of the image: how patches lie over it; `place` is theirs.
     zero : int
         Unsigned byte outside the image, with `patches`.
+    sdram : int or None
+        First word of the SDRAM of an input that lies there, and comes to the activation memory in bands of rows.
     """
 
     name: str
@@ -75,6 +77,7 @@ class HostTensor:
     place: Place
     patches: Geometry | None = None
     zero: int = 0
+    sdram: int | None = None
 
     def pack(self, values: np.ndarray, word_bytes: int) -> np.ndarray:
         """Values [B, ...] as words: uint8 [B, words of the tensor, bytes of a word]."""

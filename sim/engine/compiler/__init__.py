@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The compiler: from a network and its plan to a program of the engine."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
@@ -14,6 +14,8 @@ from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.network import Network
 from sysmt.sim.nn.operators.linear import Linear
 
+from .band_choice import choose
+from .bands import can_arrive, with_bands
 from .depthwise_patches import with_patches
 from .descriptors import Words
 from .host import host_operators, host_scores
@@ -52,18 +54,48 @@ def compile_network(
     UserError
         Something does not fit into the engine, or the engine cannot do it: says what, and how many bytes.
     """
+    return compile_banded(network, plan, config, exact=exact, clock_hz=clock_hz, may_arrive=False).program
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compiled:
+    """A program, and what it needs of its input.
+
+    Parameters
+    ----------
+    program : Program
+    arriving : dict of int to (int, int, int)
+        By layer: rows of the input that must be in the activation memory for it, as the first of their words in the
+        input, their number, and the first word of the memory; empty where the input lies there from the start.
+    """
+
+    program: Program
+    arriving: dict[int, tuple[int, int, int]]
+
+
+def compile_banded(
+    network: Network,
+    plan: Plan,
+    config: EngineConfig,
+    *,
+    exact: Plan | None,
+    clock_hz: float | None,
+    may_arrive: bool,
+) -> Compiled:
+    """As `compile_network`; with `may_arrive` the input need not lie in the activation memory where it does not fit."""
     ends = {"input": network.inputs, "output": network.outputs, "state": network.states}
     for what, found in ends.items():
         if len(found) > (what != "state"):
             raise UserError(f"network must have one input, one output and no state, not {len(found)} {what}s; cut it")
-    program = _compile(network, plan, config, clock_hz)
+    compiled = _compile(network, plan, config, clock_hz, may_arrive)
     if exact is not None and any(layer.weights is not None or layer.correction is not None for layer in plan):
-        return replace(program, exact=_compile(network, exact, config, clock_hz))
-    return program
+        other = _compile(network, exact, config, clock_hz, may_arrive)
+        return replace(compiled, program=replace(compiled.program, exact=other.program))
+    return compiled
 
 
-def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float | None) -> Program:
-    lowered, patches, places, used = _placed(lower(network, plan, config), config)
+def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float | None, may_arrive: bool) -> Compiled:
+    lowered, patches, places, used = _placed(lower(network, plan, config), config, may_arrive)
     if len(lowered.layers) > config.layers:
         raise DoesNotFitError(
             f"layers must be at least {len(lowered.layers)}, as many as the network has, not {config.layers}; use a "
@@ -77,14 +109,18 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
     results = {step.output: step.result for step in network.steps} | {network.input_index: network.input}
     first, last = results[lowered.input], results[lowered.output]
     over = [described(lowered, config, used)] if used > config.activation_words else []
-    return Program(
+    program = Program(
         config=config,
         images=words.memories(over),
         activation_words=used,
         ends=Ends(input=network.input, output=network.output),
         layers=tuple(
             ProgramLayer(
-                name=layer.name, kind=layer.kind, tensor=layer.target, place=places[layer.target], macs=layer.macs
+                name=layer.name,
+                kind=layer.kind,
+                tensor=layer.target,
+                place=places[layer.target],
+                macs=lowered.macs.get(layer.target, layer.macs),
             )
             for layer in lowered.layers
         ),
@@ -101,6 +137,16 @@ def _compile(network: Network, plan: Plan, config: EngineConfig, clock_hz: float
         after=_after(network, plan, lowered),
         clock_hz=clock_hz,
     )
+    return Compiled(program=program, arriving=_arriving(lowered, places))
+
+
+def _arriving(lowered: Lowered, places: dict[int, Place]) -> dict[int, tuple[int, int, int]]:
+    found = {}
+    for at, layer in enumerate(lowered.layers):
+        if layer.source in lowered.arriving:
+            place = places[layer.source]
+            found[at] = lowered.arriving[layer.source] * place.words, place.size, place.base
+    return found
 
 
 def _words(lowered: Lowered, places: dict[int, Place], config: EngineConfig) -> Words:
@@ -118,10 +164,13 @@ def _words(lowered: Lowered, places: dict[int, Place], config: EngineConfig) -> 
     return words
 
 
-def _placed(lowered: Lowered, config: EngineConfig) -> tuple[Lowered, Geometry | None, dict[int, Place], int]:
+def _placed(
+    lowered: Lowered, config: EngineConfig, may_arrive: bool
+) -> tuple[Lowered, Geometry | None, dict[int, Place], int]:
     """The fastest layout of the input that leaves room for all activations, with the places of tensors.
 
-    The smallest where none does; the last number, words of activation memory, says so.
+    Where none does, layers are fused by bands of rows; where that is not enough and the input may come from an SDRAM,
+    it is `arriving` in bands, too. Else the smallest; the last number, words of activation memory, says so.
     """
     tried = []
     for found, patches in inputs_in_patches(lowered, config):
@@ -129,7 +178,25 @@ def _placed(lowered: Lowered, config: EngineConfig) -> tuple[Lowered, Geometry |
         if used <= config.activation_words:
             return found, patches, places, used
         tried.append((found, patches, places, used))
+    for by_rows in (False, True) if may_arrive and can_arrive(lowered) else (False,):
+        for found, patches, _, _ in tried:
+            fused = _fused(found, config, by_rows)
+            if fused is not None:
+                return fused[0], patches, *fused[1:]
     return min(tried, key=lambda way: way[3])
+
+
+def _fused(lowered: Lowered, config: EngineConfig, arriving: bool) -> tuple[Lowered, dict[int, Place], int] | None:
+    """The layers fused by bands, with the places of tensors; None where these do not fit."""
+    for parts in range(32, 16, -1):
+        groups = choose(lowered, config, config.activation_words * parts // 32, arriving)
+        if groups is None:
+            return None
+        banded = with_bands(lowered, groups, arriving)
+        places, used = place(banded, config)
+        if used <= config.activation_words:
+            return banded, places, used
+    return None
 
 
 def _after(network: Network, plan: Plan, lowered: Lowered) -> Operators | Scores | None:

@@ -18,7 +18,7 @@ from .scatter import scatter_table
 
 @dataclass
 class Words:
-    """Memories that fill up, layer by layer; equal tables are stored once."""
+    """Memories that fill up, layer by layer; equal tables, parameters and weights are stored once."""
 
     config: EngineConfig
     descriptors: list[bytes] = field(default_factory=list)
@@ -26,6 +26,7 @@ class Words:
     scatter: list[int] = field(default_factory=list)
     parameters: list[bytes] = field(default_factory=list)
     known: dict[tuple[int, ...] | bytes, int] = field(default_factory=dict)
+    stored: dict[bytes, int] = field(default_factory=dict)
 
     def layer(
         self, layer: EngineLayer, source: Place, target: Place, residual: Place | None, *, ends: dict[str, int]
@@ -118,14 +119,17 @@ class Words:
         if table not in self.known:
             self.known[table] = len(self.scatter)
             self.scatter += table
-        w_base = sum(map(len, self.weights))
-        self.weights.append(laid.weights.reshape(-1, config.weight_bytes))
+        weights = laid.weights.reshape(-1, config.weight_bytes)
+        content = weights.tobytes()
+        if content not in self.stored:
+            self.stored[content] = sum(map(len, self.weights))
+            self.weights.append(weights)
         return {
             "threads": laid.threads.bit_length() - 1,
             "grouped": int(layer.product.depthwise),
             "steps": laid.steps,
             "x_stride": laid.x_stride,
-            "w_base": w_base,
+            "w_base": self.stored[content],
             "scatter_base": self.known[table],
             "scatter_words": len(table),
         }

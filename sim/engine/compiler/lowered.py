@@ -1,10 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """A network in layers of the engine, before they have addresses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sysmt.sim.engine.layer import EngineLayer, Image
 from sysmt.sim.nn.network import Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bands:
+    """A tensor that is computed band by band.
+
+    Parameters
+    ----------
+    residual : int or None
+        A tensor like it that its layers add, and that nothing reads behind them.
+    behind : int
+        Pixels that a pixel may lie in front of the residual's, for none of the residual to be lost: it is at the place
+        of one that no later band reads.
+    """
+
+    residual: int | None
+    behind: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,6 +45,15 @@ class Lowered:
         Tensors that the host writes and reads.
     before, after : tuple of Step
         What the host computes in front and behind.
+    offsets : dict of tensor to int
+        Pixels of its owner in front of a tensor that is some rows of it.
+    bands : dict of tensor to Bands
+        Tensors that are computed band by band: joined from the bands.
+    macs : dict of tensor to int
+        Multiply-accumulates of the layers that compute bands, what several compute counted once.
+    arriving : dict of tensor to int
+        Rows of the input that come from an SDRAM in front of the layer that reads them, and the pixels in front of
+        them; then there is no other input in the activation memory.
     """
 
     layers: tuple[EngineLayer, ...]
@@ -39,6 +65,10 @@ class Lowered:
     output: int
     before: tuple[Step, ...]
     after: tuple[Step, ...]
+    offsets: dict[int, int] = field(default_factory=dict)
+    bands: dict[int, Bands] = field(default_factory=dict)
+    macs: dict[int, int] = field(default_factory=dict)
+    arriving: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

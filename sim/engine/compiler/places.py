@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Where tensors lie in activation memory: the order of their channels in a pixel's words, and addresses by lifetime."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -48,6 +49,7 @@ class Layouts:
         """Pixels of the holder in front of the tensor's."""
         before = 0
         while tensor in self.lowered.owner or tensor in self.whole:
+            before += self.lowered.offsets.get(tensor, 0)
             if tensor in self.lowered.owner:
                 tensor = self.lowered.owner[tensor]
                 continue
@@ -119,13 +121,17 @@ class Layouts:
 
 
 @dataclass
-class _Block:
-    """Memory of tensors that share it: its size in words, its first and last layer."""
+class Block:
+    """Memory of tensors that share it: its size in words, its first and last layer, and what it holds where.
+
+    `inside` says how many words into the block a tensor begins, where that is not its first.
+    """
 
     size: int
     first: int
     last: int
     base: int = 0
+    inside: dict[int, int] = field(default_factory=dict)
 
 
 def place(lowered: Lowered, config: EngineConfig) -> tuple[dict[int, Place], int]:
@@ -160,25 +166,31 @@ def _place(
     lowered: Lowered, layouts: Layouts, input_halves: int, output_halves: int
 ) -> tuple[dict[int, Place], int] | None:
     """Places with so many halves of input and output; None where these cannot be."""
-    blocks = _blocks(lowered, layouts)
+    blocks = blocks_of(lowered, layouts)
     source, target = layouts.holder(lowered.input), layouts.holder(lowered.output)
     end = len(lowered.layers)
     residuals = {layouts.holder(layer.addition.residual) for layer in lowered.layers if layer.addition}
     reads = {layouts.holder(layer.source) for layer in lowered.layers} | residuals
     if (input_halves == 2 and source in residuals) or (output_halves == 2 and target in reads):
         return None
+    if input_halves == 2 and lowered.arriving:
+        return None
     halves = {}
     for holder, count in ((source, input_halves), (target, output_halves)):
         if count == 2:
             halves[holder] = blocks[holder].size
-            blocks[holder] = _Block(2 * blocks[holder].size, -1, end)
-    _in_place(lowered, layouts, blocks, frozenset(halves) | {source})
-    used = _allocate(list({id(block): block for block in blocks.values()}.values()))
+            blocks[holder] = Block(2 * blocks[holder].size, -1, end)
+    in_place(lowered, layouts, blocks, frozenset(halves) | {source})
+    used = _allocate(list({id(block): block for block in blocks.values()}.values()), bool(lowered.bands))
     places = {}
     for tensor, image in lowered.images.items():
         holder, words = layouts.holder(tensor), layouts.words(tensor)
+        if lowered.arriving and tensor == lowered.input:
+            # Of the SDRAM, not of the activation memory.
+            places[tensor] = Place(base=0, words=words, positions=layouts.positions(tensor), image=image)
+            continue
         places[tensor] = Place(
-            base=blocks[holder].base + layouts.pixels_before(tensor) * words,
+            base=blocks[holder].base + blocks[holder].inside.get(holder, 0) + layouts.pixels_before(tensor) * words,
             words=words,
             positions=layouts.positions(tensor),
             image=image,
@@ -187,19 +199,22 @@ def _place(
     return places, used
 
 
-def _blocks(lowered: Lowered, layouts: Layouts) -> dict[int, _Block]:
+def blocks_of(lowered: Lowered, layouts: Layouts) -> dict[int, Block]:
     """One block per tensor that holds its own memory."""
-    blocks: dict[int, _Block] = {}
+    blocks: dict[int, Block] = {}
     end = len(lowered.layers)
     for tensor, (down, across, _) in lowered.images.items():
-        if layouts.holder(tensor) == tensor:
-            blocks[tensor] = _Block(down * across * layouts.words(tensor), end, -1)
+        if layouts.holder(tensor) == tensor and not (lowered.arriving and tensor == lowered.input):
+            blocks[tensor] = Block(down * across * layouts.words(tensor), end, -1)
 
     def touch(tensor: int, at: int) -> None:
         block = blocks[layouts.holder(tensor)]
         block.first, block.last = min(block.first, at), max(block.last, at)
 
-    touch(lowered.input, -1)
+    if lowered.arriving:
+        _arriving(lowered, touch)
+    else:
+        touch(lowered.input, -1)
     touch(lowered.output, end)
     for at, layer in enumerate(lowered.layers):
         touch(layer.source, at)
@@ -209,26 +224,70 @@ def _blocks(lowered: Lowered, layouts: Layouts) -> dict[int, _Block]:
     return blocks
 
 
-def _in_place(lowered: Lowered, layouts: Layouts, blocks: dict[int, _Block], fixed: frozenset[int]) -> None:
+def _arriving(lowered: Lowered, touch: Callable[[int, int], None]) -> None:
+    """Rows of the input are in memory from when the SDRAM may bring them: when the layer before last with a chunk has
+    ended. The first rows of the next run come behind this one: its output keeps its place to itself."""
+    loading = [at for at, layer in enumerate(lowered.layers) if layer.product is not None]
+    for at, layer in enumerate(lowered.layers):
+        if layer.source in lowered.arriving:
+            before = [other for other in loading if other < at]
+            touch(layer.source, before[-2] + 1 if len(before) > 1 else -1)
+    touch(lowered.output, -1)
+
+
+def in_place(lowered: Lowered, layouts: Layouts, blocks: dict[int, Block], fixed: frozenset[int]) -> None:
     """Let a sum take the memory of the residual that it is the last to read."""
+    for target, bands in lowered.bands.items():
+        if bands.residual is None or {bands.residual, target} & fixed or layouts.holder(target) != target:
+            continue
+        if layouts.holder(bands.residual) != bands.residual:
+            continue
+        old, new = blocks[bands.residual], blocks[target]
+        parts = lowered.joins[target]
+        if old.last == max(at for at, layer in enumerate(lowered.layers) if layer.target in parts):
+            behind = bands.behind * layouts.words(target)
+            old.inside = {tensor: words + behind for tensor, words in old.inside.items()}
+            old.inside.setdefault(bands.residual, behind)
+            old.size, old.last = old.size + behind, new.last
+            old.inside[target] = 0
+            blocks[target] = old
     for at, layer in enumerate(lowered.layers):
         if layer.addition is None:
             continue
         residual, source = (layouts.holder(i) for i in (layer.addition.residual, layer.source))
         target = layer.target
-        if layouts.holder(target) != target or residual in lowered.joins or {residual, target} & fixed:
+        joined = lowered.joins.keys() - lowered.bands.keys()
+        if layouts.holder(target) != target or residual in joined or {residual, target} & fixed:
             continue
         old, new = blocks[residual], blocks[target]
         if residual == source or old.last != at or new.first != at or old.size != new.size or old is blocks[source]:
             continue
         old.last = new.last
+        old.inside[target] = old.inside.get(residual, 0)
         blocks[target] = old
 
 
-def _allocate(blocks: list[_Block]) -> int:
-    """Bases for blocks, the largest first, each at the lowest free address; returns the words used."""
-    placed: list[_Block] = []
-    for block in sorted(blocks, key=lambda b: (-b.size, b.first, b.last)):
+def _allocate(blocks: list[Block], several: bool) -> int:
+    """Bases for blocks, the largest first; returns the words used. With `several` those that live longest first, or
+    those that come first, where that takes fewer."""
+    orders: list[Callable[[Block], tuple[int, ...]]] = [lambda b: (-b.size, b.first, b.last)]
+    if several:
+        orders.append(lambda b: (b.first - b.last, -b.size, b.first))
+        orders.append(lambda b: (b.first, -b.size, b.last))
+    found = []
+    for order in orders:
+        used = _in_order(sorted(blocks, key=order))
+        found.append((used, [block.base for block in blocks]))
+    used, bases = min(found, key=lambda way: way[0])
+    for block, base in zip(blocks, bases, strict=True):
+        block.base = base
+    return used
+
+
+def _in_order(blocks: list[Block]) -> int:
+    """Bases for blocks one after the other, each at the lowest free address; returns the words used."""
+    placed: list[Block] = []
+    for block in blocks:
         base = 0
         for other in sorted(placed, key=lambda b: b.base):
             if other.last < block.first or block.last < other.first:
@@ -243,8 +302,8 @@ def _allocate(blocks: list[_Block]) -> int:
 
 def _busiest(lowered: Lowered, layouts: Layouts) -> tuple[str, int]:
     """The layer with the most words alive, and how many."""
-    blocks = _blocks(lowered, layouts)
-    _in_place(lowered, layouts, blocks, frozenset())
+    blocks = blocks_of(lowered, layouts)
+    in_place(lowered, layouts, blocks, frozenset())
     unique = {id(block): block for block in blocks.values()}.values()
     live = [sum(b.size for b in unique if b.first <= at <= b.last) for at in range(len(lowered.layers))]
     at = max(range(len(live)), key=live.__getitem__)

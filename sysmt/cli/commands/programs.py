@@ -18,9 +18,11 @@ from sysmt.hdl.params.command_list import check_master
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
+from sysmt.hdl.params.program import Memory
 from sysmt.hdl.params.sdram import SdramConfig
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.engine.c_source import c_source
+from sysmt.sim.engine.chunks import chunks_of
 from sysmt.sim.engine.cost import program_cost
 from sysmt.sim.engine.cycles import computing_cycles, program_cycles
 from sysmt.sim.engine.execute import Executor, execute
@@ -32,6 +34,8 @@ from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.options import Options
 
 ENGINE = f"engine_{DEFAULT_ARRAY}"
+FROM_SDRAM = {Memory.WEIGHTS: "weights", Memory.PARAMETERS: "parameters", Memory.ACTIVATIONS: "input"}
+"""What chunks are called, by the memory that they go to."""
 
 
 def _compile_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,12 +112,15 @@ def _waits(program: Program, report: dict[str, Any]) -> list[int]:
 
 
 def _from_sdram(program: Program, report: dict[str, Any], board: str | None) -> list[str]:
-    """What there is to say of weights in an SDRAM."""
+    """What there is to say of what comes from an SDRAM."""
     if program.config.stream is None:
         return []
     rows = _on_engine(report)
     read, waits = (sum(row[name] for row in rows) for name in ("sdram_bytes", "waits"))
-    lines = [f"{read} bytes of weights per input from the SDRAM, for which layers wait {waits} cycles"]
+    comes = {Memory(entry["memory"]) for chunk in chunks_of(program) for entry in chunk}
+    names = [name for memory, name in FROM_SDRAM.items() if memory in comes]
+    what = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    lines = [f"{read} bytes of {what} per input from the SDRAM, for which layers wait {waits} cycles"]
     if board is not None:
         lines.append(f"needs the bitstream of `sysmt build {board} --engine --stream`")
     return lines
