@@ -36,8 +36,12 @@ UNFINISHED = 3
 def explained(drawn: Drawn) -> str | None:
     """Why no test can find a mutant, where that is known."""
     change = (drawn.source, drawn.mutant.before, drawn.mutant.after)
-    line = _path(drawn.source).read_text().splitlines()[drawn.mutant.line - 1].strip()
-    return EXPLAINED.get(change) or EXPLAINED.get((*change, line))
+    lines = [
+        text.splitlines()[drawn.mutant.line - 1].strip()
+        for text in (_path(drawn.source).read_text(), drawn.mutant.text)
+    ]
+    known = (EXPLAINED.get(key) for key in (change, *((*change, line) for line in lines)))
+    return next((reason for reason in known if reason), None)
 
 
 def draw(rooms: Sequence[str], sample: int, seed: int) -> list[Drawn]:
@@ -82,7 +86,8 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
     -------
     dict
         `drawn`, `mutants` judged, `found`, `hang` (of those found), `explained` (survivors that no test can find),
-        `score`, found of all but the explained, the other `survivors`, and `rooms`: judged and found of each.
+        `score`, found of all but the explained, the other `survivors`, `rooms`: judged and found of each, and
+        `processor`: seconds per mutant of each file of tests.
     """
     states, survivors, per_room = [], [], {}
     drawn = draw(rooms, sample, seed)
@@ -109,6 +114,7 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
         "score": found / (found + len(survivors)) if found + len(survivors) else 1.0,
         "survivors": survivors,
         "rooms": {room: per_room[room] for room in sorted(per_room)},
+        "processor": {test: round(sum(taken) / len(taken), 1) for test, taken in sorted(place.seconds.items())},
     }
 
 
@@ -180,6 +186,7 @@ def _text(facts: dict[str, Any]) -> str:
         f"{facts['found']} of {facts['mutants']} mutants found ({facts['hang']} of them hang), {facts['explained']} "
         f"that no test can find: score {100 * facts['score']:.1f} %",
         of_each,
+        "processor seconds per mutant: " + ", ".join(f"{test} {taken}" for test, taken in facts["processor"].items()),
     ]
     return "\n".join([*lines, *(["", table(_short(facts["survivors"]))] if facts["survivors"] else [])])
 

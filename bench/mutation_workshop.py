@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 
 from sysmt.base.cache import READY, cached_json
@@ -111,11 +111,17 @@ class Workshop:
     root : Path
     until : float
         By `time.monotonic()`: no test begins later.
+
+    Attributes
+    ----------
+    seconds : dict of str to list of float
+        By file of tests: what each mutant took of the processor.
     """
 
     def __init__(self, root: Path, until: float = float("inf")) -> None:
         self.root, self.until = root, until
         self.build = build_root() / "mutation" / "build"
+        self.seconds: dict[str, list[float]] = {}
         self._killers: dict[str, list[str]] = {}
         self._know_builds()
 
@@ -143,20 +149,21 @@ class Workshop:
 
         def run() -> dict[str, Any]:
             self._begin()
-            start = perf_counter()
+            start = _taken()
             with self._changed(drawn), self._no_new_builds():
                 outcome = self._pytest(f"tb/test_{test}.py", first)
-            seconds = perf_counter() - start
+            seconds = _taken() - start
             if outcome.state == "passed":
-                return {"state": "survives", "by": "", "seconds": seconds}
+                return {"state": "survives", "by": "", "processor": seconds}
             self._passes(drawn.source, test, others, outcome.failed or f"tb/test_{test}.py")
             state = {"failed": "found", "hangs": "hangs"}[outcome.state]
-            return {"state": state, "by": outcome.failed, "seconds": seconds}
+            return {"state": state, "by": outcome.failed, "processor": seconds}
 
         content = [drawn.source, normal(drawn.mutant.text), test, others]
         verdict: dict[str, Any] = cached_json("mutation", drawn.source.replace("/", "-"), content, run)
         if verdict["by"]:
             first[:] = [verdict["by"], *(name for name in first if name != verdict["by"])]
+        self.seconds.setdefault(test, []).append(verdict["processor"])
         return str(verdict["state"])
 
     def _passes(self, source: str, test: str, others: str, name: str) -> None:
@@ -239,6 +246,12 @@ class Workshop:
         if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
             return Outcome("hangs", by, f"not ended after {PROCESS} s of the processor")
         return Outcome("failed" if process.returncode else "passed", by, said)
+
+
+def _taken() -> float:
+    """Processor seconds of all tests that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _limit() -> None:

@@ -45,7 +45,7 @@ class ChunkList:
 
     def append(self, sources: Mapping[Memory, Source]) -> None:
         """Append a chunk: what comes for each memory, in this order."""
-        entries = []
+        entries: list[tuple[Memory, int, int, int]] = []
         for memory, (start, count, first) in sources.items():
             if memory == Memory.ACTIVATIONS:
                 entries.append((memory, start * self._stream.words_per_word(memory), first, count))

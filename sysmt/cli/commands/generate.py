@@ -30,6 +30,8 @@ STYLES = {
     "inline)",
 }
 """What fits the flow that the Verilog goes into; `sysmt.hdl.style.Style` has the same names."""
+TESTED = ArrayConfig | CacheConfig | TCAMConfig | AccelConfig | EngineConfig
+"""What there are testbenches of."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -105,6 +107,9 @@ def _run(args: argparse.Namespace) -> Result:
         name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
     if args.testbench and args.ports != "native":
         raise UserError(f"--testbench is for native ports, not --ports {args.ports}: leave one of them out")
+    if args.testbench and not isinstance(config, TESTED):
+        kinds = "an array, a cache, a TCAM, an accelerator or an engine"
+        raise UserError(f"--testbench is for {kinds}, not {args.preset}: take one of those, or leave it out")
     style = default_style(config, args.clock_gate_cell, **{choice: getattr(args, choice) for choice in STYLES})
     design = design_of(config, name, style, args.ports)
     if args.testbench:
