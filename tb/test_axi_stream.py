@@ -179,7 +179,7 @@ def consecutive(cycles: list[int]) -> bool:
 
 def test_a_beat_a_cycle_and_exact_under_any_pauses():
     """Side by side in one chip, with a beat that is refused in three more."""
-    jobs = {"array": Product(ARRAY, 1), "tcam": Searches(TCAM, 2), "cache": Accesses(CACHE, 3)}
+    jobs = {"array": Product(ARRAY, 1), "tcam": Searches(TCAM, 2, 60), "cache": Accesses(CACHE, 3, 60)}
     free = exact(jobs, 0.0)
     assert all(consecutive(free["tcam"]["cycles"][f"{end}{p}"]) for end in ("s_axis_key", "m_axis_match") for p in "01")
     # Two steps are taken before the first tile is there. Those of the first product are longer than the array is high.

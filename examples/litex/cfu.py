@@ -28,8 +28,8 @@ from sysmt.cli.output import progress, table
 from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.command_list import ListOpcode, commands_of, number_of
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine_protocol import MAGIC
 from sysmt.hdl.params.presets import preset
-from sysmt.hdl.params.registers import MAGIC
 from sysmt.sim.cosim.verilator import require
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.prepare import prepare
