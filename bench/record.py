@@ -135,7 +135,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "adaptation": Measurement(
         (("network", "PE"),),
         {
-            **dict.fromkeys(("top1_exact", "top1", "speedup"), _MORE),
+            **dict.fromkeys(("top1_exact", "top1", "speedup", "speedup of one"), _MORE),
             **dict.fromkeys(("drop", "both views", "output_error"), _LESS),
         },
     ),
