@@ -14,7 +14,7 @@ _FILLER = ("engine_filler", "engine_filler_faults", "engine_rows", "engine_rtl")
 _POST = ("engine_post", "engine_rtl")
 _REQUESTS = ("engine_board",)
 _DMA = ("dma_accel", "dma_engine", "dma_stream")
-_CACHE = ("tcam", "cache_rtl")
+_CACHE = ("cache_formal", "cache_rtl")
 _SDRAM = ("sdram", "sdram_formal")
 
 TESTS: dict[str, tuple[str, ...]] = {
@@ -65,7 +65,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "common/promised_queue": ("engine_formal", "engine_filler", "engine_memory"),
     "common/short_queue": ("short_queue", "smt_sa_gates"),
     "common/skid_buffer": ("accel_link", "accel_formal"),
-    "designs": ("emit", "dma_accel"),
+    "designs": ("emit", "dma_accel", "engine_sdram_board"),
     "dma/accelerator": ("dma_accel",),
     "dma/axi": _DMA,
     "dma/cfu": ("dma_stream",),
@@ -119,9 +119,9 @@ TESTS: dict[str, tuple[str, ...]] = {
     "nullcache/axi_stream": ("axi_stream",),
     "nullcache/cache": _CACHE,
     "nullcache/detector": _CACHE,
-    "nullcache/nullcache": (*_CACHE, "cache_formal"),
+    "nullcache/nullcache": _CACHE,
     "nullcache/ports": _CACHE,
-    "nullcache/replacement": _CACHE,
+    "nullcache/replacement": ("cache_rtl",),
     "nullcache/storage": _CACHE,
     "nullcache/tcam": ("tcam", "cache_rtl"),
     "nullcache/tcam_memory": ("tcam",),
