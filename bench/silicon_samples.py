@@ -19,16 +19,15 @@ from sysmt.boards.definitions import BOARDS
 from sysmt.boards.flow.board import BoardDefinition
 from sysmt.boards.flow.build import Flow
 from sysmt.cli.output import progress
-from sysmt.hdl.designs import design_of
+from sysmt.hdl.designs import array_design
 from sysmt.hdl.params.accel import accel_config, divisor_of
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.config import Config
-from sysmt.hdl.params.engine import EngineConfig, engine_config
+from sysmt.hdl.params.engine import engine_config
 from sysmt.hdl.params.kinds.sparq import WINDOWS
 from sysmt.hdl.params.policy import POLICIES
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.cost.silicon import TARGETS
-from sysmt.sim.cost.silicon.components import COMPONENTS
 from sysmt.sim.cost.silicon.samples import FILE, Sample, load, sample_of, text
 from sysmt.sim.flow import area, power, sta, yosys
 from sysmt.sim.flow.liberty import CellLibrary
@@ -40,8 +39,6 @@ from . import boards, clusters
 from . import kinds as kinds_
 from .area import cell_library
 
-AROUND = {"control", "buffers", "link", "requantizer"}
-"""Blocks of components that stand around an array."""
 SIDES = (2, 3, 4, 5, 6, 8)
 WORKLOAD = "resnet8"
 NAME = "array"
@@ -76,15 +73,15 @@ def _fields(choose: random.Random) -> dict[str, Any]:
     return fields | {"threads": choose.choice((1, 2, 4)), "policy": choose.choice(list(POLICIES))}
 
 
-def on_cells(config: Any, name: str = NAME, energy: bool = False) -> Sample:
-    """A design on sky130hd: area by block, flip-flops, clock; of an array, if asked for, energy per product."""
+def on_cells(config: ArrayConfig, name: str = NAME, energy: bool = False) -> Sample:
+    """An array on sky130hd: area by block, flip-flops, clock; if asked for, energy per multiply-accumulate."""
     library = _library()
-    design = design_of(config, name)
+    design = array_design(config, name)
     mapped = map_to(design, library, CLOCK_MHZ, progress=progress)
     sizes, times = area.measure(mapped), sta.measure(mapped, library, 1e6 / CLOCK_MHZ)
     measured: dict[str, Any] = {
         "area": sizes.total,
-        "blocks": _blocks(sizes.blocks, isinstance(config, EngineConfig)),
+        "blocks": sizes.blocks,
         "flip_flops": sizes.ffs,
         "mhz": 1e6 / times.period_ps,
         "tools": [yosys.version(), times.tool],
@@ -93,15 +90,6 @@ def on_cells(config: Any, name: str = NAME, energy: bool = False) -> Sample:
         spent = power.measure(mapped, design.manifest["ports"], config, WORKLOAD, _operands(), progress=progress)
         measured |= {"femtojoules": spent.femtojoules, "energy_blocks": spent.mean("blocks")}
     return sample_of("sky130hd", config, measured)
-
-
-def _blocks(sizes: dict[str, float], engine: bool) -> dict[str, float]:
-    """Area by block. What an engine has around its array is one block: that of its control."""
-    if not engine:
-        return sizes
-    known = {facts.block for facts in COMPONENTS.values()} - AROUND
-    around = sum(size for block, size in sizes.items() if block not in known)
-    return {block: size for block, size in sizes.items() if block in known} | {"control": sizes["control"] + around}
 
 
 @cache
@@ -212,9 +200,6 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
         yield from (("sky130hd", config, on_cells) for config in cells[first:last])
 
     yield from placed(engines_[4], BOARDS["icesugar_pro"].accelerator())
-    for side in (2, 4):
-        array = ArrayConfig().with_fields(rows=side, cols=side, threads=2, counters=False)
-        yield "sky130hd", engine_config(array), partial(on_cells, name="engine")
     for name in ("tang_nano_9k", "ice40_hx8k"):
         yield from placed(BOARDS[name].accelerator(), board=name)
     yield from placed(engines_[0], accels[7])
