@@ -34,6 +34,7 @@ from . import (
     merging,
     networks,
     nullcache,
+    packed,
     record,
     schedule,
     second_opinion,
@@ -77,6 +78,7 @@ MEASUREMENTS = {
     "budget": budget,
     "training": training,
     "windows": windows,
+    "packed": packed,
     "zeros": zeros,
 }
 SLOW = {
@@ -91,6 +93,7 @@ SLOW = {
     "frequency",
     "kinds",
     "litex",
+    "packed",
     "second_opinion",
     "signatures",
     "training",

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """`python -m bench.mutation`: changes the gates' sources by one thing at a time, and says which changes no test finds.
 
-Mutants are drawn from all files of gates, or of the `--rooms` named, and judged room by room in turn;
-`bench/mutation_tests.py` says which tests run on each. They run in a copy of the checkout in a temporary folder, with a
-build cache of its own. Which mutants a seed draws does not change when other lines of gates do, and what was judged is
-found again while the mutated source, the gates below it and its tests are the same: an interrupted run goes on where it
-was, on another day, too. Tests that seed bugs of their own are left out: what they change may be changed already.
+Mutants are drawn from all files of gates, or of the `--rooms` named, and judged room by room in turn, all by the first
+of their tests, then those that it did not find by the next; `bench/mutation_tests.py` says which tests these are. They
+run in a copy of the checkout in a temporary folder, with a build cache of its own. Which mutants a seed draws does not
+change when other lines of gates do, and what was judged is found again while the mutated source, the gates below it and
+its tests are the same: an interrupted run goes on where it was, on another day, too. Tests that seed bugs of their own
+are left out: what they change may be changed already.
 """
 
 import argparse
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from time import monotonic
@@ -24,7 +25,7 @@ from sysmt.cli.output import progress, table
 
 from .mutation_sites import mutants
 from .mutation_tests import EXPLAINED, ROOT, TESTS
-from .mutation_workshop import Drawn, OutOfTimeError, workshop
+from .mutation_workshop import Drawn, OutOfTimeError, Workshop, workshop
 
 WIDTH = 70
 """Letters of a changed text that a table shows; JSON has all of them."""
@@ -35,8 +36,12 @@ UNFINISHED = 3
 def explained(drawn: Drawn) -> str | None:
     """Why no test can find a mutant, where that is known."""
     change = (drawn.source, drawn.mutant.before, drawn.mutant.after)
-    line = _path(drawn.source).read_text().splitlines()[drawn.mutant.line - 1].strip()
-    return EXPLAINED.get(change) or EXPLAINED.get((*change, line))
+    lines = [
+        text.splitlines()[drawn.mutant.line - 1].strip()
+        for text in (_path(drawn.source).read_text(), drawn.mutant.text)
+    ]
+    known = (EXPLAINED.get(key) for key in (change, *((*change, line) for line in lines)))
+    return next((reason for reason in known if reason), None)
 
 
 def draw(rooms: Sequence[str], sample: int, seed: int) -> list[Drawn]:
@@ -81,20 +86,17 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
     -------
     dict
         `drawn`, `mutants` judged, `found`, `hang` (of those found), `explained` (survivors that no test can find),
-        `score`, found of all but the explained, the other `survivors`, and `rooms`: judged and found of each.
+        `score`, found of all but the explained, the other `survivors`, `rooms`: judged and found of each, and
+        `processor`: seconds per mutant of each file of tests.
     """
     states, survivors, per_room = [], [], {}
     drawn = draw(rooms, sample, seed)
     with workshop(monotonic() + 60 * minutes) as place:
-        for i, one in enumerate(drawn, 1):
-            try:
-                state = place.judge(one, TESTS[one.source])
-            except OutOfTimeError:
-                continue
+        for number, one, state in _judged(place, drawn):
             if state == "survives" and explained(one):
                 state = "explained"
             row = _row(one)
-            progress(f"{i} of {len(drawn)}: {state}: {row['at']}: {row['before']} -> {row['after']}")
+            progress(f"{number} of {len(drawn)}: {state}: {row['at']}: {row['before']} -> {row['after']}")
             states.append(state)
             if state == "survives":
                 survivors.append(row)
@@ -112,7 +114,25 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
         "score": found / (found + len(survivors)) if found + len(survivors) else 1.0,
         "survivors": survivors,
         "rooms": {room: per_room[room] for room in sorted(per_room)},
+        "processor": {test: round(sum(taken) / len(taken), 1) for test, taken in sorted(place.seconds.items())},
     }
+
+
+def _judged(place: Workshop, drawn: Sequence[Drawn]) -> Iterator[tuple[int, Drawn, str]]:
+    """Number, mutant and state of each as it is known: all by their first tests, the others by their second, ..."""
+    waiting = list(enumerate(drawn, 1))
+    for level in range(max((len(TESTS[one.source]) for one in drawn), default=0)):
+        ahead, waiting = waiting, []
+        for number, one in ahead:
+            tests = TESTS[one.source]
+            try:
+                state = place.judge(one, tests[level])
+            except OutOfTimeError:
+                continue
+            if state == "survives" and level + 1 < len(tests):
+                waiting.append((number, one))
+            else:
+                yield number, one, state
 
 
 def _row(drawn: Drawn) -> dict[str, str]:
@@ -166,6 +186,7 @@ def _text(facts: dict[str, Any]) -> str:
         f"{facts['found']} of {facts['mutants']} mutants found ({facts['hang']} of them hang), {facts['explained']} "
         f"that no test can find: score {100 * facts['score']:.1f} %",
         of_each,
+        "processor seconds per mutant: " + ", ".join(f"{test} {taken}" for test, taken in facts["processor"].items()),
     ]
     return "\n".join([*lines, *(["", table(_short(facts["survivors"]))] if facts["survivors"] else [])])
 

@@ -20,6 +20,8 @@ COUNTED = ("hdl", "tb")
 """Folders whose sources a verdict depends on."""
 LEADS_EVERYWHERE = Path("hdl/designs.py")
 """Counted, but not what it loads: every kind of block."""
+WRITERS = {Path(f"hdl/{name}.py") for name in ("emit", "netlist", "packaging", "style")}
+"""Not counted: they write a circuit down, whatever it is."""
 MODULE = re.compile(r"(sysmt|tb)(\.\w+)+")
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
@@ -43,7 +45,7 @@ def loaded(root: Path, path: Path) -> tuple[Path, ...]:
     while waiting:
         path = waiting.pop()
         where = path.relative_to(root)
-        if path not in found and where.parts[0] in COUNTED:
+        if path not in found and where.parts[0] in COUNTED and where not in WRITERS:
             found.add(path)
             waiting += [] if where == LEADS_EVERYWHERE else _named(root, path)
     return tuple(sorted(found))

@@ -30,7 +30,7 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 SWAPPED = 2
 """Arguments of a call that is changed by swapping its last two: `Mux(c, a, b)`, `Cat(a, b)`."""
-SHAPED = {"Signal", "signed", "unsigned", "replicate"}
+SHAPED = {"Signal", "signed", "unsigned", "replicate", "In", "Out"}
 """Calls whose arguments are widths."""
 UNSEEN = {"reset_less"}
 """Arguments by name that change no value: what is reset needlessly is overwritten all the same."""

@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic, perf_counter
+from time import monotonic
 from typing import Any
 
 from sysmt.base.cache import READY, cached_json
@@ -76,7 +76,7 @@ def pytest_runtest_logreport(report):
         FAILED.write_text(report.nodeid)
 '''
 """Beside the copied checkout's pyproject.toml."""
-ONE_TEST, PROCESS, WALL = 40.0, 300, 3600.0
+ONE_TEST, PROCESS, WALL = 25.0, 300, 3600.0
 """What may be taken: processor seconds by a test, by each process (neither depends on what else runs), all seconds."""
 SHARED = "runtime"
 """Builds that are the same for every simulation."""
@@ -111,11 +111,17 @@ class Workshop:
     root : Path
     until : float
         By `time.monotonic()`: no test begins later.
+
+    Attributes
+    ----------
+    seconds : dict of str to list of float
+        By file of tests: what each mutant took of the processor.
     """
 
     def __init__(self, root: Path, until: float = float("inf")) -> None:
         self.root, self.until = root, until
         self.build = build_root() / "mutation" / "build"
+        self.seconds: dict[str, list[float]] = {}
         self._killers: dict[str, list[str]] = {}
         self._know_builds()
 
@@ -128,8 +134,8 @@ class Workshop:
                 link.unlink(missing_ok=True)
                 link.symlink_to(mark.parent.resolve(), target_is_directory=True)
 
-    def judge(self, drawn: Drawn, tests: tuple[str, ...]) -> str:
-        """ "found", "hangs" (found, too) or "survives", by these files of tests, one after the other.
+    def judge(self, drawn: Drawn, test: str) -> str:
+        """ "found", "hangs" (found, too) or "survives", by one file of tests.
 
         Raises
         ------
@@ -138,34 +144,27 @@ class Workshop:
         UserError
             A test that finds the mutant fails on the original, too.
         """
-        for test in tests:
-            verdict = self._judge(drawn, test)
-            if verdict["state"] != "survives":
-                return str(verdict["state"])
-        return "survives"
-
-    def _judge(self, drawn: Drawn, test: str) -> dict[str, Any]:
-        """By one file of tests."""
         first = self._killers.setdefault(test, [])
         others = depends(ROOT, drawn.source, test)
 
         def run() -> dict[str, Any]:
             self._begin()
-            start = perf_counter()
+            start = _taken()
             with self._changed(drawn), self._no_new_builds():
                 outcome = self._pytest(f"tb/test_{test}.py", first)
-            seconds = perf_counter() - start
+            seconds = _taken() - start
             if outcome.state == "passed":
-                return {"state": "survives", "by": "", "seconds": seconds}
+                return {"state": "survives", "by": "", "processor": seconds}
             self._passes(drawn.source, test, others, outcome.failed or f"tb/test_{test}.py")
             state = {"failed": "found", "hangs": "hangs"}[outcome.state]
-            return {"state": state, "by": outcome.failed, "seconds": seconds}
+            return {"state": state, "by": outcome.failed, "processor": seconds}
 
         content = [drawn.source, normal(drawn.mutant.text), test, others]
         verdict: dict[str, Any] = cached_json("mutation", drawn.source.replace("/", "-"), content, run)
         if verdict["by"]:
             first[:] = [verdict["by"], *(name for name in first if name != verdict["by"])]
-        return verdict
+        self.seconds.setdefault(test, []).append(verdict["processor"])
+        return str(verdict["state"])
 
     def _passes(self, source: str, test: str, others: str, name: str) -> None:
         """Refuse a test that fails without a mutant."""
@@ -247,6 +246,12 @@ class Workshop:
         if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
             return Outcome("hangs", by, f"not ended after {PROCESS} s of the processor")
         return Outcome("failed" if process.returncode else "passed", by, said)
+
+
+def _taken() -> float:
+    """Processor seconds of all tests that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _limit() -> None:

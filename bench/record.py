@@ -135,7 +135,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "adaptation": Measurement(
         (("network", "PE"),),
         {
-            **dict.fromkeys(("top1_exact", "top1", "speedup"), _MORE),
+            **dict.fromkeys(("top1_exact", "top1", "speedup", "speedup of one"), _MORE),
             **dict.fromkeys(("drop", "both views", "output_error"), _LESS),
         },
     ),
@@ -182,7 +182,15 @@ MEASUREMENTS: dict[str, Measurement] = {
     "signatures": Measurement(
         (("signature", "networks"),), {"R2": _MORE, "R2 median": _MORE, "error": _LESS, "within 95 %": _MORE}
     ),
-    "explore": Measurement((("network", "target", "configurations"),), {"CPU s": Claim(more=False, noise=0.5)}),
+    "explore": Measurement(
+        (("network", "target", "configurations"), ("network", "target", "on the front")),
+        {
+            "CPU s": Claim(more=False, noise=0.5),
+            **dict.fromkeys(("um2", "um2 predicted", "um2 error %"), Claim(more=False, noise=0.02)),
+            **dict.fromkeys(("MHz", "MHz predicted"), Claim(more=True, noise=0.05)),
+            "MHz error %": Claim(more=False, noise=0.05),
+        },
+    ),
     "clusters": Measurement(
         (("array", "with", "cluster", "products"),),
         {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
@@ -191,6 +199,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("layer",), ("array", "with", "products")),
         {**dict.fromkeys(("plain", "signed", "um2"), _LESS), "MHz": Claim(more=True, noise=0.01)},
     ),
+    "packed": Measurement((("bits", "group"),), {"points": _MORE, "area": _LESS, "at most": _MORE}),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }
 """Those with claims. The silicon comparison has its figure in the key: of some of them more is better."""

@@ -14,7 +14,7 @@ from typing import Any
 from sysmt.base.files import data_folder
 from sysmt.cli.output import progress
 from sysmt.sim.cost.signatures.choice import CHOICES
-from sysmt.sim.cost.signatures.protocol import Score, collaborative, split, unseen_devices
+from sysmt.sim.cost.signatures.protocol import Score, chosen_prior, collaborative, split, unseen_devices
 from sysmt.sim.cost.signatures.table import read_features, read_latencies
 
 from . import record
@@ -22,6 +22,7 @@ from .command import run
 
 SPLITS = 24
 SHARED = 3
+CHOSEN, MORE = "A-optimal, prior chosen", "A-optimal, other splits"
 PUBLISHED = {"RS": 0.9125, "MIS": 0.943, "SCCS": 0.944, "collaborative": 0.98}
 
 
@@ -37,6 +38,14 @@ def measure(splits: int) -> list[dict[str, Any]]:
         progress(f"{name}: {splits} splits")
         scores = [unseen_devices(*split(latencies, seed), features, name, 8, seed) for seed in range(splits)]
         rows.append(_row(name, 8, scores))
+    for title, seeds, own in ((CHOSEN, range(splits), True), (MORE, range(splits, 3 * splits), False)):
+        progress(f"{title}: {len(seeds)} splits")
+        scores = []
+        for seed in seeds:
+            known, unknown = split(latencies, seed)
+            prior = chosen_prior(known, features) if own else None
+            scores.append(unseen_devices(known, unknown, features, "A-optimal", 8, seed, prior))
+        rows.append(_row(title, 8, scores))
     progress("collaborative")
     rows.append(_row("collaborative", 11, [collaborative(latencies, features, 11, seed) for seed in range(SHARED)]))
     return rows

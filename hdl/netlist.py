@@ -152,6 +152,14 @@ def split(verilog: str, begins: str) -> tuple[str, str]:
     return "".join([head, *kept]), "".join([head, *moved, modules[-1]])
 
 
+TWO_CLOCKS = {
+    "SYNCASYNCNET": "one clock's reset resets the synchroniser of the other's at once, and registers at an edge"
+}
+"""As `LINT`, of designs with two clocks."""
+SYNCHRONISER = "async_ff_clk"
+"""A name in every one of them, and in no other."""
+
+
 def finished(verilog: str) -> str:
     """The Verilog that Yosys has written, ready for every tool.
 
@@ -159,7 +167,8 @@ def finished(verilog: str) -> str:
     themselves, and with Verilator's pragmas for what `LINT` lists, which end with the text.
     """
     modules = re.split(r"^(?=module )", re.sub(r"\A/\*.*?\*/\s*", "", verilog, flags=re.DOTALL), flags=re.MULTILINE)
-    off = "".join(f"/* verilator lint_off {warning} */  // {reason}\n" for warning, reason in LINT.items())
+    lint = LINT | (TWO_CLOCKS if SYNCHRONISER in verilog else {})
+    off = "".join(f"/* verilator lint_off {warning} */  // {reason}\n" for warning, reason in lint.items())
     text = re.sub(r"\\\$(\S+ )", r"\\_\1", "".join(map(_without_idle_names, modules)))
     return f"/* verilator lint_save */\n{off}\n{text}/* verilator lint_restore */\n"
 

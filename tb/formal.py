@@ -11,9 +11,9 @@ import re
 import subprocess
 import sys
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
-import pyosys
 from amaranth.back import rtlil
 from amaranth.hdl import Assert, Elaboratable, Module, Mux, Signal, Value
 from amaranth.lib import wiring
@@ -107,7 +107,10 @@ class _Counted(Elaboratable):
 
 
 def _bounded(folder: str, depth: int) -> str | None:
-    log = _run(folder, Path(pyosys.__file__).parent / "yosys-abc", "-c", BOUNDED.format(depth + 1))
+    spec = find_spec("pyosys")
+    assert spec is not None
+    assert spec.origin is not None
+    log = _run(folder, Path(spec.origin).parent / "yosys-abc", "-c", BOUNDED.format(depth + 1))
     failed = re.search(r"Output (\d+) of miter .* was asserted in frame (\d+)", log)
     if failed is None:
         void = f"No output asserted in {depth + 1} frames" in log

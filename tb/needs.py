@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packages that a whole file of tests needs, looked for without an import."""
+"""Packages that tests need, looked for without an import."""
 
 from importlib.util import find_spec
 
@@ -14,3 +14,10 @@ def pyosys() -> None:
     """
     if find_spec("pyosys") is None:
         pytest.skip("pyosys is not installed: pip install 'sysmt[silicon]'", allow_module_level=True)
+
+
+def router(family: str) -> pytest.MarkDecorator:
+    """Skip a test where nextpnr of this family of FPGAs is absent."""
+    package = f"yowasp_nextpnr_{family}"
+    reason = f"nextpnr-{family} is not installed: pip install 'sysmt[boards]'"
+    return pytest.mark.skipif(find_spec(package) is None, reason=reason)

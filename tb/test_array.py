@@ -81,8 +81,8 @@ CASES = [
     config(2),
     config(2, policy="S+aW", rounding="truncate", drain="in_place", clock_gating=True),
     config(2, policy="Aw", target="fpga", pipeline=3, dsp=True),
-    config(1, target="fpga", pipeline=2),
-    config(2, policy="min", rows=1, cols=1, pipeline=1, clock_gating=True),
+    pytest.param(config(1, target="fpga", pipeline=2), marks=pytest.mark.regress),
+    pytest.param(config(2, policy="min", rows=1, cols=1, pipeline=1, clock_gating=True), marks=pytest.mark.regress),
     config(4, target="fpga", pipeline=3),
     config(4, policy="W", target="fpga", pipeline=2, rows=4, cols=2, drain="in_place"),
     config(2, policy="Aw", rows=5, cols=6, cluster=2),
@@ -107,7 +107,7 @@ def test_products_under_icarus(config):
 
 
 @pytest.mark.parametrize("drain", ["overlap", "in_place"])
-@pytest.mark.parametrize(("m", "k", "n"), [(3, 1, 4), (6, 2, 8), (9, 3, 4), (7, 21, 9), (12, 64, 4)])
+@pytest.mark.parametrize(("m", "k", "n"), [(3, 1, 4), (9, 3, 4), (7, 21, 9)])
 def test_cycles_equal_the_closed_formula(drain, m, k, n):
     """With operands and sink always ready; the drain stalls are what the tiles are too short for."""
     array = config(1) if drain == "overlap" else config(1, drain="in_place", pipeline=1, acc_width=24)

@@ -11,8 +11,10 @@ import pytest
 import sysmt
 from sysmt.base.errors import ConfigError
 from sysmt.cli.main import main
+from sysmt.hdl.array.axi_stream import AXIStreamArray
 from sysmt.hdl.array.ports import TileDescriptor
 from sysmt.hdl.designs import axi_stream_design, design_of
+from sysmt.hdl.nullcache.axi_stream import AXIStreamTCAM
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig, TCAMConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
@@ -20,7 +22,8 @@ from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cosim.rtl import product_tiles
 
-from .axi_streams import planned, played
+from .axi_streams import planned, played, simulated
+from .mutants import seeded_bug
 
 ARRAY = preset("os2", ArrayConfig, rows=3)
 TCAM = TCAMConfig(entries=5, width=6, ports=2)
@@ -176,7 +179,7 @@ def consecutive(cycles: list[int]) -> bool:
 
 def test_a_beat_a_cycle_and_exact_under_any_pauses():
     """Side by side in one chip, with a beat that is refused in three more."""
-    jobs = {"array": Product(ARRAY, 1), "tcam": Searches(TCAM, 2), "cache": Accesses(CACHE, 3)}
+    jobs = {"array": Product(ARRAY, 1), "tcam": Searches(TCAM, 2, 60), "cache": Accesses(CACHE, 3, 60)}
     free = exact(jobs, 0.0)
     assert all(consecutive(free["tcam"]["cycles"][f"{end}{p}"]) for end in ("s_axis_key", "m_axis_match") for p in "01")
     # Two steps are taken before the first tile is there. Those of the first product are longer than the array is high.
@@ -209,6 +212,40 @@ def test_what_is_no_beat_stops_its_stream_and_tlast_elsewhere_is_told():
     for frame, part in zip(sums, product.expected, strict=True):
         got = np.array(product.plan.beats("m_axis_sums", frame))
         np.testing.assert_array_equal(got[: part.shape[0], : part.shape[1]], part)
+
+
+def product(share: float) -> None:
+    job = Product(ARRAY, 1)
+    job.check(simulated(AXIStreamArray(ARRAY), job.plan, share))
+
+
+def searches(share: float) -> None:
+    job = Searches(TCAM, 2, count=60)
+    job.check(simulated(AXIStreamTCAM(TCAM), job.plan, share))
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("share", [0.0, 0.5])
+@pytest.mark.parametrize("scenario", [product, searches])
+def test_components_are_exact_by_themselves(scenario, share):
+    scenario(share)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize(
+    ("module", "component", "right", "wrong", "scenario"),
+    [
+        ("array.axi_stream", "AXIStreamArray", "waits.eq(waits | taken)", "waits.eq(waits)", product),
+        ("array.axi_stream", "AXIStreamArray", "left.eq(left - 1)", "left.eq(left - 2)", product),
+        ("bus.axi_stream_ports", "AXIStreamPorts", "source.ready.eq(queue.i.ready)", "source.ready.eq(1)", product),
+        ("nullcache.axi_stream", "AXIStreamTCAM", "queue.promise.eq(taken)", "queue.promise.eq(0)", searches),
+        ("nullcache.axi_stream", "AXIStreamTCAM", "range(latency)", "range(latency - 1)", searches),
+        ("nullcache.axi_stream", "AXIStreamTCAM", "taken & fields.clear[i]", "fields.clear[i]", searches),
+    ],
+)
+def test_seeded_bugs_are_found(module, component, right, wrong, scenario):
+    with seeded_bug(f"sysmt.hdl.{module}", component, right, wrong), pytest.raises((AssertionError, ValueError)):
+        scenario(0.5)
 
 
 FAMILIES = (
@@ -276,14 +313,14 @@ def test_the_command_writes_it(tmp_path, capsys):
     assert "s_axis_x_tdata" in (tmp_path / "os2_axis_inst.v").read_text()
 
 
+NOT_FOR = "--ports axis is for arrays (os, sysmt, sparq), caches and TCAMs, not"
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (
-            ["accel_os2"],
-            "ports must be 'native' for AccelConfig, not 'axis', which is for arrays, caches and TCAMs: accelerators "
-            "and engines have link = 'axi-stream'",
-        ),
+        (["accel_os2"], f"{NOT_FOR} accel_os2: take --link axi-stream"),
+        (["smtsa2_4"], f"{NOT_FOR} smtsa2_4: leave it out"),
         (["os2", "--testbench"], "--testbench is for native ports, not --ports axis: leave one of them out"),
     ],
 )
@@ -292,6 +329,10 @@ def test_what_cannot_be_is_refused_in_one_line(words, error, capsys):
     assert capsys.readouterr().err == f"sysmt generate: error: {error}\n"
 
 
-def test_other_kinds_of_ports_are_refused():
+def test_other_designs_and_kinds_of_ports_are_refused():
+    with pytest.raises(
+        ConfigError, match=r"^ports must be 'native' for AccelConfig, not 'axis', which is for arrays, "
+    ):
+        sysmt.generate("accel_os2", ports="axis")
     with pytest.raises(ConfigError, match=r"^ports must be .*native.*axis.*, not 'axi'"):
         design_of(preset("os2"), "small", ports="axi")

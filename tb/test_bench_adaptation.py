@@ -9,10 +9,11 @@ def test_the_recorded_rows_as_a_table(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RECORD", tmp_path / "record.json")
     row = {"network": "resnet8", "PE": "4T, S+aW", "inputs": 500, "top1_exact": 0.89, "top1": 0.876, "drop": 0.014}
     row |= {"low": -0.01, "high": 0.03, "both views": 0.017, "error": 0.008, "output_error": 0.2, "speedup": 3.828}
+    row["speedup of one"] = 3.746
     kept = record.figures("adaptation", {"rows": [row]})
     assert Figure({"network": "resnet8", "PE": "4T, S+aW"}, "drop", 0.014) in kept
     record.save({"adaptation": kept})
-    assert adaptation.markdown().splitlines()[2] == "| 4T, S+aW | 89.0 | 87.6 | 1.4 | 1.7 | 3.83x |"
+    assert adaptation.markdown().splitlines()[2] == "| 4T, S+aW | 89.0 | 87.6 | 1.4 | 1.7 | 3.83x | 3.75x |"
 
 
 def test_missing_data_is_one_line(tmp_path, monkeypatch, capsys):

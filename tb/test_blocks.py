@@ -12,8 +12,10 @@ from amaranth.lib.wiring import In, Out
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.designs import design_of
 from sysmt.hdl.emit import emit, shared
+from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.blocks import ATTRIBUTE, BLOCKS, owned_by
 from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.flow.synthesis import synthesise
 
 from . import needs
@@ -68,6 +70,19 @@ def test_registers_and_gates_go_where_the_manifest_says():
     wrong = synthesise(dataclasses.replace(design, manifest={"modules": modules}), "generic").blocks
     assert wrong["accumulator"] > right["accumulator"] + 4 * 32 * 4, "more than the flip-flops of four drains"
     assert wrong["drain"] < right["drain"]
+
+
+def test_a_pe_with_queues_in_modules_of_their_own_has_its_products():
+    one, queued = (
+        synthesise(design_of(config, "pe"), "generic").blocks
+        for config in (
+            preset("os2", ArrayConfig, rows=1, cols=1, counters=False),
+            SmtSaConfig(rows=1, cols=1, queue=1),
+        )
+    )
+    assert set(queued) == {"multiplier", "accumulator", "registers", "drain", "control"}
+    assert one["multiplier"] < queued["multiplier"] < 1.3 * one["multiplier"], "with the choice of the pair"
+    assert queued["registers"] > 2 * one["registers"]
 
 
 def test_a_cluster_has_the_products_of_all_its_pes_and_one_set_of_registers():

@@ -90,7 +90,7 @@ def test_the_same_under_verilator():
 
 
 @pytest.mark.parametrize("config", [array(), array(drain="in_place", pipeline=1), array(2)], ids=str)
-@pytest.mark.parametrize("shape", [(7, 11, 3, 1), (3, 4, 4, 1), (2, 3, 2, 2), (7, 13, 5, 2), (4, 9, 1, 3)], ids=str)
+@pytest.mark.parametrize("shape", [(7, 11, 3, 1), (2, 3, 2, 2), (4, 9, 1, 3)], ids=str)
 def test_cycles_equal_the_model(config, shape):
     count, length, taps, stride = shape
     job = rows(1, *shape)

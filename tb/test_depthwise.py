@@ -150,15 +150,18 @@ def test_policies_without_zero_detection_run_on_one_thread(policy):
             engine.depthwise(x, w, DepthwiseLowering.of(small, group=2, threads=2))
 
 
-@pytest.mark.parametrize("drain", ["overlap", "in_place"])
 @pytest.mark.parametrize(
-    ("rows", "cols", "threads", "shape"),
+    ("rows", "cols", "threads", "drain", "shape"),
     [
-        (4, 4, 2, MatrixProducts(6, 9, 9, 1)),
-        (4, 4, 4, MatrixProducts(3, 9, 9, 1)),
-        (2, 3, 4, MatrixProducts(7, 5, 4, 1)),
-        (4, 4, 2, MatrixProducts(5, 9, 3, 2)),
-        (2, 2, 2, MatrixProducts(2, 3, 9, 5)),
+        (4, 4, 2, "overlap", MatrixProducts(6, 9, 9, 1)),
+        (4, 4, 4, "overlap", MatrixProducts(3, 9, 9, 1)),
+        (4, 4, 2, "overlap", MatrixProducts(5, 9, 3, 2)),
+        (2, 2, 2, "in_place", MatrixProducts(2, 3, 9, 5)),
+        (2, 2, 2, "in_place", MatrixProducts(6, 9, 9, 1)),
+        pytest.param(2, 3, 4, "overlap", MatrixProducts(7, 5, 4, 1), marks=pytest.mark.regress),
+        pytest.param(2, 3, 4, "in_place", MatrixProducts(7, 5, 4, 1), marks=pytest.mark.regress),
+        pytest.param(2, 2, 2, "overlap", MatrixProducts(2, 3, 9, 5), marks=pytest.mark.regress),
+        pytest.param(4, 4, 4, "in_place", MatrixProducts(3, 9, 9, 1), marks=pytest.mark.regress),
     ],
 )
 def test_the_rtl_computes_counts_and_takes_what_the_models_say(rows, cols, threads, drain, shape):

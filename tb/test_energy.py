@@ -112,10 +112,12 @@ def test_threads_that_wait_compute_what_the_model_does_at_their_own_pace(library
     config, simulation = queued(library)
     job = jobs("random:0.5")[0]
     short = streams.Job("short", job.x[:8, :96], job.w[:96, :4])
-    count = queued_streams.run(simulation, config, short)
+    count = queued_streams.run(simulation, config, short, 96)
     # More than one product a PE and cycle, which one thread cannot, and no more than one whose operands are not zero.
     assert config.rows * config.cols < count.macs / LANES / count.cycles < 2 * config.rows * config.cols
     assert simulation.toggles.sum() > count.macs
+    with pytest.raises(UserError, match=r"^steps = 1 must be more to be counted: a lane has none left before another"):
+        queued_streams.run(CellSimulation(simulation.flat), config, streams.Job("one", job.x[:8, :2], job.w[:2, :4]), 1)
     with pytest.raises(UserError, match=r"^layer low fills no tile of a 2x1 array: choose a smaller one$"):
         queued_streams.run(simulation, config, streams.Job("low", job.x[:1], job.w))
 
@@ -124,7 +126,7 @@ def test_a_wrong_netlist_of_threads_that_wait_is_found(library):
     config, simulation = queued(library, "NOR2")
     job = jobs("random:0.2")[0]
     with pytest.raises(AssertionError, match="differ|gave"):
-        queued_streams.run(simulation, config, streams.Job("short", job.x[:8, :96], job.w[:96, :4]))
+        queued_streams.run(simulation, config, streams.Job("short", job.x[:8, :96], job.w[:96, :4]), 96)
 
 
 def test_a_wrong_netlist_is_found(library):

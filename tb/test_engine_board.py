@@ -146,6 +146,17 @@ def test_reads_of_what_is_not_there_are_refused(port):
         np.testing.assert_array_equal(board.run(inputs).outputs, outputs)
 
 
+def test_writes_beyond_a_memory_are_refused(port):
+    with EngineBoard(port) as board:
+        number = STATE["runs"].from_int(board.registers()["runs"])["issued"] + 1
+        for memory, (_, depth) in CONFIG.host_memories.items():
+            word = bytes(CONFIG.host_bytes[memory.name.lower()])
+            for first, words in ((depth - 1, 1), (depth - 1, 2), (depth, 1)):
+                head = ARGUMENTS[Opcode.WRITE].pack(run=number, target=memory, address=first)
+                wanted = Status.OK if first + words <= depth else Status.REFUSED
+                assert status_of(board, Opcode.WRITE, head + word * words) is wanted, (memory, first)
+
+
 def long_program() -> tuple[Program, np.ndarray]:
     """One that runs for as many cycles as some frames take."""
     builder = Builder(10)

@@ -2,15 +2,8 @@
 """`sysmt explore`: cycles and accuracy of the other commands, a front that is one, nothing computed twice."""
 
 import json
-import os
 import random
-import re
 import shlex
-import signal
-import sqlite3
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
@@ -27,12 +20,10 @@ from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cost import evaluate
 from sysmt.sim.cost.silicon import predict
-from sysmt.sim.explore.explore import explore
-from sysmt.sim.explore.points import command_of, front
-from sysmt.sim.explore.requests import request_of
+from sysmt.sim.explore.commands import command_of
+from sysmt.sim.explore.points import front
 from sysmt.sim.explore.silicon import Abstract
 from sysmt.sim.explore.space import chosen, space_of
-from sysmt.sim.explore.store import Store
 from sysmt.sim.flow.synthesis import synthesise
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
@@ -40,12 +31,7 @@ from sysmt.sim.nn.readers import read_network
 from sysmt.sim.quant.infer import infer
 from sysmt.sim.quant.options import Options
 
-SMALL = ("rows=4,8,12", "cols=4,16", "threads=1,2,4")
-
-
-def run(path, *models, doing=None, **options):
-    with Store(path) as store:
-        return explore(request_of(models, **options), store, doing)
+from .explorations import SMALL, run
 
 
 @pytest.fixture(scope="module")
@@ -136,66 +122,6 @@ def test_the_front_is_what_no_other_point_beats(tmp_path):
     assert front([], "latency") == []
 
 
-def test_nothing_is_computed_twice(tmp_path):
-    path = tmp_path / "r.sqlite"
-    few = run(path, "mobilenet_v1", settings=SMALL, points=50)
-    assert (few.computed, few.found) == ({"cycles": 50, "silicon": 50}, {"cycles": 0, "silicon": 0})
-    more = run(path, "mobilenet_v1", settings=SMALL, points=80)
-    assert (more.computed, more.found) == ({"cycles": 30, "silicon": 30}, {"cycles": 50, "silicon": 50})
-    assert {point.config for point in few.points} < {point.config for point in more.points}
-    again = run(path, "mobilenet_v1", settings=SMALL, points=80)
-    assert again.computed == {"cycles": 0, "silicon": 0}
-    assert again.points == more.points
-    other = run(path, "digits", settings=SMALL, points=80)
-    assert (other.computed, other.found["silicon"]) == ({"cycles": 80, "silicon": 0}, 80)
-
-
-def rows_in(path):
-    """Results in a store; 0 as long as there is none."""
-    try:
-        with sqlite3.connect(path, timeout=30) as connection:
-            return connection.execute("SELECT count(*) FROM results").fetchone()[0]
-    except sqlite3.OperationalError:
-        return 0
-
-
-def test_a_killed_exploration_goes_on_where_it_was(tmp_path, capsys):
-    path = tmp_path / "r.sqlite"
-    words = ["explore", "mobilenet_v1", "--points", "2000", "--store", str(path), "--json"]
-    command = [sys.executable, "-m", "sysmt", *words, "--processes", "2"]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    try:
-        end = time.monotonic() + 120
-        while not rows_in(path):
-            assert time.monotonic() < end
-            assert running.poll() is None
-            time.sleep(0.01)
-    finally:
-        os.kill(running.pid, signal.SIGKILL)
-        running.wait()
-    # Its processes end with it: none of the group is left.
-    end = time.monotonic() + 30
-    while group_lives(running.pid):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    before = rows_in(path)
-    assert 0 < before < 4000
-    assert main(words) == 0
-    resumed = json.loads(capsys.readouterr().out)
-    assert sum(resumed["found"].values()) == before
-    assert sum(resumed["computed"].values()) == 4000 - before
-    assert rows_in(path) == 4000
-    # What several processes found is what one finds.
-    fresh = run(tmp_path / "fresh.sqlite", "mobilenet_v1", points=2000).as_dict()
-    assert fresh["front"] == resumed["front"]
-
-
-def group_lives(group):
-    """Whether any process of a group runs; those that ended and wait for nobody do not."""
-    found = subprocess.run(["ps", "-o", "stat=", "-g", str(group)], capture_output=True, text=True)
-    return any(not line.strip().startswith("Z") for line in found.stdout.splitlines())
-
-
 def test_silicon_is_what_the_model_predicts(tmp_path):
     found = run(tmp_path / "r.sqlite", "digits", settings=SMALL, points=40, liberty="sky130hd", objective="energy")
     for point in found.points[::10]:
@@ -260,75 +186,3 @@ def test_a_space_has_every_configuration_once():
     few = chosen(arrays, 10)
     assert len(few) == 10
     assert few == [config for config in chosen(arrays, 20) if config in few]
-
-
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["nothing.bin"], "network must be a .tflite, .onnx or .csv file or one of .*, not 'nothing.bin'"),
-        (["digits", "--set", "row=8"], r"setting must be field=value with field one of .*\(did you mean rows\?\)"),
-        (["digits", "--set", "rows=8,x"], "rows must be an integer, not 'x'"),
-        (["digits", "--set", "window=9opt"], r"window must be one of 2opt, .* \(did you mean 7opt\?\)"),
-        (["digits", "--set", "pipeline=2"], "pipeline = 2 needs target = fpga, not target = asic"),
-        (["digits", "--set", "target=fpga"], "target follows from the board or the library, and cannot be set .*"),
-        (["digits", "--objective", "speed"], "objective must be one of latency, .*, not 'speed'"),
-        (["digits", "--objective", "energy"], "objective energy is not known of this target: .*"),
-        (["digits", "--budget", "1"], "budget 1 must come with inputs .*; add --inputs IN.npz"),
-        (["digits", "--budget", "1", "--inputs", "a.npz", "--inputs", "b.npz"], "inputs must be one file per .*"),
-        (["digits", "--calibrate", "c.npz"], "calibrate must come with a budget, .*"),
-        (["digits", "--points", "0"], "points must be at least 1, not 0"),
-        (
-            ["digits", "--max-area", "1"],
-            r"space must have a configuration within the limits, and of \d+ \d+ do not fit: .*",
-        ),
-        (["digits", "--max-area", "-1"], "max_area must be above 0, not -1"),
-        (["digits", "--processes", "0"], "processes must be at least 1, not 0"),
-        (["digits", "--limit", "0"], "limit must be at least 1, not 0"),
-        (["digits", "-o", "a.txt"], "output must end in .*, not 'a.txt'"),
-        (["digits", "--store", "/proc/no/such"], "store '/proc/no/such' must be a file of results .*"),
-        (["digits", "--board", "no_board"], "board must be one of .*, not 'no_board'"),
-        (["digits", "--synthesise", "1"], "synthesise 1 must come with a target: add --board B or --liberty L"),
-        (
-            ["digits", "--synthesise", "1", "--liberty", "sky130hd"],
-            "synthesise 1 must come with the file of sky130hd: .*",
-        ),
-        (["digits", "--synthesise", "-1"], "synthesise must be at least 0, not -1"),
-        (["digits", "--liberty", "sky130"], r"liberty must be one of sky130hd.*, not 'sky130' .*, or a file of .*"),
-        (["digits", "--liberty", "sky130hd_no.lib"], "liberty 'sky130hd_no.lib' must be a file, and is none"),
-        (["digits", "--inputs", "missing.npz"], "inputs .*missing.npz.*"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_bad_input_is_one_line(words, message, capsys, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    store = [] if "--store" in words else ["--store", "r.sqlite"]
-    assert main(["explore", *words, "--set", "cols=4", *store]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("sysmt: ")]
-    assert len(lines) == 1, lines
-    assert re.fullmatch(f"sysmt explore: error: {message}", lines[0]), lines[0]
-
-
-def test_a_file_that_is_no_store_is_refused(tmp_path):
-    path = tmp_path / "text.sqlite"
-    path.write_text("nothing of this kind, but long enough to be looked at" * 100)
-    with pytest.raises(UserError, match=r"^store '.*' must be a file of results that can be written, not one with: "):
-        Store(path)
-
-
-def test_the_command_prints_the_front(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    words = ["explore", "digits", *(word for text in SMALL for word in ("--set", text)), "--store", "r.sqlite"]
-    assert main([*words, "-o", "all.json"]) == 0
-    text = capsys.readouterr().out
-    written = json.loads((tmp_path / "all.json").read_text())
-    assert len(written["points"]) == len(space_of(SMALL, "asic", False).arrays())
-    assert text.splitlines()[-1] == f"best latency: {written['best']['command']}"
-    assert "accuracy was not looked at" in text
-    assert main([*words, "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
-    assert data["front"] == written["front"]
-    assert data["computed"] == {"cycles": 0, "silicon": 0}
-    assert [row["area"] for row in data["front"]] == sorted(row["area"] for row in data["front"])
-    best = data["best"]
-    cycles = evaluate(read_network("digits"), ArrayConfig().with_fields(**best["config"])).total
-    assert (best["cycles"], best["latency"]) == ([cycles], cycles)

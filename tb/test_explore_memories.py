@@ -11,6 +11,7 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.boards.definitions import board as board_of
 from sysmt.cli.arguments import settings_on_board
+from sysmt.cli.commands.programs import _engine
 from sysmt.cli.main import main, parser_of
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.presets import preset
@@ -23,20 +24,14 @@ from sysmt.sim.engine.cycles import program_cycles
 from sysmt.sim.engine.prepare import prepare
 from sysmt.sim.engine.streaming import sdram_bytes
 from sysmt.sim.explore.engines import on_engine
-from sysmt.sim.explore.explore import explore
-from sysmt.sim.explore.requests import request_of
 from sysmt.sim.explore.space import space_of
-from sysmt.sim.explore.store import Store
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.readers import read_network
 
+from .explorations import run
+
 ARRAYS = ("rows=4", "cols=4,8", "kind=nbsmt", "threads=1,2", "cluster=1")
 SIZES = ("weight_kib=1,2,4,16", "activation_kib=1,2,8")
-
-
-def run(path, *models, **options):
-    with Store(path) as store:
-        return explore(request_of(models, **options), store)
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +128,23 @@ def test_commands_make_the_points(in_cells, on_board):
         words = shlex.split(in_cells.command(point))[1:]
         args = parser_of(words).parse_args(words)
         assert with_settings(preset(args.preset, EngineConfig), args.settings) == point.built
+        assert compiled_for(in_cells, point) == point.built
     board = board_of("ulx3s")
     for point in random.Random(6).sample(on_board.points, 5):
         words = shlex.split(on_board.command(point))[1:]
         args = parser_of(words).parse_args(words)
         assert (args.command, args.engine) == ("build", True)
         assert board.networks(args.preset, stream=args.stream, **settings_on_board(args, True)) == point.built
+        assert compiled_for(on_board, point) == point.built
+
+
+def compiled_for(found, point):
+    """The engine that the command for the program of a point compiles for."""
+    (text,) = found.programs(point)
+    words = shlex.split(text)[1:]
+    args = parser_of(words).parse_args(words)
+    assert (args.command, str(args.model)) == ("compile", "digits")
+    return _engine(args)[0]
 
 
 def test_buffers_of_an_accelerator(store):

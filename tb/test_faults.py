@@ -19,6 +19,7 @@ from sysmt.cli import main as command_line
 from sysmt.sim.cosim.verilator import SimulationError
 from sysmt.sim.flow import yosys
 
+from . import needs
 from .int8_networks import small_content, small_images
 
 SYSMT = [sys.executable, "-m", "sysmt"]
@@ -195,7 +196,7 @@ def test_a_finished_build_is_found_where_nothing_can_be_written(tmp_path, monkey
         ["matmul", "X.npy", "W.npy", "--rows", "2", "--cols", "2", "--on", "rtl"],
         ["demo", "--images", "1", "-o", "disk/out"],
         ["infer", "model.tflite", "inputs.npz", "--size", "2", "--on", "rtl"],
-        ["build", "icebreaker", "-o", "disk/out"],
+        pytest.param(["build", "icebreaker", "-o", "disk/out"], marks=needs.router("ice40")),
     ],
     ids=lambda words: words[0],
 )
@@ -261,11 +262,13 @@ LONG = [
     ["demo", "--images", "1", "-o", ".", "--json"],
     ["build", "icebreaker", "-o", ".", "--json"],
 ]
+LONG_RUNS = [
+    pytest.param(words, marks=[pytest.mark.regress, *([needs.router("ice40")] if words[0] == "build" else [])])
+    for words in LONG
+]
 
 
-@pytest.mark.parametrize(
-    "words", [COMPILE, *(pytest.param(w, marks=pytest.mark.regress) for w in LONG)], ids=lambda words: words[0]
-)
+@pytest.mark.parametrize("words", [COMPILE, *LONG_RUNS], ids=lambda words: words[0])
 def test_a_killed_command_gives_the_same_when_it_is_run_again(tmp_path, words):
     alone, again = tmp_path / "alone", tmp_path / "again"
     for folder in (alone, again):
@@ -282,9 +285,7 @@ def test_a_killed_command_gives_the_same_when_it_is_run_again(tmp_path, words):
     assert files(again) == files(alone)
 
 
-@pytest.mark.parametrize(
-    "words", [COMPILE, *(pytest.param(w, marks=pytest.mark.regress) for w in LONG)], ids=lambda words: words[0]
-)
+@pytest.mark.parametrize("words", [COMPILE, *LONG_RUNS], ids=lambda words: words[0])
 def test_two_at_once_give_the_same(tmp_path, words):
     matrices(tmp_path)
     env = {**os.environ, "SYSMT_BUILD": str(tmp_path / "build")}

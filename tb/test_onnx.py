@@ -9,6 +9,9 @@ import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed")
 
+import onnx
+from onnx import numpy_helper
+
 from sysmt.base.errors import UserError
 from sysmt.cli.main import main
 from sysmt.sim.nn.model import Model, read_model
@@ -229,3 +232,49 @@ def test_damaged_files_are_one_line():
         except UserError:
             refused += 1
     assert refused > 30
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero", "message"),
+    [
+        (1.5, 0, "must have a bias of the scale of its input times that of its weights, not another"),
+        (float("nan"), 0, "must have a bias of the scale of its input times that of its weights, not another"),
+        (1, 5, "must have a bias of the zero point 0, not another"),
+    ],
+)
+def test_biases_on_another_scale_are_refused(scale, zero, message):
+    """ONNX Runtime computes them on real numbers; added as they are, results were others without a word."""
+    model = OnnxBuilder(np.random.default_rng(5))
+    y = model.conv(model.quantised("x", 0.05, 128), 3, 8, (3, 3), 0.06, 0, True)
+    content = model.content([("x", "float32", (3, 8, 8))], [(y, "float32", (8, None, None))])
+    damaged = onnx.ModelProto()
+    damaged.ParseFromString(content)
+    (name,) = [
+        node.input for node in damaged.graph.node if node.op_type == "DequantizeLinear" and _is_int32(damaged, node)
+    ]
+    for tensor in damaged.graph.initializer:
+        values = numpy_helper.to_array(tensor).copy()
+        if tensor.name == name[1]:
+            values[3] *= scale
+        elif tensor.name == name[2]:
+            values[3] = zero
+        else:
+            continue
+        tensor.CopyFrom(numpy_helper.from_array(values, tensor.name))
+    with pytest.raises(UserError, match=rf"^operator \d \(Conv\) {message}; quantise it again$"):
+        build(parse(damaged.SerializeToString()))
+
+
+def _is_int32(model, node):
+    return any(
+        tensor.name == node.input[0] and numpy_helper.to_array(tensor).dtype == np.int32
+        for tensor in model.graph.initializer
+    )
+
+
+def test_names_of_operators_stay_on_one_line():
+    model = OnnxBuilder(np.random.default_rng(5))
+    y = model.conv(model.quantised("x", 0.05, 128), 3, 8, (3, 3), 0.06, 0, True)
+    content = model.content([("x", "float32", (3, 8, 8))], [(y, "float32", (8, None, None))])
+    with pytest.raises(UserError, match=r"^operator \d \(C\?nv\) is not supported; .*$"):
+        build(parse(content.replace(b"Conv", b"C\nnv")))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import ConfigError
-from sysmt.hdl.params.array import DRAINS, ArrayConfig
+from sysmt.hdl.params.array import CLUSTERS, DRAINS, ArrayConfig
 from sysmt.hdl.params.kinds.nbsmt import ROUNDINGS
 from sysmt.hdl.params.kinds.sparq import TRIMS, WINDOWS
 from sysmt.hdl.params.pe import PIPELINES, TARGETS
@@ -36,7 +36,7 @@ def random_config(random, most):
         "sparq": {"pairs": (1, 2), "window": tuple(WINDOWS), "trim": TRIMS, "vsparq": flip},
     }
     targets = {
-        "asic": {"pipeline": PIPELINES[:2], "clock_gating": flip},
+        "asic": {"pipeline": PIPELINES[:2], "clock_gating": flip, "cluster": (1, *CLUSTERS)},
         "fpga": {"pipeline": PIPELINES, "dsp": flip},
     }
     while True:
@@ -143,6 +143,7 @@ def test_the_draw_reaches_every_value():
         "drain": DRAINS,
         "target": TARGETS,
         "pipeline": PIPELINES,
+        "cluster": CLUSTERS,
         "threads": (1, 2, 4),
         **dict.fromkeys(("fuse", "counters", "dsp", "clock_gating"), (False, True)),
     }.items():

@@ -3,6 +3,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -21,9 +22,14 @@ from sysmt.sim.cost.schedule.nest import LOOPS, Nest, Unrolling
 from sysmt.sim.cost.schedule.network import VALUE
 from sysmt.sim.cost.schedule.search import search
 from sysmt.sim.engine.blocking import OBJECTIVES, schedule_on_engine
+from sysmt.sim.engine.compiler import compile_network
+from sysmt.sim.engine.layer import DoesNotFitError
 from sysmt.sim.engine.prepare import prepare
 from sysmt.sim.engine.streaming import sdram_bytes
 from sysmt.sim.nn.model import read_model
+
+from .engine_networks import bottleneck_network, random_plan
+from .test_engine_stream import ROOMY
 
 MODELS = data_folder() / "data" / "models"
 SMALL = board("icesugar_pro").networks("sysmt2_4", stream=True, weight_words=432)
@@ -105,6 +111,30 @@ def test_parts_of_a_layer_are_of_one_size():
     for sizes in parts:
         assert max(sizes) - min(sizes[:-1]) == 0
         assert max(sizes) == -(-sum(sizes) // len(sizes))
+
+
+def test_bands_of_rows_are_products_of_their_own():
+    network = bottleneck_network(2)
+    plan = random_plan(network, ROOMY, 2)
+    roomy = compile_network(network, plan, replace(ROOMY, activation_words=1 << 14, x_depth=1024, layers=512))
+    for part in range(95, 20, -15):
+        words = roomy.activation_words * part // 100
+        try:
+            program = compile_network(network, plan, replace(roomy.config, activation_words=words))
+        except DoesNotFitError:
+            break
+    banded = [layer.name for layer in program.layers if "(rows " in layer.name]
+    assert banded
+    found = schedule_on_engine(program)
+    names = [row.layer.name for row in found.layers]
+    products = [
+        (layer, fields["m_tiles"] * program.config.array.rows)
+        for layer, fields in zip(program.layers, program.descriptors, strict=True)
+        if layer.macs
+    ]
+    assert set(banded) & set(names) == {layer.name for layer, _ in products if "(rows " in layer.name}
+    rows = {(row.layer.name, row.best.nest.size["OX"]) for row in found.layers}
+    assert rows == {(layer.name, pixels) for layer, pixels in products}
 
 
 @pytest.mark.skipif(not MODELS.exists(), reason="the models of MLPerf Tiny are not at hand: set SYSMT_DATA")

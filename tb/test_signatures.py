@@ -8,6 +8,7 @@ import pytest
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import data_folder
+from sysmt.sim.cost.signatures.blend import BlendedModel, profiles
 from sysmt.sim.cost.signatures.choice import CHOICES, optimal_signature
 from sysmt.sim.cost.signatures.model import LatencyModel, Prior
 from sysmt.sim.cost.signatures.protocol import (
@@ -73,6 +74,28 @@ def test_the_conditional_mean_is_ridge_regression():
     np.testing.assert_allclose(predicted, np.exp(expected))
     assert (factor > 1).all()
     assert factor[signature].max() < np.delete(factor, signature).max()
+
+
+def test_a_curve_over_devices_finds_those_that_no_line_does():
+    """Networks of which a device is slow in steps: devices that are alike tell, and blended they tell more."""
+    random = np.random.default_rng(4)
+    speed, trait = random.normal(0, 0.1, 200), random.uniform(-1, 1, 200)
+    steps = np.where(trait > np.linspace(-0.8, 0.8, 20)[:, None], 0.8, 0.0) + 0.5 * trait
+    logs = 3 + speed + steps + random.normal(0, 0.02, (20, 200))
+    latencies = Latencies(np.exp(logs), tuple(map(str, range(20))), tuple(map(str, range(200))))
+    known, unknown = split(latencies, 0)
+    fitted, signature = BlendedModel.fit(known, None, PRIOR), [3, 12, 19]
+    both = fitted, fitted.model
+    errors = [np.abs(each.given(signature, unknown.logs[signature])[0] - unknown.logs).mean() for each in both]
+    assert errors[0] < errors[1]
+    curve = profiles(known, signature, known.logs[signature])
+    assert np.abs(curve - known.logs).mean() < 0.12
+    # A device that is one percent slower throughout is predicted so, about.
+    slower = profiles(known, signature, known.logs[signature] + 0.01)
+    assert np.abs(slower - curve - 0.01).mean() < 0.005
+    milliseconds, factor = fitted.calibrated(signature, None, PRIOR).predict(signature, unknown.milliseconds[signature])
+    inside = np.abs(np.log(milliseconds / unknown.milliseconds)) <= np.log(factor)[:, None]
+    assert 0.85 < inside.mean() < 1
 
 
 def test_shared_measurements_make_a_model():

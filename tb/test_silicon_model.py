@@ -17,7 +17,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.pe.kind import gates_of
 from sysmt.sim.cost.silicon import predict, predict_all
-from sysmt.sim.cost.silicon.components import counted
+from sysmt.sim.cost.silicon.counters import counted
 from sysmt.sim.cost.silicon.predict import SiliconModel
 from sysmt.sim.cost.silicon.ridge import TRUSTS, fit
 from sysmt.sim.cost.silicon.samples import load, sample_of, text
@@ -116,6 +116,16 @@ def test_a_prior_gives_way_to_data_and_intervals_grow_where_there_are_none():
     assert 0.005 < found.deviation < 0.02
     known, unknown = found.scales([np.array([[0.2, 0.2, 0.0], [0.2, 0.2, 0.2]])])
     assert unknown > 10 * known
+
+
+def test_what_no_sample_has_is_told_roughly():
+    """An engine predicted from arrays: its gates are counted on paper, and its interval says so."""
+    arrays = [sample for sample in load() if sample.target == "sky130hd" and sample.design == "array"]
+    model = SiliconModel.of("sky130hd", arrays)
+    found = model.predict([engine_config(preset("sysmt2_4", ArrayConfig)), preset("sysmt2_4", ArrayConfig)])["area"]
+    (_, low, high), (_, least, most) = found.tolist()
+    assert high > 3 * low
+    assert most < 1.3 * least
 
 
 def test_left_out_residuals_are_those_of_a_fit_without_the_sample():

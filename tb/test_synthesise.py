@@ -106,8 +106,13 @@ def test_an_accelerator_is_synthesised():
     cells = synthesise(design, "generic")
     assert 0 < cells.ram_bits <= config.memory_bits
     assert cells.nand2 > synthesise(design_of(config.array, "os2"), "generic").nand2
-    placed = synthesise(design, "ecp5", seeds=0)
-    assert placed.ram_bits >= cells.ram_bits
+
+
+@pytest.mark.regress
+def test_an_accelerator_has_its_memories_in_block_ram():
+    config = preset("accel_os2")
+    placed = synthesise(design_of(config, "accel_os2"), "ecp5", seeds=0)
+    assert placed.ram_bits >= 0.9 * config.memory_bits
 
 
 def test_energy_is_of_arrays_only(capsys):

@@ -79,6 +79,7 @@ def test_the_same_bytes(tmp_path):
     ("words", "message"),
     [
         (("accel_os2", "--link", "cfu"), "--testbench speaks the links uart, axi, wishbone, not 'cfu'"),
+        (("smtsa2_4",), "--testbench is for an array, a cache, a TCAM, an accelerator or an engine, not smtsa2_4"),
         (("engine_os2", "--set", "stream.cas=2"), "--testbench has no model of an SDRAM"),
     ],
 )

@@ -46,9 +46,9 @@ module {name}_tb;
 {outputs}
 {signals}
 
-{instance}
+{core_clock}{instance}
 
-  always #5 clk = !clk;{core_clock}
+  always #5 clk = !clk;
 
   wire more = !rst && step < STEPS;
   wire waits = more && does[step] == WAIT;

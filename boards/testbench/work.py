@@ -87,15 +87,16 @@ def _graph(channels: int) -> Graph:
         )
         return len(tensors) - 1
 
-    def constant(data: np.ndarray, scale: tuple[float, ...]) -> int:
-        facts = {"scale": np.array(scale, np.float32), "zero_point": np.zeros(len(scale), np.int64)}
-        tensors.append(Tensor(name=f"t{len(tensors)}", shape=data.shape, dtype=str(data.dtype), data=data, **facts))
+    def constant(data: np.ndarray, *scale: float) -> int:
+        name, dtype, scales = f"t{len(tensors)}", str(data.dtype), np.array(scale, np.float32)
+        zeros = np.zeros(len(scale), np.int64)
+        tensors.append(Tensor(name=name, shape=data.shape, dtype=dtype, scale=scales, zero_point=zeros, data=data))
         return len(tensors) - 1
 
     def conv(x: int, kernel: int, scale: float) -> int:
         _, height, _, inputs = tensors[x].shape
-        weights = constant(rng.integers(-127, 128, (channels, kernel, kernel, inputs)).astype(np.int8), (0.01,))
-        bias = constant(rng.integers(-500, 500, channels).astype(np.int32), ())
+        weights = constant(rng.integers(-127, 128, (channels, kernel, kernel, inputs)).astype(np.int8), 0.01)
+        bias = constant(rng.integers(-500, 500, channels).astype(np.int32))
         side = height - kernel + 1
         y = tensor((1, side, side, channels), scale, -20)
         options = {"activation": "NONE", "padding": "VALID", "stride_h": 1, "stride_w": 1}

@@ -28,8 +28,8 @@ from sysmt.cli.output import progress, table
 from sysmt.hdl.designs import design_of
 from sysmt.hdl.params.command_list import ListOpcode, commands_of, number_of
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine_protocol import MAGIC
 from sysmt.hdl.params.presets import preset
-from sysmt.hdl.params.registers import MAGIC
 from sysmt.sim.cosim.verilator import require
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.prepare import prepare
@@ -68,7 +68,7 @@ def simulate(model: str, count: int) -> dict[str, Any]:
             ram = compiled(folder, "main", [HERE / "cfu.c", HERE / "console.c"], RAM, 0)
             verilog = SoC({}, folder, rom, ram, folder / "Cfu.v").write(folder)
         progress(f"simulating {count} inputs on the SoC")
-        lines = simulated(folder, verilog)
+        lines = simulated(folder, verilog, "-O0")
     words = [list(map(int, line[1:])) for line in lines if line[0] == "output"]
     left = np.array(words, "<u4").view(np.uint8).reshape(count, -1)
     if not np.array_equal(lists.unpack(left), GoldenEngine(program).run(inputs)):

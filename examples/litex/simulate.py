@@ -33,6 +33,7 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.link import MASTERS
 from sysmt.hdl.params.presets import preset
+from sysmt.sim.cosim.programs import OPTIMISE
 from sysmt.sim.cosim.verilator import require
 from sysmt.sim.engine.c_source import c_source
 from sysmt.sim.engine.prepare import prepare
@@ -83,8 +84,10 @@ def simulate(model: str, inputs: Path | None, count: int, link: str) -> dict[str
     return _report(lines, model, link)
 
 
-def simulated(folder: Path, verilog: list[Path]) -> list[list[str]]:
+def simulated(folder: Path, verilog: list[Path], optimise: str = OPTIMISE) -> list[list[str]]:
     """The words of every line that the program on the SoC prints, which must reach its end.
+
+    `optimise` is the compiler's option: -O0 where few cycles are simulated.
 
     Raises
     ------
@@ -92,7 +95,7 @@ def simulated(folder: Path, verilog: list[Path]) -> list[list[str]]:
         It did not; the message has its last line.
     """
     done = subprocess.run(
-        [str(simulator(verilog)), str(LIMIT)], cwd=folder, capture_output=True, text=True, check=False
+        [str(simulator(verilog, optimise)), str(LIMIT)], cwd=folder, capture_output=True, text=True, check=False
     )
     lines = [line.split() for line in done.stdout.splitlines()]
     if done.returncode or ["end", "0"] not in lines:

@@ -48,6 +48,7 @@ class SoC(SoCCore):
             CLOCK_HZ,
             cpu_type="vexriscv",
             cpu_variant="full+cfu" if cfu else "standard",
+            cpu_cfu=str(cfu) if cfu else None,
             integrated_rom_size=0x2000,
             integrated_rom_init=rom,
             integrated_sram_size=0x1000,
@@ -58,8 +59,6 @@ class SoC(SoCCore):
         module = MT48LC16M16(CLOCK_HZ, "1:1")
         self.sdrphy = SDRAMPHYModel(module=module, data_width=SDRAM_BITS, clk_freq=CLOCK_HZ, init=ram)
         self.add_sdram("sdram", phy=self.sdrphy, module=module, l2_cache_size=L2_BYTES)
-        if cfu:
-            self.cpu.add_cfu(str(cfu))
         for name, config in devices.items():
             add_sysmt(self, name, config, folder)
         platform.add_debug(self)

@@ -51,17 +51,17 @@ def compiled(folder: Path, image: str, sources: list[Path], code: int, data: int
     return np.frombuffer(content.ljust(-(-len(content) // 4) * 4, b"\0"), "<u4").tolist()
 
 
-def simulator(sources: list[Path]) -> Path:
+def simulator(sources: list[Path], optimise: str = OPTIMISE) -> Path:
     """The compiled SoC, found or made; what its memories hold is read when it runs."""
     texts = [re.sub(r"//.*", "", path.read_text()) for path in sources]
     main = (HERE / "sim.cpp").read_text()
-    content = [*texts, main, str(executable("verilator")), VERILATE, VERILATOR_ARGS, OPTIMISE]
+    content = [*texts, main, str(executable("verilator")), VERILATE, VERILATOR_ARGS, optimise]
     names = [path.name for path in sources]
 
     def make(folder: Path) -> None:
         progress("compiling the SoC (a minute, once)")
         for name, text in zip([*names, "main.cpp"], [*texts, main], strict=True):
             (folder / name).write_text(text)
-        compile_verilog(folder, [*VERILATE, *VERILATOR_ARGS, *names, "main.cpp"], OPTIMISE)
+        compile_verilog(folder, [*VERILATE, *VERILATOR_ARGS, *names, "main.cpp"], optimise)
 
     return cached("sim", "litex", content, make) / "soc"

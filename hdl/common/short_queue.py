@@ -43,8 +43,6 @@ class ShortQueue(wiring.Component):
     block = "registers"
 
     def __init__(self, shape: ShapeLike, depth: int):
-        if depth < 1:
-            raise ValueError(f"depth must be at least 1, not {depth}")
         self.shape, self.depth = shape, depth
         super().__init__({"push": In(1), "i": In(shape), "pop": In(1), "o": Out(shape), "level": Out(depth)})
 

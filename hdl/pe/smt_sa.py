@@ -109,7 +109,7 @@ class SmtSaElement(wiring.Component):
             of_tile = self._take(m, t, queue, ended)
             pairs = Mux(complete, queue.level, current[t])
             m.d.sync += current[t].eq(thermometer(pairs, queue.push & of_tile, chosen[t]))
-        total = self._accumulate(m, queues, wins, may, platform)
+        total = self._accumulate(m, queues, wins, some, platform)
         self._drain(m, total, ended.all() & ~some)
         return m
 
@@ -169,10 +169,13 @@ class SmtSaElement(wiring.Component):
         m.d.sync += [ended[t].eq(has_ended | ends), ahead.eq(Mux(ends, has_ended, waits))]
         return ~has_ended
 
-    def _accumulate(self, m: Module, queues: list[ShortQueue], wins: Signal, may: Value, platform: object) -> Signal:
-        """Add the product of the pair that wins, if one may; begin anew where a tile is complete. Returns the sum."""
+    def _accumulate(self, m: Module, queues: list[ShortQueue], wins: Signal, some: Value, platform: object) -> Signal:
+        """Add the product of the pair that wins, if it is of the tile; a complete tile gives way to it: the sum.
+
+        It begins at zero by reset, since no tile before the first one is complete.
+        """
         width = self.config.acc_width
-        total = Signal(signed(width), reset_less=True, attrs=owned_by("accumulator"))
+        total = Signal(signed(width), attrs=owned_by("accumulator"))
         pair = Signal(X_WIDTH + W_WIDTH)
         for t, queue in enumerate(queues):
             with m.If(wins[t]):
@@ -184,9 +187,10 @@ class SmtSaElement(wiring.Component):
             multiplier.x[0].eq(pair[:X_WIDTH]),
             multiplier.w[0].eq(pair[X_WIDTH:]),
         ]
-        base, addend = Mux(self._complete, 0, total), Mux(may, multiplier.product, 0)
-        added = add(m, [base.as_signed(), addend.as_signed()], width, pe.target, "acc")
-        m.d.sync += total.eq(added)
+        product = multiplier.product
+        # Whether a tile is complete is known last, since it depends on the PEs below: it only chooses.
+        added = add(m, [total, Mux(some, product, 0).as_signed()], width, pe.target, "acc")
+        m.d.sync += total.eq(Mux(self._complete, product, added.as_signed()))
         return total
 
     def _drain(self, m: Module, total: Signal, done: Value) -> None:

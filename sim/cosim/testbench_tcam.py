@@ -35,7 +35,7 @@ module {name}_tb;
   wire [{word_high}:0] word = |write ? words[at] : {{{word_bits}{{1'bx}}}};
   wire [{width_high}:0] value = word[{width_high}:0], mask = word[{word_high}:{width}];
 {keys}
-  wire [{answers_high}:0] matches = {{{matches}}};
+  wire [{answers_high}:0] matched = {{{matches}}};
   wire right = {right};
 
 {instance}
@@ -47,8 +47,8 @@ module {name}_tb;
     if (runs) at <= at + 1;
     if (runs && at >= LATENCY && looks[at - LATENCY]) begin
       checks <= checks + 1;
-      if (matches !== expected[at - LATENCY] || right !== 1'b1) begin
-        $display("cycle %0d: %h, expected %h, hit and index agree: %b", at, matches, expected[at - LATENCY], right);
+      if (matched !== expected[at - LATENCY] || right !== 1'b1) begin
+        $display("cycle %0d: %h, expected %h, hit and index agree: %b", at, matched, expected[at - LATENCY], right);
         errors <= errors + 1;
       end
     end

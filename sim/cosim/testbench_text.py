@@ -37,7 +37,7 @@ def core_clock_of(design: Design) -> str:
     """The second clock of a device that has one, slower than the first."""
     if not any(name == CORE_CLOCK for name, _, _ in ports_of(design.manifest)):
         return ""
-    return f"\n  reg {CORE_CLOCK} = 0;\n  always #7 {CORE_CLOCK} = !{CORE_CLOCK};"
+    return f"  reg {CORE_CLOCK} = 0;\n  always #7 {CORE_CLOCK} = !{CORE_CLOCK};\n\n"
 
 
 def filled(memory: str, width: int, values: Iterable[int]) -> str:

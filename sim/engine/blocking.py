@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the compiler blocks every layer for the memories of an engine, beside the best blocking that they allow."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -28,6 +29,8 @@ class CompiledLayer:
 
 
 OBJECTIVES = ("energy", "traffic")
+PART = r" \(\d+/\d+\)$"
+"""How the name of a part of the output channels ends."""
 
 
 def schedule_on_engine(program: Program, objective: str = "energy") -> NetworkSchedule:
@@ -74,14 +77,16 @@ def _layers(program: Program) -> Iterator[tuple[CompiledLayer, list[dict[str, in
     """Layers that multiply, with the descriptors of their parts."""
     pairs = zip(program.layers, program.descriptors, strict=True)
     multiplied = [(layer, fields) for layer, fields in pairs if fields["operation"] == Operation.MATMUL]
-    for tensor, group in groupby(multiplied, key=lambda pair: pair[0].tensor):
+    for (name, _, _), group in groupby(
+        multiplied, key=lambda pair: (_whole(pair[0]), pair[0].tensor, pair[1]["m_tiles"])
+    ):
         layers, parts = zip(*group, strict=True)
-        yield CompiledLayer(_whole(layers, tensor), layers[0].kind, sum(layer.macs for layer in layers)), list(parts)
+        yield CompiledLayer(name, layers[0].kind, sum(layer.macs for layer in layers)), list(parts)
 
 
-def _whole(layers: tuple[ProgramLayer, ...], _: int) -> str:
-    """The name of a layer without that of its part."""
-    return layers[0].name.rpartition(" (")[0] if len(layers) > 1 else layers[0].name
+def _whole(layer: ProgramLayer) -> str:
+    """The name of a layer, or of a band of its rows, without the number of its part."""
+    return re.sub(PART, "", layer.name)
 
 
 def _nests(parts: list[dict[str, int]]) -> Iterator[tuple[int, list[int], int]]:

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.nn.layer import total_macs
 
-from .points import Point, command_of, value_of
+from .commands import command_of, compile_of
+from .points import Point, value_of
 from .requests import Request
 
 
@@ -44,6 +46,17 @@ class Exploration:
         """What makes a point."""
         return command_of(point.built, self.request.target)
 
+    def programs(self, point: Point) -> list[str]:
+        """What compiles the networks for a point that is an engine; nothing for others."""
+        if not isinstance(point.built, EngineConfig):
+            return []
+        models = [workload.model or workload.name for workload in self.request.workloads]
+        return [compile_of(point.built, self.request.target, model) for model in models]
+
+    def _facts(self, point: Point) -> dict[str, Any]:
+        programs = self.programs(point)
+        return point.as_dict() | {"command": self.command(point)} | ({"programs": programs} if programs else {})
+
     def as_dict(self) -> dict[str, Any]:
         """As JSON: the front, and counts of all else."""
         target = self.request.target
@@ -57,8 +70,8 @@ class Exploration:
             "left_out": self.left_out,
             "computed": self.computed,
             "found": self.found,
-            "front": [self.points[i].as_dict() | {"command": self.command(self.points[i])} for i in self.front],
-            "best": self.best()[0].as_dict() | {"command": self.command(self.best()[0])},
+            "front": [self._facts(self.points[i]) for i in self.front],
+            "best": self._facts(self.best()[0]),
         }
 
 

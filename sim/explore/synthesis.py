@@ -55,10 +55,11 @@ def synthesised(found: Exploration, count: int, log: Callable[[str], None] = sil
         placed alone, without pins.
     """
     check(found.request.target, count)
-    return [_row(found, point, log) for point in found.best(count)]
+    return [synthesised_point(found, point, log) for point in found.best(count)]
 
 
-def _row(found: Exploration, point: Point, log: Callable[[str], None]) -> dict[str, Any]:
+def synthesised_point(found: Exploration, point: Point, log: Callable[[str], None] = silent) -> dict[str, Any]:
+    """One point of an exploration, as `synthesised` has it."""
     target = found.request.target
     config: Config = point.built
     if isinstance(target, OnBoard):

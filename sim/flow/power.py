@@ -125,7 +125,7 @@ def measure(
         "config": config.as_dict(),
         "delays": delays,
         "clock": clock_mhz,
-    }
+    } | ({"steps": queued_streams.STEPS} if isinstance(config, SmtSaConfig) else {})
 
     @cache
     def model() -> energy.EnergyModel:

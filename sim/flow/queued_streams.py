@@ -13,7 +13,8 @@ from sysmt.sim.golden.matmul import matmul
 from .simulate import LANES, CellSimulation
 from .streams import LEAD_STEPS, Count, Job
 
-ALL = np.uint64(2**64 - 1)
+STEPS = 384
+"""Enough for an array of 16x16 to be full, and then counted for a while: lanes and threads run at their own pace."""
 
 
 @dataclass(eq=False)
@@ -40,7 +41,7 @@ class _Source:
         return int(taken.sum())
 
 
-def run(simulation: CellSimulation, config: SmtSaConfig, job: Job, counted: int = 2) -> Count:
+def run(simulation: CellSimulation, config: SmtSaConfig, job: Job, steps: int = STEPS) -> Count:
     """Run tiles of a product back to back, and count toggles while operands are at hand everywhere.
 
     Counting begins when every lane has delivered the first tile, a short one, and ends when the first port of the first
@@ -53,13 +54,13 @@ def run(simulation: CellSimulation, config: SmtSaConfig, job: Job, counted: int 
     config : SmtSaConfig
     job : Job
         Its full tiles are dealt to the lanes, again from the front when they run out.
-    counted : int
-        Tiles per lane after the first.
+    steps : int
+        Operands of every port and lane after the first tile, at least: whole tiles.
 
     Raises
     ------
     UserError
-        No tile of the product is full.
+        No tile of the product is full, or `steps` are too few to be counted.
     AssertionError
         A sum differs from the golden model's: the netlist is not what was emitted.
     """
@@ -69,6 +70,7 @@ def run(simulation: CellSimulation, config: SmtSaConfig, job: Job, counted: int 
     full = [(a, b) for a in range(0, len(job.x) - rows + 1, rows) for b in range(0, n - cols + 1, cols)]
     if not full:
         raise UserError(f"layer {job.name} fills no tile of a {rows}x{cols} array: choose a smaller one")
+    counted = -(-steps // config.steps(k))
     short = min(k, max(LEAD_STEPS, 2 * rows) * threads)
     parts = [Job(job.name, job.x[:, :short], job.w[:short]), *[job] * counted]
     dealt = [[full[(lane * (counted + 1) + i) % len(full)] for i in range(len(parts))] for lane in range(LANES)]
@@ -108,6 +110,8 @@ def run(simulation: CellSimulation, config: SmtSaConfig, job: Job, counted: int 
     else:
         raise AssertionError(f"{job.name}: the mapped netlist gave {received.min()} of {expected.shape[1]} sums")
     simulation.counting = False
+    if not cycles:
+        raise UserError(f"steps = {steps} must be more to be counted: a lane has none left before another has a sum")
     return Count(cycles, macs * k // (threads * -(-k // threads)))
 
 

@@ -8,7 +8,7 @@ variance is the interval of every prediction.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -59,7 +59,7 @@ class LatencyModel:
         Without the noise of measuring.
     noise : float
     stretch : float
-        Factor on the standard deviations of predictions (`calibrated`).
+        Factor on the standard deviations of predictions (`BlendedModel.calibrated`).
     """
 
     mean: np.ndarray
@@ -125,22 +125,15 @@ class LatencyModel:
             The prediction, and the factor up and down to the ends of its 95 % interval.
         """
         mean, left = self.given(signature, np.log(milliseconds))
-        return np.exp(mean), np.exp(1.96 * self.stretch * self._deviation(left))
+        return np.exp(mean), interval_factor(self, left)
 
-    def _deviation(self, left: np.ndarray) -> np.ndarray:
+    def deviation(self, left: np.ndarray) -> np.ndarray:
+        """Standard deviation of every log latency, from the covariance that is left."""
         deviation: np.ndarray = np.sqrt(np.maximum(np.diag(left), 0) + self.noise)
         return deviation
 
-    def calibrated(
-        self, known: Latencies, signature: list[int], features: np.ndarray | None = None, prior: Prior | None = None
-    ) -> "LatencyModel":
-        """With intervals that hold 95 % of the latencies of known devices, each predicted by a model of the others."""
-        order = np.arange(len(known.devices))
-        misses = []
-        for fold in range(min(FOLDS, len(order))):
-            model = self.fit(known.on(order[order % FOLDS != fold]), features, prior)
-            logs = known.logs[:, order % FOLDS == fold]
-            mean, left = model.given(signature, logs[signature])
-            misses.append(np.delete(np.abs(logs - mean) / self._deviation(left)[:, None], signature, axis=0))
-        widest = float(np.quantile(np.concatenate(misses, 1), 0.95))
-        return replace(self, stretch=widest / 1.96)
+
+def interval_factor(model: LatencyModel, left: np.ndarray) -> np.ndarray:
+    """The factor up and down to the ends of the 95 % interval of every latency."""
+    factor: np.ndarray = np.exp(1.96 * model.stretch * model.deviation(left))
+    return factor

@@ -8,6 +8,7 @@ import numpy as np
 
 from sysmt.base.choice import choose
 
+from .blend import BlendedModel
 from .choice import CHOICES, optimal_signature
 from .model import LatencyModel, Prior
 from .table import Latencies
@@ -56,7 +57,7 @@ def unseen_devices(
     seed: int = 0,
     prior: Prior | None = None,
 ) -> Score:
-    """Latencies outside the signature on devices that took no part in fitting or choosing, the prior included.
+    """Latencies outside the signature on devices that took no part in fitting or choosing.
 
     Parameters
     ----------
@@ -69,17 +70,16 @@ def unseen_devices(
     seed : int
         Of RS.
     prior : Prior, optional
-        By default the one that the known devices choose (`chosen_prior`).
+        `chosen_prior` is the one that the known devices choose.
 
     Raises
     ------
     UserError
         Unknown choice.
     """
-    prior = prior or chosen_prior(known, features, size)
-    model = LatencyModel.fit(known, features, prior)
-    signature = choose("choice", choice, CHOICES)(known, model, size, seed)
-    model = model.calibrated(known, signature, features, prior)
+    fitted = BlendedModel.fit(known, features, prior)
+    signature = choose("choice", choice, CHOICES)(known, fitted.model, size, seed)
+    model = fitted.calibrated(signature, features, prior)
     predicted, factor = model.predict(signature, unknown.milliseconds[signature])
     return _score(unknown.milliseconds, predicted, factor[:, None], signature)
 

@@ -6,37 +6,16 @@ rough, by counting gates on paper: the fit to what was synthesised says what the
 """
 
 from dataclasses import dataclass
-from math import log2
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.counters import COUNTER_WIDTH
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
-from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH, PEConfig
+from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH
 
-COUNTED = {
-    2: {
-        (True, False, False): (3, 3, 3),
-        (True, True, False): (5, 3, 4),
-        (True, True, True): (5, 5, 6),
-        (False, True, False): (5, 4, 4),
-        (False, True, True): (5, 5, 5),
-        (False, False, False): (5, 4, 4),
-    },
-    4: {
-        (True, False, False): (15, 15, 15),
-        (True, True, False): (43, 31, 42),
-        (True, True, True): (43, 43, 54),
-        (False, True, False): (22, 20, 20),
-        (False, True, True): (22, 22, 22),
-        (False, False, False): (19, 16, 16),
-    },
-}
-"""Threads -> (detects zeros, checks width, swaps) of the policy -> sets of facts about the operand that is reduced and
-about the other one, and products (`counted`)."""
+from .counters import counter_components
 
 Built = ArrayConfig | AccelConfig | EngineConfig
 Counts = dict[str, float]
@@ -104,18 +83,18 @@ COMPONENTS: dict[str, Component] = {
     "requantizer": Component("requantizer", 9000, 800, 1300),
     "host_byte": Component("buffers", 60, 8, 12),
     "result_bit": Component("buffers", 6, 0.5, 1),
-    # The engine.
+    # The engine: around its array and link all is counted as its control.
     "engine": Component("control", 25000, 2500, 4000),
-    "scaler": Component("requantizer", 5000, 450, 700),
-    "adder": Component("requantizer", 5000, 450, 700),
-    "word_byte": Component("im2col", 300, 30, 60),
-    "step_byte": Component("buffers", 40, 6, 10),
-    "transposed_byte": Component("im2col", 60, 8, 10),
-    "queued_bit": Component("requantizer", 6, 0.5, 0.5),
-    "patched_byte": Component("requantizer", 60, 8, 10),
-    "patches": Component("requantizer", 2500, 150, 400),
-    "sdram": Component("memory controller", 9000, 800, 1400),
-    "streamed_byte": Component("memory controller", 60, 8, 12),
+    "scaler": Component("control", 5000, 450, 700),
+    "adder": Component("control", 5000, 450, 700),
+    "word_byte": Component("control", 300, 30, 60),
+    "step_byte": Component("control", 40, 6, 10),
+    "transposed_byte": Component("control", 60, 8, 10),
+    "queued_bit": Component("control", 6, 0.5, 0.5),
+    "patched_byte": Component("control", 60, 8, 10),
+    "patches": Component("control", 2500, 150, 400),
+    "sdram": Component("control", 9000, 800, 1400),
+    "streamed_byte": Component("control", 60, 8, 12),
     # LUTs that only lead into carry chains and out of them.
     "placed_lut": Component("other", 0.001, 0.0001, 0.08),
 }
@@ -177,7 +156,7 @@ def array_components(config: ArrayConfig) -> Counts:
         shifts = len(pe.narrow.shifts) + len(pe.narrow.alone.shifts)
         found |= {"trimmed": rows * pe.threads, "trimmed_shift": rows * pe.threads * shifts}
     if config.counters:
-        found |= _counters(config)
+        found |= counter_components(config)
     return {name: number for name, number in found.items() if number}
 
 
@@ -239,37 +218,6 @@ def _multiplier(config: ArrayConfig) -> Counts:
     return found
 
 
-def counted(pe: PEConfig) -> tuple[int, int, int]:
-    """Of the performance counters: sets of facts about the activations of a row that are counted, the same of weights
-    and columns, and products of two such counts (`sysmt.hdl.array.bilinear`)."""
-    if isinstance(pe, SparqConfig):
-        shifts, alone = len(pe.narrow.shifts), len(pe.narrow.alone.shifts)
-        sets = 2 * shifts + 1 + (4 if pe.vsparq else 2) * (alone - 1)
-        return pe.pairs * sets, 3 * pe.pairs + 1, shifts + 3 * pe.pairs + 1
-    assert isinstance(pe, NbSmtConfig)
-    if pe.threads == 1:
-        return 1, 1, 1
-    rules = pe.rules
-    reduced, other, products = COUNTED[pe.threads][rules.detects_zeros, rules.checks_width, rules.swaps]
-    return (other, reduced, products) if rules.reduced_operand == "w" else (reduced, other, products)
-
-
-def _counters(config: ArrayConfig) -> Counts:
-    """Counters: their bits, what looks at every operand, sets of facts of rows and columns, products of two counts."""
-    rows, cols, pe = config.rows, config.cols, config.pe
-    of_rows, of_cols, products = counted(pe)
-    if isinstance(pe, SparqConfig):
-        number = 9 + len({*pe.narrow.shifts, *pe.narrow.alone.shifts} - {0})
-    else:
-        number = 5 if pe.threads == 1 else 8
-    return {
-        "counter_bit": COUNTER_WIDTH * number,
-        "counted_operand": (rows + cols) * pe.products,
-        "counted_fact": rows * of_rows + cols * of_cols,
-        "counted_product": products * rows.bit_length() * cols.bit_length(),
-    }
-
-
 def _accelerator(config: AccelConfig) -> Counts:
     found: Counts = {
         "accelerator": 1,
@@ -296,39 +244,3 @@ def _engine(config: EngineConfig) -> Counts:
     if config.stream is not None:
         found |= {"sdram": 1, "streamed_byte": config.weight_bytes}
     return found
-
-
-def throughput(config: ArrayConfig, k: int) -> float:
-    """Products per cycle of full tiles of a reduction of `k`, back to back."""
-    return config.rows * config.cols * k / config.tile_cycles(config.pe.steps(k))
-
-
-def clock_traits(config: Built) -> dict[str, float]:
-    """What the longest path depends on, each of them by a factor: numbers of about 1."""
-    array = config if isinstance(config, ArrayConfig) else config.array
-    pe = array.pe
-    found = {
-        "one": 1.0,
-        "threads": log2(pe.threads) / 2,
-        "sparq": float(isinstance(pe, SparqConfig)),
-        "in_place": float(array.drain == "in_place"),
-        "counters": float(array.counters),
-        "size": log2(array.rows * array.cols) / 8,
-        "cluster": log2(array.cluster) / 2,
-        "fuse": float(array.fuse),
-        "gating": float(pe.clock_gating),
-        "dsp": float(pe.dsp),
-        **{f"pipeline_{stages}": float(pe.pipeline >= stages) for stages in (1, 2, 3)},
-        "accelerator": float(isinstance(config, AccelConfig)),
-        "requantizer": float(isinstance(config, AccelConfig) and config.requantize),
-        "engine": float(isinstance(config, EngineConfig)),
-        "sdram": float(isinstance(config, EngineConfig) and config.stream is not None),
-        "lanes": log2(config.lanes) / 4 if isinstance(config, EngineConfig) else 0.0,
-    }
-    rules = pe.rules if isinstance(pe, NbSmtConfig) and pe.threads > 1 else None
-    return found | {
-        "detects_zeros": float(rules is not None and rules.detects_zeros),
-        "checks_width": float(rules is not None and rules.checks_width),
-        "swaps": float(rules is not None and rules.swaps),
-        "reduces_w": float(rules is not None and rules.reduced_operand == "w"),
-    }

@@ -7,7 +7,8 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 
-from .components import Built, counted
+from .components import Built
+from .counters import counted
 
 _18_KBIT = ((36, 512), (18, 1024), (9, 2048), (4, 4096), (2, 8192), (1, 16384))
 BLOCK_SHAPES: dict[str, tuple[tuple[int, int], ...]] = {

@@ -8,13 +8,16 @@ import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
 
-from .components import COMPONENTS, Built, clock_traits, components, throughput
+from .components import COMPONENTS, Built, components
 from .ridge import NORMAL_95, Fit, fit
 from .samples import Sample
+from .traits import clock_traits, throughput
 
 REDUCTIONS = (144, 288, 576)
 """K of the layers that energy is measured on: of ResNet-8 the largest of each width (`sysmt.sim.flow.workloads`)."""
 TRAITS = tuple(clock_traits(ArrayConfig()))
+ROUGH = 1.0
+"""By how much the rough size of a component that no sample has may be expected to be off, relative."""
 TRAIT_DEVIATION = 0.2
 """By how much a trait may be expected to change the clock, in logarithms."""
 
@@ -57,6 +60,8 @@ class SumModel:
     figure: Figure
     names: tuple[tuple[str, ...], ...]
     fitted: Fit
+    seen: frozenset[str]
+    """Components that a sample has; of others no more is known than their rough size."""
 
     @classmethod
     def of(cls, name: str, samples: Sequence[Sample], base: "SumModel | None" = None) -> "SumModel":
@@ -89,7 +94,9 @@ class SumModel:
             sizes = unit * np.array([rough[component] for component in found])
             priors.append((sizes, np.abs(sizes)))
             names.append(found)
-        return cls(figure, tuple(names), fit(parts, targets, priors, base.fitted.deviation if base else 0.0))
+        fitted = fit(parts, targets, priors, base.fitted.deviation if base else 0.0)
+        seen = frozenset(name for row in counts for name in row) | (base.seen if base else frozenset())
+        return cls(figure, tuple(names), fitted, seen)
 
     @property
     def sizes(self) -> dict[str, float]:
@@ -104,7 +111,12 @@ class SumModel:
         value, _ = self.fitted.predict(parts)
         value = np.maximum(value, 1e-9)
         spread = self.fitted.scales([part / value[:, None] for part in parts])
-        factor = np.exp(NORMAL_95 * self.fitted.deviation * np.sqrt(1 + spread))
+        sizes = [
+            mean * np.array([name not in self.seen for name in of])
+            for of, mean in zip(self.names, self.fitted.means, strict=True)
+        ]
+        guessed = sum(((part / value[:, None] * size) ** 2).sum(1) for part, size in zip(parts, sizes, strict=True))
+        factor = np.exp(NORMAL_95 * np.sqrt(self.fitted.deviation**2 * (1 + spread) + ROUGH**2 * guessed))
         return np.stack([value, value / factor, value * factor], 1)
 
 

@@ -31,7 +31,7 @@ GATES = {"input": 0, "forget": 1, "cell": 2, "output": 3}
 RECURRENT, PEEPHOLES, BIASES, PROJECTION, OUTPUT_STATE, CELL_STATE, NORMALISATION = 5, 9, 12, 16, 18, 19, 20
 """Positions of the inputs behind the weights, which begin at 1."""
 PEEPHOLE = {"input": 0, "forget": 1, "output": 2}
-GATE_SCALE = np.float32(2.0**-12)
+GATE_SCALE: np.float32 = np.float32(2.0**-12)
 """Of the gates before their activation: 3 integer bits."""
 ONE = 2**15 - 1
 
@@ -185,7 +185,10 @@ class _Lstm:
 
     def _sums(self, name: str) -> np.float32:
         """The scale of a gate's sum: that before its activation, or before its normalisation."""
-        return np.float32(self.node.options["sums"][GATES[name]]) if self.normalises else GATE_SCALE
+        if not self.normalises:
+            return GATE_SCALE
+        scale: np.float32 = np.float32(self.node.options["sums"][GATES[name]])
+        return scale
 
     def _normalisation(self, place: int, bias: np.ndarray) -> LayerNorm:
         weights = self._matrix(NORMALISATION + place, "int16")

@@ -12,6 +12,8 @@ from onnx import numpy_helper
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.graph import DIMENSIONS, Graph, Node, Tensor
 
+from .tflite_fields import one_line
+
 LAST, FIRST = (0, 2, 3, 1), (0, 3, 1, 2)
 """Permutations: the channels to the end of an image, and back."""
 FLOAT = {"rounding": "float"}
@@ -79,7 +81,7 @@ class Importer:
 
     def name(self, node: onnx.NodeProto) -> str:
         """How messages call a node."""
-        return f"operator {self.index} ({node.op_type})"
+        return f"operator {self.index} ({one_line(node.op_type.encode())})"
 
     def tensor(
         self, name: str, shape: tuple[int, ...], dtype: str, scale: Any = (), zero: Any = (), **more: Any
@@ -89,6 +91,7 @@ class Importer:
             raise UserError(f"tensor {name!r} must have up to {DIMENSIONS} dimensions, not {shape}")
         scales = np.atleast_1d(np.asarray(scale, np.float32))
         zeros = np.atleast_1d(np.asarray(zero, np.int64))
+        name = one_line(name.encode()) or f"tensor {len(self.tensors)}"
         self.tensors.append(Tensor(name=name, shape=shape, dtype=dtype, scale=scales, zero_point=zeros, **more))
         return len(self.tensors) - 1
 

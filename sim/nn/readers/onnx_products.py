@@ -11,12 +11,17 @@ from sysmt.sim.nn.operators.window import window
 
 from .onnx_graph import FLOAT, Importer, Parameter, attribute
 
+SAME_SCALE = 0.01
+"""How far the scale of a bias may be from that of the sums, relatively, to count as the same: ONNX Runtime takes a
+little more for another, and computes on real numbers."""
+
 
 def convolve(importer: Importer, node: onnx.NodeProto, output: str, scale: np.ndarray, zero: np.ndarray) -> None:
     """Conv of integers and constants."""
     w = _parameter(importer, node, 1)
-    bias = _bias(importer, node, 2)
-    _convolution(importer, node, importer.integers(node, 0), w, bias, output, scale, zero)
+    source = importer.integers(node, 0)
+    bias = _bias(importer, node, importer.in_order(source, channels_last=True), w)
+    _convolution(importer, node, source, w, bias, output, scale, zero)
 
 
 def qlinear_convolve(importer: Importer, node: onnx.NodeProto) -> None:
@@ -82,13 +87,15 @@ def window_options(
 def multiply(importer: Importer, node: onnx.NodeProto, output: str, scale: np.ndarray, zero: np.ndarray) -> None:
     """Gemm or MatMul of integers and constants."""
     w = _parameter(importer, node, 1)
-    bias = _bias(importer, node, 2) if node.op_type == "Gemm" else None
+    source = importer.integers(node, 0)
+    x = importer.in_order(source, channels_last=False)
+    bias = _bias(importer, node, x, w) if node.op_type == "Gemm" else None
     if node.op_type == "Gemm" and (attribute(node, "alpha", 1.0), attribute(node, "beta", 1.0)) != (1.0, 1.0):
         raise UserError(f"{importer.name(node)} must have alpha and beta of 1; fold them into the weights")
     if attribute(node, "transA", 0):
         raise UserError(f"{importer.name(node)} must not transpose its input; transpose it before")
     rows = w.data if attribute(node, "transB", 0) else w.data.T
-    _product(importer, node, importer.integers(node, 0), rows, w, bias, output, scale, zero)
+    _product(importer, node, source, rows, w, bias, output, scale, zero)
 
 
 def qlinear_multiply(importer: Importer, node: onnx.NodeProto) -> None:
@@ -134,10 +141,21 @@ def _zeros(w: Parameter) -> np.ndarray:
     return np.broadcast_to(zeros, np.size(w.scale)) if zeros.size == 1 else zeros
 
 
-def _bias(importer: Importer, node: onnx.NodeProto, position: int) -> np.ndarray | None:
-    if len(node.input) <= position or not node.input[position]:
+def _bias(importer: Importer, node: onnx.NodeProto, x: int, w: Parameter) -> np.ndarray | None:
+    """The integers of a bias that is added to the sums as it is."""
+    if len(node.input) < 3 or not node.input[2]:
         return None
-    return _parameter(importer, node, position).data
+    bias = _parameter(importer, node, 2)
+    sums = importer.tensors[x].scale[0] * np.asarray(w.scale).reshape(-1)
+    scale = np.asarray(bias.scale).reshape(-1)
+    if scale.size not in (1, bias.data.size, sums.size) or not np.allclose(scale, sums, rtol=SAME_SCALE, atol=0):
+        raise UserError(
+            f"{importer.name(node)} must have a bias of the scale of its input times that of its weights, "
+            f"not another; quantise it again"
+        )
+    if np.any(bias.zero):
+        raise UserError(f"{importer.name(node)} must have a bias of the zero point 0, not another; quantise it again")
+    return bias.data
 
 
 def _with_bias(importer: Importer, bias: np.ndarray | None) -> list[int]:

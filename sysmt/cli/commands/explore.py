@@ -145,7 +145,9 @@ def _text(found: Exploration, real: list[dict[str, Any]]) -> str:
         lines.append("accuracy was not looked at: threads and trimmed operands cost some; --inputs measures it")
     if real:
         lines += ["", table(synthesis_rows(real, target.unit))]
-    return "\n".join([*lines, "", f"best {found.request.objective}: {found.command(found.best()[0])}"])
+    best = found.best()[0]
+    lines += ["", f"best {found.request.objective}: {found.command(best)}"]
+    return "\n".join([*lines, *found.programs(best)])
 
 
 def _row(found: Exploration, point: Point) -> dict[str, Any]:

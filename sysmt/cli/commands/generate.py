@@ -30,6 +30,8 @@ STYLES = {
     "inline)",
 }
 """What fits the flow that the Verilog goes into; `sysmt.hdl.style.Style` has the same names."""
+TESTED = ArrayConfig | CacheConfig | TCAMConfig | AccelConfig | EngineConfig
+"""What there are testbenches of."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,11 +97,19 @@ def _run(args: argparse.Namespace) -> Result:
     if args.link is not None and not isinstance(config, AccelConfig | EngineConfig):
         raise UserError(f"--link {args.link} is for an accelerator or an engine, not {args.preset}: take accel_<array>")
     config = with_settings(config, settings)
+    if args.ports != "native" and not isinstance(config, ArrayConfig | CacheConfig | TCAMConfig):
+        way_out = "take --link axi-stream" if isinstance(config, AccelConfig | EngineConfig) else "leave it out"
+        raise UserError(
+            f"--ports {args.ports} is for arrays (os, sysmt, sparq), caches and TCAMs, not {args.preset}: {way_out}"
+        )
     name = check_name(default_name(args.preset, base, config, args.ports) if args.name is None else args.name)
     if args.prefix is not None:
         name = check_name(f"{check_name(args.prefix, 'prefix')}_{name}")
     if args.testbench and args.ports != "native":
         raise UserError(f"--testbench is for native ports, not --ports {args.ports}: leave one of them out")
+    if args.testbench and not isinstance(config, TESTED):
+        kinds = "an array, a cache, a TCAM, an accelerator or an engine"
+        raise UserError(f"--testbench is for {kinds}, not {args.preset}: take one of those, or leave it out")
     style = default_style(config, args.clock_gate_cell, **{choice: getattr(args, choice) for choice in STYLES})
     design = design_of(config, name, style, args.ports)
     if args.testbench:
