@@ -44,14 +44,15 @@ def band_rows(layers: Sequence[EngineLayer], rows: Pair) -> list[Pair] | None:
     """
     made = {layer.target: i for i, layer in enumerate(layers)}
     needed: list[Pair | None] = [None] * len(layers)
-    needed[-1] = rows
+    needed[-1] = read = rows
     for i in reversed(range(len(layers))):
         mine = needed[i]
         if mine is None:
             return None
-        read = rows_needed(layers[i].geometry, mine)
-        if read is None:
+        image = rows_needed(layers[i].geometry, mine)
+        if image is None:
             return None
+        read = image
         residual = layers[i].addition
         also = made.get(residual.residual) if residual else None
         if also is not None:
