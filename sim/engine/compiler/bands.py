@@ -44,7 +44,7 @@ def band_rows(layers: Sequence[EngineLayer], rows: Pair) -> list[Pair] | None:
     """
     made = {layer.target: i for i, layer in enumerate(layers)}
     needed: list[Pair | None] = [None] * len(layers)
-    needed[-1] = rows
+    needed[-1] = source = rows
     for i in reversed(range(len(layers))):
         mine = needed[i]
         if mine is None:
@@ -58,7 +58,9 @@ def band_rows(layers: Sequence[EngineLayer], rows: Pair) -> list[Pair] | None:
             needed[also] = _hull(needed[also], mine)
         if i:
             needed[i - 1] = _hull(needed[i - 1], read)
-    return [read, *(found for found in needed if found is not None)]
+        else:
+            source = read
+    return [source, *(found for found in needed if found is not None)]
 
 
 def _hull(known: Pair | None, more: Pair) -> Pair:
