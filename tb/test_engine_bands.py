@@ -176,9 +176,9 @@ def test_a_program_file_says_where_the_input_lies(tmp_path):
 def test_seeded_bugs_are_found(module, component, right, wrong):
     with seeded_bug(f"sysmt.hdl.{module}", component, right, wrong):
         broken = engine_design(STREAMED, "engine", linked=False)
-    network = tall_network(2)
-    program = compile_streamed(network, random_plan(network, STREAMED, 2), STREAMED)
-    inputs = random_inputs(network, 1, 2)
+    network = tall_network(3)
+    program = compile_streamed(network, random_plan(network, STREAMED, 3), STREAMED)
+    inputs = random_inputs(network, 2, 3)
     with SimulatedEngine(STREAMED, broken) as engine:
         engine.load(program)
         try:

@@ -59,7 +59,9 @@ def band_rows(layers: Sequence[EngineLayer], rows: Pair) -> list[Pair] | None:
             needed[also] = _hull(needed[also], mine)
         if i:
             needed[i - 1] = _hull(needed[i - 1], read)
-    return [read, *(found for found in needed if found is not None)]
+        else:
+            source = read
+    return [source, *(found for found in needed if found is not None)]
 
 
 def _hull(known: Pair | None, more: Pair) -> Pair:
