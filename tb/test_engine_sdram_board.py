@@ -82,6 +82,7 @@ def test_programs_one_after_the_other(port):
             assert sum(run.layer_cycles) <= sum(waiting(compiled, least, FETCH)[0]) + CONFIG.stream.refresh_interval
 
 
+@pytest.mark.regress
 def test_an_input_lies_in_the_sdram(port):
     """The host writes it there between runs; it comes band by band."""
     network = tall_network(2)
