@@ -62,7 +62,7 @@ def test_results_come_back_as_json_holds_them():
 BUILD = """
 from sysmt.hdl.emit import Design
 from sysmt.sim.cosim import simulator
-simulator.require = lambda name: None
+simulator.verilator.require = lambda name: None
 simulator.build(Design("top", "", {}))
 """
 
