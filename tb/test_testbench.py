@@ -62,7 +62,7 @@ def test_passes(words, tmp_path):
 @pytest.mark.regress
 def test_fails_for_a_wrong_operand(tmp_path):
     written(tmp_path, "os2")
-    wrong, count = re.subn(r"i_w__payload\(w\[", "i_w__payload(1 ^ w[", (tmp_path / "a_tb.v").read_text())
+    wrong, count = re.subn(r"\? w\[at_w\]", "? 16'd1 ^ w[at_w]", (tmp_path / "a_tb.v").read_text())
     (tmp_path / "a_tb.v").write_text(wrong)
     assert count == 1
     run = simulated(tmp_path)

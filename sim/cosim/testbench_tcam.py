@@ -29,8 +29,8 @@ module {name}_tb;
   integer at = 0, checks = 0, errors = 0;
 
 {outputs}
-  wire runs = !rst && at < CYCLES{ready};
-  wire [{asks_high}:0] ask = runs ? asks[at] : {asks_bits}'d0;
+  wire runs = !rst && at < CYCLES + LATENCY{ready};
+  wire [{asks_high}:0] ask = runs && at < CYCLES ? asks[at] : {asks_bits}'d0;
   wire [{entries_high}:0] write = ask[{entries_high}:0], clear = ask[{clear_high}:{entries}];
   wire [{word_high}:0] word = |write ? words[at] : {{{word_bits}{{1'bx}}}};
   wire [{width_high}:0] value = word[{width_high}:0], mask = word[{word_high}:{width}];
@@ -52,7 +52,7 @@ module {name}_tb;
         errors <= errors + 1;
       end
     end
-    if (at == CYCLES) begin
+    if (at == CYCLES + LATENCY) begin  // The last answers have come.
       if (errors == 0) begin
         $display("PASS: %0d searches", checks);
         $finish;
