@@ -16,6 +16,7 @@ from sysmt.hdl.params.presets import preset
 from sysmt.sim.flow import area
 from sysmt.sim.flow.synthesis import CLOCK_MHZ, library_of, map_to
 
+from . import record
 from .area import cell_library
 from .command import run
 
@@ -63,6 +64,11 @@ def _below(netlist: Any, top: str) -> list[str]:
         if part.kind in netlist.modules and part.kind not in found:
             found += [name for name in _below(netlist, part.kind) if name not in found]
     return found
+
+
+def markdown() -> str:
+    """The recorded run as a table."""
+    return record.tables("engine_area")
 
 
 def main(argv: list[str] | None = None) -> int:
