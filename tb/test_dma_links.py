@@ -6,7 +6,7 @@ import pytest
 
 from sysmt.boards.program_lists import ProgramLists
 from sysmt.hdl.designs import design_of
-from sysmt.hdl.params.command_list import ListError, ListOpcode, commands_of, packed_command
+from sysmt.hdl.params.command_list import ListError, ListOpcode, packed_command, with_data
 from sysmt.sim.cosim.simulator import run
 from sysmt.sim.engine.golden import GoldenEngine
 
@@ -17,18 +17,6 @@ LINKS = {
     "axi-stream on two clocks": ("tb.tb_dma_stream", {"link": "axi-stream", "bus_clock": True}),
     "cfu": ("tb.tb_dma_cfu", {"link": "cfu"}),
 }
-
-
-def with_data(config, commands: list[bytes], memory: np.ndarray) -> bytes:
-    """A list, every WRITE with its data behind it."""
-    text = b""
-    for command in commands:
-        text += command
-        if command[0] == ListOpcode.WRITE:
-            write = commands_of(config)[ListOpcode.WRITE].unpack(command)
-            size = write["beats"] * config.data_width // 8
-            text += memory[write["address"] : write["address"] + size].tobytes()
-    return text
 
 
 @pytest.mark.regress
@@ -51,7 +39,7 @@ def test_a_network_by(link, share):
         ([unknown, *runs], images.reshape(-1), ListError.COMMAND, 0),
         (runs, images.reshape(-1), ListError.NONE, len(runs)),
     ]
-    texts = [with_data(config, commands, memory) for commands, memory, *_ in played]
+    texts = [with_data(config, commands, memory.tobytes()) for commands, memory, *_ in played]
     got = run(
         design_of(config, "device"),
         module,

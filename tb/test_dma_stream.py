@@ -14,7 +14,7 @@ from sysmt.hdl.dma.accelerator import ListedAccelerator
 from sysmt.hdl.dma.cfu import CFUAccelerator, CFUFunction
 from sysmt.hdl.dma.stream import StreamPorts
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.command_list import ACCEL_COMMANDS, ListError, ListOpcode, number_of, packed_command
+from sysmt.hdl.params.command_list import ListError, ListOpcode, number_of, packed_command, with_data
 from sysmt.hdl.params.registers import MAGIC
 from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.matmul import matmul
@@ -32,13 +32,7 @@ def listed(config: AccelConfig) -> tuple[Plan, np.ndarray, list[bytes], list[int
     x, w = random.integers(0, 256, (m, k), np.uint8), random.integers(-128, 128, (k, n), np.int8)
     plan = Plan(x, w, config, config.array.pe.threads)
     product = ListPlan(plan, config.array.pe.threads, 0).listed()
-    text = b""
-    for command in product.commands:
-        text += command
-        if command[0] == ListOpcode.WRITE:
-            write = ACCEL_COMMANDS[ListOpcode.WRITE].unpack(command)
-            size = write["beats"] * config.data_width // 8
-            text += product.data[write["address"] : write["address"] + size].tobytes()
+    text = with_data(config, product.commands, product.data.tobytes())
     words = np.frombuffer(text, np.uint8).reshape(-1, config.data_width // 8)
     expected = matmul(x, w, config.array.pe).sums
     return plan, expected, product.commands, [int.from_bytes(word.tobytes(), "little") for word in words]

@@ -26,7 +26,7 @@ from sysmt.base.errors import UserError
 from sysmt.boards.program_lists import ProgramLists
 from sysmt.cli.output import progress, table
 from sysmt.hdl.designs import design_of
-from sysmt.hdl.params.command_list import ListOpcode, commands_of, number_of
+from sysmt.hdl.params.command_list import number_of, with_data
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import MAGIC
 from sysmt.hdl.params.presets import preset
@@ -97,14 +97,7 @@ def header(config: EngineConfig, lists: ProgramLists, images: np.ndarray) -> str
 
 
 def _words(config: EngineConfig, commands: list[bytes], memory: np.ndarray) -> list[int]:
-    text = b""
-    for command in commands:
-        text += command
-        if command[0] == ListOpcode.WRITE:
-            write = commands_of(config)[ListOpcode.WRITE].unpack(command)
-            size = write["beats"] * config.data_width // 8
-            text += memory[write["address"] : write["address"] + size].tobytes()
-    return np.frombuffer(text, "<u4").tolist()
+    return np.frombuffer(with_data(config, commands, memory.tobytes()), "<u4").tolist()
 
 
 def _text(values: Any) -> str:

@@ -21,6 +21,7 @@ completed first, and nothing waits for ever. The next list may begin at once.
 """
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sysmt.base.errors import ConfigError
@@ -227,6 +228,20 @@ def packed_command(config: AccelConfig | EngineConfig, opcode: ListOpcode, /, **
     """A command as bytes; raises as `PackedRecord.to_int`."""
     record = commands_of(config)[opcode]
     return record.pack(opcode=opcode, **arguments).ljust(COMMAND_BYTES, b"\0")
+
+
+def with_data(config: AccelConfig | EngineConfig, commands: Iterable[bytes], memory: bytes) -> bytes:
+    """A list as it comes where there is no bus master (`axi-stream`, `cfu`): every WRITE with its data behind it.
+
+    `memory`: bytes that the addresses of the commands are in.
+    """
+    record, text = commands_of(config)[ListOpcode.WRITE], bytearray()
+    for command in commands:
+        text += command
+        if command[0] == ListOpcode.WRITE:
+            write = record.unpack(command)
+            text += memory[write["address"] : write["address"] + write["beats"] * config.data_width // 8]
+    return bytes(text)
 
 
 def check_master(config: AccelConfig | EngineConfig) -> None:
