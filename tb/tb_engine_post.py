@@ -10,7 +10,7 @@ import numpy as np
 from sysmt.sim.cosim.streams import Clock, Source
 from sysmt.sim.cosim.vectors import load, save
 
-LATENCY = 3
+LATENCY = 1
 """Cycles from an address to its word, at least."""
 
 

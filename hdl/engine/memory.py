@@ -3,7 +3,7 @@
 
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Shape, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Shape, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -16,12 +16,15 @@ from sysmt.hdl.params.program import Memory
 
 CLIENTS = ("residual", "filler", "host")
 """Who reads, the first one first."""
+WAITING = "filler"
+"""The client whose words wait for it; the others ask only for what they take at once."""
 
 
 class ActivationMemory(wiring.Component):
     """A word is read in every cycle in which any client wants one and has room for it; the first of `CLIENTS` wins.
 
-    Words wait in a queue of their client, so one that does not take its words holds up nobody else. Reading a part
+    Words of the filler wait in a queue, so it holds up nobody else when it does not take them. The others must take a
+    word in the cycle in which it comes: a queue of whole words each would be as large as the filler's. Reading a part
     of a word in the cycle it is written is not defined, nor is an address beyond the memory.
 
     Parameters
@@ -40,11 +43,11 @@ class ActivationMemory(wiring.Component):
         Only where such chunks may be (`WeightStreamConfig.targets`).
     i_residual, i_filler, i_host : In(stream of addresses)
     o_residual, o_filler, o_host : Out(stream of words)
-        In the order of their addresses.
+        In the order of their addresses. `ready` counts for the filler alone.
 
     Latency
     -------
-    2 cycles; a client alone gets a word per cycle.
+    2 cycles for the filler, 1 for the others; a client alone gets a word per cycle.
     """
 
     block = "buffers"
@@ -94,23 +97,27 @@ class ActivationMemory(wiring.Component):
                 memory.read.eq(asked),
             ]
             words.append(memory.data)
-        before: Any = 0
+        before: Value = Const(0)
         for client in CLIENTS:
             asks, gets = getattr(self, f"i_{client}"), getattr(self, f"o_{client}")
-            m.submodules[f"{client}_words"] = queue = PromisedQueue(8 * config.word_bytes, 4)
             wins, reads = Signal(name=f"{client}_wins"), Signal(name=f"{client}_reads")
-            m.d.comb += [asks.ready.eq(queue.room & ~before), wins.eq(asks.valid & asks.ready)]
+            m.d.comb += wins.eq(asks.valid & asks.ready)
             with m.If(wins):
                 m.d.comb += address.eq(asks.payload)
             m.d.sync += reads.eq(wins)
-            m.d.comb += [
-                queue.promise.eq(wins),
-                queue.write.eq(reads),
-                queue.data.eq(Cat(words)),
-                gets.valid.eq(queue.o.valid),
-                gets.payload.eq(queue.o.payload),
-                queue.o.ready.eq(gets.ready),
-            ]
+            if client == WAITING:
+                m.submodules[f"{client}_words"] = queue = PromisedQueue(8 * config.word_bytes, 4)
+                m.d.comb += [
+                    asks.ready.eq(queue.room & ~before),
+                    queue.promise.eq(wins),
+                    queue.write.eq(reads),
+                    queue.data.eq(Cat(words)),
+                    gets.valid.eq(queue.o.valid),
+                    gets.payload.eq(queue.o.payload),
+                    queue.o.ready.eq(gets.ready),
+                ]
+            else:
+                m.d.comb += [asks.ready.eq(~before), gets.valid.eq(reads), gets.payload.eq(Cat(words))]
             before = before | wins
         return m
 

@@ -69,6 +69,8 @@ class ResidualReader(wiring.Component):
         running, asks = Signal(), Signal()
         reserved, unclaimed = Signal(range(ahead + 1)), Signal(range(ahead + 1))
         output = self.o_residual
+        # The part of a word that comes, a register wide where the whole word would be wider.
+        came, part = Signal(), Signal(len(self.row), reset_less=True)
         m.d.comb += [
             addresses.layer.eq(self.layer),
             addresses.start.eq(self.start),
@@ -76,15 +78,17 @@ class ResidualReader(wiring.Component):
             asks.eq(running & (reserved != ahead) & (~output.valid | output.ready)),
             self.address_error.eq(asks & addresses.outside),
             self.i_residual.ready.eq(1),
-            rows.w_en.eq(self.i_residual.valid),
+            rows.w_en.eq(came),
+            rows.w_data.eq(part),
             self.row.eq(rows.r_data),
             rows.r_en.eq(self.next),
         ]
         m.d.sync += [
             reserved.eq(reserved + asks - self.next),
-            unclaimed.eq(unclaimed + self.i_residual.valid - self.claim),
+            came.eq(self.i_residual.valid),
+            unclaimed.eq(unclaimed + came - self.claim),
             # Whether any is left: beside the number, which would be late if compared.
-            self.available.eq(self.i_residual.valid | Mux(self.claim, unclaimed > 1, self.available)),
+            self.available.eq(came | Mux(self.claim, unclaimed > 1, self.available)),
         ]
         with m.If(~output.valid | output.ready):
             m.d.sync += [output.valid.eq(asks), output.payload.eq(addresses.address)]
@@ -93,13 +97,13 @@ class ResidualReader(wiring.Component):
         with m.Elif(asks & addresses.layer_end):
             m.d.sync += running.eq(0)
         if config.granules == 1:
-            m.d.comb += rows.w_data.eq(self.i_residual.payload)
+            m.d.sync += part.eq(self.i_residual.payload)
         else:
             m.submodules.parts = parts = SyncFIFOBuffered(width=len(addresses.part), depth=ahead)
             m.d.comb += [
                 parts.w_data.eq(addresses.part),
                 parts.w_en.eq(asks),
                 parts.r_en.eq(self.i_residual.valid),
-                rows.w_data.eq(self.i_residual.payload.word_select(parts.r_data, len(self.row))),
             ]
+            m.d.sync += part.eq(self.i_residual.payload.word_select(parts.r_data, len(self.row)))
         return m
