@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How full an FPGA may be, so that it can be routed: as full as the fullest design of its family that was."""
+"""What place and route has shown: how full a part can be, and which parts have a known clock."""
 
 from functools import cache
 
@@ -14,7 +14,8 @@ def fullest(family: str) -> float:
     Parameters
     ----------
     family : str
-        Name of a family of FPGAs. The designs are the placed ones among the samples of the model of silicon.
+        Name of a family of FPGAs. The designs are those among the samples of the model of silicon that were placed, or
+        whose clock was measured; of the latter only the netlist may be known, which is no larger.
 
     Returns
     -------
@@ -22,5 +23,11 @@ def fullest(family: str) -> float:
         From 0, of a family of which nothing was routed, to 1.
     """
     luts = {part.name: part.luts for part in PARTS if part.family.name == family}
-    placed = [sample.measured for sample in load() if sample.target == family and sample.placed]
-    return max((measured["luts"] / luts[measured["part"]] for measured in placed), default=0.0)
+    routed = [each for each in load() if each.target == family and (each.placed or "mhz" in each.measured)]
+    return max((each.measured["luts"] / luts[each.measured["part"]] for each in routed), default=0.0)
+
+
+@cache
+def parts_timed() -> frozenset[str]:
+    """Names of the parts that a clock was measured on: others of the family may be several times slower."""
+    return frozenset(sample.measured["part"] for sample in load() if {"part", "mhz"} <= sample.measured.keys())

@@ -14,7 +14,7 @@ from sysmt.sim.cost.silicon.predict import CELLS, Silicon, predict_all
 
 from .designs import ACCELERATOR, ARRAY, ENGINE, STREAM, around, in_words
 from .keys import key_of, sources_key
-from .routing import fullest
+from .routing import fullest, parts_timed
 
 if TYPE_CHECKING:
     from sysmt.boards.flow.board import BoardDefinition
@@ -229,12 +229,15 @@ class OnBoard:
 def _on_board(board: "BoardDefinition", configs: Sequence[Built]) -> list[Facts]:
     """Facts of designs on a board."""
     capacity, clock = board.part.capacity, board.clock_hz / 1e6
+    timed = board.part.name in parts_timed()
     found = []
     for silicon in predict_all(configs, board.part.family.name):
         facts = _intervals(silicon, ("luts", "dsps", "rams", "mhz"))
         facts["area"] = facts.pop("luts")
         used = {"LUT": facts["area"][0], "DSP": facts["dsps"][0], "RAM": facts["rams"][0]}
         facts["full"] = facts["area"][0] / capacity["LUT"]
-        facts["fits"] = all(used[name] <= capacity[name] for name in used) and facts["mhz"][0] >= clock
+        if not timed:
+            del facts["mhz"]
+        facts["fits"] = all(used[name] <= capacity[name] for name in used) and (not timed or facts["mhz"][1] >= clock)
         found.append(facts)
     return found
