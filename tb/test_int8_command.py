@@ -120,7 +120,7 @@ def test_other_mistakes_are_one_line(files, capsys):
 
 
 def test_on_rtl(files, capsys, monkeypatch):
-    options = ["--threads", 2, "--size", 4, "--limit", 2, "--batch", 2, "--on", "rtl", "--json"]
+    options = ["--threads", 2, "--size", 4, "--limit", 1, "--on", "rtl", "--json"]
     code, said = infer(files, capsys, *options)
     found = json.loads(said.out)
     assert code == 0

@@ -91,17 +91,18 @@ def test_a_tcam_is_synthesised(target, capsys):
 
 
 def test_a_cache_is_synthesised(tiny_lib, capsys):
-    command = ["synth", "tiny", "--set", "size=512", "--set", "null.entries=4", "--seeds", "0"]
+    small = ("size=256", "line=16", "write_buffer=1", "null.entries=2")
+    command = ["synth", "tiny", *(f"--set={field}" for field in small), "--seeds", "0"]
     for target in ("generic", tiny_lib):
         assert main([*command, "--target", target, "--json"]) == 0
         facts = json.loads(capsys.readouterr().out)
-        assert facts["ram_bits"] >= 8 * 512, target
+        assert facts["ram_bits"] >= 8 * 256, target
     assert main(command) == 0
     assert "bits of SRAM, not in the area" in capsys.readouterr().out
 
 
 def test_an_accelerator_is_synthesised():
-    config = preset("accel_os2")
+    config = preset("accel_os2").with_fields(depth=64)
     design = design_of(config, "accel_os2")
     cells = synthesise(design, "generic")
     assert 0 < cells.ram_bits <= config.memory_bits
