@@ -138,17 +138,21 @@ class LinkedEngine(wiring.Component):
         config = self.config
         word = engine.i_write.payload
         written, address, host_word = (Signal.like(each) for each in (commands.write, commands.address, commands.word))
+        # Of its own, since what is written has many sinks and decides when a run begins.
+        comes = commands.write.any()
+        begun, clears = Signal(), Signal()
         m.d.sync += [written.eq(commands.write), address.eq(commands.address), host_word.eq(commands.word)]
+        m.d.sync += [begun.eq(comes), clears.eq(comes & ~commands.write[Memory.ACTIVATIONS])]
         with m.If(engine.i_write.ready):
             m.d.sync += engine.i_write.valid.eq(0)
-        with m.If(written.any()):
+        with m.If(begun):
             m.d.sync += [engine.i_write.valid.eq(1), word.address.eq(address)]
         for memory, size in zip(config.host_memories, config.host_bytes.values(), strict=True):
             with m.If(written[memory]):
                 m.d.sync += [word.memory.eq(memory), word.word.eq(host_word[-8 * size :])]
         m.d.comb += [
-            engine.clear.eq(written.any() & ~written[Memory.ACTIVATIONS]),
-            self._writing.eq(written.any() | engine.i_write.valid),
+            engine.clear.eq(clears),
+            self._writing.eq(begun | engine.i_write.valid),
         ]
 
     def _run(self, m: Module, commands: EngineCommands, engine: Engine, registers: EngineRegisters) -> None:
