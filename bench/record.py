@@ -194,6 +194,7 @@ MEASUREMENTS: dict[str, Measurement] = {
             "MHz error %": Claim(more=False, noise=0.05),
         },
     ),
+    "choices": Measurement((("board", "network", "array"),), {**dict.fromkeys(("us", "LUT"), _LESS), "faster": _MORE}),
     "clusters": Measurement(
         (("array", "with", "cluster", "products"),),
         {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
