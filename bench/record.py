@@ -79,7 +79,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "emission": Measurement((("array", "way"),), {"to 8x8 shared": Claim(more=False, noise=0.3)}),
     "golden": Measurement((("threads", "policy"),), {"ratio": Claim(more=False, noise=0.3)}),
     "nullcache": Measurement(
-        (("network", "loops"), ("zero region",), ("reading", "order"), ("threshold",), ("bar",)),
+        (
+            *(("assumption", "network", "loops"), ("network", "loops"), ("zero region",)),
+            *(("reading", "order"), ("threshold",), ("assumption", "null cache", "bar"), ("bar",)),
+        ),
         {
             "misses saved %": _MORE,
             "time saved %": _MORE,
