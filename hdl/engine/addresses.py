@@ -100,7 +100,7 @@ class AddressGenerator(wiring.Component):
             m.d.sync += running.eq(1)
         with m.Elif(moves & layer_ends):
             m.d.sync += running.eq(0)
-        self._count(m, moves, ends)
+        self._count(m, moves, ends, fill_ends)
         pixel = self._pixels(m, moves, ends, fill_ends)
         offset, y, x = self._taps(m, moves, ends, fill_ends)
 
@@ -138,28 +138,11 @@ class AddressGenerator(wiring.Component):
             m.d.sync += self.error.eq(0)
         return m
 
-    def _count(self, m: Module, moves: Signal, ends: dict[str, Signal]) -> None:
+    def _count(self, m: Module, moves: Signal, ends: dict[str, Signal], fill_ends: Signal) -> None:
         """Six counters, one inside the other, which know beforehand when they end; all but the innermost count down."""
         config, layer = self.config, self.layer
         rows = config.array.rows
-        # How many there are is known with the first pixel of a tile: whether that is the last one, and the others.
-        pixel, first, last = Signal(range(1, rows + 1), init=1), Signal(), Signal()
-        single, last_single = Signal(), Signal()
-        of_tile = Mux(ends["tile"], layer.last_rows[: len(pixel)], rows)
-        m.d.comb += ends["pixel"].eq(Mux(first, single | (ends["tile"] & last_single), last))
-        with m.If(moves):
-            m.d.sync += [
-                pixel.eq(Mux(ends["pixel"], 1, pixel + 1)),
-                first.eq(ends["pixel"]),
-                last.eq(pixel + 1 == of_tile),
-            ]
-        with m.If(self.start):
-            m.d.sync += [
-                pixel.eq(1),
-                first.eq(1),
-                single.eq((layer.operation != Operation.MATMUL) | (rows == 1)),
-                last_single.eq(layer.last_rows == 1),
-            ]
+        pixel, single, last_single = Signal(range(1, rows + 1), init=1), Signal(), Signal()
         limits = {
             "word": layer.group_words,
             "kx": layer.kernel_w,
@@ -167,7 +150,26 @@ class AddressGenerator(wiring.Component):
             "tile": layer.m_tiles,
             "group": layer.groups,
         }
-        count_loops(m, self.start, moves & ends["pixel"], limits, ends)
+        lefts = count_loops(m, self.start, moves & ends["pixel"], limits, ends)
+        # Whether the first pixel of a tile is its only one depends on which tile follows.
+        tile_follows = Signal()
+        m.d.comb += tile_follows.eq(ends["tile"])
+        with m.If(fill_ends):
+            m.d.comb += tile_follows.eq(Mux(ends["tile"], layer.m_tiles == 1, lefts["tile"] == 2))
+        of_tile = Mux(ends["tile"], layer.last_rows[: len(pixel)], rows)
+        with m.If(moves):
+            with m.If(ends["pixel"]):
+                m.d.sync += [pixel.eq(1), ends["pixel"].eq(single | (tile_follows & last_single))]
+            with m.Else():
+                m.d.sync += [pixel.eq(pixel + 1), ends["pixel"].eq(pixel + 1 == of_tile)]
+        alone, last_alone = (layer.operation != Operation.MATMUL) | (rows == 1), layer.last_rows == 1
+        with m.If(self.start):
+            m.d.sync += [
+                pixel.eq(1),
+                single.eq(alone),
+                last_single.eq(last_alone),
+                ends["pixel"].eq(alone | ((layer.m_tiles == 1) & last_alone)),
+            ]
 
     def _pixels(self, m: Module, moves: Signal, ends: dict[str, Signal], fill_ends: Signal) -> data.View:
         """The pixel at hand; every tap goes through those of the tile again."""

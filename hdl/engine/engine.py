@@ -128,18 +128,20 @@ class Engine(wiring.Component):
         weights = self._operands(m, tiles, filler, array)
         streamed = self._stream(m, sequencer, weights, activations) if config.stream is not None else None
         self._activations(m, activations, filler, post)
-        pooling = Signal()
+        # Two registers, lest one has hundreds of sinks: rows come cycles after the start.
+        pooling, pooled = Signal(), Signal()
         with m.If(sequencer.start):
             m.d.sync += pooling.eq(sequencer.layer.operation != Operation.MATMUL)
+        m.d.sync += pooled.eq(pooling)
         m.d.comb += [
             post.i_rows.valid.eq(Mux(pooling, filler.o_pool.valid, array.o.valid)),
-            post.i_rows.payload.last.eq(Mux(pooling, filler.o_pool.payload.last, array.o.payload.last)),
+            post.i_rows.payload.last.eq(Mux(pooled, filler.o_pool.payload.last, array.o.payload.last)),
             array.o.ready.eq(post.i_rows.ready & ~pooling),
             filler.o_pool.ready.eq(post.i_rows.ready & pooling),
         ]
         for column in range(config.array.cols):
             m.d.comb += post.i_rows.payload.sums[column].eq(
-                Mux(pooling, filler.o_pool.payload.sums[column], array.o.payload.sums[column])
+                Mux(pooled, filler.o_pool.payload.sums[column], array.o.payload.sums[column])
             )
         self._read_ports(m, sequencer, filler, post, streamed)
         if config.array.counters:

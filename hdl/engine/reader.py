@@ -64,7 +64,8 @@ class HostReader(wiring.Component):
         widest = max(config.word_bytes, CYCLES_BYTES)
         address, left = Signal(24), Signal(16)
         word, byte = Signal(8 * widest), Signal(range(widest))
-        size = request.words * Mux(cycles, CYCLES_BYTES, config.word_bytes)
+        # Two constants: shifts, where one product would take a multiplier.
+        size = Mux(cycles, request.words * CYCLES_BYTES, request.words * config.word_bytes)
         depth = Mux(cycles, config.layers, config.activation_words)
         known = cycles | (request.target == ReadTarget.ACTIVATIONS)
         m.d.sync += self.illegal.eq(~known | (size > MAX_READ) | (request.address + request.words > depth))

@@ -84,16 +84,19 @@ class Transposer(wiring.Component):
         position, sideways = Signal(range(rows)), Signal()
         enters, ends, writes, completes, shifts = Signal(), Signal(), Signal(), Signal(), Signal()
         room = self._halves(m, writes, completes)
-        last, says = Signal(), Signal()
+        last, says, moves_on = Signal(), Signal(), Signal()
         m.d.comb += [
             last.eq(position == rows - 1),
             enters.eq(self.i.valid | padding | exhausted),
             says.eq(entry.last | (entry.advance & last)),
             ends.eq(says | table_end),
-            # A word of the table that moves on waits for what enters.
-            self.i_scatter.ready.eq(emitting & ~dropping & room & (enters | ~(ends | entry.advance))),
+            # A word of the table that moves on, whether in the end or by an advance, waits for what enters.
+            moves_on.eq(entry.last | entry.advance | table_end),
+            self.i_scatter.ready.eq(emitting & ~dropping & room & (enters | ~moves_on)),
             writes.eq(self.i_scatter.valid & self.i_scatter.ready),
-            shifts.eq(enters & (~emitting | dropping | (writes & (ends | entry.advance))) & ~(exhausted & ~emitting)),
+            shifts.eq(
+                enters & ~(exhausted & ~emitting) & (~emitting | dropping | (self.i_scatter.valid & room & moves_on))
+            ),
             self.i.ready.eq(shifts & ~padding & ~exhausted),
         ]
         taken = self.i.valid & self.i.ready

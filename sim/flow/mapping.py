@@ -10,7 +10,8 @@ The flow, the same for every design:
    have no cells. Others become flip-flops;
 3. `synth`, then `extract_fa` finds full and half adders, which become the library's adder cells where it has them;
 4. with `clock_gates`, enables of flip-flops become the library's clock gates;
-5. `dfflibmap` and `abc` with the period asked for;
+5. `dfflibmap`, and `abc` with the period asked for: Yosys' own script with more rounds that recover area, and then
+   buffers, larger and smaller cells where the load of a net asks for them;
 6. buffers are inserted in nets with many sinks (`sysmt.sim.flow.buffering`).
 """
 
@@ -29,6 +30,13 @@ from .buffering import insert_buffers
 from .liberty import CellLibrary
 from .memories import BLACK_BOX, TECHMAP
 from .netlist import Netlist
+
+ABC = (
+    "strash; &get -n; &fraig -x; &put; scorr; dc2; dretime; strash; &get -n; &dch -f; &nf -R 6 -F 6 {D}; &put; "
+    "buffer -c; topo; stime -p; upsize {D}; dnsize {D}; stime -p"
+)
+"""ABC's script. Yosys' own ends at `&put`: which cells it takes then depends on the order of the netlist, by some per
+cent of the clock, and none is sized for its load."""
 
 SMALLEST_GATED = 8
 """Flip-flops that share an enable before a clock gate pays."""
@@ -100,7 +108,7 @@ def to_cells(
         "simplemap",
         *([f"clockgate -liberty cells.lib -min_net_size {SMALLEST_GATED}"] if clock_gates else []),
         "dfflibmap -liberty cells.lib",
-        f"abc -liberty cells.lib -D {period_ps:.0f}",
+        f"abc -liberty cells.lib -D {period_ps:.0f} -script +{ABC.replace('; ', ';').replace(' ', ',')}",
         *_back(),
     ]
     files = {"cells.lib": library.source, "adders.v": adder_map(library).encode()}
