@@ -86,7 +86,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/addresses": ("engine_addresses", "engine_formal", *_FILLER),
     "engine/commands": _REQUESTS,
     "engine/counter": ("engine_addresses", *_POST),
-    "engine/engine": ("engine_rtl",),
+    "engine/engine": ("engine_rtl", "engine_stream"),
     "engine/filler": _FILLER,
     "engine/layers": ("engine_sequencer", "engine_rtl"),
     "engine/memory": ("engine_memory", "engine_rtl"),
@@ -172,6 +172,15 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "Signal(init=1)",
         "running, begun, busy = Signal(), Signal(init=1), Signal()",
     ): "only looked at while a tile is running, and the start of a tile makes it 0",
+    (
+        "accel/link",
+        "1",
+        "2",
+        'count, length = Signal(range(self.slot + 1)), Signal(HEADER.fields["length"].width)',
+    ): "it counts to the size of a slot: room for one more is never used",
+    ("memory/stream", "24", "25", '"first": 24,'): (
+        "the entry has 24 bits of it, and behind the last of them no memory has a word: the run has failed already"
+    ),
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
     ),

@@ -199,6 +199,12 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
     def random_cells(first: int, last: int) -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
         yield from (("sky130hd", config, on_cells) for config in cells[first:last])
 
+    def filled(name: str, rows: int, cols: int) -> tuple[str, Config, Callable[[Any], Sample]]:
+        """One that fills the part: whether it can be routed, and its clock."""
+        board = BOARDS[name]
+        return board.part.family.name, board.accelerator(rows=rows, cols=cols), partial(on_board, board=board, seeds=1)
+
+    yield from (filled("icesugar_pro", 6, 7), filled("tang_nano_9k", 2, 4))
     yield from placed(engines_[4], BOARDS["icesugar_pro"].accelerator())
     for name in ("tang_nano_9k", "ice40_hx8k"):
         yield from placed(BOARDS[name].accelerator(), board=name)

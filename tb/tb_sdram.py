@@ -122,6 +122,7 @@ async def chunks(dut):
             await tick()
             assert clock.cycle < int(given["limit"]), f"chunk {number} never came"
         ready.append(clock.cycle)
+        assert not int(dut.stopped.value), "the host is told that it may write"
         for _ in range(chance.choice(given["pauses"].tolist())):
             await tick()
         seen.append([memory.get(first + i, 0) for i in range(length)])

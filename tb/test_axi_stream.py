@@ -7,12 +7,16 @@ from random import Random
 
 import numpy as np
 import pytest
+from amaranth.hdl import Cat, Module, Signal, Value, signed
+from amaranth.lib import data
+from amaranth.sim import Simulator
 
 import sysmt
 from sysmt.base.errors import ConfigError
 from sysmt.cli.main import main
 from sysmt.hdl.array.axi_stream import AXIStreamArray
 from sysmt.hdl.array.ports import TileDescriptor
+from sysmt.hdl.bus.axi_stream import from_bytes, to_bytes
 from sysmt.hdl.designs import axi_stream_design, design_of
 from sysmt.hdl.nullcache.axi_stream import AXIStreamTCAM
 from sysmt.hdl.params.array import ArrayConfig
@@ -212,6 +216,28 @@ def test_what_is_no_beat_stops_its_stream_and_tlast_elsewhere_is_told():
     for frame, part in zip(sums, product.expected, strict=True):
         got = np.array(product.plan.beats("m_axis_sums", frame))
         np.testing.assert_array_equal(got[: part.shape[0], : part.shape[1]], part)
+
+
+def test_fields_are_extended_to_bytes_and_what_is_not_is_no_beat():
+    """Every beat of a signed and of an unsigned field that take a part of their bytes."""
+    layout = data.StructLayout({"signed": signed(3), "other": 4})
+    m, beat, tdata = Module(), Signal(layout), Signal(16)
+    there, back, stray = Signal(16), Signal(7), Signal()
+    m.d.comb += [there.eq(to_bytes(Value.cast(beat), layout)), Cat(back, stray).eq(Cat(*from_bytes(tdata, layout)))]
+
+    async def bench(ctx):
+        for low in range(256):
+            for high in (0, 9, 15, 16, 128):
+                ctx.set(tdata, low | high << 8)
+                fits = (low ^ 0x80) - 0x80 in range(-4, 4) and high < 16
+                assert ctx.get(stray) == (not fits)
+                if fits:
+                    ctx.set(Value.cast(beat), ctx.get(back))
+                    assert ctx.get(there) == low | high << 8
+
+    simulator = Simulator(m)
+    simulator.add_testbench(bench)
+    simulator.run()
 
 
 def product(share: float) -> None:

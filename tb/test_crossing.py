@@ -60,12 +60,16 @@ def queued(period: float, pause: float = 0.3) -> None:
             ctx.set(dut.i.valid, 0)
 
     async def reads(ctx):
-        # Full first.
-        for _ in range(round(30 / period)):
-            await ctx.tick("b")
+        # Full first, and now and then, wherever the places are.
+        stops = list(range(COUNT - 1, -1, -29))
         for _ in range(LIMIT):
             if len(got) == COUNT:
                 break
+            if stops and len(got) >= stops[-1]:
+                stops.pop()
+                ctx.set(dut.o.ready, 0)
+                for _ in range(round(30 / period)):
+                    await ctx.tick("b")
             ctx.set(dut.o.ready, random.random() >= pause)
             *_, valid, ready, value = await ctx.tick("b").sample(dut.o.valid, dut.o.ready, dut.o.payload)
             if valid and ready:

@@ -12,7 +12,7 @@ from sysmt.boards.lists import ListPlan, in_beats
 from sysmt.boards.plan import Plan
 from sysmt.hdl.dma.accelerator import ListedAccelerator
 from sysmt.hdl.dma.cfu import CFUAccelerator, CFUFunction
-from sysmt.hdl.dma.stream import StreamPorts
+from sysmt.hdl.dma.stream import StreamAccelerator, StreamPorts
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.command_list import ListError, ListOpcode, number_of, packed_command, with_data
 from sysmt.hdl.params.registers import MAGIC
@@ -24,6 +24,8 @@ from .mutants import one_bug_per_component, seeded_bug
 
 SHAPE = (3, 21, 2)
 LIMIT = 3000
+QUIET = 150
+"""Cycles of the bus after which nothing more comes."""
 
 
 def listed(config: AccelConfig) -> tuple[Plan, np.ndarray, list[bytes], list[int]]:
@@ -173,6 +175,72 @@ def ahead(pause: float) -> None:
     simulate(host.dut, testbench, host.receive)
 
 
+def over_two_clocks() -> None:
+    """A product through the ports of the front end, whose streams cross from the clock of the bus and back."""
+    config = small(link="axi-stream", requantize=False, bus_clock=True)
+    plan, expected, commands, words = listed(config)
+    design, random = StreamAccelerator(config), np.random.default_rng(3)
+    taken: list[int] = []
+
+    async def cycle(ctx) -> None:
+        """Of the bus, whose clock is the slower one."""
+        await ctx.delay(5e-7)
+        ctx.set(design.aclk, 1)
+        await ctx.delay(5e-7)
+        ctx.set(design.aclk, 0)
+
+    async def device(ctx) -> None:
+        while True:
+            await ctx.delay(3.7e-7)
+            ctx.set(design.core_clk, ~ctx.get(design.core_clk) & 1)
+
+    async def write(ctx, name: str, value: int) -> None:
+        for port, given in (("awaddr", 4 * number_of(name)), ("wdata", value), ("wstrb", 15), ("bready", 1)):
+            ctx.set(getattr(design, f"s_axi_{port}"), given)
+        left = {"aw", "w"}
+        for _ in range(LIMIT):
+            for channel in ("aw", "w"):
+                ctx.set(getattr(design, f"s_axi_{channel}valid"), channel in left)
+            left -= {channel for channel in left if ctx.get(getattr(design, f"s_axi_{channel}ready"))}
+            answered = ctx.get(design.s_axi_bvalid)
+            await cycle(ctx)
+            if answered:
+                return
+        raise AssertionError("the write is not answered")
+
+    async def testbench(ctx) -> None:
+        await cycle(ctx)
+        ctx.set(design.aresetn, 1)
+        for _ in range(10):
+            await cycle(ctx)
+        await write(ctx, "list_commands", len(commands))
+        sent = quiet = 0
+        while quiet < QUIET:
+            offered = sent < len(words) and random.random() < 0.8
+            ctx.set(design.s_axis_tvalid, offered)
+            if offered:
+                ctx.set(design.s_axis_tdata, words[sent])
+                ctx.set(design.s_axis_tlast, sent == len(words) - 1)
+            ready = random.random() < 0.5
+            ctx.set(design.m_axis_tready, ready)
+            quiet += 1
+            if offered and ctx.get(design.s_axis_tready):
+                sent, quiet = sent + 1, 0
+            if ready and ctx.get(design.m_axis_tvalid):
+                quiet = 0
+                assert (ctx.get(design.m_axis_tkeep), ctx.get(design.m_axis_tlast)) == (0xF, 1)
+                taken.append(ctx.get(design.m_axis_tdata))
+            await cycle(ctx)
+
+    simulator = Simulator(design)
+    simulator.add_testbench(testbench)
+    simulator.add_testbench(device, background=True)
+    simulator.run()
+    values = iter(taken)
+    np.testing.assert_array_equal(outputs(plan, values), expected)
+    assert not list(values)
+
+
 def by_instructions() -> None:
     config = small(link="cfu", requantize=False)
     plan, expected, commands, words = listed(config)
@@ -246,6 +314,10 @@ def test_a_product_over_streams_and_the_rest_of_a_list_that_failed(pause):
 
 def test_commands_wait_for_what_they_need():
     ahead(0.0)
+
+
+def test_a_product_over_streams_on_two_clocks():
+    over_two_clocks()
 
 
 def test_a_product_by_custom_instructions():

@@ -8,6 +8,7 @@ import pytest
 
 from sysmt.base.errors import UserError
 from sysmt.boards.driver import Board
+from sysmt.boards.frames import Frame, encode
 from sysmt.boards.link import LinkError
 from sysmt.boards.network import EngineBoard
 from sysmt.boards.transport import TransportError
@@ -132,6 +133,16 @@ def test_a_failed_run_is_reported_and_the_board_goes_on(port):
             board.run(inputs[:1])
         board.load(compiled)
         np.testing.assert_array_equal(board.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
+
+
+def test_a_damaged_frame_is_counted(port):
+    with EngineBoard(port) as board:
+        before = STATE["errors"].from_int(board.registers()["errors"])
+        damaged = bytearray(encode(Frame(Opcode.SYNC, 0, bytes(8))))
+        damaged[-3] ^= 1
+        board.link.transport.write(bytes(damaged))
+        after = STATE["errors"].from_int(board.registers()["errors"])
+        assert after == before | {"frames": before["frames"] + 1}
 
 
 def test_reads_of_what_is_not_there_are_refused(port):

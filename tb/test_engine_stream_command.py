@@ -80,7 +80,7 @@ def test_weights_that_do_not_fit_go_into_the_sdram(folder, capsys):
     code, _, err = run(capsys, "compile", "model.tflite", "--board", "colorlight_5a75b", *few)
     assert code == 2
     assert err.splitlines()[-1].startswith(
-        "sysmt compile: error: the network must fit into the engine's memories: weights take"
+        "sysmt compile: error: model 'model.tflite': the network must fit into the engine's memories: weights take"
     )
 
 

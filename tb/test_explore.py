@@ -8,8 +8,10 @@ import shlex
 import numpy as np
 import pytest
 
+from bench.boards import RECORD
 from sysmt.base.errors import UserError
 from sysmt.base.files import data_folder
+from sysmt.boards.definitions import BOARDS
 from sysmt.boards.definitions import board as board_of
 from sysmt.cli.arguments import settings
 from sysmt.cli.main import main, parser_of
@@ -22,6 +24,7 @@ from sysmt.sim.cost import evaluate
 from sysmt.sim.cost.silicon import predict
 from sysmt.sim.explore.commands import command_of
 from sysmt.sim.explore.points import front
+from sysmt.sim.explore.routing import fullest
 from sysmt.sim.explore.silicon import Abstract
 from sysmt.sim.explore.space import chosen, space_of
 from sysmt.sim.flow.synthesis import synthesise
@@ -160,14 +163,41 @@ def test_a_board_holds_what_fits_and_runs_at_its_clock(tmp_path):
     assert all(point.config.rows * point.config.cols < 4096 for point in found.points)
     board = board_of("ulx3s")
     for point in found.points:
-        assert point.area <= board.part.luts
-        assert point.facts["mhz"][0] >= board.clock_hz / 1e6
+        assert point.area <= found.request.fullest * board.part.luts
+        assert point.facts["mhz"][1] >= board.clock_hz / 1e6
         silicon = predict(board.around(point.config), "ecp5")
         assert point.area == pytest.approx(silicon.luts.value, rel=1e-5)
         assert point.latency == pytest.approx(sum(point.cycles) / (board.clock_hz / 1e6))
     words = shlex.split(found.command(found.points[-1]))[1:]
     args = parser_of(words).parse_args(words)
     assert board.accelerator(args.preset, **settings(args)).array == found.points[-1].config
+
+
+def test_no_configuration_fills_a_board_more_than_what_was_routed(tmp_path, capsys):
+    """The limit is the fullest of the designs that were placed; another one is asked for."""
+    board, store = board_of("tang_nano_9k"), tmp_path / "r.sqlite"
+    recorded = json.loads(RECORD.read_text())
+    rows = [row for name, row in recorded.items() if BOARDS[name.split()[0]].part.family is board.part.family]
+    shares = [int(used) / int(there) for used, _, there in (row["LUT"].split() for row in rows)]
+    settings = ("rows=2,3,4", "cols=2,4", "kind=nbsmt", "drain=overlap")
+    found = run(store, "digits", board=board.name, settings=settings)
+    assert found.request.fullest >= max(shares)
+    full = [point.area / board.part.luts for point in found.points]
+    assert max(full) <= found.request.fullest < 1
+    assert found.left_out["take too large a share of the LUTs to be routed"] > 0
+    assert found.request.fullest == fullest("gowin")
+    more = run(store, "digits", board=board.name, settings=settings, fill=1)
+    assert found.request.fullest < max(point.area / board.part.luts for point in more.points) <= 1
+    assert more.left_out["do not fit"] == found.left_out["do not fit"]
+    words = ["explore", "digits", "--board", board.name, "--store", str(store), "--fill", "60"]
+    assert main([*words, *(word for text in settings for word in ("--set", text))]) == 0
+    assert "LUTs: at most 60 % (--fill)" in capsys.readouterr().out
+
+
+def test_no_clock_is_told_of_a_part_that_none_was_measured_on(tmp_path):
+    found = run(tmp_path / "r.sqlite", "digits", board="icebreaker", settings=("rows=2", "cols=2", "kind=nbsmt"))
+    assert {"mhz" in point.facts for point in found.points} == {False}
+    assert {point.clock_mhz for point in found.points} == {board_of("icebreaker").clock_hz / 1e6}
 
 
 def test_commands_make_the_points():

@@ -33,7 +33,8 @@ def random_config(random, most):
     flip = (False, True)
     kinds = {
         "nbsmt": {"threads": (1, 2, 4), "policy": tuple(POLICIES), "rounding": ROUNDINGS, "fuse": (False, False, True)},
-        "sparq": {"pairs": (1, 2), "window": tuple(WINDOWS), "trim": TRIMS, "vsparq": flip},
+        "sparq": {"pairs": (1, 2), "window": tuple(WINDOWS), "trim": TRIMS, "vsparq": (True, True, False)}
+        | {"signed_window": (False, True), "stc": flip},
     }
     targets = {
         "asic": {"pipeline": PIPELINES[:2], "clock_gating": flip, "cluster": (1, *CLUSTERS)},
@@ -60,6 +61,13 @@ def operands(random, m, k, n):
     return x.astype(np.uint8), w.astype(np.int8)
 
 
+def with_two_of_four(random, w):
+    """The weights with two at random of each four along K at zero."""
+    keys = random.random((len(w) + -len(w) % 4, w.shape[1])).reshape(-1, 4, w.shape[1])
+    kept = (keys.argsort(axis=1).argsort(axis=1) < 2).reshape(-1, w.shape[1])[: len(w)]
+    return np.where(kept, w, 0).astype(np.int8)
+
+
 def longest(pe):
     """The longest K on any number of threads: exact products of narrow lanes take two steps."""
     return pe.k_max // 2 if pe.kind == "sparq" and pe.narrow.bits < 4 else pe.k_max
@@ -78,15 +86,18 @@ def random_jobs(random, config):
             jobs.append((rows, None, threads))
         else:
             k = int(random.integers(1, min(17, longest(config.pe)) + 1))
-            jobs.append((*operands(random, m, k, n), threads))
+            x, w = operands(random, m, k, n)
+            if getattr(config.pe, "stc", False) and threads == config.pe.threads:
+                w = with_two_of_four(random, w)
+            jobs.append((x, w, threads))
     return jobs
 
 
-def expected(job, config):
+def expected(job, config, zero):
     """Sums and counters, by the slow reference."""
     x, w, threads = job
     if not isinstance(x, ConvRows):
-        return reference.matmul(x, w, config.pe, threads)
+        return reference.matmul(x, w, config.pe, threads, zero)
     starts = np.arange(x.pixels) * x.stride
     windows = [np.stack([row[s : s + x.taps] for s in starts]) for row in x.x]
     filters = [np.ascontiguousarray(f[:, None]) for f in x.w]
@@ -100,10 +111,12 @@ def check(seed, monkeypatch, most=2):
     config = random_config(random, most)
     jobs = random_jobs(random, config)
     stalls = tuple(random.choice([0.0, 0.3, 0.6], 3).tolist()) if random.random() < 0.7 else (0.0, 0.0, 0.0)
+    signed = getattr(config.pe, "signed_window", False)
+    zeros = random.integers(0, 256, len(jobs)).tolist() if signed else [0] * len(jobs)
     monkeypatch.setattr(rtl, "run", pysim.run)
-    found = rtl.products(jobs, config, stalls=stalls, design=object())
+    found = rtl.products(jobs, config, stalls=stalls, zeros=zeros if signed else None, design=object())
     assert not found.refused, config
-    wanted = [expected(job, config) for job in jobs]
+    wanted = [expected(job, config, zero) for job, zero in zip(jobs, zeros, strict=True)]
     for sums, product in zip(found.sums, wanted, strict=True):
         np.testing.assert_array_equal(sums, product.sums, str(config))
     if any(isinstance(x, ConvRows) for x, *_ in jobs):
@@ -145,7 +158,7 @@ def test_the_draw_reaches_every_value():
         "pipeline": PIPELINES,
         "cluster": CLUSTERS,
         "threads": (1, 2, 4),
-        **dict.fromkeys(("fuse", "counters", "dsp", "clock_gating"), (False, True)),
+        **dict.fromkeys(("fuse", "counters", "dsp", "clock_gating", "signed_window", "stc"), (False, True)),
     }.items():
         assert {row[field] for row in drawn if field in row} == set(values), field
     assert len(set(configs)) == len(configs)

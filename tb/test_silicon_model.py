@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from sysmt.base.errors import UserError
+from sysmt.boards.definitions import BOARDS
 from sysmt.cli.main import main
 from sysmt.hdl.array.bilinear import bilinear_forms
 from sysmt.hdl.params.accel import accel_config
@@ -54,6 +55,17 @@ def test_one_is_predicted_as_among_many():
     alone, among = predict(configs[1], "sky130hd"), predict_all(configs, "sky130hd")[1]
     for name in ("area", "flip_flops", "mhz", "femtojoules"):
         assert vars(getattr(alone, name)) == pytest.approx(vars(getattr(among, name)))
+
+
+def test_a_clock_beyond_the_samples_is_less_certain():
+    """On an ECP5 pipelined arrays of two threads were timed: fewer stages may be slower, fewer threads are not."""
+    board = BOARDS["ulx3s"]
+    known, shallow, plain = predict_all(
+        [board.accelerator(), board.accelerator(pipeline=0), board.accelerator(threads=1)], "ecp5"
+    )
+    assert shallow.mhz.low < 0.7 * known.mhz.low
+    assert plain.mhz.low > 0.97 * known.mhz.low
+    assert plain.mhz.high > 1.2 * known.mhz.high
 
 
 def test_an_unknown_target_is_refused():

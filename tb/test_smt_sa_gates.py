@@ -21,7 +21,7 @@ from .mutants import one_bug_per_component, seeded_bug
 from .references.smt_sa import smt_sa as reference
 
 SMALL = SmtSaConfig(rows=2, cols=1, queue=2)
-WIDE = SmtSaConfig(rows=1, cols=2, threads=4, queue=1, acc_width=24)
+WIDE = SmtSaConfig(rows=1, cols=3, threads=4, queue=1, acc_width=24)
 
 
 def operands(seed, m, k, n, live_x, live_w=0.9):

@@ -7,9 +7,12 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from amaranth.hdl import Value
+from amaranth.sim import Simulator
 
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.emit import Design, emit
+from sysmt.hdl.memory.stream import WeightStream
 from sysmt.hdl.memory.streamed import StreamedWeights
 from sysmt.hdl.params.program import Memory
 from sysmt.hdl.params.sdram import SdramChip, SdramConfig
@@ -101,6 +104,34 @@ def test_entries_beyond_a_memory_are_reported_and_write_nothing_elsewhere():
         _, found = run(config, chunks, 1, [200], broken=[CHUNK.to_int(beyond | change)])
         assert found["error"]
         assert found["held"] == (1 if change == {"address": 0, "words": 9} else 0)
+
+
+def test_a_chunk_may_be_all_of_the_sdram_and_no_more():
+    """What a memory holds that is as large; the burst that is asked for tells."""
+    config = CONFIGS["1 byte"]
+    unit, all_words = WeightStream(config), 1 << CHIP.address_bits
+    asked = []
+
+    async def bench(ctx):
+        for words in (all_words, all_words + 1):
+            entry = {"words": words, "alone": 1, "last": 1, "memory": Memory.WEIGHTS}
+            ctx.set(Value.cast(unit.entry), CHUNK.to_int(dict.fromkeys(("address", "first", "more"), 0) | entry))
+            ctx.set(unit.enable, 1)
+            await ctx.tick().repeat(3)
+            asked.append((ctx.get(unit.o_burst.valid), ctx.get(unit.o_burst.payload.length), ctx.get(unit.error)))
+            ctx.set(unit.o_burst.ready, 1)
+            ctx.set(unit.enable, 0)
+            ctx.set(unit.i_words.valid, 1)
+            await ctx.tick().until(unit.stopped)
+            ctx.set(unit.o_burst.ready, 0)
+            ctx.set(unit.i_words.valid, 0)
+
+    simulator = Simulator(unit)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert [(valid, error) for valid, _, error in asked] == [(1, 0), (0, 1)]
+    assert asked[0][1] == all_words
 
 
 def test_a_chunk_waits_for_those_that_are_freed_before_it():

@@ -78,6 +78,11 @@ TABLES = {
     "SELECT_V2": "SelectV2Options",
     "GATHER_ND": "GatherNdOptions",
     "REVERSE_V2": "ReverseV2Options",
+    "CUMSUM": "CumsumOptions",
+    "DIV": "DivOptions",
+    "ONE_HOT": "OneHotOptions",
+    "REDUCE_ANY": "ReducerOptions",
+    "REDUCE_ALL": "ReducerOptions",
 }
 
 

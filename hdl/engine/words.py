@@ -5,9 +5,10 @@ from typing import Any
 
 from amaranth.hdl import Module, Mux
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from sysmt.hdl.common.promised_queue import PromisedQueue
+from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.params.engine import EngineConfig
 
 from .addresses import ENDS, Read
@@ -68,7 +69,10 @@ class WordReader(wiring.Component):
         m = Module()
         flags = ("outside", *ENDS)
         m.submodules.flags = queue = PromisedQueue(data.StructLayout(dict.fromkeys(flags, 1)), 4)
-        asks, comes, o = self.i, self.i_read, self.o
+        asks, comes = self.i, self.i_read
+        # What takes the words decides late: whether there is room for one is in a register.
+        m.submodules.out = out = SkidBuffer(Word(self.config))
+        connect(m, out.o, flipped(self.o))
         outside = asks.payload.outside
         m.d.comb += [
             self.o_read.payload.eq(asks.payload.address),
@@ -81,16 +85,13 @@ class WordReader(wiring.Component):
             queue.write.eq(queue.promise),
             *(queue.data[name].eq(asks.payload[name]) for name in flags),
         ]
-        moves, found = ~o.valid | o.ready, queue.o.payload
-        m.d.comb += [
-            queue.o.ready.eq(moves & (found.outside | comes.valid)),
-            comes.ready.eq(moves & queue.o.valid & ~found.outside),
-        ]
+        found = queue.o.payload
         padding = self.pad_value.replicate(self.config.word_bytes)
-        with m.If(moves):
-            m.d.sync += [
-                o.valid.eq(queue.o.valid & (found.outside | comes.valid)),
-                o.payload.word.eq(Mux(found.outside, padding, comes.payload)),
-                *(o.payload[name].eq(found[name]) for name in ENDS),
-            ]
+        m.d.comb += [
+            queue.o.ready.eq(out.i.ready & (found.outside | comes.valid)),
+            comes.ready.eq(out.i.ready & queue.o.valid & ~found.outside),
+            out.i.valid.eq(queue.o.valid & (found.outside | comes.valid)),
+            out.i.payload.word.eq(Mux(found.outside, padding, comes.payload)),
+            *(out.i.payload[name].eq(found[name]) for name in ENDS),
+        ]
         return m

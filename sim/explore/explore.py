@@ -23,10 +23,11 @@ from .store import Store
 from .tasks import SiliconTask
 from .work import Here, Workers
 
-REASONS = UNBUILT, UNABLE, UNFIT, INACCURATE = (
+REASONS = UNBUILT, UNABLE, UNFIT, TOO_FULL, INACCURATE = (
     "cannot be built for the target",
     "cannot run a network",
     "do not fit",
+    "take too large a share of the LUTs to be routed",
     "lose more accuracy than the budget",
 )
 """Why configurations are left out."""
@@ -65,7 +66,7 @@ def explore(request: Request, store: Store, workers: Workers | None = None, log:
     if request.target.design == ENGINE:
         # Networks are compiled for those that can be had only.
         silicon = _silicon(gathered, request, some)
-        known = _on_engines(gathered, request.workloads, some, [_had(request, facts) for facts in silicon])
+        known = _on_engines(gathered, request.workloads, some, [_refused(request, facts) is None for facts in silicon])
     else:
         known = _on_arrays(gathered, request, some, judged)
         silicon = _silicon(gathered, request, some)
@@ -106,11 +107,13 @@ def _silicon(gathered: Gatherer, request: Request, some: Sequence[Candidate]) ->
     return found
 
 
-def _had(request: Request, facts: Facts | None) -> bool:
-    """Whether a configuration can be had within the limits."""
-    if facts is None or not facts["fits"]:
-        return False
-    return request.max_area is None or float(facts["area"][0]) <= request.max_area
+def _refused(request: Request, facts: Facts | None) -> str | None:
+    """Why a configuration cannot be had within the limits of its silicon; None where it can."""
+    if facts is None:
+        return UNBUILT
+    if not facts["fits"] or (request.max_area is not None and float(facts["area"][0]) > request.max_area):
+        return UNFIT
+    return TOO_FULL if facts.get("full", 0.0) > request.fullest else None
 
 
 def _on_arrays(
@@ -159,16 +162,17 @@ def _point(
     """The point of a configuration, or why there is none."""
     if facts is None or candidate.built is None:
         return UNBUILT
-    if request.target.design == ENGINE and not _had(request, facts):
-        return UNFIT
+    refused = _refused(request, facts)
+    if request.target.design == ENGINE and refused is not None:
+        return refused
     counted = [number for number in known.cycles if number is not None]
     if len(counted) < len(known.cycles):
         return UNABLE
     own = facts.get("mhz")
     clock = request.target.clock_mhz if own is None or request.target.clock_mhz is not None else float(own[0])
     point = Point(candidate.array, tuple(counted), facts, clock, macs, judged, candidate.built, known.traffic)
-    if not _had(request, facts):
-        return UNFIT
+    if refused is not None:
+        return refused
     if request.budget is not None and point.loss is not None and point.loss > request.budget:
         return INACCURATE
     return point

@@ -62,6 +62,8 @@ class Request:
         In the target's unit.
     budget : float, optional
         Largest loss of accuracy of any workload, as a fraction of 1.
+    fill : float, optional
+        Largest share of a board's LUTs; by default that of the fullest design which was routed.
     """
 
     workloads: tuple[Workload, ...]
@@ -71,6 +73,12 @@ class Request:
     objective: str = "latency"
     max_area: float | None = None
     budget: float | None = None
+    fill: float | None = None
+
+    @property
+    def fullest(self) -> float:
+        """The largest share of a board's LUTs that a configuration may take."""
+        return self.target.fill if self.fill is None else self.fill
 
     def __post_init__(self) -> None:
         if not self.workloads:
@@ -81,6 +89,11 @@ class Request:
             raise UserError(f"max_area must be above 0, not {self.max_area:g}")
         if self.budget is not None and not 0 <= self.budget < 1:
             raise UserError(f"budget must be from 0 to below 100 percent, not {100 * self.budget:g}")
+        if self.fill is not None:
+            if not isinstance(self.target, OnBoard):
+                raise UserError(f"fill {100 * self.fill:g} must come with a board, whose LUTs it limits; add --board B")
+            if not 0 < self.fill <= 1:
+                raise UserError(f"fill must be above 0 and at most 100 percent, not {100 * self.fill:g}")
         for workload in self.workloads:
             for layer in workload.layers:
                 if layer.sparsity[0] < layer.sparsity[1]:

@@ -14,6 +14,7 @@ from sysmt.sim.cost.silicon.predict import CELLS, Silicon, predict_all
 
 from .designs import ACCELERATOR, ARRAY, ENGINE, STREAM, around, in_words
 from .keys import key_of, sources_key
+from .routing import fullest, parts_timed
 
 if TYPE_CHECKING:
     from sysmt.boards.flow.board import BoardDefinition
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 Facts = dict[str, Any]
 """What is predicted of one configuration: `area` [value, low, high] in the target's unit; `mhz`, `femtojoules` (per
 multiply-accumulate) likewise where known; `logic` and `memory_area`, of which area in cells is the sum where there are
-memories; `luts`, `dsps`, `rams`; `fits`, whether the board holds it."""
+memories; `luts`, `dsps`, `rams`; on a board `full`, the share of its LUTs; `fits`, whether the board holds it."""
 PREDICTING = ("sysmt.sim.cost", "sysmt.hdl.params")
 """The packages that predictions are made by."""
 
@@ -52,6 +53,10 @@ class Target(Protocol):
         """What stands around the array (`sysmt.sim.explore.designs`)."""
 
     @property
+    def fill(self) -> float:
+        """The share of the LUTs up to which a design is expected to be routed."""
+
+    @property
     def key(self) -> str:
         """The key of all that predictions depend on."""
 
@@ -77,6 +82,7 @@ class Abstract:
     unit: str = "PEs"
     clock_mhz: float | None = None
     design: str = ARRAY
+    fill: float = 1.0
 
     @property
     def key(self) -> str:
@@ -113,6 +119,7 @@ class InCells:
     unit: str = "um2"
     clock_mhz: float | None = None
     design: str = ARRAY
+    fill: float = 1.0
 
     @classmethod
     def of(cls, name: str, design: str = ARRAY) -> "InCells":
@@ -191,6 +198,11 @@ class OnBoard:
         return self.board.clock_hz / 1e6
 
     @property
+    def fill(self) -> float:
+        """As `Target.fill`."""
+        return fullest(self.board.part.family.name)
+
+    @property
     def key(self) -> str:
         """As `Target.key`."""
         return key_of(self.name, sources_key("sysmt.boards", "sysmt.sim.flow", *PREDICTING))
@@ -217,11 +229,15 @@ class OnBoard:
 def _on_board(board: "BoardDefinition", configs: Sequence[Built]) -> list[Facts]:
     """Facts of designs on a board."""
     capacity, clock = board.part.capacity, board.clock_hz / 1e6
+    timed = board.part.name in parts_timed()
     found = []
     for silicon in predict_all(configs, board.part.family.name):
         facts = _intervals(silicon, ("luts", "dsps", "rams", "mhz"))
         facts["area"] = facts.pop("luts")
         used = {"LUT": facts["area"][0], "DSP": facts["dsps"][0], "RAM": facts["rams"][0]}
-        facts["fits"] = all(used[name] <= capacity[name] for name in used) and facts["mhz"][0] >= clock
+        facts["full"] = facts["area"][0] / capacity["LUT"]
+        if not timed:
+            del facts["mhz"]
+        facts["fits"] = all(used[name] <= capacity[name] for name in used) and (not timed or facts["mhz"][1] >= clock)
         found.append(facts)
     return found

@@ -21,6 +21,8 @@ from .keys import config_text
 
 T = TypeVar("T")
 SIZES = (4, 6, 8, 12, 16, 20, 24, 28, 32, 40, 48, 64)
+SMALL = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32)
+"""On FPGAs, the smallest of which hold a 2x2."""
 OWN = ("rows", "cols", "drain", "counters", "fuse", "cluster")
 """Fields of the array itself; all others are of its PEs."""
 MOST = 1_000_000
@@ -29,7 +31,7 @@ MOST = 1_000_000
 COMMON: dict[str, tuple[Any, ...]] = {"rows": SIZES, "cols": SIZES, "drain": DRAINS}
 BY_TARGET: dict[str, dict[str, tuple[Any, ...]]] = {
     "asic": {"pipeline": (0, 1), "cluster": CLUSTERS},
-    "fpga": {"pipeline": (0, 1, 2, 3), "dsp": (False, True)},
+    "fpga": {"rows": SMALL, "cols": SMALL, "pipeline": (0, 1, 2, 3), "dsp": (False, True)},
 }
 BY_DESIGN: dict[str, dict[str, tuple[Any, ...]]] = {
     ENGINE: {"rows": (4, 8, 16), "cols": (4, 8, 16), "drain": ("overlap",)},

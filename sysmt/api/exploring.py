@@ -24,6 +24,7 @@ def explore(
     limit: int | None = None,
     budget: float | None = None,
     max_area: float | None = None,
+    fill: float | None = None,
     objective: str = "latency",
     points: int | None = None,
     store: str | Path | None = None,
@@ -53,6 +54,8 @@ def explore(
         Largest loss of accuracy, as a fraction of 1. Needs `inputs`.
     max_area : float, optional
         In the target's unit.
+    fill : float, optional
+        Largest share of the board's LUTs. By default that of the fullest design of its family which was routed.
     objective : "latency", "energy", "area" or "throughput/area"
     points : int, optional
         So many configurations, spread over the space; by default all.
@@ -97,6 +100,7 @@ def explore(
         limit=limit,
         budget=budget,
         max_area=max_area,
+        fill=fill,
         objective=objective,
         points=points,
         settings=[f"{name}={','.join(map(_text, chosen))}" for name, chosen in (values or {}).items()],

@@ -18,8 +18,10 @@ REDUCTIONS = (144, 288, 576)
 TRAITS = tuple(clock_traits(ArrayConfig()))
 ROUGH = 1.0
 """By how much the rough size of a component that no sample has may be expected to be off, relative."""
+SLOWER = np.array([-1.0 if name.startswith("pipeline") else 1.0 for name in TRAITS])
+"""Traits are something more on a path, but for stages of the pipeline: with less than the samples none is slower."""
 TRAIT_DEVIATION = 0.2
-"""By how much a trait may be expected to change the clock, in logarithms."""
+"""By how much a trait may be expected to change the clock, in logarithms; beyond the samples no more is known of it."""
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,9 @@ class ClockModel:
     """The clock as a product of traits."""
 
     fitted: Fit
+    least: np.ndarray
+    most: np.ndarray
+    """Of every trait, among the samples."""
 
     @classmethod
     def of(cls, samples: Sequence[Sample], base: "ClockModel | None" = None) -> "ClockModel":
@@ -136,15 +141,22 @@ class ClockModel:
         if base:
             mean = base.fitted.means[0].copy()
         mean[0], wide[0] = float(logs.mean()), 1.0
-        return cls(fit([traits], [logs], [(mean, wide)], base.fitted.deviation if base else 0.0))
+        fitted = fit([traits], [logs], [(mean, wide)], base.fitted.deviation if base else 0.0)
+        return cls(fitted, traits.min(0), traits.max(0))
 
     def predict(self, configs: Sequence[Built]) -> np.ndarray:
         """MHz, low and high, float [configurations, 3]."""
         traits = _traits(configs)
         logs, _ = self.fitted.predict([traits])
-        factor = np.exp(NORMAL_95 * self.fitted.deviation * np.sqrt(1 + self.fitted.scales([traits])))
+        near = np.clip(traits, self.least, self.most)
+        known = self.fitted.deviation**2 * (1 + self.fitted.scales([near]))
+        slower = (traits - near) * SLOWER
+        low, high = (
+            NORMAL_95 * np.sqrt(known + ((TRAIT_DEVIATION * np.maximum(side, 0)) ** 2).sum(1))
+            for side in (slower, -slower)
+        )
         value = np.exp(logs)
-        return np.stack([value, value / factor, value * factor], 1)
+        return np.stack([value, value / np.exp(low), value * np.exp(high)], 1)
 
 
 def _traits(configs: Sequence[Built]) -> np.ndarray:

@@ -27,7 +27,7 @@ DIFFERENCE_SHIFT = 7
 PLAIN = ("int32", "int64")
 
 
-def _operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor, Tensor]:
+def operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor, Tensor]:
     """Both operands and the result, of one type and of shapes that fit."""
     a, b, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
     try:
@@ -41,7 +41,7 @@ def _operands(graph: Graph, node: Node) -> tuple[Tensor, Tensor, Tensor]:
     return a, b, y
 
 
-def _spread(operation: Operation, a: Tensor, b: Tensor, y: Tensor) -> Operation:
+def spread(operation: Operation, a: Tensor, b: Tensor, y: Tensor) -> Operation:
     """Operands of fewer dimensions get dimensions of 1 in front, behind the inputs of the batch."""
     if a.shape == b.shape:
         return operation
@@ -58,11 +58,11 @@ def add(graph: Graph, node: Node) -> Operation:
     """ADD and SUB of two quantised tensors."""
     if floating.is_float(node):
         return floating.add(graph, node)
-    a, b, y = _operands(graph, node)
+    a, b, y = operands(graph, node)
     sign = -1 if node.kind == "SUB" else 1
     if y.dtype in PLAIN:
         _without_activation(node)
-        return _spread(lambda u, v: u + sign * v, a, b, y)
+        return spread(lambda u, v: u + sign * v, a, b, y)
     if y.dtype == "int16" and all(log2(t.scale[0]).is_integer() for t in (a, b, y)):
         raise UserError(f"{node.name} must not have int16 with scales that are all powers of two; change one of them")
     low, high = clamp(node.options["activation"], y)
@@ -76,7 +76,7 @@ def add(graph: Graph, node: Node) -> Operation:
         codes: np.ndarray = np.clip(multiply(total, m, shift, VARIANT) + y.z, low, high)
         return codes.astype(y.dtype)
 
-    return _spread(run, a, b, y)
+    return spread(run, a, b, y)
 
 
 def add_multipliers(a: Tensor, b: Tensor, y: Tensor) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
@@ -114,13 +114,13 @@ def table(function: Callable[[np.ndarray], np.ndarray], dtype: str) -> Operation
 
 def mul(graph: Graph, node: Node) -> Operation:
     """MUL of two quantised tensors."""
-    a, b, y = _operands(graph, node)
+    a, b, y = operands(graph, node)
     if y.dtype in PLAIN:
         _without_activation(node)
-        return _spread(lambda u, v: u * v, a, b, y)
+        return spread(lambda u, v: u * v, a, b, y)
     if floating.is_float(node):
         eight_bits(node.name, a, b, y)
-        return _spread(floating.mul(a, b, y), a, b, y)
+        return spread(floating.mul(a, b, y), a, b, y)
     low, high = clamp(node.options["activation"], y)
     m, shift = multiplier(float(a.scale[0] * b.scale[0] / y.scale[0]))
 
@@ -129,18 +129,18 @@ def mul(graph: Graph, node: Node) -> Operation:
         codes: np.ndarray = np.clip(multiply(product, m, shift, VARIANT) + y.z, low, high)
         return codes.astype(y.dtype)
 
-    return _spread(run, a, b, y)
+    return spread(run, a, b, y)
 
 
 def extreme(graph: Graph, node: Node) -> Operation:
     """MAXIMUM and MINIMUM: of the integers as they are, whatever their scales."""
-    a, b, y = _operands(graph, node)
-    return _spread(np.maximum if node.kind == "MAXIMUM" else np.minimum, a, b, y)
+    a, b, y = operands(graph, node)
+    return spread(np.maximum if node.kind == "MAXIMUM" else np.minimum, a, b, y)
 
 
 def squared_difference(graph: Graph, node: Node) -> Operation:
     """SQUARED_DIFFERENCE of two int8 tensors."""
-    a, b, y = _operands(graph, node)
+    a, b, y = operands(graph, node)
     if y.dtype != "int8":
         raise UserError(f"{node.name} must be of int8, not {y.dtype}; quantise the model")
     twice = _twice(a, b)
@@ -156,7 +156,7 @@ def squared_difference(graph: Graph, node: Node) -> Operation:
         codes: np.ndarray = np.clip(multiply(difference * difference, m, shift, VARIANT) + y.z, -128, 127)
         return codes.astype(np.int8)
 
-    return _spread(run, a, b, y)
+    return spread(run, a, b, y)
 
 
 def _without_activation(node: Node) -> None:

@@ -72,10 +72,14 @@ def leaky(graph: Graph, node: Node) -> Operation:
 
 
 def prelu(graph: Graph, node: Node) -> Operation:
-    """PRELU: a slope per value, broadcast."""
+    """PRELU: a slope per value, broadcast; of int16 values with int8 slopes, as the reference kernel reads any."""
     x, y = pair(graph, node)
     alpha = graph.input_of(node, 1)
-    eight_bits(node.name, x, alpha, y)
+    if x.dtype == "int16":
+        quantised(node.name, x, y)
+        int8(node.name, alpha)
+    else:
+        eight_bits(node.name, x, alpha, y)
     slopes = alpha.constant()
     try:
         fitting = np.broadcast_shapes(x.shape, alpha.shape) == y.shape
@@ -90,7 +94,7 @@ def prelu(graph: Graph, node: Node) -> Operation:
     def run(v: np.ndarray) -> np.ndarray:
         v = v.astype(np.int64) - x.z
         scaled = np.where(v >= 0, multiply(v, *identity, VARIANT), multiply(v * factors, *slope, VARIANT))
-        codes: np.ndarray = np.clip(scaled + y.z, *LIMITS[y.dtype])
+        codes: np.ndarray = np.clip(scaled + y.z, *RANGES[y.dtype])
         return codes.astype(y.dtype)
 
     return whole(run, (x,), y)
@@ -114,10 +118,10 @@ def absolute(graph: Graph, node: Node) -> Operation:
 
 
 def negative(graph: Graph, node: Node) -> Operation:
-    """NEG of plain integers."""
+    """NEG: of the integers as they are, whatever their scales; the least one stays."""
     x, y = pair(graph, node)
-    if x.dtype not in ("int32", "int64") or y.dtype != x.dtype:
-        raise UserError(f"{node.name} must be of plain integers, not {x.dtype}; quantise the model otherwise")
+    if x.dtype not in ("int8", "int16", "int32", "int64") or y.dtype != x.dtype:
+        raise UserError(f"{node.name} must be of int8, int16 or plain integers, not {x.dtype}; quantise it otherwise")
     return lambda v: -v
 
 
@@ -231,11 +235,19 @@ def cast(graph: Graph, node: Node) -> Operation:
     return lambda v: v.astype(y.dtype)
 
 
+def check_alike(node: Node, x: Tensor, *outputs: Tensor) -> None:
+    """Refuse a node that writes another type than it reads."""
+    for y in outputs:
+        if y.dtype != x.dtype:
+            raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
+
+
 def check_quantised(graph: Graph, node: Node) -> tuple[Tensor, Tensor]:
     """Input and output, quantised alike: what moves or picks values needs no arithmetic then."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]
     if x.dtype in RANGES:
         quantised(node.name, x, y)
-    if prod(x.shape) < 1 or x.dtype != y.dtype:
-        raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
+    if prod(x.shape) < 1:
+        raise UserError(f"{node.name} must read at least one value, not {x.shape}")
+    check_alike(node, x, y)
     return x, y

@@ -135,6 +135,15 @@ def product(graph: Graph, node: Node) -> Operation:
     return whole(lambda v: np.prod(v, axis=axes, dtype=v.dtype), (x,), y)
 
 
+def logical(graph: Graph, node: Node) -> Operation:
+    """REDUCE_ANY and REDUCE_ALL."""
+    x, y, axes = _reduced(graph, node)
+    if x.dtype != "bool":
+        raise UserError(f"{node.name} must be of bool, not {x.dtype}; the file is damaged")
+    function = np.any if node.kind == "REDUCE_ANY" else np.all
+    return whole(lambda v: function(v, axis=axes), (x,), y)
+
+
 def argument(graph: Graph, node: Node) -> Operation:
     """ARG_MAX and ARG_MIN: the first of equal ones."""
     x, y = graph.input_of(node, 0), graph.tensors[node.output]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Operators that pick values: SLICE, STRIDED_SLICE, GATHER, GATHER_ND, REVERSE_V2."""
+"""Operators that pick values: SLICE, STRIDED_SLICE, GATHER, GATHER_ND, EMBEDDING_LOOKUP, REVERSE_V2."""
 
 from math import prod
 
@@ -9,7 +9,7 @@ from sysmt.base.errors import UserError
 from sysmt.sim.nn.arrays import Operation, whole
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 
-from .elementwise import check_quantised
+from .elementwise import check_alike, check_quantised
 from .moves import axis_of, moved, parameter
 
 
@@ -101,11 +101,33 @@ def _gather_computed(node: Node, x: Tensor, chosen: Tensor, y: Tensor, axis: int
         )
 
     def run(v: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        if indices.min(initial=0) < 0 or indices.max(initial=0) >= x.shape[axis]:
-            raise UserError(f"{node.name} must be given indices from 0 to {x.shape[axis] - 1}, not others")
+        _check_within(node, indices, x.shape[axis])
         return np.stack([one.take(places, axis=axis) for one, places in zip(v, indices, strict=True)])
 
     return whole(run, (x, chosen), y)
+
+
+def embedding(graph: Graph, node: Node) -> Operation:
+    """EMBEDDING_LOOKUP: rows of a constant table, by computed indices."""
+    chosen, x, y = graph.input_of(node, 0), graph.input_of(node, 1), graph.tensors[node.output]
+    rows = x.constant()
+    check_alike(node, x, y)
+    if x.dtype not in ("int8", "uint8", "int16", "int32", "int64") or not rows.ndim:
+        raise UserError(f"{node.name} must pick rows of integers, not of {x.dtype} {x.shape}; quantise the model")
+    if chosen.dtype != "int32" or len(chosen.shape) != 1 or y.shape != (*chosen.shape, *x.shape[1:]):
+        raise UserError(f"{node.name} must pick {y.shape} by one int32 each, not by {chosen.dtype} {chosen.shape}")
+
+    def run(indices: np.ndarray) -> np.ndarray:
+        _check_within(node, indices, len(rows))
+        return rows.take(indices, axis=0)
+
+    return whole(run, (chosen,), y)
+
+
+def _check_within(node: Node, indices: np.ndarray, n: int) -> None:
+    """Refuse indices that are computed and point at nothing."""
+    if indices.min(initial=0) < 0 or indices.max(initial=0) >= n:
+        raise UserError(f"{node.name} must be given indices from 0 to {n - 1}, not others")
 
 
 def gather_points(graph: Graph, node: Node) -> Operation:

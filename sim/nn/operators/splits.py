@@ -5,8 +5,9 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.sim.nn.arrays import Operation, Operations, several
-from sysmt.sim.nn.graph import Graph, Node, Tensor
+from sysmt.sim.nn.graph import Graph, Node
 
+from .elementwise import check_alike
 from .moves import axis_of, parameter
 
 
@@ -25,7 +26,7 @@ def split(graph: Graph, node: Node) -> Operation | Operations:
     wanted = [x.shape[:axis] + (size,) + x.shape[axis + 1 :] for size in sizes]
     if [y.shape for y in outputs] != wanted or cuts[-1] != x.shape[axis] or min(sizes) < 1:
         raise UserError(f"{node.name} must write {wanted}, not {[y.shape for y in outputs]}")
-    _alike(node, x, outputs)
+    check_alike(node, x, *outputs)
 
     def run(v: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(np.split(v, cuts[1:-1], axis=axis + 1))
@@ -41,7 +42,7 @@ def unpack(graph: Graph, node: Node) -> Operation | Operations:
     wanted = x.shape[:axis] + x.shape[axis + 1 :]
     if len(outputs) != x.shape[axis] or any(y.shape != wanted for y in outputs):
         raise UserError(f"{node.name} must write {x.shape[axis]} of {wanted}, not {[y.shape for y in outputs]}")
-    _alike(node, x, outputs)
+    check_alike(node, x, *outputs)
 
     def run(v: np.ndarray) -> tuple[np.ndarray, ...]:
         return tuple(v.take(i, axis=axis + 1) for i in range(len(outputs)))
@@ -54,12 +55,6 @@ def _one(graph: Graph, node: Node, position: int) -> list[int]:
     if len(values) != 1:
         raise UserError(f"{node.name} must have one axis, not {values}")
     return values
-
-
-def _alike(node: Node, x: Tensor, outputs: list[Tensor]) -> None:
-    for y in outputs:
-        if y.dtype != x.dtype:
-            raise UserError(f"{node.name} must write the type that it reads, not {x.dtype} to {y.dtype}")
 
 
 def _one_or_more(run: Operations, outputs: int) -> Operation | Operations:

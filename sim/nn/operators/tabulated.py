@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""LOGISTIC, TANH, ELU, EXP, GELU of 8 bits: tables of functions in single precision.
+"""LOGISTIC, TANH, ELU, EXP, LOG, GELU of 8 bits: tables of functions in single precision.
 
 Source: TensorFlow Lite, kernels/activations.cc, kernels/elementwise.cc, kernels/gelu.cc, kernels/internal/common.h
 (LUTPopulate).
@@ -41,6 +41,11 @@ def _elu(v: np.ndarray) -> np.ndarray:
     return np.where(v < 0, _single(np.expm1)(np.minimum(v, np.float32(0))), v)
 
 
+def _logarithm(v: np.ndarray) -> np.ndarray:
+    """Of what has none, a value below all codes."""
+    return np.where(v > 0, _single(np.log)(np.where(v > 0, v, np.float32(1))), -np.float32(np.inf))
+
+
 def _gelu(v: np.ndarray) -> np.ndarray:
     root = np.float32(-np.sqrt(0.5))
     tail = np.array([erfc(float(value)) for value in (v * root).ravel()], np.float32).reshape(v.shape)
@@ -60,12 +65,13 @@ TABULATED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "TANH": _single(np.tanh),
     "ELU": _elu,
     "EXP": _single(np.exp),
+    "LOG": _logarithm,
     "GELU": _gelu,
 }
 
 
 def tabulated(graph: Graph, node: Node) -> Operation:
-    """LOGISTIC, TANH, ELU, EXP, GELU of 8 bits, from the real function: float32 [256] to float32 [256]."""
+    """LOGISTIC, TANH, ELU, EXP, LOG, GELU of 8 bits, from the real function: float32 [256] to float32 [256]."""
     x, y = pair(graph, node)
     if x.dtype == "int16" and node.kind in ("LOGISTIC", "TANH"):
         return short_tables.squashed(graph, node)

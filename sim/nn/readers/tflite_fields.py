@@ -57,8 +57,10 @@ OPTIONS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
     "CALL_ONCE": (tflite.CallOnceOptions, {"subgraph": "InitSubgraphIndex"}),
     "CONCATENATION": (tflite.ConcatenationOptions, _ACTIVATION | {"axis": "Axis"}),
     "CONV_2D": (tflite.Conv2DOptions, _DILATED | {"bias_type": "QuantizedBiasType"}),
+    "CUMSUM": (tflite.CumsumOptions, {"exclusive": "Exclusive", "reverse": "Reverse"}),
     "DEPTHWISE_CONV_2D": (tflite.DepthwiseConv2DOptions, _DILATED | {"depth_multiplier": "DepthMultiplier"}),
     "DEPTH_TO_SPACE": (tflite.DepthToSpaceOptions, {"block": "BlockSize"}),
+    "DIV": (tflite.DivOptions, _ACTIVATION),
     "FULLY_CONNECTED": (
         tflite.FullyConnectedOptions,
         _ACTIVATION
@@ -72,7 +74,10 @@ OPTIONS: dict[str, tuple[Callable[[], Any], dict[str, str]]] = {
     "MEAN": _REDUCER,
     "MIRROR_PAD": (tflite.MirrorPadOptions, {"mode": "Mode"}),
     "MUL": (tflite.MulOptions, _ACTIVATION),
+    "ONE_HOT": (tflite.OneHotOptions, {"axis": "Axis"}),
     "PACK": (tflite.PackOptions, {"axis": "Axis"}),
+    "REDUCE_ALL": _REDUCER,
+    "REDUCE_ANY": _REDUCER,
     "REDUCE_MAX": _REDUCER,
     "REDUCE_MIN": _REDUCER,
     "REDUCE_PROD": _REDUCER,

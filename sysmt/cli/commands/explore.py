@@ -51,6 +51,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--limit", type=int, metavar="N", help="with --inputs: only the first N")
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, or most error")
+    parser.add_argument(
+        "--fill",
+        type=float,
+        metavar="PCT",
+        help="with --board: most of its LUTs (default: of the fullest design of its family that was routed)",
+    )
     parser.add_argument("--max-area", type=float, metavar="A", help="largest area, in the unit that is printed")
     parser.add_argument(
         "--objective", default="latency", metavar="NAME", help=f"one of {', '.join(OBJECTIVES)} (default latency)"
@@ -93,6 +99,7 @@ def _run(args: argparse.Namespace) -> Result:
         limit=args.limit,
         budget=None if args.budget is None else args.budget / 100,
         max_area=args.max_area,
+        fill=None if args.fill is None else args.fill / 100,
         objective=args.objective,
         points=args.points,
         settings=args.settings,
@@ -139,6 +146,9 @@ def _text(found: Exploration, real: list[dict[str, Any]]) -> str:
         f"{len(found.points)} configurations for {target.name}, {len(found.front)} of them on the front above",
     ]
     lines += [f"left out: {', '.join(left)}"] if left else []
+    if target.design != ARRAY and target.style == "fpga":
+        whose = "the fullest that was routed: --fill changes it" if found.request.fill is None else "--fill"
+        lines.append(f"LUTs: at most {100 * found.request.fullest:.3g} % ({whose})")
     computed, known = sum(found.computed.values()), sum(found.found.values())
     lines.append(f"{computed} results computed, {known} found in the store")
     if all(workload.judged is None for workload in found.request.workloads):

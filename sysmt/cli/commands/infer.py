@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import NO_OPTIMISE, add_settings
+from sysmt.cli.arguments import NO_OPTIMISE, add_settings, output_file
 from sysmt.cli.output import Handler, Result, passes_text, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
@@ -49,6 +49,7 @@ COLUMNS = (
 
 def _infer(args: argparse.Namespace) -> Result:
     smt_sa.check(args)
+    output = None if args.output is None else output_file(args.output)
     model = read_model(args.model, args.double_rounding)
     if not args.no_optimise:
         model = model.optimised()
@@ -69,14 +70,14 @@ def _infer(args: argparse.Namespace) -> Result:
     result = infer(model, inputs, config, options, calibration=calibration, engine=engine, log=progress)
     if engine is not None:
         result.report["cycles_simulated"] = engine.cycles
-    if args.output:
+    if output is not None:
         content = io.BytesIO()
-        if args.output.suffix == ".npz":
+        if output.suffix == ".npz":
             arrays: dict[str, Any] = {f"out{i}": values for i, values in enumerate(result.all_outputs)}
             np.savez(content, **arrays)
         else:
             np.save(content, result.outputs)
-        write_together(args.output.parent, {args.output.name: content.getvalue()})
+        write_together(output.parent, {output.name: content.getvalue()})
     return Result(_text(result.report), result.report, code=int(not result.report.get("equal", True)))
 
 
@@ -171,9 +172,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=1, metavar="N", help="count cycles of N inputs together")
     parser.add_argument("--on", choices=("golden", "rtl"), default="golden", help="golden model or simulated Verilog")
     add_settings(parser)
-    parser.add_argument(
-        "-o", "--output", type=Path, metavar="OUT", help="raw outputs: .npy of the first, .npz of all (out0, ...)"
-    )
+    parser.add_argument("-o", "--output", metavar="OUT", help="raw outputs: .npy of the first, .npz of all (out0, ...)")
 
 
 INFER = Handler(_arguments, _infer)

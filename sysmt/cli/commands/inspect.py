@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from sysmt.base.files import write_together
+from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Handler, Result, table
 from sysmt.sim.nn.inspection import Inspection, dot, inspect, size_of
 from sysmt.sim.nn.model import read_graph
 
 
 def _run(args: argparse.Namespace) -> Result:
+    picture = None if args.dot is None else output_file(args.dot)
     graph = read_graph(args.model)
     found = inspect(graph)
-    if args.dot is not None:
-        write_together(args.dot.parent, {args.dot.name: dot(found, graph).encode()})
+    if picture is not None:
+        write_together(picture.parent, {picture.name: dot(found, graph).encode()})
     return Result(_text(found), _data(found))
 
 
@@ -74,7 +76,7 @@ def _ends(what: str, ends: list[dict[str, Any]]) -> str:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", type=Path, help="a .tflite or .onnx file")
-    parser.add_argument("--dot", type=Path, metavar="FILE", help="write a picture of the graph (Graphviz)")
+    parser.add_argument("--dot", metavar="FILE", help="write a picture of the graph (Graphviz)")
 
 
 INSPECT = Handler(_arguments, _run)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import add_settings, output_file
 from sysmt.cli.output import Handler, Result, progress, table
@@ -27,6 +28,7 @@ from sysmt.sim.engine.cost import program_cost
 from sysmt.sim.engine.cycles import computing_cycles, program_cycles
 from sysmt.sim.engine.execute import Executor, execute
 from sysmt.sim.engine.file import read_program, write_program
+from sysmt.sim.engine.layer import DoesNotFitError
 from sysmt.sim.engine.prepare import prepare
 from sysmt.sim.engine.program import Program
 from sysmt.sim.nn.inputs import load
@@ -70,16 +72,19 @@ def _compile(args: argparse.Namespace) -> Result:
         recalibrate=args.recalibrate,
         keep_weights=args.keep_weights,
     )
-    program = prepare(
-        model,
-        config,
-        options,
-        calibration=load(args.calibrate, model.network) if args.calibrate else None,
-        threads=args.threads,
-        larger=larger,
-        clock_hz=clock_hz,
-        log=progress,
-    )
+    try:
+        program = prepare(
+            model,
+            config,
+            options,
+            calibration=load(args.calibrate, model.network) if args.calibrate else None,
+            threads=args.threads,
+            larger=larger,
+            clock_hz=clock_hz,
+            log=progress,
+        )
+    except DoesNotFitError as error:
+        raise UserError(f"model {str(args.model)!r}: {error}") from error
     text = None if header is None else c_source(program)
     write_program(program, target)
     if header is not None and text is not None:
