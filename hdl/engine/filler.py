@@ -125,6 +125,8 @@ class Filler(wiring.Component):
             self.done.eq(transposer.done | pool.done),
             self.error.eq(addresses.error | scatter.error | pool.error | damaged),
         ]
+        if config.array.pe.zero_width:
+            m.d.comb += transposer.pad_value.eq(layer.pad_value)
         connect(m, addresses.o, words.i)
         connect(m, words.o_read, flipped(self.o_read))
         connect(m, flipped(self.i_read), words.i_read)

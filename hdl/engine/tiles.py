@@ -100,6 +100,8 @@ class TileIssuer(wiring.Component):
             tile.payload.rows.eq(Mux(last_m, layer.last_rows, config.array.rows)),
             tile.payload.cols.eq(Mux(last_n & last_group, layer.last_cols, config.array.cols)),
         ]
+        if config.array.pe.zero_width:
+            m.d.comb += tile.payload.zero.eq(layer.pad_value)
         with m.If(self.filled != ends_m):
             m.d.sync += available.eq(Mux(self.filled, available + 1, available - 1))
         # Whether any is: beside the number, which would be late if compared.

@@ -38,6 +38,8 @@ class Transposer(wiring.Component):
         High for one cycle: a layer begins; the first fill goes to half 0.
     i : In(stream of Word)
     i_scatter : In(stream of ScatterWord)
+    pad_value : In(8)
+        With `PEConfig.zero_width`: what a step without an operand has, the zero point; else that is 0.
     freed : In(1)
         High for one cycle: a half of the operand buffer may be filled again.
     write : Out(XColumns)
@@ -69,6 +71,7 @@ class Transposer(wiring.Component):
                 "done": Out(1),
                 "error": Out(1),
             }
+            | ({"pad_value": In(8)} if config.array.pe.zero_width else {})
         )
 
     def elaborate(self, platform: Any) -> Module:
@@ -179,6 +182,8 @@ class Transposer(wiring.Component):
     def _emit(self, m: Module, writes: Signal, leaving: list[Signal]) -> None:
         """Columns into the operand buffer."""
         entry = self.i_scatter.payload.entry
+        array = self.config.array
+        none = self.pad_value.replicate(array.rows) if array.pe.zero_width else 0
         for i in range(self.config.fill):
             column = self.write.columns[i]
             values = Cat(chunk.word_select(i, 8) for chunk in leaving)
@@ -186,5 +191,5 @@ class Transposer(wiring.Component):
                 column.valid.eq(writes & entry[f"valid_{i}"]),
                 column.pair.eq(entry[f"pair_{i}"]),
                 column.step.eq(entry[f"step_{i}"]),
-                column.column.eq(Mux(entry[f"zero_{i}"], 0, values)),
+                column.column.eq(Mux(entry[f"zero_{i}"], none, values)),
             ]

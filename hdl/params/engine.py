@@ -108,11 +108,6 @@ class EngineConfig(Config):
             raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
         if self.array.fuse:
             raise ConfigError("array.fuse = True cannot be driven by the engine: set fuse to False")
-        if self.array.pe.zero_width:
-            raise ConfigError(
-                "array.signed_window = True cannot be driven by the engine, which gives tiles no zero point: "
-                "set signed_window to False"
-            )
         if getattr(self.array.pe, "stc", False):
             raise ConfigError(
                 "array.stc = True cannot be driven by the engine, which packs no groups: set stc to False"

@@ -105,7 +105,7 @@ DESCRIPTOR = PackedRecord(
     Field("edge_h", 3, "Pixels down that the lowest patches have of the output, less one."),
     Field("edge_w", 3, "Pixels across that the rightmost patches have of the output, less one."),
     Field("unused", 2, "Zero.", reserved=True),
-    Field("pad_value", 8, "What lies outside the image: the zero point."),
+    Field("pad_value", 8, "What lies outside the image: the zero point, which PEs with `zero_width` take off."),
     # The image.
     Field("in_origin", 24, "Word address of the first tap of output pixel (0, 0), padding counted.", signed=True),
     Field("in_words", 8, "Words per pixel that the tensor has: the next group's word is one further."),

@@ -17,7 +17,7 @@ def scatter_word(config: EngineConfig) -> PackedRecord:
     - `last`: the next word belongs to the next tap and channel word; chunks that are left are dropped. One of the two
       is set in the last word about a chunk, `last` alone in the last word about the last chunk.
     - `valid_<i>`: something is written to step `step_<i>` of operand pair `pair_<i>`: the column or, with `zero_<i>`,
-      zeros (a step without an operand).
+      zeros (a step without an operand); where PEs take a zero point off, the layer's `pad_value` in place of zeros.
 
     Entries of one word that are valid differ in (pair, step % fill): those are the banks of the operand buffer.
 

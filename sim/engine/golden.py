@@ -11,6 +11,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import PARAMETER, Memory, Operation
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.zero_point import column_share
 
 from .legal import check_descriptor, patch_size
 from .postprocess import rescaled
@@ -125,6 +126,7 @@ class GoldenEngine:
         config, array = self.program.config, self.program.config.array
         batch, pixels = columns.shape[:2]
         steps, threads, cols = layer["steps"], 1 << layer["threads"], array.cols
+        zero = layer["pad_value"] if array.pe.zero_width else 0
         words = -(-steps * threads * array.pe.pairs_per_thread // array.pe.products)
         # Parts, of a layer with patches, are tiles of their own.
         tiles *= patch_size(layer)
@@ -134,29 +136,30 @@ class GoldenEngine:
         at_once = max(1, BATCH_BYTES // (pixels * config.x_depth * array.pe.products))
         for start in range(0, batch, at_once):
             part = columns[start : start + at_once].reshape(-1, columns.shape[2] * columns.shape[3])
-            buffer = self._buffer(part, table)
+            buffer = self._buffer(part, table, zero)
             # Tiles that read the same operands are one product.
             together = tiles if layer["x_stride"] == 0 else 1
             for n in range(0, tiles, together):
                 first = n * layer["x_stride"]
                 if first + words > config.x_depth:
                     raise OutOfRangeError("read inside the operand buffer")
-                x = np.zeros((len(part), length), np.uint8)
+                x = np.full((len(part), length), zero, np.uint8)
                 x[:, places] = unpacked(buffer[:, :, first : first + words], len(places), steps)
                 w = np.concatenate(
                     [self._weights(weights, layer, group, n + i, places) for i in range(together)], axis=1
                 )
                 if self.exact:
-                    product = x.astype(np.float64) @ w.astype(np.float64)  # below 2**53: exact
+                    product = (x.astype(np.float64) - zero) @ w.astype(np.float64)  # below 2**53: exact
                 else:
-                    product = matmul(x, w, array.pe, threads, counting=False).sums
+                    # What is missing in sums of distances is in the biases.
+                    product = matmul(x, w, array.pe, threads, False, zero).sums - column_share(w, zero)
                 sums[start : start + at_once, :, n * cols : (n + together) * cols] = product.reshape(
                     -1, pixels, together * cols
                 )
         return sums
 
-    def _buffer(self, columns: np.ndarray, table: Table) -> np.ndarray:
-        """The operand buffer of every pixel: uint8 [pixels, pairs, steps]."""
+    def _buffer(self, columns: np.ndarray, table: Table, zero: int) -> np.ndarray:
+        """The operand buffer of every pixel: uint8 [pixels, pairs, steps]; `zero`: a step without an operand."""
         config = self.program.config
         shape = (len(columns), config.array.pe.products, config.x_depth)
         if self.stale is None:
@@ -164,7 +167,7 @@ class GoldenEngine:
         else:
             buffer = np.random.default_rng(self.stale).integers(0, 256, shape, np.uint8)
         wanted = table.column >= 0
-        buffer[:, table.pair, table.step] = 0
+        buffer[:, table.pair, table.step] = zero
         buffer[:, table.pair[wanted], table.step[wanted]] = columns[:, table.column[wanted]]
         return buffer
 

@@ -8,9 +8,11 @@ import numpy as np
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.program import Operation
 from sysmt.sim.engine.layer import EngineLayer, Image, Product, Rescaling
 from sysmt.sim.golden.requantize import INT32, multiply
+from sysmt.sim.golden.zero_point import column_share
 from sysmt.sim.nn.forward import LayerPlan
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import Graph, Node
@@ -47,15 +49,23 @@ def linear_layer(
     if linear.weight_zero:
         raise EngineCannotError(f"its weights have the zero point {linear.weight_zero}")
     weights, bias = plan_of(linear, plan)
+    if config.array.pe.zero_width:
+        bias = bias + column_share(weights, linear.zero)
     if not INT32.min <= bias.min() <= bias.max() <= INT32.max:
         raise UserError(
             f"layer {step.name!r} must have biases of 32 bits, not {bias.min()} to {bias.max()}; requantise"
         )
     lower = UNSIGNED if linear.dtype == "uint8" else 0
+    pe, threads = config.array.pe, _depthwise_threads(step, config) if linear.depthwise else plan.threads
+    if pe.steps(threads, threads) > 1:
+        raise UserError(
+            f"layer {step.name!r} on {threads} of {pe.threads} threads needs two steps for a product, which an engine "
+            f"does not take: run it on {pe.threads} threads, or choose PEs that are exact in one (window = 3opt)"
+        )
     product = Product(
         weights=weights,
         depthwise=linear.depthwise,
-        threads=_depthwise_threads(step, config) if linear.depthwise else plan.threads,
+        threads=threads,
         permutation=None if linear.depthwise else plan.permutation,
     )
     return EngineLayer(
@@ -85,7 +95,7 @@ def _depthwise_threads(step: Step, config: EngineConfig) -> int:
     pe = config.array.pe
     if pe.exact_alone:
         return pe.threads
-    if not isinstance(pe, NbSmtConfig):
+    if not isinstance(pe, NbSmtConfig | SparqConfig):
         raise UserError(f"layer {step.name!r} must run on PEs that are exact alone, not of kind {pe.kind!r}")
     return 1
 
