@@ -71,14 +71,40 @@ def caches(base: CacheConfig) -> dict[str, CacheConfig]:
     }
 
 
-def compare(network: str, loops: str, dtype: str, limit: int | None, base: CacheConfig) -> dict[str, Any]:
-    """A row: misses and cycles of a whole network on all caches, as percentages of those of the plain one."""
+def assumptions(base: CacheConfig) -> dict[str, CacheConfig]:
+    """What the machine may have been instead, by name; `base` is the first.
+
+    A store is answered as late as a load, so that as many as the buffer holds take that time.
+    """
+    many = "1,024 entries"
+    deep = dataclasses.replace(base, write_buffer=32)
+    stores = f"{deep.write_buffer} stores at once"
+    return {
+        f"{base.write_buffer} stores at once, {base.null_cache.entries} entries": base,
+        stores: deep,
+        many: with_null(base, entries=1024),
+        f"{stores}, {many}": with_null(deep, entries=1024),
+    }
+
+
+def compare(network: str, loops: str, dtype: str, limit: int | None, base: CacheConfig) -> list[dict[str, Any]]:
+    """A row per assumption: misses and cycles of a whole network on all caches, as percentages of the plain one's."""
     if limit is None:
         limit = WHOLE if network == "lenet5" else LIMITS[loops]
-    total, facts = layerwise(networks()[network](), loops, dtype, limit, caches(base), base.line, network)
-    row = {"network": network, "loops": loops} | facts
+    kinds = {assumption: caches(config) for assumption, config in assumptions(base).items()}
+    compared = {f"{at}: {name}": config for at, found in kinds.items() for name, config in found.items()}
+    total, facts = layerwise(networks()[network](), loops, dtype, limit, compared, base.line, network)
+    return [
+        {"assumption": at, "network": network, "loops": loops}
+        | facts
+        | _row({name: total[f"{at}: {name}"] for name in found})
+        for at, found in kinds.items()
+    ]
+
+
+def _row(total: dict[str, Costs]) -> dict[str, Any]:
     saved = savings(total)
-    row["misses %"] = 100 * total["plain"].misses / total["plain"].accesses
+    row: dict[str, Any] = {"misses %": 100 * total["plain"].misses / total["plain"].accesses}
     row |= {"misses saved %": saved["null"]["misses"], "time saved %": saved["null"]["time"]}
     row |= {"energy saved %": saved["null"]["energy"]}
     for name in ("paper", "double"):
@@ -129,10 +155,13 @@ def layerwise(
         more = len(layer.w) - filters
         whole = layer_trace(layer, loops, limit)
         fewer = layer_trace(layer, loops, limit, fewer=1) if more else None
+        known: dict[CacheConfig, np.ndarray] = {}
         for cache, config in compared.items():
-            much = costs_of(whole, config)
-            last = much - costs_of(fewer, config) if fewer is not None else np.zeros(3)
-            total[cache] += (much + more * last) / part
+            if config not in known:
+                much = costs_of(whole, config)
+                last = much - costs_of(fewer, config) if fewer is not None else np.zeros(3)
+                known[config] = (much + more * last) / part
+            total[cache] += known[config]
         work = len(layer.w) * layer.depth * layer.pixels
         products, simulated = products + work, simulated + work * part
         zeros += work * np.array([zero_lines(layer.x, line), zero_lines(layer.w, line)])

@@ -79,7 +79,10 @@ MEASUREMENTS: dict[str, Measurement] = {
     "emission": Measurement((("array", "way"),), {"to 8x8 shared": Claim(more=False, noise=0.3)}),
     "golden": Measurement((("threads", "policy"),), {"ratio": Claim(more=False, noise=0.3)}),
     "nullcache": Measurement(
-        (("network", "loops"), ("zero region",), ("reading", "order"), ("threshold",), ("bar",)),
+        (
+            *(("assumption", "network", "loops"), ("network", "loops"), ("zero region",)),
+            *(("reading", "order"), ("threshold",), ("assumption", "null cache", "bar"), ("bar",)),
+        ),
         {
             "misses saved %": _MORE,
             "time saved %": _MORE,
@@ -196,6 +199,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("array", "with", "cluster", "products"),),
         {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
     ),
+    "pe_stages": Measurement((("stage",),), {"1T": _LESS, "2T": _LESS, "4T": _LESS}),
     "windows": Measurement(
         (("layer",), ("array", "with", "products")),
         {**dict.fromkeys(("plain", "signed", "um2"), _LESS), "MHz": Claim(more=True, noise=0.01)},

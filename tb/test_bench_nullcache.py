@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from bench import nullcache_study
 from bench.nullcache import bars
 from bench.nullcache_readings import _zeroed, signed
 from bench.nullcache_study import Costs, caches, layerwise, savings
@@ -24,9 +25,25 @@ def test_savings_are_shares_of_the_plain_cache():
 
 
 def test_bars_count_rows():
-    row = {"misses saved %": 6.0, "time saved %": 5.0, "double: misses %": 6.0}
+    row = {"misses saved %": 6.0, "time saved %": 5.0, "double: misses %": 6.0, "assumption": "any"}
+    row |= {"paper: misses %": 7.0, "paper: time %": 4.9}
     found = [bar["found"] for bar in bars([row, row | {"time saved %": -0.5}, row | {"double: misses %": 6.1}])]
-    assert found == [2, 2, -0.5]
+    assert found == [2, 2, -0.5, 0, 3, 4.9]
+
+
+def test_a_network_on_every_machine(monkeypatch):
+    """A row each; one is that of a machine of its own, simulated alone."""
+    rng = np.random.default_rng(1)
+    x = np.maximum(rng.standard_normal((2, 9, 9)), 0.5).astype(np.float32) - 0.5
+    layer = LayerOperands.conv("conv", x, rng.standard_normal((4, 2, 3, 3)).astype(np.float32), pad=1)
+    monkeypatch.setattr(nullcache_study, "networks", lambda: {"small": lambda: [layer]})
+    base = CacheConfig(size=512, null=NullCacheConfig(entries=8))
+    rows = nullcache_study.compare("small", "im2col", "float32", None, base)
+    assert [row["assumption"] for row in rows] == list(nullcache_study.assumptions(base))
+    for row, config in zip(rows, nullcache_study.assumptions(base).values(), strict=True):
+        costs, _ = layerwise([layer], "im2col", "float32", 10**6, caches(config), config.line, "small")
+        assert row["misses saved %"] == pytest.approx(savings(costs)["null"]["misses"], abs=0.01)
+        assert row["paper: time %"] == pytest.approx(savings(costs)["paper"]["time"], abs=0.01)
 
 
 def test_what_a_limit_leaves_out_is_counted_like_the_last_filter():
