@@ -96,7 +96,7 @@ def test_emitted_arrays_of_other_sizes(rows, cols):
     ("module", "component", "right", "wrong"),
     [
         ("pe.smt_sa", "SmtSaElement", "~queue.level[-1] | queue.pop", "~queue.level[-1]"),
-        ("pe.smt_sa", "SmtSaElement", "ahead & ~self._complete", "Const(0)"),
+        ("pe.smt_sa", "SmtSaElement", "ahead & ~self._complete", "ahead & ~ahead"),
         ("pe.smt_sa", "SmtSaElement", "(higher if a > b else ~higher)", "~higher"),
         ("pe.smt_sa", "SmtSaElement", "done & own & vacant", "done & vacant"),
         ("pe.smt_sa", "SmtSaElement", "Mux(some, pairs, queue.level)", "pairs"),
