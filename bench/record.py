@@ -199,6 +199,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("array", "with", "cluster", "products"),),
         {"um2": _LESS, "fJ/MAC": _LESS, "MHz": Claim(more=True, noise=0.01)},
     ),
+    "pe_stages": Measurement((("stage",),), {"1T": _LESS, "2T": _LESS, "4T": _LESS}),
     "windows": Measurement(
         (("layer",), ("array", "with", "products")),
         {**dict.fromkeys(("plain", "signed", "um2"), _LESS), "MHz": Claim(more=True, noise=0.01)},

@@ -3,7 +3,8 @@
 
 IISWC 2020's protocol on the part of its data that is at hand (SYSMT_DATA): 70 % of the devices choose signature, prior
 and model, in many random splits; R2 over the networks outside the signature. `collaborative`: every device measures 11
-networks of its own, nothing else is known.
+networks of its own, nothing else is known. `all known`: how well so many factors per device describe the whole table,
+which no model of as few learns more of.
 """
 
 import statistics
@@ -14,14 +15,17 @@ from typing import Any
 from sysmt.base.files import data_folder
 from sysmt.cli.output import progress
 from sysmt.sim.cost.signatures.choice import CHOICES
-from sysmt.sim.cost.signatures.protocol import Score, chosen_prior, collaborative, split, unseen_devices
-from sysmt.sim.cost.signatures.table import read_features, read_latencies
+from sysmt.sim.cost.signatures.protocol import Score, chosen_prior, collaborative, low_rank, split, unseen_devices
+from sysmt.sim.cost.signatures.table import Latencies, read_features, read_latencies
 
 from . import record
 from .command import run
 
 SPLITS = 24
 SHARED = 3
+EACH = 11
+"""Networks that a device measures in the collaborative setting."""
+FACTORS = (3, 5, 8)
 CHOSEN, MORE = "A-optimal, prior chosen", "A-optimal, other splits"
 PUBLISHED = {"RS": 0.9125, "MIS": 0.943, "SCCS": 0.944, "collaborative": 0.98}
 
@@ -47,7 +51,17 @@ def measure(splits: int) -> list[dict[str, Any]]:
             scores.append(unseen_devices(known, unknown, features, "A-optimal", 8, seed, prior))
         rows.append(_row(title, 8, scores))
     progress("collaborative")
-    rows.append(_row("collaborative", 11, [collaborative(latencies, features, 11, seed) for seed in range(SHARED)]))
+    rows.append(_row("collaborative", EACH, [collaborative(latencies, features, EACH, seed) for seed in range(SHARED)]))
+    return rows + bounds(latencies)
+
+
+def bounds(latencies: Latencies) -> list[dict[str, Any]]:
+    """A row per number of factors, every latency known."""
+    rows = []
+    for factors in FACTORS:
+        score = low_rank(latencies, factors)
+        row = _row(f"all known, {factors} factors", len(latencies.networks), [score])
+        rows.append({name: value for name, value in row.items() if name != "within 95 %"})
     return rows
 
 

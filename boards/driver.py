@@ -14,6 +14,7 @@ from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.protocol import VERSION
 from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.requantize import Requantize
+from sysmt.sim.golden.zero_point import absorbed
 
 from .connection import Connection
 from .plan import Plan
@@ -103,7 +104,12 @@ class Board(Connection[AccelConfig]):
         return counted
 
     def matmul(
-        self, x: np.ndarray, w: np.ndarray, threads: int | None = None, requantize: Requantize | None = None
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        threads: int | None = None,
+        requantize: Requantize | None = None,
+        zero: int = 0,
     ) -> BoardProduct:
         """Multiply matrices of any size.
 
@@ -114,24 +120,30 @@ class Board(Connection[AccelConfig]):
             Threads to run on; all when None.
         requantize : Requantize, optional
             To 8 bits per output channel: by the board when it can and no sum is cut into parts, else by the host.
+        zero : int
+            Zero point of the activations, of an array that takes it off (`signed_window`); the sums are those of x all
+            the same.
         """
         check_operands(x, w, self.config.array.pe)
         threads = self.config.array.pe.throttle(threads)
-        plan = Plan(x, w, self.config, threads, requantize is not None)
+        plan = Plan(x, w, self.config, threads, requantize is not None, zero)
+        unit = absorbed(requantize, w, zero) if requantize is not None and plan.on_board else None
         out = np.zeros((x.shape[0], w.shape[1]), np.int64)
         sent, repeated, reconnections = self.link.sent, self.link.repeated, self.reconnections
         before = self.registers()
         left = list(plan.runs)
         while left:
-            session = Session(self.link, self.config, plan, threads, requantize if plan.on_board else None)
+            session = Session(self.link, self.config, plan, threads, unit)
             try:
                 session.work(left, out, lambda done: self._progress(f"{done} of {len(plan.runs)} runs"))
                 break
             except TransportError as error:
                 self._reconnect(error, f"{len(plan.runs) - len(left)} of {len(plan.runs)} runs are kept")
         after = self.registers()
-        if requantize is not None and not plan.on_board:
-            out = requantize(out)
+        if not plan.on_board:
+            out = plan.completed(out)
+            if requantize is not None:
+                out = requantize(out)
         if plan.on_board and after["overflows"] != before["overflows"]:
             raise UserError("sum + bias must be within 32 bits, and is not in some channel; rescale the layer")
         figures = {}

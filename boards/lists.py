@@ -10,6 +10,7 @@ from sysmt.hdl.params.command_list import ListOpcode, beats_of, packed_command
 from sysmt.hdl.params.protocol import CHANNEL, Target
 from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.requantize import Requantize
+from sysmt.sim.golden.zero_point import absorbed
 
 from .plan import Plan
 
@@ -46,11 +47,17 @@ class ListPlan:
         Address of the data, a multiple of a beat's bytes.
     requantize : Requantize, optional
         By the device; the plan's sums must be whole.
+
+    Raises
+    ------
+    UserError
+        Of `absorbed`.
     """
 
     def __init__(self, plan: Plan, threads: int, first: int, requantize: Requantize | None = None):
         self._plan, self._config, self._threads = plan, plan.config, threads
-        self._first, self._requantize = first, requantize
+        self._first = first
+        self._requantize = requantize and absorbed(requantize, plan.w, plan.zero)
         self._beat = self._config.data_width // 8
         self._chunks: list[np.ndarray] = []
         self._places: dict[tuple[Target, tuple[int, ...]], tuple[int, int]] = {}
@@ -79,6 +86,7 @@ class ListPlan:
             orders.append((run, writes))
         results = address = self._free
         commands: list[bytes] = []
+        zero = {"zero": self._plan.zero} if self._config.array.pe.zero_width else {}
         for run, writes in orders:
             tiles = {name: getattr(run, name) for name in ("m_tiles", "n_tiles", "rows", "cols")}
             pitch = self.pitch(run)
@@ -90,6 +98,7 @@ class ListPlan:
                     steps=run.steps,
                     threads=self._threads.bit_length() - 1,
                     **tiles,
+                    **zero,
                 )
             )
             commands.append(
@@ -122,7 +131,7 @@ class ListPlan:
             m, n = run.m_tile * array.rows, run.n_tile * array.cols
             out[m : m + rows, n : n + cols] += values
             results += rows * pitch
-        return out
+        return out if self._requantize is not None else self._plan.completed(out)
 
     def _contents(self, run: PlannedRun) -> dict[Target, tuple[int, ...]]:
         contents: dict[Target, tuple[int, ...]] = {

@@ -9,6 +9,7 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.sim.cost.runs.order import chosen_runs
 from sysmt.sim.cost.runs.product import AccelProduct, PlannedRun
 from sysmt.sim.golden.tiling import Tile, w_steps, x_steps
+from sysmt.sim.golden.zero_point import check_zero, column_share
 
 
 class Plan:
@@ -24,6 +25,13 @@ class Plan:
     threads : int
     requantized : bool
         The board requantises where it can: when no sum has to be cut into parts.
+    zero : int
+        Zero point of the activations, of PEs that take it off: the sums of the board are those of distances from it.
+
+    Raises
+    ------
+    UserError
+        Of `check_zero`.
 
     Members
     -------
@@ -32,8 +40,17 @@ class Plan:
         In an order that sends few operands twice (`sysmt.sim.cost.runs.order`).
     """
 
-    def __init__(self, x: np.ndarray, w: np.ndarray, config: AccelConfig, threads: int, requantized: bool = False):
-        self.x, self.w, self.config, self.threads = x, w, config, threads
+    def __init__(
+        self,
+        x: np.ndarray,
+        w: np.ndarray,
+        config: AccelConfig,
+        threads: int,
+        requantized: bool = False,
+        zero: int = 0,
+    ):
+        check_zero(zero, config.array.pe)
+        self.x, self.w, self.config, self.threads, self.zero = x, w, config, threads, zero
         whole = config.array.pe.steps(x.shape[1], threads) <= config.depth
         on_board = requantized and config.requantize and whole
         self.product = AccelProduct(x.shape[0], x.shape[1], w.shape[1], config, threads, on_board)
@@ -59,12 +76,16 @@ class Plan:
     def _make_x(self, tile: int) -> np.ndarray:
         array = self.config.array
         extent = Tile(tile * array.rows, 0, min(array.rows, self.x.shape[0] - tile * array.rows), 1)
-        return x_steps(self.x, extent, array, self.threads)
+        return x_steps(self.x, extent, array, self.threads, self.zero)
 
     def _make_w(self, tile: int) -> np.ndarray:
         array = self.config.array
         extent = Tile(0, tile * array.cols, 1, min(array.cols, self.w.shape[1] - tile * array.cols))
         return w_steps(self.w, extent, array, self.threads)
+
+    def completed(self, out: np.ndarray) -> np.ndarray:
+        """Accumulated sums [M, N] as those of the product: int64."""
+        return out + column_share(self.w, self.zero)
 
     def accumulate(self, run: PlannedRun, rows: np.ndarray, out: np.ndarray) -> None:
         """Add the rows of a run, [tiles * rows, cols], to the outputs they belong to."""

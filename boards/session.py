@@ -7,7 +7,7 @@ from itertools import zip_longest
 import numpy as np
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.protocol import Opcode, Target, pack
+from sysmt.hdl.params.protocol import Opcode, Target, arguments_of, pack
 from sysmt.hdl.params.registers import NUMBERS, STATE
 from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.requantize import Requantize
@@ -30,7 +30,7 @@ class Session:
     plan : Plan
     threads : int
     requantize : Requantize, optional
-        By the board.
+        By the board; of the sums of distances, where the plan has a zero point (`absorbed`).
     """
 
     def __init__(self, link: Link, config: AccelConfig, plan: Plan, threads: int, requantize: Requantize | None):
@@ -78,8 +78,8 @@ class Session:
 
     def order(self, number: int, run: PlannedRun) -> PendingRequest:
         """Order a run whose operands are loaded."""
-        arguments = pack(
-            Opcode.RUN,
+        zero = {"zero": self._plan.zero} if self._config.array.pe.zero_width else {}
+        arguments = arguments_of(self._config.array.pe)[Opcode.RUN].pack(
             run=number,
             steps=run.steps,
             m_tiles=run.m_tiles,
@@ -87,6 +87,7 @@ class Session:
             rows=run.rows,
             cols=run.cols,
             threads=self._threads.bit_length() - 1,
+            **zero,
         )
         return self._link.submit(Opcode.RUN, arguments)
 

@@ -12,7 +12,7 @@ import pytest
 from sysmt.cli.commands import COMMANDS
 from sysmt.cli.main import main
 from sysmt.cli.output import table
-from sysmt.hdl.params.presets import ARRAYS
+from sysmt.hdl.params.presets import ARRAYS, PRESETS
 from sysmt.sim.cosim.simulator import available
 from tb.references.product import matmul
 
@@ -51,6 +51,23 @@ def test_list_and_show(capsys):
     code, out, _ = run(capsys, "show", "sysmt2_8", "--json")
     facts = json.loads(out)
     assert (code, facts["threads"], facts["k_max"], facts["latency"]) == (0, 2, 65792, 24)
+
+
+def test_a_list_says_every_field_of_every_preset(capsys):
+    """A column where presets of one form differ, once for all of them where they do not."""
+    found = {}
+    for block in run(capsys, "list")[1].split("\n\n"):
+        lines = block.splitlines()
+        (begins,) = [i for i, line in enumerate(lines) if line.startswith("all: ")]
+        common = dict(field.split("=", 1) for field in " ".join(lines[begins:]).removeprefix("all: ").split())
+        columns = lines[0].split()
+        found |= {line.split()[0]: common | dict(zip(columns, line.split(), strict=True)) for line in lines[1:begins]}
+    assert list(found) == list(PRESETS)
+    for name in ("sysmt4_16", "sparq2_8", "smtsa2_8", "galileo", "tcam32", "accel_sparq_16", "engine_sysmt2_8"):
+        shown = run(capsys, "show", name)[1].splitlines()
+        fields = dict(line.split(maxsplit=1) for line in shown)
+        assert found[name].items() <= fields.items()
+        assert set(fields) - set(found[name]) <= {"k_max", "latency"}
 
 
 def test_generate_writes_what_it_says(files, capsys):

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 
+from bench import pe_stages
 from sysmt.base.errors import UserError
 from sysmt.hdl.designs import array_design, smt_sa_design
 from sysmt.hdl.params.array import ArrayConfig
@@ -217,3 +218,24 @@ def test_the_sum_agrees_with_opensta_for_the_same_activity():
     assert ours.parts["switching"] / 10e-9 == pytest.approx(theirs[1], rel=0.05)
     assert ours.parts["leakage"] / 10e-9 == pytest.approx(theirs[2], rel=0.01)
     assert internal / 10e-9 == pytest.approx(theirs[0], rel=0.02)
+
+
+def test_cells_of_a_multiplier_are_told_apart_by_the_adders_around_them(library):
+    """A register's bit is chosen, multiplied, added, inverted behind the adder and stored."""
+    parts = [
+        Instance("from", "DFF", {"CK": [2], "D": [3], "Q": [4]}),
+        Instance("chosen", "INV", {"A": [4], "Y": [5]}),
+        Instance("product", "NAND2", {"A": [5], "B": [4], "Y": [6]}),
+        Instance("adder", "FA", {"A": [6], "B": ["0"], "C": [4], "S": [7], "CO": [8]}),
+        Instance("behind", "INV", {"A": [7], "Y": [9]}),
+        Instance("second", "FA", {"A": [9], "B": [8], "C": ["0"], "S": [10], "CO": []}),
+        Instance("to", "DFF", {"CK": [2], "D": [10], "Q": [11]}),
+    ]
+    ports = {"clk": ("input", [2]), "d": ("input", [3]), "q": ("output", [11])}
+    assert pe_stages.stages(Module("pe", ports, parts, {}), library) == {
+        "chosen": "choice",
+        "product": "products",
+        "adder": "adders",
+        "behind": "weighing",
+        "second": "adders",
+    }

@@ -12,7 +12,7 @@ from sysmt.boards.plan import Plan
 from sysmt.boards.session import Session
 from sysmt.boards.transport import SerialTransport
 from sysmt.hdl.accel.commands import Commands
-from sysmt.hdl.accel.ports import ARGUMENT_LAYOUTS, Channel, Figures, layout
+from sysmt.hdl.accel.ports import Channel, Figures, argument_layouts, layout
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.fields import Field, PackedRecord
 from sysmt.hdl.params.link_reference import markdown
@@ -100,7 +100,7 @@ def test_hardware_reads_what_the_host_packs(name):
 
 
 def test_layouts_are_those_of_the_table():
-    assert {command: layout(record) for command, record in ARGUMENTS.items()} == ARGUMENT_LAYOUTS
+    assert {command: layout(record) for command, record in ARGUMENTS.items()} == argument_layouts(PEConfig())
     assert layout(CHANNEL) == Channel
 
 

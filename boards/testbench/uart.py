@@ -166,7 +166,7 @@ class _Host(Link):
 def _product(config: AccelConfig) -> Iterator[Exchange]:
     """The requests of a driver that computes a product, run after run."""
     work, host = ProductWork.of(config), _Host()
-    plan = Plan(work.x, work.w, config, work.threads)
+    plan = Plan(work.x, work.w, config, work.threads, zero=work.zero)
     session = Session(host, config, plan, work.threads, None)
     out = np.zeros(work.sums.shape, np.int64)
     array = config.array

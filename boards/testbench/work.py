@@ -11,7 +11,8 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.program import Program
-from sysmt.sim.golden.kind import golden_of
+from sysmt.sim.golden.matmul import matmul
+from sysmt.sim.golden.zero_point import column_share
 from sysmt.sim.nn.forward import LayerPlan
 from sysmt.sim.nn.graph import Graph, Node, Tensor
 from sysmt.sim.nn.network import build
@@ -19,6 +20,8 @@ from sysmt.sim.nn.network import build
 SEED = 1
 K = 11
 """Length of the product: on 2 and 4 threads, their parts of it are not equal."""
+ZERO = 77
+"""Zero point of the product, where PEs take one off."""
 SIDE, CHANNELS, KERNEL = 3, 3, 2
 """Height and width, channels, and window, of the network's input."""
 
@@ -27,12 +30,14 @@ SIDE, CHANNELS, KERNEL = 3, 3, 2
 class ProductWork:
     """x uint8 [M, K] times w int8 [K, N] on `threads` threads makes `sums` int64 [M, N], without a cut through K.
 
-    One row and one column more than the array has, or, of an array of more than 16 PEs, less than it has.
+    With a zero point, where PEs take one off: `sums` are those of the distances from it, as the device makes them. One
+    row and one column more than the array has, or, of an array of more than 16 PEs, less than it has.
     """
 
     x: np.ndarray
     w: np.ndarray
     threads: int
+    zero: int
     sums: np.ndarray
 
     @classmethod
@@ -45,8 +50,9 @@ class ProductWork:
         rng = np.random.default_rng(SEED)
         x = rng.integers(0, 256, (m, k), dtype=np.uint8)
         w = rng.integers(-128, 128, (k, n)).astype(np.int8)
-        sums = golden_of(array.pe).product(x, w, array.pe, threads, False).sums
-        return cls(x, w, threads, sums.astype(np.int64))
+        zero = ZERO if array.pe.zero_width else 0
+        sums = matmul(x, w, array.pe, threads, False, zero).sums - column_share(w, zero)
+        return cls(x, w, threads, zero, sums.astype(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

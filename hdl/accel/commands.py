@@ -7,7 +7,7 @@ from amaranth.lib import data
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.command_list import written_words
 
-from .ports import ARGUMENT_LAYOUTS
+from .ports import argument_layouts
 from .requests import RequestServer
 
 
@@ -25,7 +25,7 @@ class Commands(RequestServer):
 
     def __init__(self, config: AccelConfig):
         self.config = config
-        super().__init__(ARGUMENT_LAYOUTS, written_words(config))
+        super().__init__(argument_layouts(config.array.pe), written_words(config))
 
     def _legality(self, m: Module, runs: data.View) -> Signal:
         return fits_array(m, self.config, runs)

@@ -9,9 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import ResultRow, TileDescriptor
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.protocol import RUN_WIDTH
+from sysmt.hdl.params.protocol import RUN_WIDTH, Opcode
 
-from .ports import Figures, RunArguments
+from .ports import Figures, argument_layouts
 
 
 class Controller(wiring.Component):
@@ -27,7 +27,7 @@ class Controller(wiring.Component):
 
     Members
     -------
-    i_run : In(stream of RunArguments)
+    i_run : In(stream of the arguments of RUN)
         Taken when nothing waits. `steps` and the tile counts must be at least 1, and `steps` within `config.depth`. A
         run with more tiles than the memories hold ends behind the first of those that are too many.
     issued, finished : Out(16)
@@ -57,9 +57,10 @@ class Controller(wiring.Component):
 
     def __init__(self, config: AccelConfig):
         self.config = config
+        self._arguments = argument_layouts(config.array.pe)[Opcode.RUN]
         super().__init__(
             {
-                "i_run": In(stream.Signature(RunArguments)),
+                "i_run": In(stream.Signature(self._arguments)),
                 "issued": Out(RUN_WIDTH),
                 "finished": Out(RUN_WIDTH),
                 "o_tile": Out(stream.Signature(TileDescriptor(config.array))),
@@ -77,8 +78,8 @@ class Controller(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        waiting, queued = Signal(RunArguments), Signal()
-        run, feeding = Signal(RunArguments), Signal()
+        waiting, queued = Signal(self._arguments), Signal()
+        run, feeding = Signal(self._arguments), Signal()
         ends = Signal()
         starts = Signal()
         m.d.comb += starts.eq(queued & (~feeding | ends))
@@ -136,6 +137,8 @@ class Controller(wiring.Component):
             tile.payload.rows.eq(Mux(last_m, run.rows, config.array.rows)),
             tile.payload.cols.eq(Mux(last_n, run.cols, config.array.cols)),
         ]
+        if config.array.pe.zero_width:
+            m.d.comb += tile.payload.zero.eq(run.zero)
         with m.If(moves):
             m.d.sync += [step.eq(step + 1), beyond.eq(misfit)]
             with m.If(last_step):

@@ -7,7 +7,8 @@ from amaranth.hdl import signed, unsigned
 from amaranth.lib import data
 
 from sysmt.hdl.params.fields import PackedRecord
-from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Opcode
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Opcode, arguments_of
 from sysmt.hdl.params.registers import FIGURES
 
 
@@ -27,11 +28,14 @@ def layout(record: PackedRecord) -> data.StructLayout:
 
 HEADER_BYTES, CRC_BYTES = HEADER.size, CRC.size
 
-ARGUMENT_LAYOUTS = {command: layout(record) for command, record in ARGUMENTS.items()}
-RunArguments = ARGUMENT_LAYOUTS[Opcode.RUN]
-ReadArguments = ARGUMENT_LAYOUTS[Opcode.READ]
+ReadArguments = layout(ARGUMENTS[Opcode.READ])
 
 Channel = layout(CHANNEL)
 """Requantisation of one output channel."""
 Figures = data.StructLayout(dict.fromkeys(FIGURES, unsigned(32)))
 """Counters of the controller since reset, wrapping; `sysmt.hdl.params.registers` says what they count."""
+
+
+def argument_layouts(pe: PEConfig) -> dict[Opcode, data.StructLayout]:
+    """The arguments of every request of an accelerator with these PEs."""
+    return {command: layout(record) for command, record in arguments_of(pe).items()}

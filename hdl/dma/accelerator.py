@@ -84,6 +84,9 @@ class ListedAccelerator(ListedDevice):
         # Results of the run before the last one would be written over: they, and no older ones, may still be read.
         held = ~sender.idle & ~(sender.active & (sender.run == last))
         opcode = executor.command[:8]
+        arguments = ["steps", "m_tiles", "n_tiles", "rows", "cols", "threads"]
+        if config.array.pe.zero_width:
+            arguments.append("zero")
         checks = [count != 0 for count in counts]
         checks += [read.rows <= config.array.rows, read.cols <= config.array.cols, read.pitch[:low] == 0]
         if not config.requantize:
@@ -100,10 +103,7 @@ class ListedAccelerator(ListedDevice):
             controller.i_run.valid.eq(executor.o_run.valid),
             executor.o_run.ready.eq(controller.i_run.ready),
             controller.i_run.payload.run.eq(controller.issued + 1),
-            *(
-                controller.i_run.payload[name].eq(run[name])
-                for name in ("steps", "m_tiles", "n_tiles", "rows", "cols", "threads")
-            ),
+            *(controller.i_run.payload[name].eq(run[name]) for name in arguments),
         ]
         with m.If(opcode == ListOpcode.WRITE):
             m.d.comb += executor.ready.eq(unfinished <= 1)

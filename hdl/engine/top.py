@@ -80,6 +80,8 @@ class LinkedEngine(wiring.Component):
         m.submodules.registers = registers = EngineRegisters(config)
         m.submodules.reader = reader = HostReader(config)
         m.submodules.engine = engine = Engine(config)
+        # A word of the host is under way.
+        self._writing = Signal()
         connect(m, wiring.flipped(self.i), receiver.i)
         self._requests(m, receiver, commands, engine)
         connect(m, commands.o, responses.i)
@@ -121,7 +123,7 @@ class LinkedEngine(wiring.Component):
             connect(m, receiver.o, commands.i)
             return
         connect(m, engine.pins, wiring.flipped(self.pins))
-        room = ~(commands.write.any() | engine.i_write.valid)
+        room = ~(commands.write.any() | self._writing)
         m.d.comb += [
             commands.i.valid.eq(receiver.o.valid & room),
             commands.i.payload.eq(receiver.o.payload),
@@ -129,17 +131,29 @@ class LinkedEngine(wiring.Component):
         ]
 
     def _write(self, m: Module, commands: EngineCommands, engine: Engine) -> None:
-        """Words of the host wait for the engine in a queue; one comes every few bytes, so that there is always room."""
+        """Words of the host wait for the engine in a queue; one comes every few bytes, so that there is always room.
+
+        Whether a word is written is known late: it goes through registers first.
+        """
         config = self.config
         word = engine.i_write.payload
+        written, address, host_word = (Signal.like(each) for each in (commands.write, commands.address, commands.word))
+        # Of its own, since what is written has many sinks and decides when a run begins.
+        comes = commands.write.any()
+        begun, clears = Signal(), Signal()
+        m.d.sync += [written.eq(commands.write), address.eq(commands.address), host_word.eq(commands.word)]
+        m.d.sync += [begun.eq(comes), clears.eq(comes & ~commands.write[Memory.ACTIVATIONS])]
         with m.If(engine.i_write.ready):
             m.d.sync += engine.i_write.valid.eq(0)
-        with m.If(commands.write.any()):
-            m.d.sync += [engine.i_write.valid.eq(1), word.address.eq(commands.address)]
+        with m.If(begun):
+            m.d.sync += [engine.i_write.valid.eq(1), word.address.eq(address)]
         for memory, size in zip(config.host_memories, config.host_bytes.values(), strict=True):
-            with m.If(commands.write[memory]):
-                m.d.sync += [word.memory.eq(memory), word.word.eq(commands.word[-8 * size :])]
-        m.d.comb += engine.clear.eq(commands.write.any() & ~commands.write[Memory.ACTIVATIONS])
+            with m.If(written[memory]):
+                m.d.sync += [word.memory.eq(memory), word.word.eq(host_word[-8 * size :])]
+        m.d.comb += [
+            engine.clear.eq(clears),
+            self._writing.eq(begun | engine.i_write.valid),
+        ]
 
     def _run(self, m: Module, commands: EngineCommands, engine: Engine, registers: EngineRegisters) -> None:
         """One run under way, and one that waits."""
@@ -153,7 +167,7 @@ class LinkedEngine(wiring.Component):
             registers.finished.eq(finished),
             self.busy.eq(issued != finished),
             commands.o_run.ready.eq(~queued & ((issued - finished)[: len(issued)] <= 1)),
-            engine.i_run.valid.eq(queued & ~engine.i_write.valid),
+            engine.i_run.valid.eq(queued & ~self._writing),
             engine.i_run.payload.eq(half),
         ]
         taken = engine.i_run.valid & engine.i_run.ready

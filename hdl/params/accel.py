@@ -95,11 +95,6 @@ class AccelConfig(Config):
             raise ConfigError(
                 "array.stc = True cannot be driven by the accelerator, which knows no groups: set stc to False"
             )
-        if self.array.pe.zero_width:
-            raise ConfigError(
-                "array.signed_window = True cannot be driven by the accelerator, which gives tiles no zero point: "
-                "set signed_window to False"
-            )
         check_bus(self.link, self.data_width, self.bus_clock)
         if self.link != "uart":
             check_rows(self.data_width, self.array.cols)

@@ -31,6 +31,7 @@ from .config import Config
 from .engine import EngineConfig
 from .fields import Field, PackedRecord
 from .link import LINKS, MASTERS
+from .protocol import ZERO
 from .registers import word_record
 
 COMMAND_BYTES = 32
@@ -114,6 +115,12 @@ ACCEL_COMMANDS = {
 }
 """Commands of an accelerator. READ has the tiles of its RUN: outputs become a matrix of rows, and tiles that are not
 whole write only what counts."""
+ZERO_COMMANDS = ACCEL_COMMANDS | {
+    ListOpcode.RUN: PackedRecord(
+        *(ZERO if name == "gap" else field for name, field in ACCEL_COMMANDS[ListOpcode.RUN].fields.items())
+    )
+}
+"""Commands of an accelerator whose PEs take a zero point off the activations (`PEConfig.zero_width`)."""
 ENGINE_COMMANDS = {
     ListOpcode.WRITE: PackedRecord(_OPCODE, _target("Memory"), _HALF, _gap("gap", 15), _ADDRESS, _BEATS, _FIRST),
     ListOpcode.RUN: PackedRecord(_OPCODE, _gap("gap", 8), _HALF, _gap("gap2", 15)),
@@ -207,7 +214,9 @@ def bus_word(config: AccelConfig | EngineConfig) -> int:
 
 def commands_of(config: AccelConfig | EngineConfig) -> dict[ListOpcode, PackedRecord]:
     """The commands of `config`."""
-    return ENGINE_COMMANDS if isinstance(config, EngineConfig) else ACCEL_COMMANDS
+    if isinstance(config, EngineConfig):
+        return ENGINE_COMMANDS
+    return ZERO_COMMANDS if config.array.pe.zero_width else ACCEL_COMMANDS
 
 
 def written_words(config: AccelConfig | EngineConfig) -> list[tuple[int, int]]:

@@ -5,7 +5,7 @@ import inspect
 
 from . import protocol, registers
 from .pe import PEConfig
-from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, Opcode, Status, Target
+from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, ZERO, Opcode, Status, Target
 
 RESPONSES = {
     Opcode.SYNC: "the nonce.",
@@ -26,7 +26,12 @@ def markdown() -> str:
     parts = ["# Link protocol", inspect.cleandoc(protocol.__doc__ or ""), "## Numbers", "\n".join(numbers)]
     parts += ["## Header of a frame", HEADER.markdown(), "## Checksum of a frame", CRC.markdown()]
     for command, record in ARGUMENTS.items():
-        parts += [f"## {command.name} ({command.value})", record.markdown(), f"Response: {RESPONSES[command]}"]
+        parts += [f"## {command.name} ({command.value})", record.markdown()]
+        if command is Opcode.RUN:
+            parts.append(
+                f"Where the PEs take a zero point off the activations, one field more, `{ZERO.name}`: {ZERO.text}"
+            )
+        parts.append(f"Response: {RESPONSES[command]}")
     parts += ["## A word of the requantiser's table", CHANNEL.markdown()]
     parts += ["# Registers", inspect.cleandoc(registers.__doc__ or "")]
     for number, (name, record) in enumerate(registers.registers(PEConfig()).items()):

@@ -36,6 +36,7 @@ orders a run when all its writes are answered.
 import enum
 
 from .fields import Field, PackedRecord
+from .pe import PEConfig
 
 VERSION = 1
 END, ESC, ESC_END, ESC_ESC = 0xC0, 0xDB, 0xDC, 0xDD
@@ -116,12 +117,21 @@ ARGUMENTS = {
     ),
 }
 """The arguments that open the payload of a request."""
+ZERO = Field("zero", 8, "Zero point that is taken off the activations of all tiles (docs/numerics.md, SPARQ).")
+"""The last argument of RUN where PEs take a zero point off (`PEConfig.zero_width`), and there alone."""
 CHANNEL = PackedRecord(
     Field("bias", 32, "Added to the sum.", signed=True),
     Field("multiplier", 32, "Scale as a 31-bit fraction."),
     Field("shift", 8, "Power of two of the scale: positive to the left, -31 to 30.", signed=True),
 )
 """A word of the requantiser's table."""
+
+
+def arguments_of(pe: PEConfig) -> dict[Opcode, PackedRecord]:
+    """`ARGUMENTS` of an accelerator with these PEs."""
+    if not pe.zero_width:
+        return ARGUMENTS
+    return ARGUMENTS | {Opcode.RUN: PackedRecord(*ARGUMENTS[Opcode.RUN].fields.values(), ZERO)}
 
 
 def pack(command: Opcode, /, **arguments: int) -> bytes:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.command_list import ACCEL_COMMANDS, COMMAND_WIDTH, ListOpcode
+from sysmt.hdl.params.command_list import COMMAND_WIDTH, ListOpcode, commands_of
 
 DECIDE, REQUEST, STORE = 4, 4, 2
 """Cycles from a command's last beat to what it does; from asking for a burst to the bus; behind the last beat."""
@@ -48,7 +48,7 @@ def list_cycles(config: AccelConfig, commands: Sequence[bytes], latency: float) 
     now, ahead = 0.0, False
     for text in commands:
         opcode = ListOpcode(text[0])
-        fields = ACCEL_COMMANDS[opcode].unpack(text)
+        fields = commands_of(config)[opcode].unpack(text)
         now += command_beats + DECIDE + (0 if ahead else fetch)
         run = len(times.fed)
         ahead = opcode is ListOpcode.WRITE

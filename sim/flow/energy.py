@@ -67,7 +67,16 @@ class EnergyModel:
         self.slew = edges(flat, self.load).slew
 
     def energy(self, activity: Activity, weigh: Weigh | None = None) -> Energy:
-        """Sum what happened.
+        """Sum what happened, as `cells` says."""
+        per_cell = self.cells(activity, weigh)
+        blocks = np.bincount(self.flat.block, sum(per_cell.values()), len(BLOCKS))
+        return Energy(
+            {part: float(values.sum()) for part, values in per_cell.items()},
+            {block: float(value) for block, value in zip(BLOCKS, blocks, strict=True) if value},
+        )
+
+    def cells(self, activity: Activity, weigh: Weigh | None = None) -> dict[str, np.ndarray]:
+        """Joules of every cell, by part.
 
         Parameters
         ----------
@@ -97,12 +106,7 @@ class EnergyModel:
                 if pin == cell.clock:
                     per_cell[part][cells] += toggles(pin) * half * cell.pins[pin].capacitance
             per_cell["leakage"][cells] = cell.leakage * library.leakage_watts * activity.seconds
-        whole = sum(per_cell.values())
-        blocks = np.bincount(flat.block, whole, len(BLOCKS))
-        return Energy(
-            {part: float(values.sum()) for part, values in per_cell.items()},
-            {block: float(value) for block, value in zip(BLOCKS, blocks, strict=True) if value},
-        )
+        return per_cell
 
     def _toggles(self, cell: Cell, cells: np.ndarray, activity: Activity) -> Callable[[str], np.ndarray]:
         """Transitions of a pin of every cell of a kind; a clock pin has two per edge that reached it."""

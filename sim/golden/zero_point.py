@@ -7,10 +7,14 @@ The array makes the first term, its operands trimmed or not; the second depends 
 whoever reads the sums: to them, or once and for all to a bias.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.pe import PEConfig
+
+from .requantize import Requantize
 
 
 def check_zero(zero: int, pe: PEConfig) -> None:
@@ -34,6 +38,26 @@ def column_share(w: np.ndarray, zero: int) -> np.ndarray:
     """What is missing in the sums of x - zero: `zero` times the sum of every column of w [K, N], int64 [N]."""
     share: np.ndarray = zero * w.sum(axis=0, dtype=np.int64)
     return share
+
+
+def absorbed(unit: Requantize, w: np.ndarray, zero: int) -> Requantize:
+    """What requantises sums of x - zero as `unit` does those of x: `column_share` is in its bias.
+
+    Raises
+    ------
+    UserError
+        A bias leaves 32 bits.
+    """
+    if not zero:
+        return unit
+    bias = np.broadcast_to(unit.bias, w.shape[1:]) + column_share(w, zero)
+    beyond = np.flatnonzero(bias != bias.astype(np.int32))
+    if beyond.size:
+        raise UserError(
+            f"bias + zero * sum of weights must be within 32 bits, not {bias[beyond[0]]} (channel {beyond[0]}); "
+            "read the sums instead, and requantise them on the host"
+        )
+    return replace(unit, bias=bias)
 
 
 def completed(sums: np.ndarray, w: np.ndarray, zero: int) -> np.ndarray:

@@ -9,7 +9,7 @@ need; at the end of a pair the others turn back, and the last of them need not b
 from collections.abc import Iterator
 from itertools import zip_longest
 
-from sysmt.hdl.params.protocol import ARGUMENTS, Opcode
+from sysmt.hdl.params.protocol import Opcode, arguments_of
 
 from .product import ENVELOPE, STATUS, AccelProduct, Blocks, PlannedRun, link_bytes
 
@@ -80,7 +80,7 @@ def _cuts(product: AccelProduct) -> Iterator[tuple[int, int, int, int, bool]]:
             if not n:
                 break
             runs = parts * -(-product.m_tiles // m) * -(-product.n_tiles // n)
-            fixed = parts * results + runs * (2 * ENVELOPE + ARGUMENTS[Opcode.RUN].size + STATUS)
+            fixed = parts * results + runs * (2 * ENVELOPE + arguments_of(config.array.pe)[Opcode.RUN].size + STATUS)
             yield fixed + x + -(-product.m_tiles // m) * w, part, m, n, True
             yield fixed + w + -(-product.n_tiles // n) * x, part, m, n, False
 

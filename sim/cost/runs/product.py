@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.protocol import ARGUMENTS, CRC, HEADER, Opcode
+from sysmt.hdl.params.protocol import ARGUMENTS, CRC, HEADER, Opcode, arguments_of
 
 ENVELOPE = HEADER.size + CRC.size + 2
 """Bytes of a frame beside its payload."""
@@ -155,7 +155,7 @@ def link_bytes(product: AccelProduct, runs: Iterable[PlannedRun]) -> LinkBytes:
         if product.requantized:
             channels = run.n_tiles * config.array.cols
             out += fill(half, "table", (run.n_tile, run.n_tiles), channels, config.table_bytes)
-        out += ENVELOPE + ARGUMENTS[Opcode.RUN].size
+        out += ENVELOPE + arguments_of(config.array.pe)[Opcode.RUN].size
         reads, data = _results(product, run)
         out += reads * (ENVELOPE + ARGUMENTS[Opcode.READ].size)
         back += ENVELOPE + STATUS + reads * (ENVELOPE + STATUS) + data

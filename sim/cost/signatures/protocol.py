@@ -131,6 +131,19 @@ def collaborative(
     return _score(latencies.milliseconds, predicted, factor, [])
 
 
+def low_rank(latencies: Latencies, factors: int) -> Score:
+    """What so many numbers per device can say at best, every latency known: a bound on models of few factors.
+
+    Log latencies as a mean per network, one per device, and `factors` products of a number of either, by least
+    squares.
+    """
+    mean = latencies.logs.mean(1, keepdims=True)
+    speed = (latencies.logs - mean).mean(0)
+    left, size, right = np.linalg.svd(latencies.logs - mean - speed, full_matrices=False)
+    predicted = np.exp(mean + speed + (left[:, :factors] * size[:factors]) @ right[:factors])
+    return _score(latencies.milliseconds, predicted, np.full(predicted.shape, np.inf), [])
+
+
 def _score(true: np.ndarray, predicted: np.ndarray, factor: np.ndarray, without: list[int]) -> Score:
     rest = [i for i in range(len(true)) if i not in without]
     ratio = np.abs(np.log(predicted / true))

@@ -2,6 +2,7 @@
 """`sysmt list` and `sysmt show`: the named configurations and what is derived from them."""
 
 import argparse
+import textwrap
 from typing import Any
 
 from sysmt.cli.output import Handler, Result, no_arguments, table
@@ -12,10 +13,18 @@ from sysmt.hdl.params.presets import ARRAYS, PRESETS, preset
 def _list(_: argparse.Namespace) -> Result:
     rows = [{"preset": name} | config.as_dict() for name, config in ARRAYS.items()]
     blocks = [{"preset": name} | config.as_dict() for name, config in PRESETS.items() if name not in ARRAYS]
-    lines = [f"{block['preset']:16} {' '.join(f'{n}={v}' for n, v in _dotted(block)[1:])}" for block in blocks]
-    kinds = dict.fromkeys(config.pe.kind for config in ARRAYS.values())
-    tables = [part for kind in kinds for part in (table([row for row in rows if row["kind"] == kind]), "")]
-    return Result("\n".join([*tables, *lines]), {"presets": rows, "blocks": blocks})
+    alike: dict[tuple[str, ...], list[dict[str, object]]] = {}
+    for fields in map(dict, map(_dotted, rows + blocks)):
+        alike.setdefault(tuple(fields), []).append(fields)
+    return Result("\n\n".join(map(_differences, alike.values())), {"presets": rows, "blocks": blocks})
+
+
+def _differences(presets: list[dict[str, object]]) -> str:
+    """Presets with the same fields: a table of the fields in which they differ, and below it what all of them have."""
+    common = {name: value for name, value in presets[0].items() if all(each[name] == value for each in presets)}
+    differing = table([{name: value for name, value in each.items() if name not in common} for each in presets])
+    rest = " ".join(["all:", *(f"{name}={value}" for name, value in common.items())])
+    return "\n".join([differing, *textwrap.wrap(rest, 118, subsequent_indent="     ", break_long_words=False)])
 
 
 def _dotted(facts: dict[str, Any]) -> list[tuple[str, object]]:
