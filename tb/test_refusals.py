@@ -8,17 +8,22 @@ import sysmt
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.cosim import rtl
 from sysmt.sim.cosim.rtl import products
+from sysmt.sim.cosim.smt_sa import smt_sa_products
+from sysmt.sim.cost.schedule.machine import machine_of
+from sysmt.sim.cost.smt_sa import smt_sa
 from sysmt.sim.engine.file import read_program
 from sysmt.sim.golden.conv1d import ConvRows, rows_of_image
 from sysmt.sim.golden.fuseconv import conv1d
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.requantize import Requantize, multiply, quantize_multiplier
+from sysmt.sim.quant.options import Options
 
 X, W = np.ones((2, 4), np.uint8), np.ones((4, 2), np.int8)
 WIDE = np.full((2, 4), 300)
-CONFIG = preset("os2", ArrayConfig)
+CONFIG, SMT_SA = preset("os2", ArrayConfig), SmtSaConfig(rows=2, cols=2)
 ROWS = ConvRows(X, np.ones((2, 3), np.int8))
 IMAGE, FILTERS = np.ones((4, 4, 2), np.uint8), np.ones((3, 2), np.int8)
 
@@ -56,6 +61,25 @@ REFUSED = [
     (lambda: product(X, W, stalls=(np.nan, 0, 0)), r"stalls must be 3 shares of cycles .*, not \(nan, 0, 0\)"),
     (lambda: product(X, W, stalls=(0, 0)), r"stalls must be 3 shares of cycles .*, not \(0, 0\)"),
     (lambda: products([], CONFIG), r"pairs must hold at least one product, not none"),
+    (lambda: products(3, CONFIG), r"pairs must be a list of products, not int"),
+    (lambda: products([(X, W)], CONFIG), r"pairs must hold tuples \(x, w, threads\), not 2 members"),
+    (lambda: product(X, W, zeros=[]), r"zeros must be a zero point for each of the 1 products, not \[\]"),
+    (lambda: product(X, W, zeros=[0, 0]), r"zeros must be a zero point for each of the 1 products, not \[0, 0\]"),
+    (lambda: product(X, W, zeros=0), r"zeros must be a zero point for each of the 1 products, not 0"),
+    (lambda: smt_sa(X.tolist(), W, SMT_SA), r"x must be an array of integers without a mask, not list; .*"),
+    (lambda: smt_sa(X, W.astype(float), SMT_SA), r"w must be an array of integers without a mask, not float64; .*"),
+    (lambda: smt_sa(np.ma.array(X), W, SMT_SA), r"x must be an array of integers without a mask, not uint8; .*"),
+    (lambda: smt_sa(X, W, "os2"), r"config must be an SmtSaConfig, not 'os2'"),
+    (lambda: smt_sa_products([(X, W)], CONFIG), r"config must be an SmtSaConfig, not ArrayConfig.*"),
+    (lambda: smt_sa_products(None, SMT_SA), r"pairs must be a list of products, not NoneType"),
+    (lambda: sysmt.estimate("os2", ["ecp5"]), r"target must be a name such as 'sky130hd', not \['ecp5'\]"),
+    (lambda: sysmt.explore(3), r"models must be a name, a path or a list of them, not 3"),
+    (lambda: sysmt.explore([3]), r"models must be a name, a path or a list of them, not \[3\]"),
+    (lambda: Options(budget="1"), r"budget must be a number, a fraction of 1, not '1'"),
+    (lambda: Options(batch=1.5), r"batch must be an integer of at least 1, not 1\.5"),
+    (lambda: machine_of(3, (1, 2), 0, False), r"capacities must be a list of numbers, one for each level, not 3"),
+    (lambda: machine_of((3,), None, 0, False), r"energies must be a list of numbers, one for each level, not None"),
+    (lambda: machine_of((3,), (1, 2), 0, False, 0.5), r"array_level must be within 0\.\.0, .*, not 0\.5"),
     (lambda: products([(X, W, None)], "os2"), r"config must be an ArrayConfig, not 'os2'"),
     (lambda: products([(X, W, 2)], CONFIG), r".*threads.*"),
     (lambda: matmul(X, W, "os2"), r"pe must be a PEConfig, not 'os2'"),

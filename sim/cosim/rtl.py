@@ -86,6 +86,8 @@ def products(
     """
     require(simulator)
     _check(pairs, config, stalls)
+    if zeros is not None and not (isinstance(zeros, list | tuple | np.ndarray) and len(zeros) == len(pairs)):
+        raise UserError(f"zeros must be a zero point for each of the {len(pairs)} products, not {repr(zeros)[:60]}")
     orders, xs, ws, taps, places = [], [], [], [], []
     zero_of = [0] * len(pairs) if zeros is None else zeros
     for zero in zero_of:
@@ -134,6 +136,18 @@ def products(
     return ArrayRun(sums, int(results["cycles"]), counters, bool(results["refused"]))
 
 
+def check_pairs(pairs: object, members: Sequence[str]) -> None:
+    """Refuse what is no list of products, each a tuple of so many members (`UserError`, one line)."""
+    if not isinstance(pairs, Sequence) or isinstance(pairs, str | bytes):
+        raise UserError(f"pairs must be a list of products, not {type(pairs).__name__}")
+    if not pairs:
+        raise UserError("pairs must hold at least one product, not none")
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != len(members):
+            given = f"{len(pair)} members" if isinstance(pair, tuple | list) else type(pair).__name__
+            raise UserError(f"pairs must hold tuples ({', '.join(members)}), not {given}")
+
+
 def _check(
     pairs: Sequence[tuple[np.ndarray | ConvRows, np.ndarray | None, int | None]],
     config: ArrayConfig,
@@ -142,8 +156,7 @@ def _check(
     """Refuse what cannot be run."""
     if not isinstance(config, ArrayConfig):
         raise UserError(f"config must be an ArrayConfig, not {config!r}")
-    if not pairs:
-        raise UserError("pairs must hold at least one product, not none")
+    check_pairs(pairs, ("x", "w", "threads"))
     if len(stalls) != STREAMS or not all(0 <= share < 1 for share in stalls):
         raise UserError(f"stalls must be {STREAMS} shares of cycles from 0 to less than 1, not {stalls!r}")
     for x, w, _ in pairs:

@@ -15,6 +15,7 @@ from sysmt.hdl.emit import Design
 from sysmt.hdl.params.smt_sa import SmtSaConfig
 from sysmt.sim.golden.product import check_operands
 
+from .rtl import check_pairs
 from .simulator import require, run
 
 STREAMS = 3
@@ -71,8 +72,9 @@ def smt_sa_products(
         The simulated array, or its testbench, failed.
     """
     require(simulator)
-    if not pairs:
-        raise UserError("pairs must hold at least one product, not none")
+    if not isinstance(config, SmtSaConfig):
+        raise UserError(f"config must be an SmtSaConfig, not {config!r}")
+    check_pairs(pairs, ("x", "w"))
     if len(stalls) != STREAMS or not all(0 <= share < 1 for share in stalls):
         raise UserError(f"stalls must be {STREAMS} shares of cycles from 0 to less than 1, not {stalls!r}")
     vectors = {"config": np.array(json.dumps(config.as_dict())), "stalls": np.array(stalls)}

@@ -55,8 +55,15 @@ def smt_sa(x: np.ndarray, w: np.ndarray, config: SmtSaConfig) -> SmtSaRun:
     Raises
     ------
     UserError
-        Shapes do not fit together; numba (extra `silicon`) is missing.
+        Something is no array, or none of this kind; shapes do not fit together; numba (extra `silicon`) is missing.
     """
+    if not isinstance(config, SmtSaConfig):
+        raise UserError(f"config must be an SmtSaConfig, not {config!r}")
+    for name, operand in (("x", x), ("w", w)):
+        whole = isinstance(operand, np.ndarray) and operand.dtype.kind in "ui"
+        if not whole or isinstance(operand, np.ma.MaskedArray):
+            kind = operand.dtype if isinstance(operand, np.ndarray) else type(operand).__name__
+            raise UserError(f"{name} must be an array of integers without a mask, not {kind}; quantise or fill it")
     if x.ndim != 2 or w.ndim != 2 or x.shape[1] != w.shape[0] or not x.size or not w.size:
         raise UserError(f"x [M, K] and w [K, N] must agree in K and not be empty, not {x.shape} and {w.shape}")
     live_x = _by_lane(x != 0, config.rows, config.threads)

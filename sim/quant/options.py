@@ -2,6 +2,7 @@
 """What the user asks of NB-SMT on a network."""
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 from sysmt.base.errors import UserError
 
@@ -41,6 +42,10 @@ class Options:
     batch: int = 1
 
     def __post_init__(self) -> None:
+        if self.budget is not None and (isinstance(self.budget, bool) or not isinstance(self.budget, Real)):
+            raise UserError(f"budget must be a number, a fraction of 1, not {self.budget!r}")
+        if isinstance(self.batch, bool) or not isinstance(self.batch, Integral):
+            raise UserError(f"batch must be an integer of at least 1, not {self.batch!r}")
         if self.budget is not None and not 0 <= self.budget < 1:
             raise UserError(f"budget must be from 0 to below 100 percent, not {100 * self.budget:g}")
         if self.batch < 1:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def explore(
     from sysmt.sim.explore.work import workers
 
     several = [models] if isinstance(models, (str, Path)) else models
+    if not isinstance(several, Sequence) or not all(isinstance(model, str | Path) for model in several):
+        raise UserError(f"models must be a name, a path or a list of them, not {models!r}")
     request = request_of(
         [str(model) for model in several],
         board=board,

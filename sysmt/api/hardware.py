@@ -216,4 +216,6 @@ def estimate(config: Config | str, target: str = "sky130hd") -> "Silicon":
     chosen = config_of(config, Config)
     if not isinstance(chosen, ArrayConfig | AccelConfig | EngineConfig):
         raise UserError(f"config must be an array, an accelerator or an engine, not {type(chosen).__name__}")
+    if not isinstance(target, str):
+        raise UserError(f"target must be a name such as 'sky130hd', not {target!r}")
     return predict(chosen, target)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from sysmt.base.errors import ConfigError, UserError
 
 from .nest import TENSORS, plain
@@ -113,7 +115,7 @@ class Machine:
                 raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}")
         if not (_is_number(self.hop) and self.hop >= 0):
             raise ConfigError(f"hop must be at least 0, not {self.hop!r}")
-        if not 0 <= self.array_level < len(self.levels) - 1:
+        if type(self.array_level) is not int or not 0 <= self.array_level < len(self.levels) - 1:
             raise ConfigError(
                 f"array_level must be within 0..{len(self.levels) - 2}, below the outermost level, "
                 f"not {self.array_level!r}"
@@ -148,6 +150,9 @@ def machine_of(
     capacities: Sequence[int], energies: Sequence[float], hop: float, half_full: bool, array_level: int = 0
 ) -> Machine:
     """The machine of bare numbers, as the authors' scripts have them: capacities of all levels but the outermost."""
+    for name, values in (("capacities", capacities), ("energies", energies)):
+        if not isinstance(values, Sequence) and not (isinstance(values, np.ndarray) and values.ndim):
+            raise UserError(f"{name} must be a list of numbers, one for each level, not {values!r}")
     if len(energies) != len(capacities) + 1:
         raise UserError(
             f"energies must be one more than capacities, which leave out the outermost level, "
@@ -157,7 +162,7 @@ def machine_of(
         raise UserError("capacities must be at least one, not none")
     levels = zip((*map(plain, capacities), None), map(plain, energies), strict=True)
     named = tuple(Level(name=f"level {at}", words=words, energy=energy) for at, (words, energy) in enumerate(levels))
-    return Machine(levels=named, hop=hop, half_full=half_full, array_level=array_level)
+    return Machine(levels=named, hop=hop, half_full=half_full, array_level=plain(array_level))
 
 
 def _is_number(value: object) -> bool:
