@@ -7,6 +7,9 @@ import re
 import pytest
 
 from sysmt.cli.main import main
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import preset
+from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.nn.networks import network
 
 RUN = ["cycles", "--array", "8x4"]
@@ -67,6 +70,27 @@ def test_plots_are_drawn_the_same_every_time(tmp_path, name, start):
 
 
 @pytest.mark.parametrize(
+    ("words", "config"),
+    [
+        (["--preset", "sparq2_16", "--set", "window=7opt"], preset("sparq2_16", ArrayConfig, window="7opt")),
+        (["--preset", "sparq_8", "--set", "pairs=4"], preset("sparq_8", ArrayConfig, pairs=4)),
+        (["--preset", "sysmt4_8", "--set", "drain=in_place"], preset("sysmt4_8", ArrayConfig, drain="in_place")),
+        (["--array", "8x8", "--set", "kind=sparq", "--set", "pairs=2"], preset("sparq2_8", ArrayConfig)),
+    ],
+)
+def test_cycles_of_any_kind_of_pe(words, config, capsys):
+    """The formula that the tests of the arrays hold to simulated cycles."""
+    assert main(["cycles", "--gemm", "40,77,33", "--json", *words]) == 0
+    assert json.loads(capsys.readouterr().out)["total"] == matmul_cycles(40, 77, 33, config)
+
+
+def test_threads_go_with_an_array(capsys):
+    assert main(["cycles", "--gemm", "1,2,3", "--preset", "os8", "--threads", "2"]) == 2
+    said = "threads 2 is for --array: of a preset say --set threads=2"
+    assert capsys.readouterr().err == f"sysmt cycles: error: {said}\n"
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--network", "mobilenet_v2", "--variant", "third"], "variant must be one of baseline, .*, not 'third'"),
@@ -80,6 +104,8 @@ def test_plots_are_drawn_the_same_every_time(tmp_path, name, start):
         (["--gemm", "1,2,3", "--array", "8x0"], "cols must be an integer from 1 to 256, not 0"),
         (["--gemm", "1,2,3", "--threads", "3"], "threads must be one of 1, 2, 4, not 3"),
         (["--gemm", "1,2,3", "--method", "x"], "method must be one of rtl, fuseconv, scalesim, not 'x'"),
+        (["--gemm", "1,2,3", "--set", "kind=sparq", "--set", "trim=up"], "trim must be one of round, raw, not 'up'"),
+        (["--gemm", "1,2,4", "--set", "kind=sparq", "--set", "stc=true"], "stc = True needs 2:4 weights, .*"),
         (["--topology", "none.csv"], "topology 'none.csv' cannot be read: No such file or directory"),
         (["--gemm", "1,2,3", "--plot", "a.txt"], r"plot must end in \.png, \.svg, \.pdf, not 'a.txt'"),
     ],

@@ -5,11 +5,15 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
+from sysmt.cli.arguments import add_settings
 from sysmt.cli.layers import add_layers, layers_of, numbers, subject
 from sysmt.cli.output import Handler, Result, passes_text, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate
 
 ALONE = "of the array alone, fed as fast as it likes; an engine's are those of `sysmt compile`"
@@ -17,16 +21,17 @@ ALONE = "of the array alone, fed as fast as it likes; an engine's are those of `
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     add_layers(parser)
-    parser.add_argument("--array", metavar="RxC", required=True, help="rows and columns, as 64x64")
+    parser.add_argument("--array", metavar="RxC", help="rows and columns, as 64x64")
+    parser.add_argument("--preset", metavar="P", help="in place of --array: a name that `sysmt list` prints")
     parser.add_argument("--method", default="rtl", metavar="NAME", help=f"one of {', '.join(METHODS)} (default rtl)")
     parser.add_argument("--dataflow", default="os", metavar="NAME", help=f"of scalesim: {', '.join(DATAFLOWS)}")
-    parser.add_argument("--threads", type=int, default=1, metavar="T", help="of rtl: 1, 2 or 4 (default 1)")
+    parser.add_argument("--threads", type=int, metavar="T", help="with --array, of rtl: 1, 2 or 4 (default 1)")
+    add_settings(parser)
     parser.add_argument("--plot", metavar="FILE", help="draw the cycles of every layer")
 
 
 def _run(args: argparse.Namespace) -> Result:
-    rows, cols = numbers("array", args.array, "x", "RxC")
-    config = ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=args.threads))
+    config = _array(args)
     changes: list[str] = []
     layers, optimise = layers_of(args, changes), not args.no_optimise
     report = evaluate(layers, config, method=args.method, dataflow=args.dataflow, optimise=optimise)
@@ -37,12 +42,32 @@ def _run(args: argparse.Namespace) -> Result:
     return Result("\n".join([_text(report), *passes_text(changes), *alone]), report.as_dict() | passes)
 
 
+def _array(args: argparse.Namespace) -> ArrayConfig:
+    if (args.array is None) == (args.preset is None):
+        raise UserError("array must be given once: --array RxC or --preset P")
+    if args.preset is None:
+        rows, cols = numbers("array", args.array, "x", "RxC")
+        config = ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=1 if args.threads is None else args.threads))
+    elif args.threads is None:
+        config = preset(args.preset, ArrayConfig)
+    else:
+        raise UserError(f"threads {args.threads} is for --array: of a preset say --set threads={args.threads}")
+    config = with_settings(config, args.settings)
+    if getattr(config.pe, "stc", False):
+        raise UserError(
+            "stc = True needs 2:4 weights, which shapes do not tell: `sysmt infer MODEL INPUTS.npz` counts them"
+        )
+    return config
+
+
 def _plot(args: argparse.Namespace, report: CycleReport) -> None:
     # matplotlib takes longer to load than everything else takes to run
     from sysmt.sim.cost.figures import cycles_figure, picture_format, render
 
     form = picture_format(args.plot)
-    picture = render(cycles_figure(report, f"{subject(args)} on {args.array}, method {args.method}"), form)
+    picture = render(
+        cycles_figure(report, f"{subject(args)} on {args.preset or args.array}, method {args.method}"), form
+    )
     path = Path(args.plot)
     write_together(path.parent, {path.name: picture})
 
