@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In
 
 from sysmt.hdl.common.promised_queue import PromisedQueue
 from sysmt.hdl.engine.addresses import AddressGenerator
-from sysmt.hdl.engine.memory import CLIENTS, ActivationMemory
+from sysmt.hdl.engine.memory import CLIENTS, WAITING, ActivationMemory
 from sysmt.hdl.params.engine import EngineConfig
 
 from .formal_cache import constant
@@ -133,7 +133,7 @@ class MemoryHarness(wiring.Component):
     """The activation memory, whatever its clients do.
 
     Checked for so many cycles: one client at most has the read port, one writer the write port, and
-    a client gets as many words as it gave addresses.
+    a client gets as many words as it gave addresses, those that cannot wait a cycle after each.
     """
 
     def __init__(self, config: EngineConfig):
@@ -154,16 +154,20 @@ class MemoryHarness(wiring.Component):
                 asks.valid.eq(getattr(self, f"{client}_asks")),
                 gets.ready.eq(getattr(self, f"{client}_takes")),
             ]
-            reading = asks.valid & asks.ready
+            reading, under_way = asks.valid & asks.ready, Signal(name=f"{client}_under_way")
+            m.d.sync += under_way.eq(reading)
+            reads += reading
+            if client != WAITING:
+                m.d.comb += Assert(gets.valid == under_way)
+                continue
             # Addresses that have had no word yet: one is in the memory, the others' words are in the queue.
-            owed, under_way = Signal(range(5), name=f"{client}_owed"), Signal(name=f"{client}_under_way")
-            m.d.sync += [owed.eq(owed + reading - (gets.valid & gets.ready)), under_way.eq(reading)]
+            owed = Signal(range(5), name=f"{client}_owed")
+            m.d.sync += owed.eq(owed + reading - (gets.valid & gets.ready))
             m.d.comb += [
                 Assert(owed <= 4),
                 Assert(~asks.ready | (owed != 4)),
                 Assert(gets.valid == (owed > under_way)),
             ]
-            reads += reading
         m.d.comb += [
             Assert(reads <= 1),
             Assert(~(unit.i_host_write.ready & self.write.any())),

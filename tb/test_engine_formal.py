@@ -50,6 +50,8 @@ def test_queues_and_memory_keep_their_rules(harness):
         ("common.promised_queue", "PromisedQueue", "read.addr + taken", "read.addr + self.o.ready", QueueHarness),
         ("engine.memory", "ActivationMemory", "queue.promise.eq(wins)", "queue.promise.eq(0)", MemoryHarness),
         ("engine.memory", "ActivationMemory", "queue.room & ~before", "queue.room", MemoryHarness),
+        ("engine.memory", "ActivationMemory", "asks.ready.eq(~before)", "asks.ready.eq(1)", MemoryHarness),
+        ("engine.memory", "ActivationMemory", "gets.valid.eq(reads)", "gets.valid.eq(wins)", MemoryHarness),
     ],
 )
 def test_seeded_bugs_in_queues_are_found(module, component, right, wrong, harness):
