@@ -81,7 +81,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "nullcache": Measurement(
         (
             *(("assumption", "network", "loops"), ("network", "loops"), ("zero region",)),
-            *(("reading", "order"), ("threshold",), ("assumption", "null cache", "bar"), ("bar",)),
+            *(("reading", "order"), ("threshold",), ("assumption", "null cache", "bar")),
         ),
         {
             "misses saved %": _MORE,
