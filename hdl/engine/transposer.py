@@ -155,23 +155,12 @@ class Transposer(wiring.Component):
         square = [[Signal(width, name=f"chunk_{i}_{j}", reset_less=True) for j in range(rows)] for i in range(rows)]
         word = Mux(empty, 0, self.i.payload.word)
         entering = [word.word_select(i, width) for i in range(rows)]
-        up, aside, stays = Signal(width), Signal(width), Signal(width)
-        m.d.comb += [
-            up.eq((shifts & ~sideways).replicate(width)),
-            aside.eq((shifts & sideways).replicate(width)),
-            stays.eq((~shifts).replicate(width)),
-        ]
-        for i in range(rows):
-            for j in range(rows):
-                chunk = square[i][j]
-                below = square[i + 1][j] if i < rows - 1 else entering[j]
-                beside = square[i][j + 1] if j < rows - 1 else entering[i]
-                if self.config.array.pe.target == "asic":
-                    # One complex gate of standard cells, which is smaller than two multiplexers.
-                    m.d.sync += chunk.eq((below & up) | (beside & aside) | (chunk & stays))
-                else:
-                    with m.If(shifts):
-                        m.d.sync += chunk.eq(Mux(sideways, beside, below))
+        with m.If(shifts):
+            for i in range(rows):
+                for j in range(rows):
+                    below = square[i + 1][j] if i < rows - 1 else entering[j]
+                    beside = square[i][j + 1] if j < rows - 1 else entering[i]
+                    m.d.sync += square[i][j].eq(Mux(sideways, beside, below))
         leaving = []
         for pixel in range(rows):
             chunk = Signal(width, name=f"leaving_{pixel}")
