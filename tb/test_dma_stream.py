@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Command lists without a bus: over AXI4-Stream and by custom instructions, in Amaranth's own simulator."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
+from amaranth.hdl import Signal
 from amaranth.sim import Simulator
 
 from sysmt.base.errors import ConfigError
@@ -175,6 +177,18 @@ def ahead(pause: float) -> None:
     simulate(host.dut, testbench, host.receive)
 
 
+def cycles_of(clock: Signal) -> Callable[[Any], Awaitable[None]]:
+    """What makes a cycle of a clock that the testbench drives."""
+
+    async def cycle(ctx) -> None:
+        await ctx.delay(5e-7)
+        ctx.set(clock, 1)
+        await ctx.delay(5e-7)
+        ctx.set(clock, 0)
+
+    return cycle
+
+
 def over_two_clocks() -> None:
     """A product through the ports of the front end, whose streams cross from the clock of the bus and back."""
     config = small(link="axi-stream", requantize=False, bus_clock=True)
@@ -182,12 +196,7 @@ def over_two_clocks() -> None:
     design, random = StreamAccelerator(config), np.random.default_rng(3)
     taken: list[int] = []
 
-    async def cycle(ctx) -> None:
-        """Of the bus, whose clock is the slower one."""
-        await ctx.delay(5e-7)
-        ctx.set(design.aclk, 1)
-        await ctx.delay(5e-7)
-        ctx.set(design.aclk, 0)
+    cycle = cycles_of(design.aclk)  # Of the bus, whose clock is the slower one.
 
     async def device(ctx) -> None:
         while True:
@@ -247,11 +256,7 @@ def by_instructions() -> None:
     design = CFUAccelerator(config)
     sums: list[int] = []
 
-    async def cycle(ctx) -> None:
-        await ctx.delay(5e-7)
-        ctx.set(design.clk, 1)
-        await ctx.delay(5e-7)
-        ctx.set(design.clk, 0)
+    cycle = cycles_of(design.clk)
 
     async def call(ctx, function: CFUFunction, first: int = 0, second: int = 0) -> int:
         ctx.set(design.cmd_payload_function_id, function)

@@ -35,8 +35,8 @@ ABC = (
     "strash; &get -n; &fraig -x; &put; scorr; dc2; dretime; strash; &get -n; &dch -f; &nf -R 6 -F 6 {D}; &put; "
     "buffer -c; topo; stime -p; upsize {D}; dnsize {D}; stime -p"
 )
-"""ABC's script. Yosys' own ends at `&put`: which cells it takes then depends on the order of the netlist, by some per
-cent of the clock, and none is sized for its load."""
+"""ABC's script. Yosys' own ends at `&put`: which cells it takes then depends on the order of the netlist, and none is
+sized for its load."""
 
 SMALLEST_GATED = 8
 """Flip-flops that share an enable before a clock gate pays."""
