@@ -1,60 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Command lists without a bus: over AXI4-Stream and by custom instructions, in Amaranth's own simulator."""
-
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+"""Command lists without a bus: over AXI4-Stream, in Amaranth's own simulator."""
 
 import numpy as np
 import pytest
-from amaranth.hdl import Signal
 from amaranth.sim import Simulator
 
 from sysmt.base.errors import ConfigError
-from sysmt.boards.lists import ListPlan, in_beats
+from sysmt.boards.lists import in_beats
 from sysmt.boards.plan import Plan
 from sysmt.hdl.dma.accelerator import ListedAccelerator
-from sysmt.hdl.dma.cfu import CFUAccelerator, CFUFunction
 from sysmt.hdl.dma.stream import StreamAccelerator, StreamPorts
 from sysmt.hdl.params.accel import AccelConfig
-from sysmt.hdl.params.command_list import ListError, ListOpcode, number_of, packed_command, with_data
-from sysmt.hdl.params.registers import MAGIC
+from sysmt.hdl.params.command_list import ListError, ListOpcode, number_of, packed_command
 from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.matmul import matmul
 
 from .accel import simulate, small
+from .dma_products import cycles_of, listed, outputs
 from .mutants import one_bug_per_component, seeded_bug
 
-SHAPE = (3, 21, 2)
 LIMIT = 3000
 QUIET = 150
 """Cycles of the bus after which nothing more comes."""
-
-
-def listed(config: AccelConfig) -> tuple[Plan, np.ndarray, list[bytes], list[int]]:
-    """A product: its plan, what is expected, the commands, and the words of the list with its data."""
-    (m, k, n), random = SHAPE, np.random.default_rng(0)
-    x, w = random.integers(0, 256, (m, k), np.uint8), random.integers(-128, 128, (k, n), np.int8)
-    plan = Plan(x, w, config, config.array.pe.threads)
-    product = ListPlan(plan, config.array.pe.threads, 0).listed()
-    text = with_data(config, product.commands, product.data.tobytes())
-    words = np.frombuffer(text, np.uint8).reshape(-1, config.data_width // 8)
-    expected = matmul(x, w, config.array.pe).sums
-    return plan, expected, product.commands, [int.from_bytes(word.tobytes(), "little") for word in words]
-
-
-def outputs(plan: Plan, sums: Iterator[int]) -> np.ndarray:
-    """The product from the sums that left, run after run, tile after tile, row after row."""
-    array = plan.config.array
-    out = np.zeros((SHAPE[0], SHAPE[2]), np.int64)
-    for run in plan.runs:
-        for m in range(run.m_tiles):
-            for n in range(run.n_tiles):
-                rows = run.rows if m == run.m_tiles - 1 else array.rows
-                for row in range(rows):
-                    value = next(sums)
-                    value -= (value >> 31) << 32
-                    out[(run.m_tile + m) * array.rows + row, run.n_tile + n] += value
-    return out
 
 
 class Host:
@@ -177,18 +144,6 @@ def ahead(pause: float) -> None:
     simulate(host.dut, testbench, host.receive)
 
 
-def cycles_of(clock: Signal) -> Callable[[Any], Awaitable[None]]:
-    """What makes a cycle of a clock that the testbench drives."""
-
-    async def cycle(ctx) -> None:
-        await ctx.delay(5e-7)
-        ctx.set(clock, 1)
-        await ctx.delay(5e-7)
-        ctx.set(clock, 0)
-
-    return cycle
-
-
 def over_two_clocks() -> None:
     """A product through the ports of the front end, whose streams cross from the clock of the bus and back."""
     config = small(link="axi-stream", requantize=False, bus_clock=True)
@@ -250,68 +205,6 @@ def over_two_clocks() -> None:
     assert not list(values)
 
 
-def by_instructions() -> None:
-    config = small(link="cfu", requantize=False)
-    plan, expected, commands, words = listed(config)
-    design = CFUAccelerator(config)
-    sums: list[int] = []
-
-    cycle = cycles_of(design.clk)
-
-    async def call(ctx, function: CFUFunction, first: int = 0, second: int = 0) -> int:
-        ctx.set(design.cmd_payload_function_id, function)
-        ctx.set(design.cmd_payload_inputs_0, first)
-        ctx.set(design.cmd_payload_inputs_1, second)
-        ctx.set(design.cmd_valid, 1)
-        assert ctx.get(design.cmd_ready)
-        await cycle(ctx)
-        ctx.set(design.cmd_valid, 0)
-        for _ in range(4):
-            if ctx.get(design.rsp_valid):
-                break
-            await cycle(ctx)
-        assert ctx.get(design.rsp_valid), "no answer"
-        answer = ctx.get(design.rsp_payload_outputs_0)
-        ctx.set(design.rsp_ready, 1)
-        await cycle(ctx)
-        ctx.set(design.rsp_ready, 0)
-        return answer
-
-    async def pop(ctx) -> bool:
-        ready = await call(ctx, CFUFunction.READY)
-        if ready >> 1 & 1:
-            assert ready >> 2 == 0xF
-            sums.append(await call(ctx, CFUFunction.POP))
-        return bool(ready >> 1 & 1)
-
-    async def testbench(ctx):
-        ctx.set(design.reset, 1)
-        await cycle(ctx)
-        ctx.set(design.reset, 0)
-        assert await call(ctx, CFUFunction.READ, 0) == MAGIC
-        assert await call(ctx, CFUFunction.POP) == 0
-        assert await call(ctx, CFUFunction.WRITE, 0, 1) == 1
-        assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
-        assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
-        for i, word in enumerate(words):
-            for _ in range(LIMIT):
-                if await call(ctx, CFUFunction.PUSH, word, i == len(words) - 1):
-                    break
-                await pop(ctx)
-            else:
-                raise AssertionError("the list is not taken")
-        for _ in range(LIMIT):
-            if ctx.get(design.irq):
-                break
-            await pop(ctx)
-        assert await call(ctx, CFUFunction.READ, number_of("list")) & 0xFF == 0
-        np.testing.assert_array_equal(outputs(plan, iter(sums)), expected)
-
-    simulator = Simulator(design)
-    simulator.add_testbench(testbench)
-    simulator.run()
-
-
 @pytest.mark.parametrize("pause", [0.0, pytest.param(0.5, marks=pytest.mark.regress)])
 def test_a_product_over_streams_and_the_rest_of_a_list_that_failed(pause):
     over_streams(pause)
@@ -323,10 +216,6 @@ def test_commands_wait_for_what_they_need():
 
 def test_a_product_over_streams_on_two_clocks():
     over_two_clocks()
-
-
-def test_a_product_by_custom_instructions():
-    by_instructions()
 
 
 @one_bug_per_component(
@@ -341,12 +230,11 @@ def test_a_product_by_custom_instructions():
         ("registers", "ListRegisters", "(pending & ~cleared)", "pending", over_streams),
         ("device", "ListedDevice", "failed_number.eq(executor.number)", "failed_number.eq(0)", over_streams),
         ("stream", "StreamPorts", "m.d.sync += drops.eq(1)", "m.d.sync += drops.eq(0)", over_streams),
-        ("cfu", "CFUFrontEnd", "answer.eq(~port.writable)", "answer.eq(0)", by_instructions),
     ],
 )
 def test_seeded_bugs_are_found(module, component, right, wrong, scenario):
     with seeded_bug(f"sysmt.hdl.dma.{module}", component, right, wrong), pytest.raises(AssertionError):
-        scenario(*([] if scenario is by_instructions else [0.0]))
+        scenario(0.0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`--ports axis`: the layout that Verilog and manifest tell, the command, and what is refused."""
+
+import json
+import re
+
+import pytest
+
+import sysmt
+from sysmt.base.errors import ConfigError
+from sysmt.cli.main import main
+from sysmt.hdl.designs import axi_stream_design, design_of
+from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.presets import preset
+
+
+def test_the_verilog_and_the_manifest_tell_the_layout():
+    design = axi_stream_design(preset("sysmt2_2", ArrayConfig, rows=3, acc_width=20), "told")
+    assert design.verilog.split("\n\n")[0].splitlines()[1:] == [
+        "// AXI4-Stream, fields of tdata from its lowest byte on:",
+        "// s_axis_tile: 4 bytes, no tlast: a beat is a packet",
+        "//   byte 0: steps uint8, 5 bits count",
+        "//   byte 1: threads uint8, 2 bits count",
+        "//   byte 2: rows uint8, 2 bits count",
+        "//   byte 3: cols uint8, 2 bits count",
+        "// s_axis_x: 6 bytes, tlast: the last step of a tile",
+        "//   bytes 0 to 5: [3][2] uint8",
+        "// s_axis_w: 4 bytes, tlast: the last step of a tile",
+        "//   bytes 0 to 3: [2][2] int8",
+        "// m_axis_sums: 8 bytes, tlast: the last row of a tile",
+        "//   bytes 0 to 7: [2] int32, 20 bits count",
+    ]
+    widths = {port["name"]: port["width"] for port in design.manifest["ports"]}
+    for name, stream in design.manifest["streams"].items():
+        assert widths[f"{name}_tdata"] == 8 * stream["bytes"]
+        assert {f"{name}_tvalid", f"{name}_tready"} < set(widths)
+        assert (f"{name}_tlast" in widths) == (stream["tlast"] is not None)
+    assert "\nmodule told (" in design.verilog or "\nmodule told(" in design.verilog
+    assert "__payload" not in "".join(widths)
+
+
+def test_the_command_writes_it(tmp_path, capsys):
+    words = ["generate", "os2", "--ports", "axis", "--package", "-o", str(tmp_path), "--json"]
+    assert main(words) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["name"] == "os2_axis"
+    assert facts["latency"] == preset("os2", ArrayConfig).latency + 2
+    constraints = (tmp_path / "os2_axis.sdc").read_text()
+    assert re.search(r"^create_clock -name aclk .*get_ports \{aclk\}", constraints, re.MULTILINE)
+    assert "s_axis_x_tdata" in (tmp_path / "os2_axis_inst.v").read_text()
+
+
+NOT_FOR = "--ports axis is for arrays (os, sysmt, sparq), caches and TCAMs, not"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["accel_os2"], f"{NOT_FOR} accel_os2: take --link axi-stream"),
+        (["smtsa2_4"], f"{NOT_FOR} smtsa2_4: leave it out"),
+        (["os2", "--testbench"], "--testbench is for native ports, not --ports axis: leave one of them out"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(words, error, capsys):
+    assert main(["generate", *words, "--ports", "axis"]) == 2
+    assert capsys.readouterr().err == f"sysmt generate: error: {error}\n"
+
+
+def test_other_designs_and_kinds_of_ports_are_refused():
+    with pytest.raises(
+        ConfigError, match=r"^ports must be 'native' for AccelConfig, not 'axis', which is for arrays, "
+    ):
+        sysmt.generate("accel_os2", ports="axis")
+    with pytest.raises(ConfigError, match=r"^ports must be .*native.*axis.*, not 'axi'"):
+        design_of(preset("os2"), "small", ports="axi")

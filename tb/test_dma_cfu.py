@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Command lists by custom instructions, in Amaranth's own simulator."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+
+from sysmt.hdl.dma.cfu import CFUAccelerator, CFUFunction
+from sysmt.hdl.params.command_list import number_of
+from sysmt.hdl.params.registers import MAGIC
+
+from .accel import small
+from .dma_products import cycles_of, listed, outputs
+from .mutants import seeded_bug
+
+LIMIT = 3000
+
+
+def by_instructions() -> None:
+    config = small(link="cfu", requantize=False)
+    plan, expected, commands, words = listed(config)
+    design = CFUAccelerator(config)
+    sums: list[int] = []
+
+    cycle = cycles_of(design.clk)
+
+    async def call(ctx, function: CFUFunction, first: int = 0, second: int = 0) -> int:
+        ctx.set(design.cmd_payload_function_id, function)
+        ctx.set(design.cmd_payload_inputs_0, first)
+        ctx.set(design.cmd_payload_inputs_1, second)
+        ctx.set(design.cmd_valid, 1)
+        assert ctx.get(design.cmd_ready)
+        await cycle(ctx)
+        ctx.set(design.cmd_valid, 0)
+        for _ in range(4):
+            if ctx.get(design.rsp_valid):
+                break
+            await cycle(ctx)
+        assert ctx.get(design.rsp_valid), "no answer"
+        answer = ctx.get(design.rsp_payload_outputs_0)
+        ctx.set(design.rsp_ready, 1)
+        await cycle(ctx)
+        ctx.set(design.rsp_ready, 0)
+        return answer
+
+    async def pop(ctx) -> bool:
+        ready = await call(ctx, CFUFunction.READY)
+        if ready >> 1 & 1:
+            assert ready >> 2 == 0xF
+            sums.append(await call(ctx, CFUFunction.POP))
+        return bool(ready >> 1 & 1)
+
+    async def testbench(ctx):
+        ctx.set(design.reset, 1)
+        await cycle(ctx)
+        ctx.set(design.reset, 0)
+        assert await call(ctx, CFUFunction.READ, 0) == MAGIC
+        assert await call(ctx, CFUFunction.POP) == 0
+        assert await call(ctx, CFUFunction.WRITE, 0, 1) == 1
+        assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
+        assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
+        for i, word in enumerate(words):
+            for _ in range(LIMIT):
+                if await call(ctx, CFUFunction.PUSH, word, i == len(words) - 1):
+                    break
+                await pop(ctx)
+            else:
+                raise AssertionError("the list is not taken")
+        for _ in range(LIMIT):
+            if ctx.get(design.irq):
+                break
+            await pop(ctx)
+        assert await call(ctx, CFUFunction.READ, number_of("list")) & 0xFF == 0
+        np.testing.assert_array_equal(outputs(plan, iter(sums)), expected)
+
+    simulator = Simulator(design)
+    simulator.add_testbench(testbench)
+    simulator.run()
+
+
+def test_a_product_by_custom_instructions():
+    by_instructions()
+
+
+def test_a_seeded_bug_is_found():
+    bug = seeded_bug("sysmt.hdl.dma.cfu", "CFUFrontEnd", "answer.eq(~port.writable)", "answer.eq(0)")
+    with bug, pytest.raises(AssertionError):
+        by_instructions()
