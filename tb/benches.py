@@ -20,25 +20,25 @@ class MultiplierBench(wiring.Component):
     running : In(2)
         Threads that run, as a power of two.
     enable : In(1)
-    product_<i> : Out(lanes * product_width)
-        The products of variant i.
+    products : Out(variants * lanes * 32)
+        Of every variant the products of every lane, signed: one port, since reading takes time.
     """
 
     def __init__(self, variants: tuple[PEConfig, ...], lanes: int):
         self.variants, self.lanes = variants, lanes
         operands = lanes * variants[0].products * 8
         ports = {"x": In(operands), "w": In(operands), "running": In(2), "enable": In(1)}
-        ports |= {f"product_{i}": Out(lanes * v.product_width) for i, v in enumerate(variants)}
+        ports["products"] = Out(len(variants) * lanes * 32)
         super().__init__(ports)
 
     def elaborate(self, platform):
         m = Module()
         width = len(self.x) // self.lanes
         mode = Cat(self.running != 0, self.running == 2)
+        products = []
         for i, variant in enumerate(self.variants):
             kind = gates_of(variant).multiplier(variant)
             named = type(kind.__name__, (kind,), {"module_name": staticmethod(lambda _, i=i: f"variant_{i}")})
-            products = []
             for lane in range(self.lanes):
                 multiplier = shared(m, f"variant_{i}_{lane}", named, variant, platform)
                 m.d.comb += [
@@ -48,7 +48,8 @@ class MultiplierBench(wiring.Component):
                     multiplier.enable.eq(self.enable),
                 ]
                 products.append(multiplier.product)
-            m.d.comb += getattr(self, f"product_{i}").eq(Cat(products))
+        for i, product in enumerate(products):
+            m.d.comb += self.products.word_select(i, 32).eq(product)
         return m
 
 

@@ -92,7 +92,6 @@ def compare(threads, simulator, target="asic", sample=160, choose=slice(None), c
         "sets": np.array(len(sets)),
         "lanes": np.array(LANES),
         "all_threads": np.array(threads),
-        "widths": np.array([v.product_width for v in chosen]),
         "covers": np.array(int(covers)),
     }
     run(multiplier_bench(chosen, LANES), "tb.tb_multiplier", vectors, simulator)
