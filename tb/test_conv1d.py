@@ -76,7 +76,7 @@ CASES = [
     array(2),
     array(2, policy="A", drain="in_place"),
     array(2, policy="min", rows=1, cols=1),
-    array(4, policy="S+Aw", rows=2, cols=3),
+    array(4, policy="S+Aw", rows=1, cols=2),
 ]
 
 

@@ -49,7 +49,7 @@ def with_padding_slots(network, threads):
 @pytest.mark.parametrize(("threads", "plan"), [(2, threaded_plan), (2, with_padding_slots), (4, with_padding_slots)])
 def test_whole_network_equals_the_simulated_rtl(threads, plan):
     network, x = small_network(), codes(small_images(1))
-    config = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=threads))
+    config = ArrayConfig(rows=4, cols=8 // threads, pe=PEConfig(threads=threads))
     both = []
     for engine in (Golden(config.pe), RtlEngine(config)):
         seen = []
