@@ -91,7 +91,7 @@ def test_a_tcam_is_synthesised(target, capsys):
 
 
 def test_a_cache_is_synthesised(tiny_lib, capsys):
-    small = ("size=256", "line=16", "write_buffer=1", "null.entries=2")
+    small = ("size=256", "line=16", "addr_width=12", "write_buffer=1", "null.entries=2")
     command = ["synth", "tiny", *(f"--set={field}" for field in small), "--seeds", "0"]
     for target in ("generic", tiny_lib):
         assert main([*command, "--target", target, "--json"]) == 0
@@ -102,7 +102,7 @@ def test_a_cache_is_synthesised(tiny_lib, capsys):
 
 
 def test_an_accelerator_is_synthesised():
-    config = preset("accel_os2").with_fields(depth=64)
+    config = preset("accel_os2").with_fields(depth=64, requantize=False)
     design = design_of(config, "accel_os2")
     cells = synthesise(design, "generic")
     assert 0 < cells.ram_bits <= config.memory_bits
