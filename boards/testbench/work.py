@@ -11,6 +11,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.program import Program
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.zero_point import column_share
 from sysmt.sim.nn.forward import LayerPlan
@@ -49,7 +50,7 @@ class ProductWork:
         k = next(k for k in range(K, 0, -1) if array.pe.steps(k, threads) <= config.depth and k <= array.pe.k_max)
         rng = np.random.default_rng(SEED)
         x = rng.integers(0, 256, (m, k), dtype=np.uint8)
-        w = rng.integers(-128, 128, (k, n)).astype(np.int8)
+        w = golden_of(array.pe).with_zeros(rng.integers(-128, 128, (k, n)).astype(np.int8), array.pe)
         zero = ZERO if array.pe.zero_width else 0
         sums = matmul(x, w, array.pe, threads, False, zero).sums - column_share(w, zero)
         return cls(x, w, threads, zero, sums.astype(np.int64))
