@@ -8,6 +8,7 @@ import numpy as np
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.program import Program
@@ -67,7 +68,7 @@ class NetworkWork:
     @classmethod
     def of(cls, config: EngineConfig) -> "NetworkWork":
         """Outputs have as many channels as an activation word, so that the words have nothing else."""
-        network = build(_graph(config.word_bytes))
+        network = build(_graph(config.word_bytes, config.array.pe))
         threads = _threads(config.array)
         program = compile_network(network, tuple(LayerPlan(threads=threads) for _ in network.linears), config)
         rng = np.random.default_rng(SEED)
@@ -82,7 +83,7 @@ def _threads(array: ArrayConfig) -> int:
     return array.pe.throttles[-1]
 
 
-def _graph(channels: int) -> Graph:
+def _graph(channels: int, pe: PEConfig) -> Graph:
     rng = np.random.default_rng(SEED)
     tensors: list[Tensor] = []
     nodes: list[Node] = []
@@ -102,7 +103,9 @@ def _graph(channels: int) -> Graph:
 
     def conv(x: int, kernel: int, scale: float) -> int:
         _, height, _, inputs = tensors[x].shape
-        weights = constant(rng.integers(-127, 128, (channels, kernel, kernel, inputs)).astype(np.int8), 0.01)
+        values = rng.integers(-127, 128, (channels, kernel, kernel, inputs)).astype(np.int8)
+        by_column = golden_of(pe).with_zeros(np.ascontiguousarray(values.reshape(channels, -1).T), pe)
+        weights = constant(np.ascontiguousarray(by_column.T).reshape(values.shape), 0.01)
         bias = constant(rng.integers(-500, 500, channels).astype(np.int32))
         side = height - kernel + 1
         y = tensor((1, side, side, channels), scale, -20)

@@ -22,8 +22,8 @@ def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
     """Read texts `field=value` into the changes that `config.with_fields` takes.
 
     The type is that of the field: `true` or `false`, an integer, or a text. Fields of a nested configuration are
-    written `null.entries=64`, or `entries=64` where no other field has that name; one that may be absent is switched off
-    by `null=off`.
+    written `null.entries=64`, or `entries=64` where no other field has that name; one that may be absent is switched
+    off by `null=off`.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
 
 
 def _full_names(config: Config, given: dict[str, str]) -> dict[str, str]:
-    """The same with names of nested fields in full; fields that another one brings (those of a kind of PE) come last."""
+    """The same with names of nested fields in full; last those that another one brings, as a kind of PE does."""
     before: dict[str, str] = {}
     while given != before:
         before, types = given, config.settable(given)

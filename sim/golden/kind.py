@@ -97,6 +97,10 @@ class GoldenKind(ABC):
         """Refuse weights [K, N] that the array cannot multiply by (`UserError`, one line)."""
         return
 
+    def most_threads(self, w: np.ndarray, pe: PEConfig) -> int:
+        """Most threads on which the array multiplies by weights [K, N]."""
+        return pe.threads
+
     def with_zeros(self, w: np.ndarray, pe: PEConfig) -> np.ndarray:
         """Weights [K, N], with zeros where `check_weights` wants them on all threads."""
         return w

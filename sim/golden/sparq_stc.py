@@ -30,6 +30,11 @@ def check_weights(w: np.ndarray) -> None:
         )
 
 
+def is_sparse(w: np.ndarray) -> bool:
+    """Whether weights [K, N] are 2:4 sparse."""
+    return int(np.count_nonzero(grouped(w.T), axis=2).max(initial=0)) <= KEPT
+
+
 def first_two(w: np.ndarray) -> np.ndarray:
     """Weights [K, N] with those of each group that are not zero, but for the first two, made zero."""
     groups = grouped(w.T)

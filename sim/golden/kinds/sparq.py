@@ -82,6 +82,10 @@ class GoldenSparq(GoldenKind):
         if pe.stc and threads == pe.threads:
             sparq_stc.check_weights(w)
 
+    def most_threads(self, w: np.ndarray, pe: PEConfig) -> int:
+        assert isinstance(pe, SparqConfig)
+        return pe.threads // 2 if pe.stc and not sparq_stc.is_sparse(w) else pe.threads
+
     def with_zeros(self, w: np.ndarray, pe: PEConfig) -> np.ndarray:
         assert isinstance(pe, SparqConfig)
         return sparq_stc.first_two(w) if pe.stc else w
