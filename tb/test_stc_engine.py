@@ -93,7 +93,10 @@ def test_a_seeded_bug_is_caught():
     network = random_network(0)[0]
     compiled = compile_network(network, exact_plan(network), engine)
     bug = seeded_bug(
-        "sysmt.hdl.engine.threads", "_lanes_from_thread", "from_thread(m, lanes, thread", "from_thread(m, lanes, 0"
+        "sysmt.hdl.engine.engine",
+        "Engine",
+        "weights_from_thread(m, config.array, weights, filler.o_thread)",
+        "weights_from_thread(m, config.array, weights, Signal(1))",
     )
     with bug, SimulatedEngine(engine) as gates, pytest.raises((AssertionError, SimulationError)):
         check_layers(gates, compiled, random_inputs(network, 1, 0), "a bug")

@@ -96,13 +96,15 @@ def read(words: np.ndarray, lanes: int, pe: SparqConfig, threads: int) -> np.nda
     for lane in (1, 0):
         of_lane = values.reshape(count, lanes, 2, pe.pairs)[:, :, lane]
         np.put_along_axis(groups, places[:, :, lane, :, None].astype(np.int64), of_lane[..., None], axis=3)
-    return groups.reshape(count, lanes, pe.pairs, 2, -1).swapaxes(2, 3).reshape(count, lanes, -1)
+    found: np.ndarray = groups.reshape(count, lanes, pe.pairs, 2, -1).swapaxes(2, 3).reshape(count, lanes, -1)
+    return found
 
 
 def _of_groups(w: np.ndarray, pe: SparqConfig) -> np.ndarray:
     """Operand pairs [words, lanes, pairs] as [words, lanes, groups, 4]: of thread p, then those of p + `pairs`."""
     words, lanes = w.shape[:2]
-    return w.reshape(words, lanes, 2, pe.pairs, -1).swapaxes(2, 3).reshape(words, lanes, pe.pairs, GROUP)
+    found: np.ndarray = w.reshape(words, lanes, 2, pe.pairs, -1).swapaxes(2, 3).reshape(words, lanes, pe.pairs, GROUP)
+    return found
 
 
 def sums(x: np.ndarray, w: np.ndarray, pe: SparqConfig) -> np.ndarray:
