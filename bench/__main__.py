@@ -42,6 +42,7 @@ from . import (
     second_opinion,
     signatures,
     silicon,
+    sparq_luts,
     tcam,
     throughput,
     training,
@@ -82,6 +83,7 @@ MEASUREMENTS = {
     "budget": budget,
     "training": training,
     "windows": windows,
+    "sparq_luts": sparq_luts,
     "packed": packed,
     "zeros": zeros,
 }
@@ -101,6 +103,7 @@ SLOW = {
     "packed",
     "second_opinion",
     "signatures",
+    "sparq_luts",
     "training",
     "windows",
     "zeros",

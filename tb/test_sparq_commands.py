@@ -44,9 +44,10 @@ def expected(option):
 def test_a_program_computes_what_infer_says(folder, capsys, option):
     setting = f"{option}=true"
     compiled, told = say(capsys, "compile", "model.tflite", *ENGINE, "--set", setting, "-o", "a.sysmt")
-    assert ("its weights are not 2:4; it runs on 1 of 2 threads, exactly" in told) is (option == "stc")
-    pe = read_program("a.sysmt").config.array.pe
-    assert getattr(pe, option)
+    assert told.count("its weights are not 2:4; it runs on 1 of 2 threads, exactly") == (option == "stc")
+    program = read_program("a.sysmt")
+    assert getattr(program.config.array.pe, option)
+    assert sum(layer["threads"] for layer in program.descriptors) == OPTIONS[option].count(2)
     ran, _ = say(capsys, "run", "a.sysmt", "inputs.npz", "-o", "out.npy")
     assert ran["cycles"] == compiled["cycles"]
     np.testing.assert_array_equal(np.load("out.npy"), expected(option))

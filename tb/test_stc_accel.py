@@ -13,6 +13,8 @@ from sysmt.base.errors import UserError
 from sysmt.boards.driver import Board
 from sysmt.boards.lists import ListPlan
 from sysmt.boards.plan import Plan
+from sysmt.boards.virtual.board import VirtualBoard
+from sysmt.cli.main import main
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.command_list import ListError
@@ -78,6 +80,25 @@ def test_on_one_thread_weights_may_be_dense(board):
 def test_two_pairs(threads):
     array = ARRAY.with_fields(pairs=2, window="5opt", cols=2)
     compare(Board(SimulatedTransport(small(array=array)), timeout=1), [(3, 21, 3)], threads)
+
+
+@pytest.mark.regress
+def test_the_command_line_multiplies_on_a_board(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    config = small(array=ARRAY)
+    x, w = operands(5, 3, 40, 5)
+    np.save("X.npy", x)
+    np.save("W.npy", w)
+    np.save("dense.npy", np.ones_like(w))
+    with VirtualBoard(config) as virtual:
+        assert main(["matmul", "X.npy", "W.npy", "--on", virtual.port, "-o", "O.npy"]) == 0
+        np.testing.assert_array_equal(np.load("O.npy"), matmul(x, w, ARRAY.pe).sums)
+        capsys.readouterr()
+        with pytest.raises(SystemExit):
+            main(["matmul", "X.npy", "dense.npy", "--on", virtual.port])
+    assert re.search(
+        r": w must have at most 2 non-zero weights in each group .*, not 4 from row 0 on", capsys.readouterr().err
+    )
 
 
 def test_dense_weights_are_refused_before_anything_is_sent(board):
