@@ -34,8 +34,17 @@ MORE = (
     ("engine_os2", *WISHBONE),
     ("engine_sysmt2_2", *AXI, *WIDE),
     ("engine_sysmt4_2", *AXI),
+    ("engine_sysmt2_2", *SPARSE),
 )
-BUILT = (("tiny",), ("tcam32_memory",), ("accel_os2",), ("accel_os2", *AXI), ("engine_sysmt2_2", *WISHBONE))
+BUILT = (
+    ("tiny",),
+    ("tcam32_memory",),
+    ("accel_os2",),
+    ("accel_os2", *AXI),
+    ("accel_os2", *SPARSE),
+    ("engine_sysmt2_2", *WISHBONE),
+    ("engine_sysmt2_2", *SPARSE),
+)
 
 
 def printed(folder, standard: str, damage=lambda text: text) -> str:

@@ -13,6 +13,7 @@ from sysmt.base.errors import UserError
 from sysmt.boards.driver import Board
 from sysmt.boards.lists import ListPlan
 from sysmt.boards.plan import Plan
+from sysmt.boards.transport import SerialTransport
 from sysmt.boards.virtual.board import VirtualBoard
 from sysmt.cli.main import main
 from sysmt.hdl.params.accel import AccelConfig
@@ -94,8 +95,13 @@ def test_the_command_line_multiplies_on_a_board(tmp_path, monkeypatch, capsys):
         assert main(["matmul", "X.npy", "W.npy", "--on", virtual.port, "-o", "O.npy"]) == 0
         np.testing.assert_array_equal(np.load("O.npy"), matmul(x, w, ARRAY.pe).sums)
         capsys.readouterr()
-        with pytest.raises(SystemExit):
-            main(["matmul", "X.npy", "dense.npy", "--on", virtual.port])
+        with Board(SerialTransport(virtual.port)) as board:
+            x, w = operands(6, 16, 64, 12)
+            product = board.matmul(x, w)
+            np.testing.assert_array_equal(product.values, matmul(x, w, ARRAY.pe).sums)
+            # Four operands of K a step, and a step in every cycle between the first and the last one of a run.
+            assert product.figures["span"] == product.figures["steps"] == 16 * 6 * 16
+        assert main(["matmul", "X.npy", "dense.npy", "--on", virtual.port]) == 2
     assert re.search(
         r": w must have at most 2 non-zero weights in each group .*, not 4 from row 0 on", capsys.readouterr().err
     )
