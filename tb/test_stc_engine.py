@@ -9,9 +9,12 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.engine_protocol import config_of, identity
 from sysmt.hdl.params.program import Memory
+from sysmt.hdl.params.sdram import SdramConfig
 from sysmt.sim.cosim.network import SimulatedEngine
 from sysmt.sim.cosim.verilator import SimulationError
 from sysmt.sim.engine.compiler import compile_network
+from sysmt.sim.engine.golden import GoldenEngine
+from sysmt.sim.engine.streaming import streamed
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.nn.forward import LayerPlan, Plan, exact_plan, threaded_plan
 
@@ -19,6 +22,7 @@ from .engine_networks import random_inputs, random_network
 from .mutants import seeded_bug
 from .test_engine_golden import assert_equal
 from .test_engine_rtl import check_layers
+from .test_engine_stream import CHIP
 from .test_sparq_engine import config
 
 SPARSE = config(4, 4, 2, 2, stc=True)
@@ -84,6 +88,35 @@ def test_emitted_engines_equal_the_golden_one(name):
             throttled += len(compiled.descriptors) - on_all_threads(compiled, engine)
     assert sparse
     assert throttled
+
+
+ROOMY = config(4, 1, 1, 1, stc=True)
+STREAMED = ROOMY.with_fields(
+    stream=SdramConfig(chip=CHIP), weight_words=512, parameter_words=128, chunks=512, layers=256
+)
+"""Words of the weight memory are one and a half of the SDRAM."""
+
+
+def streamed_programs(seeds):
+    for seed in seeds:
+        network = random_network(seed)[0]
+        roomy = compile_network(network, sparse_plan(network, ROOMY, seed), ROOMY)
+        yield roomy, streamed(roomy, STREAMED), random_inputs(network, 2, seed)
+
+
+def test_weights_come_from_an_sdram():
+    assert STREAMED.weight_stream.words_per_word() == 2
+    for roomy, program, inputs in streamed_programs([1]):
+        np.testing.assert_array_equal(GoldenEngine(roomy).run(inputs), GoldenEngine(program).run(inputs))
+        assert on_all_threads(program, STREAMED)
+
+
+@pytest.mark.regress
+def test_emitted_engines_take_them_from_an_sdram():
+    with SimulatedEngine(STREAMED) as gates:
+        for _, program, inputs in streamed_programs(range(4)):
+            gates.load(program)
+            np.testing.assert_array_equal(gates.run(inputs).outputs, GoldenEngine(program).run(inputs))
 
 
 @pytest.mark.regress
