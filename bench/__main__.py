@@ -43,6 +43,7 @@ from . import (
     signatures,
     silicon,
     sparq_luts,
+    sparse_engine,
     tcam,
     throughput,
     training,
@@ -84,6 +85,7 @@ MEASUREMENTS = {
     "training": training,
     "windows": windows,
     "sparq_luts": sparq_luts,
+    "sparse_engine": sparse_engine,
     "packed": packed,
     "zeros": zeros,
 }

@@ -207,6 +207,7 @@ MEASUREMENTS: dict[str, Measurement] = {
     "sparq_luts": Measurement(
         (("accelerator", "with", "products"),), dict.fromkeys(("LUTs", "array"), Claim(more=False, noise=0.02))
     ),
+    "sparse_engine": Measurement((("engine", "with"),), {"cycles": _LESS, "bytes of weights": _LESS}),
     "packed": Measurement((("bits", "group"),), {"points": _MORE, "area": _LESS, "at most": _MORE}),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }

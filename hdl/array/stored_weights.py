@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The array behind a memory, which may hold weights in another form than PEs take them."""
 
-from amaranth.hdl import Cat, Const, Module, Value
+from amaranth.hdl import Cat, Module, Value
 from amaranth.lib import data
 
 from sysmt.hdl.emit import shared
@@ -44,4 +44,4 @@ class StoredWeightsArray(SystolicArray):
 
     def _counted(self, w: list[Value]) -> Value:
         """Ones in place of weights: events ask no more than which are zero."""
-        return Cat(Cat(bit, Const(0, W_WIDTH - 1)) for live in self._live for bit in live)
+        return Cat(bit.replicate(W_WIDTH) for live in self._live for bit in live)
