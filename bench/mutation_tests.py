@@ -37,6 +37,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "array/ports": ("random_arrays", "array"),
     "array/sequencer": ("random_arrays", "array", "conv1d"),
     "array/smt_sa": ("smt_sa_gates",),
+    "array/stored_weights": ("stc_accel",),
     "array/systolic": ("random_arrays", "array", "sparq_gates", "conv1d"),
     "array/window_counters": ("random_arrays", "conv1d"),
     "bus/axi": ("bus", "cache_rtl"),
@@ -102,7 +103,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/rounding_shift": ("engine_requantize", "engine_add"),
     "engine/rows": ("engine_rows", "engine_rtl"),
     "engine/scatter": ("engine_scatter", *_FILLER),
-    "engine/threads": (*_FILLER[:2], "engine_rtl"),
+    "engine/threads": (*_FILLER[:2], "engine_rtl", "stc_engine"),
     "engine/tiles": ("engine_sequencer", "engine_rtl"),
     "engine/top": _REQUESTS,
     "engine/transposer": _FILLER,
@@ -140,7 +141,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pe/sparq": ("random_arrays", "sparq_gates", "signed_windows"),
     "pe/sparq_edge": ("random_arrays", "sparq_gates", "signed_windows"),
     "pe/sparq_lanes": ("random_arrays", "sparq_gates", "signed_windows"),
-    "pe/sparq_stc": ("stc",),
+    "pe/sparq_stc": ("stc", "stc_accel"),
 }
 """Source below `hdl`, and the names of its files of tests, in the order in which they run."""
 

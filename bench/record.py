@@ -204,6 +204,10 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("layer",), ("array", "with", "products")),
         {**dict.fromkeys(("plain", "signed", "um2"), _LESS), "MHz": Claim(more=True, noise=0.01)},
     ),
+    "sparq_luts": Measurement(
+        (("accelerator", "with", "products"),), dict.fromkeys(("LUTs", "array"), Claim(more=False, noise=0.02))
+    ),
+    "sparse_engine": Measurement((("engine", "with"),), {"cycles": _LESS, "bytes of weights": _LESS}),
     "packed": Measurement((("bits", "group"),), {"points": _MORE, "area": _LESS, "at most": _MORE}),
     "accuracy": Measurement((("model", "threads", "policy"),), {"accuracy": _MORE, "top1": _MORE, "speedup": _MORE}),
 }

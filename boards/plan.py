@@ -8,7 +8,8 @@ import numpy as np
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.sim.cost.runs.order import chosen_runs
 from sysmt.sim.cost.runs.product import AccelProduct, PlannedRun
-from sysmt.sim.golden.tiling import Tile, w_steps, x_steps
+from sysmt.sim.golden.kind import golden_of
+from sysmt.sim.golden.tiling import Tile, w_words, x_steps
 from sysmt.sim.golden.zero_point import check_zero, column_share
 
 
@@ -31,7 +32,7 @@ class Plan:
     Raises
     ------
     UserError
-        Of `check_zero`.
+        Of `check_zero` and `GoldenKind.check_weights`.
 
     Members
     -------
@@ -50,6 +51,7 @@ class Plan:
         zero: int = 0,
     ):
         check_zero(zero, config.array.pe)
+        golden_of(config.array.pe).check_weights(w, config.array.pe, threads)
         self.x, self.w, self.config, self.threads, self.zero = x, w, config, threads, zero
         whole = config.array.pe.steps(x.shape[1], threads) <= config.depth
         on_board = requantized and config.requantize and whole
@@ -71,7 +73,7 @@ class Plan:
     def w_words(self, run: PlannedRun) -> np.ndarray:
         """The steps of weights of a run: uint8 [words, bytes]."""
         parts = [self._w_tiles(t)[run.first : run.first + run.steps] for t in _tiles(run.n_tile, run.n_tiles)]
-        return np.concatenate(parts).reshape(run.n_tiles * run.steps, -1).view(np.uint8)
+        return np.concatenate(parts).reshape(run.n_tiles * run.steps, -1)
 
     def _make_x(self, tile: int) -> np.ndarray:
         array = self.config.array
@@ -81,7 +83,7 @@ class Plan:
     def _make_w(self, tile: int) -> np.ndarray:
         array = self.config.array
         extent = Tile(0, tile * array.cols, 1, min(array.cols, self.w.shape[1] - tile * array.cols))
-        return w_steps(self.w, extent, array, self.threads)
+        return w_words(self.w, extent, array, self.threads)
 
     def completed(self, out: np.ndarray) -> np.ndarray:
         """Accumulated sums [M, N] as those of the product: int64."""

@@ -11,15 +11,21 @@ from .tflite_models import ModelBuilder
 CONV = {"StrideH": 1, "StrideW": 1, "DilationHFactor": 1, "DilationWFactor": 1}
 
 
-def small_content(side: int = 6) -> bytes:
-    """The model file: random weights, scales that leave most activations inside their range."""
+def small_content(side: int = 6, pruned: bool = False) -> bytes:
+    """The model file: random weights, scales that leave most activations inside their range.
+
+    `pruned`: the weights of the second layer are 2:4 sparse.
+    """
     rng = np.random.default_rng(11)
     model = ModelBuilder()
 
-    def conv(x, n_in, n, kernel, kind="CONV_2D"):
+    def conv(x, n_in, n, kernel, kind="CONV_2D", pruned=False):
         depthwise = kind == "DEPTHWISE_CONV_2D"
         shape = (1, kernel, kernel, n) if depthwise else (n, kernel, kernel, n_in)
         values = np.clip(rng.normal(scale=30, size=shape), -127, 127).astype(np.int8)
+        if pruned:
+            for output, groups in enumerate(values.reshape(n, -1, 4)):  # Others of each, lest whole channels are dead.
+                groups[:, (np.arange(2) + output) % 4] = 0
         w = model.constant(values, np.linspace(0.001, 0.002, n), axis=3 if depthwise else 0)
         b = model.constant(rng.integers(-300, 300, n).astype(np.int32), np.ones(n))
         y = model.tensor((1, side, side, n), scale=0.05, zero=-128)
@@ -28,7 +34,7 @@ def small_content(side: int = 6) -> bytes:
 
     x = model.tensor((1, side, side, 3), scale=0.05, zero=-128)
     a = conv(x, 3, 8, 3)
-    b = conv(a, 8, 8, 3)
+    b = conv(a, 8, 8, 3, pruned=pruned)
     c = conv(b, 8, 8, 3, "DEPTHWISE_CONV_2D")
     d = conv(c, 8, 8, 1)
     e = model.node("ADD", [b, d], model.tensor((1, side, side, 8), scale=0.08, zero=-128))
@@ -60,9 +66,9 @@ def dead_content() -> bytes:
     return model.content([0], [x])
 
 
-def small_network() -> Network:
+def small_network(pruned: bool = False) -> Network:
     """The same, ready to run."""
-    return build(parse(small_content()))
+    return build(parse(small_content(pruned=pruned)))
 
 
 def small_images(count: int, seed: int = 3) -> np.ndarray:

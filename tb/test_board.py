@@ -179,6 +179,8 @@ def test_board_info(port, capsys):
         (["board", "info"], "--port must be given"),
         (["board", "info", "--virtual", "os4"], "leave out info and --port"),
         (["board", "--virtual", "os5"], "preset must be one of"),
+        (["board", "--virtual", "os4", "--set", "rows=x"], "rows must be an integer"),
+        (["board", "info", "--set", "rows=2"], "--set rows=2 needs --virtual"),
         (["board", "info", "--port", "/dev/nothing_here"], "does not exist"),
         (["board", "info", "--port", "pyproject.toml"], "is not a serial device"),
         (["board", "info", "--port", "/"], "is not a serial device"),

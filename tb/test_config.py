@@ -112,6 +112,10 @@ def test_settings_reach_into_nested_configurations():
     assert with_settings(CacheConfig(null=None), ["null.approx=3"]).null == NullCacheConfig(approx=3)
     accelerator = with_settings(preset("accel_sysmt2_4"), ["array.policy=S", "depth=64"])
     assert (accelerator.array.pe.policy, accelerator.depth) == ("S", 64)
+    short = ["stc=true", "kind=sparq", "depth=64"]
+    assert with_settings(accelerator, short) == with_settings(
+        accelerator, ["depth=64", "array.kind=sparq", "array.stc=true"]
+    )
 
 
 @pytest.mark.parametrize(

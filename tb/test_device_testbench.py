@@ -13,6 +13,7 @@ from .test_testbench import needs_verilator, simulated, written
 AXI, WISHBONE = ("--link", "axi"), ("--link", "wishbone")
 WIDE, TWO_CLOCKS = ("--set", "data_width=64"), ("--set", "bus_clock=true")
 SIGNED = ("--set", "kind=sparq", "--set", "signed_window=true")
+SPARSE = ("--set", "kind=sparq", "--set", "stc=true")
 DEFAULT = (("tcam32", "--set", "entries=4"), ("accel_os2", *WISHBONE))
 MORE = (
     ("tiny",),
@@ -27,12 +28,23 @@ MORE = (
     ("accel_sysmt2_8", *WISHBONE, *WIDE),
     ("accel_os2", *SIGNED),
     ("accel_os2", *SIGNED, *WISHBONE),
+    ("accel_os2", *SPARSE),
+    ("accel_os2", *SPARSE, *AXI),
     ("engine_os2",),
     ("engine_os2", *WISHBONE),
     ("engine_sysmt2_2", *AXI, *WIDE),
     ("engine_sysmt4_2", *AXI),
+    ("engine_sysmt2_2", *SPARSE),
 )
-BUILT = (("tiny",), ("tcam32_memory",), ("accel_os2",), ("accel_os2", *AXI), ("engine_sysmt2_2", *WISHBONE))
+BUILT = (
+    ("tiny",),
+    ("tcam32_memory",),
+    ("accel_os2",),
+    ("accel_os2", *AXI),
+    ("accel_os2", *SPARSE),
+    ("engine_sysmt2_2", *WISHBONE),
+    ("engine_sysmt2_2", *SPARSE),
+)
 
 
 def printed(folder, standard: str, damage=lambda text: text) -> str:

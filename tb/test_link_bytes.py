@@ -23,6 +23,7 @@ SMALL = {
     name: dataclasses.replace(ACCELERATORS[name], depth=32, result_rows=32, slot=128, channels=16)
     for name in ("accel_os2", "accel_sysmt2_4", "accel_sysmt4_2")
 }
+SMALL["2:4"] = SMALL["accel_sysmt2_4"].with_fields(array={"kind": "sparq", "stc": True, "cols": 3})
 
 
 class CountingLink:

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.cli.main import main
-from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.sparq import PAIRS, TRIMS, SparqConfig
 from sysmt.sim.cosim import rtl
 from sysmt.sim.cost.array import matmul_cycles
@@ -164,14 +162,6 @@ def test_a_seeded_bug_is_caught(right, wrong, monkeypatch):
         (
             lambda: SparqConfig(stc=True, signed_window=True),
             "stc = True needs signed_window = False, not signed_window = True",
-        ),
-        (
-            lambda: AccelConfig(array=array(target="fpga")),
-            "array.stc = True cannot be driven by the accelerator, which knows no groups: set stc to False",
-        ),
-        (
-            lambda: EngineConfig(array=array(target="fpga")),
-            "array.stc = True cannot be driven by the engine, which packs no groups: set stc to False",
         ),
         (
             lambda: check_weights(np.array([[1, 1], [0, 1], [0, 1], [1, 0], [0, 1]], np.int8)),

@@ -8,9 +8,11 @@ import numpy as np
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.engine.program import Program
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.zero_point import column_share
 from sysmt.sim.nn.forward import LayerPlan
@@ -49,7 +51,7 @@ class ProductWork:
         k = next(k for k in range(K, 0, -1) if array.pe.steps(k, threads) <= config.depth and k <= array.pe.k_max)
         rng = np.random.default_rng(SEED)
         x = rng.integers(0, 256, (m, k), dtype=np.uint8)
-        w = rng.integers(-128, 128, (k, n)).astype(np.int8)
+        w = golden_of(array.pe).with_zeros(rng.integers(-128, 128, (k, n)).astype(np.int8), array.pe)
         zero = ZERO if array.pe.zero_width else 0
         sums = matmul(x, w, array.pe, threads, False, zero).sums - column_share(w, zero)
         return cls(x, w, threads, zero, sums.astype(np.int64))
@@ -66,7 +68,7 @@ class NetworkWork:
     @classmethod
     def of(cls, config: EngineConfig) -> "NetworkWork":
         """Outputs have as many channels as an activation word, so that the words have nothing else."""
-        network = build(_graph(config.word_bytes))
+        network = build(_graph(config.word_bytes, config.array.pe))
         threads = _threads(config.array)
         program = compile_network(network, tuple(LayerPlan(threads=threads) for _ in network.linears), config)
         rng = np.random.default_rng(SEED)
@@ -81,7 +83,7 @@ def _threads(array: ArrayConfig) -> int:
     return array.pe.throttles[-1]
 
 
-def _graph(channels: int) -> Graph:
+def _graph(channels: int, pe: PEConfig) -> Graph:
     rng = np.random.default_rng(SEED)
     tensors: list[Tensor] = []
     nodes: list[Node] = []
@@ -101,7 +103,9 @@ def _graph(channels: int) -> Graph:
 
     def conv(x: int, kernel: int, scale: float) -> int:
         _, height, _, inputs = tensors[x].shape
-        weights = constant(rng.integers(-127, 128, (channels, kernel, kernel, inputs)).astype(np.int8), 0.01)
+        values = rng.integers(-127, 128, (channels, kernel, kernel, inputs)).astype(np.int8)
+        by_column = golden_of(pe).with_zeros(np.ascontiguousarray(values.reshape(channels, -1).T), pe)
+        weights = constant(np.ascontiguousarray(by_column.T).reshape(values.shape), 0.01)
         bias = constant(rng.integers(-500, 500, channels).astype(np.int32))
         side = height - kernel + 1
         y = tensor((1, side, side, channels), scale, -20)

@@ -8,7 +8,7 @@ from amaranth.hdl import Module
 from amaranth.lib.wiring import connect
 
 from sysmt.hdl.array.ports import TileDescriptor
-from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.array.stored_weights import array_behind_memory
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import shared
 from sysmt.hdl.params.accel import AccelConfig
@@ -79,7 +79,7 @@ class Core:
 
 def place(m: Module, config: AccelConfig, controller: Controller, platform: Any) -> Core:
     """Add array and memories to `m`, beside its controller."""
-    array = shared(m, "array", SystolicArray, config.array, platform)
+    array = shared(m, "array", array_behind_memory(config.array), config.array, platform)
     sizes = config.memories
     m.submodules.x = x = Buffer(*sizes["x"], register=True)
     m.submodules.w = w = Buffer(*sizes["w"], register=True)

@@ -77,11 +77,16 @@ class SystolicArray(wiring.Component):
         ports = {
             "i_tile": In(stream.Signature(TileDescriptor(config))),
             "i_x": In(stream.Signature(x_step(config))),
-            "i_w": In(stream.Signature(w_step(config))),
+            "i_w": In(stream.Signature(self.weights_in(config))),
             "o": Out(stream.Signature(ResultRow(config))),
             "refused": Out(1),
         }
         super().__init__(ports | ({"counters": Out(CounterLayout(config.pe))} if config.counters else {}))
+
+    @staticmethod
+    def weights_in(config: ArrayConfig) -> data.Layout:
+        """One step of weights on `i_w`."""
+        return w_step(config)
 
     @staticmethod
     def module_name(config: ArrayConfig) -> str:
@@ -151,8 +156,20 @@ class SystolicArray(wiring.Component):
         else:
             mask = Cat(bit.replicate(X_WIDTH) for bit in kept).replicate(self.config.rows)
             m.d.comb += x.eq(entered & mask)
+        return x, negative, [self._enter(m, w, f"w_{p}") for p, w in enumerate(self._weights())]
+
+    def _weights(self) -> list[Value]:
+        """The weights of every lane that come in."""
         w = self.i_w.payload.w if self.config.fuse else self.i_w.payload
-        return x, negative, [self._enter(m, w[p], f"w_{p}") for p in range(self.config.w_lanes)]
+        return [w[p] for p in range(self.config.w_lanes)]
+
+    def _column_edge(self, m: Module, w: Value, column: int, platform: object) -> Value:
+        """The weights of a column as its PEs get them."""
+        return column_edge(m, self.config.pe, w, self._kept, column, platform)
+
+    def _counted(self, w: list[Value]) -> Value:
+        """The weights as the counters take them: `w_step`."""
+        return Cat(w)
 
     def _runs(self, threads: Value, thread: int) -> Value | int:
         """Whether a tile on so many threads, as a power of two, runs on this one."""
@@ -185,7 +202,7 @@ class SystolicArray(wiring.Component):
         skewed_w = [
             shared_delay_line(
                 m,
-                column_edge(m, config.pe, lane, self._kept, p, platform),
+                self._column_edge(m, lane, p, platform),
                 p // config.cluster,
                 enable,
                 "skew",
@@ -285,7 +302,7 @@ class SystolicArray(wiring.Component):
             counters.step.eq(late(sequencer.step, "step")),
             Value.cast(counters.tile).eq(late(sequencer.tile, "tile")),
             counters.x.eq(late(x, "x", rest)),
-            counters.w.eq(late(Cat(w), "w", rest)),
+            counters.w.eq(late(self._counted(w), "w", rest)),
             counters.stall_operands.eq(sequencer.waits_operands),
             counters.stall_drain.eq(sequencer.waits_drain),
             counters.stall_output.eq(self.o.valid & ~self.o.ready),

@@ -4,7 +4,7 @@
 from functools import partial
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory as BlockRAM
 from amaranth.lib.memory import ReadPort
@@ -12,13 +12,12 @@ from amaranth.lib.wiring import In, Out, connect
 
 from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.array.ports import CounterLayout, TileDescriptor
-from sysmt.hdl.array.systolic import SystolicArray
+from sysmt.hdl.array.stored_weights import array_behind_memory
 from sysmt.hdl.common.skid_buffer import SkidBuffer
 from sysmt.hdl.emit import UNCHECKED, UNINITIALISED, shared
 from sysmt.hdl.memory.stream import word_in
 from sysmt.hdl.memory.streamed import StreamedWeights
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.pe import W_WIDTH
 from sysmt.hdl.params.program import EngineError, Memory, Operation
 
 from .filler import Filler
@@ -26,7 +25,7 @@ from .layers import LayerSequencer
 from .memory import ActivationMemory
 from .ports import HostWord, XAddress, sdram_pins
 from .post import Post
-from .threads import from_thread
+from .threads import weights_from_thread
 from .tiles import TileIssuer
 
 
@@ -105,7 +104,7 @@ class Engine(wiring.Component):
         m.submodules.tiles = tiles = TileIssuer(config)
         m.submodules.post = post = Post(config)
         m.submodules.activations = activations = ActivationMemory(config)
-        array = shared(m, "array", SystolicArray, config.array, platform)
+        array = shared(m, "array", array_behind_memory(config.array), config.array, platform)
 
         connect(m, wiring.flipped(self.i_run), sequencer.i_run)
         m.d.comb += [
@@ -183,16 +182,7 @@ class Engine(wiring.Component):
         # Both streams are in step with each other.
         pe, weights = config.array.pe, w.o.payload
         if pe.threads > 1:
-            lanes = [
-                Cat(weights.word_select(column * pe.products + pair, W_WIDTH) for column in range(config.array.w_lanes))
-                for pair in range(pe.products)
-            ]
-            lanes = from_thread(m, lanes, filler.o_thread, pe.pairs_per_thread)
-            weights = Cat(
-                lanes[pair].word_select(column, W_WIDTH)
-                for column in range(config.array.w_lanes)
-                for pair in range(pe.products)
-            )
+            weights = weights_from_thread(m, config.array, weights, filler.o_thread)
         m.d.comb += array.i_w.payload.eq(weights)
         m.d.comb += [
             w.write.eq(self._writes(Memory.WEIGHTS)),

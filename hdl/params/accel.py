@@ -15,7 +15,7 @@ from .array import ArrayConfig
 from .checks import in_range, one_of, power_of_two
 from .config import Config
 from .link import BUS, check_bus, check_rows
-from .pe import W_WIDTH, X_WIDTH
+from .pe import X_WIDTH
 from .protocol import ARGUMENTS, CHANNEL, CRC, HEADER, VERSION, Opcode
 
 BUFFERS = ("depth", "result_rows", "requantize", "channels", "slot", "slots")
@@ -91,10 +91,6 @@ class AccelConfig(Config):
             raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
         if self.array.fuse:
             raise ConfigError("array.fuse = True cannot be driven by the accelerator: set fuse to False")
-        if getattr(self.array.pe, "stc", False):
-            raise ConfigError(
-                "array.stc = True cannot be driven by the accelerator, which knows no groups: set stc to False"
-            )
         check_bus(self.link, self.data_width, self.bus_clock)
         if self.link != "uart":
             check_rows(self.data_width, self.array.cols)
@@ -132,7 +128,7 @@ class AccelConfig(Config):
     @property
     def w_bytes(self) -> int:
         """Bytes of one step of weights."""
-        return self.array.cols * self.array.pe.products * W_WIDTH // 8
+        return self.array.pe.weight_bytes(self.array.cols)
 
     @property
     def table_bytes(self) -> int:

@@ -14,7 +14,7 @@ from .banks import banks
 from .checks import in_range, one_of
 from .config import Config
 from .link import BUS, check_bus
-from .pe import W_WIDTH, X_WIDTH
+from .pe import X_WIDTH
 from .program import DESCRIPTOR_WORDS, PARAMETER, PROGRAM_VERSION, Memory
 from .protocol import CRC, HEADER
 from .sdram import SdramConfig
@@ -108,10 +108,6 @@ class EngineConfig(Config):
             raise ConfigError(f"array must be an ArrayConfig, not {self.array!r}")
         if self.array.fuse:
             raise ConfigError("array.fuse = True cannot be driven by the engine: set fuse to False")
-        if getattr(self.array.pe, "stc", False):
-            raise ConfigError(
-                "array.stc = True cannot be driven by the engine, which packs no groups: set stc to False"
-            )
         one_of("fill", self.fill, (1, 2, 4))
         in_range("lanes", self.lanes, 1, self.array.cols)
         in_range("add_lanes", self.add_lanes, 1, self.lanes)
@@ -162,7 +158,7 @@ class EngineConfig(Config):
     @property
     def weight_bytes(self) -> int:
         """Bytes of a word of the weight memory: the weights of one step."""
-        return self.array.w_lanes * self.array.pe.products * W_WIDTH // 8
+        return self.array.pe.weight_bytes(self.array.w_lanes)
 
     @property
     def beats(self) -> int:
@@ -315,7 +311,7 @@ def engine_config(array: ArrayConfig, **changes: Any) -> EngineConfig:
     fill = 2 if array.rows * 2 % array.cols == 0 else 4
     words = {
         "activation_words": 96 * 1024 // (fill * array.rows),
-        "weight_words": 288 * 1024 // (array.w_lanes * array.pe.products),
+        "weight_words": 288 * 1024 // array.pe.weight_bytes(array.w_lanes),
     }
     lanes = max(n for n in range(1, min(array.cols, 4) + 1) if array.cols % n == 0)
     fields = {"fill": fill, "lanes": lanes, **words, **changes}

@@ -80,6 +80,8 @@ class PEConfig(Config):
         Names of what its counters count, beside steps and stalls.
     pairs_per_thread
         Operand pairs that one thread brings in one step: more than 1 where a PE looks at neighbours along K together.
+    weight_bytes
+        What the weights of one step take in a memory.
     max_product
         Largest magnitude of one product, exact or not: bounds the reduction.
     exact_alone, zero_width, mode_width, options, options_of
@@ -145,6 +147,10 @@ class PEConfig(Config):
     def products(self) -> int:
         """Products, and so operand pairs, of one step."""
         return self.threads * self.pairs_per_thread
+
+    def weight_bytes(self, lanes: int) -> int:
+        """Bytes that the weights of one step take in a memory, for `lanes` columns of an array."""
+        return lanes * self.products * W_WIDTH // 8
 
     @property
     def max_product(self) -> int:

@@ -22,7 +22,8 @@ def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
     """Read texts `field=value` into the changes that `config.with_fields` takes.
 
     The type is that of the field: `true` or `false`, an integer, or a text. Fields of a nested configuration are
-    written `null.entries=64`; one that may be absent is switched off by `null=off`.
+    written `null.entries=64`, or `entries=64` where no other field has that name; one that may be absent is switched
+    off by `null=off`.
 
     Raises
     ------
@@ -35,11 +36,26 @@ def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
         if not equals:
             raise _unknown(text, name, config.settable(given))
         given[name] = value
+    given = _full_names(config, given)
     types = config.settable(given)
     for name, value in given.items():
         if name not in types:
             raise _unknown(f"{name}={value}", name, types)
     return {name: _value(name, value, types[name]) for name, value in given.items()}
+
+
+def _full_names(config: Config, given: dict[str, str]) -> dict[str, str]:
+    """The same with names of nested fields in full; last those that another one brings, as a kind of PE does."""
+    before: dict[str, str] = {}
+    while given != before:
+        before, types = given, config.settable(given)
+        given = {_full_name(name, types): value for name, value in given.items()}
+    return given
+
+
+def _full_name(name: str, known: Collection[str]) -> str:
+    nested = [full for full in known if full.endswith(f".{name}")]
+    return nested[0] if name not in known and len(nested) == 1 else name
 
 
 def _unknown(text: str, name: str, known: Collection[str]) -> ConfigError:

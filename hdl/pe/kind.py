@@ -76,6 +76,21 @@ class Gates(ABC):
         """
         return None
 
+    def stored_weights(self, config: PEConfig, lanes: int) -> data.Layout | None:
+        """The weights of one step for `lanes` columns as memories hold them, within `PEConfig.weight_bytes`.
+
+        None where those are the weights of `lanes` PEs.
+        """
+        return None
+
+    def stored_edge(self, config: PEConfig) -> type[wiring.Component]:
+        """What stands between `stored_weights` and the PEs of a column, in place of `weight_edge`.
+
+        A component as that one; `i`, a column's part of them in the order of `passed_weights`. `live`, one bit for each
+        operand of the step: its weight is not zero.
+        """
+        raise ValueError(f"{type(self).__name__} stores weights as PEs take them")
+
     def passed_weights(self, config: PEConfig) -> data.ArrayLayout:
         """What PEs get of the weights."""
         return self.weights(config)

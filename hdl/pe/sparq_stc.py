@@ -12,15 +12,13 @@ from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from sysmt.hdl.params.kinds.sparq import GROUP, SparqConfig
+from sysmt.hdl.params.kinds.sparq import GROUP, PLACE_WIDTH, SparqConfig
 from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH
 
 from .multiplier import Multiplier
 from .ports import weights
 from .sparq import FpgaSparq, Sparq
 from .sparq_edge import SparqEdge
-
-PLACE = (GROUP - 1).bit_length()
 
 
 def candidates(config: SparqConfig) -> data.ArrayLayout:
@@ -31,7 +29,18 @@ def candidates(config: SparqConfig) -> data.ArrayLayout:
 
 def selected(config: SparqConfig) -> data.ArrayLayout:
     """What a PE gets of the weights: one per lane, in the order of its threads, and its place in the group of four."""
-    return data.ArrayLayout(data.StructLayout({"w": signed(W_WIDTH), "place": PLACE}), config.threads)
+    return data.ArrayLayout(data.StructLayout({"w": signed(W_WIDTH), "place": PLACE_WIDTH}), config.threads)
+
+
+def stored(config: SparqConfig, lanes: int) -> data.StructLayout:
+    """The weights of one step as memories hold them: those of all lanes of all columns, and behind them the places.
+
+    Of a group with one weight, or none, the second is zero and has the place of the first.
+    """
+    members = {"w": signed(W_WIDTH), "place": PLACE_WIDTH}
+    return data.StructLayout(
+        {name: data.ArrayLayout(data.ArrayLayout(shape, config.threads), lanes) for name, shape in members.items()}
+    )
 
 
 def group(config: SparqConfig, pair: int) -> list[int]:
@@ -103,6 +112,52 @@ class WeightSelector(wiring.Component):
         return m
 
 
+class StoredWeights(wiring.Component):
+    """The weights of one column and step as memories hold them to its PEs, in the same cycle.
+
+    Parameters
+    ----------
+    config : SparqConfig
+
+    Members
+    -------
+    i : In(selected)
+        As `stored` has them.
+    runs : In(`PEConfig.products`)
+        The place of a weight that does not run is that of its pair's other one: then it is no operand, whatever it is.
+        Where neither runs, activations are zero.
+    o : Out(selected)
+    live : Out(`PEConfig.products`)
+        The weight of an operand is not zero.
+    """
+
+    block = "edge"
+
+    def __init__(self, config: SparqConfig):
+        self.config = config
+        ports = {"i": In(selected(config)), "runs": In(config.products), "o": Out(selected(config))}
+        super().__init__(ports | {"live": Out(config.products)})
+
+    @staticmethod
+    def module_name(config: SparqConfig) -> str:
+        return "placed"
+
+    def elaborate(self, platform):
+        m = Module()
+        per_thread = self.config.pairs_per_thread
+        for pair in range(self.config.pairs):
+            lanes = pair, pair + self.config.pairs
+            (one, two), (first, second) = ([at[t] for t in lanes] for at in (self.i, self.o))
+            m.d.comb += [
+                first.eq(one),
+                second.w.eq(two.w),
+                second.place.eq(Mux(self.runs[lanes[1] * per_thread], two.place, one.place)),
+            ]
+            for i, t in enumerate(group(self.config, pair)):
+                m.d.comb += self.live[t].eq((one.w.any() & (first.place == i)) | (two.w.any() & (second.place == i)))
+        return m
+
+
 def _one_of(values: list[Value], on: list[Value]) -> Value:
     chosen: Value = Const(0, len(values[0]))
     for value, is_it in zip(values, on, strict=True):
@@ -111,7 +166,7 @@ def _one_of(values: list[Value], on: list[Value]) -> Value:
 
 
 def _place(on: list[Value]) -> Value:
-    return Cat(Cat(is_it for i, is_it in enumerate(on) if i >> bit & 1).any() for bit in range(PLACE))
+    return Cat(Cat(is_it for i, is_it in enumerate(on) if i >> bit & 1).any() for bit in range(PLACE_WIDTH))
 
 
 class Selecting(Multiplier):

@@ -131,8 +131,7 @@ def testbench(config: ArrayConfig, design: Design, models: str) -> str:
     for threads in config.pe.throttles:
         x = rng.integers(0, 256, (config.rows + 1, length), dtype=np.uint8)
         w = rng.integers(-128, 128, (length, config.cols + 1)).astype(np.int8)
-        if getattr(config.pe, "stc", False):
-            w[2::4] = w[3::4] = 0
+        w = golden_of(config.pe).with_zeros(w, config.pe)
         zero = ZERO if config.pe.zero_width else 0
         operands = distances(x, zero) if config.pe.zero_width else x
         sums = golden_of(config.pe).product(operands, w, config.pe, threads, False).sums

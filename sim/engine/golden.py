@@ -182,7 +182,8 @@ class GoldenEngine:
         words = weights[base : base + count]
         if len(words) != count:
             raise OutOfRangeError("have its weights inside the memory")
-        by_pair = words.view(np.int8).reshape(count, array.w_lanes, array.pe.products)[:, : array.cols]
+        threads = 1 << layer["threads"]
+        by_pair = golden_of(array.pe).w_read(words.view(np.uint8), array.w_lanes, array.pe, threads)[:, : array.cols]
         w = np.zeros((int(places.max()) + 1, array.cols), np.int8)
         w[places] = unpacked(by_pair.transpose(1, 2, 0), len(places), steps).transpose(1, 2, 0)
         return w

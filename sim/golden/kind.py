@@ -93,6 +93,30 @@ class GoldenKind(ABC):
         """The weights [N, K] that go with `x_fed`."""
         return w
 
+    def check_weights(self, w: np.ndarray, pe: PEConfig, threads: int) -> None:
+        """Refuse weights [K, N] that the array cannot multiply by (`UserError`, one line)."""
+        return
+
+    def most_threads(self, w: np.ndarray, pe: PEConfig) -> int:
+        """Most threads on which the array multiplies by weights [K, N]."""
+        return pe.threads
+
+    def with_zeros(self, w: np.ndarray, pe: PEConfig) -> np.ndarray:
+        """Weights [K, N], with zeros where `check_weights` wants them on all threads."""
+        return w
+
+    def w_stored(self, w: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        """Weights of steps on so many threads as memories hold them.
+
+        int8 [words, lanes, operand pairs of a PE] to uint8 [words, `PEConfig.weight_bytes`]; on fewer threads than all
+        a word may have the operand pairs of several steps.
+        """
+        return np.ascontiguousarray(w).reshape(len(w), -1).view(np.uint8)
+
+    def w_read(self, words: np.ndarray, lanes: int, pe: PEConfig, threads: int) -> np.ndarray:
+        """The weights that `w_stored` made `words` of."""
+        return words.view(np.int8).reshape(len(words), lanes, pe.products)
+
     def k_order(self, k: int, pe: PEConfig, threads: int) -> np.ndarray:
         """Which place of the K of `x_fed` every operand pair takes in every step: int64 [pairs that run, steps].
 

@@ -59,6 +59,11 @@ def w_steps(w: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.
     return _steps(fed, config.w_lanes, config.pe, threads)
 
 
+def w_words(w: np.ndarray, tile: Tile, config: ArrayConfig, threads: int) -> np.ndarray:
+    """The weights of every step of `tile` as memories hold them: int8 [K, N] to uint8 [steps, bytes]."""
+    return golden_of(config.pe).w_stored(w_steps(w, tile, config, threads), config.pe, threads)
+
+
 def _steps(operands: np.ndarray, lanes: int, pe: PEConfig, threads: int) -> np.ndarray:
     real, k = operands.shape
     order = golden_of(pe).k_order(k, pe, threads)

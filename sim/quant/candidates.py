@@ -138,9 +138,10 @@ class Candidates:
         inputs = self._planning[:SENSITIVITY_INPUTS]
         exact = scores(self.network, self.engine, exact_plan(self.network), inputs)
         for index in self.indices:
-            choices = {self.threads: self._layer(index, inf)}
+            most = self._most_threads[index]
+            choices = {most: self._layer(index, inf)}
             if index not in self.reorderers:
-                choices = {t: LayerPlan(threads=t) for t in self.config.pe.throttles}
+                choices = {t: LayerPlan(threads=t) for t in self.config.pe.throttles if t <= most}
             errors = {1: 0.0}
             for threads, choice in choices.items():
                 if threads > 1:
@@ -152,6 +153,18 @@ class Candidates:
         return by_layer
 
     @cached_property
+    def _most_threads(self) -> dict[int, int]:
+        """Most threads that a layer may run on: all, where the array takes its weights on so many."""
+        pe = self.config.pe
+        weights = {index: self.network.linears[index].weights for index in self.indices}
+        found = {index: golden_of(pe).most_threads(w, pe) for index, w in weights.items()}
+        for index in (index for index, threads in found.items() if threads < pe.threads):
+            self._log(
+                f"layer {index}: its weights are not 2:4; it runs on {found[index]} of {pe.threads} threads, exactly"
+            )
+        return found
+
+    @cached_property
     def _densest(self) -> dict[int, Reordering]:
         """The permutations with as few steps as can be."""
         return {index: reorderer.at() for index, reorderer in self.reorderers.items()}
@@ -159,7 +172,8 @@ class Candidates:
     def _layer(self, index: int, multiplier: float) -> LayerPlan:
         reorderer = self.reorderers.get(index)
         if multiplier == inf:
-            return LayerPlan(threads=self.threads, permutation=self._densest[index].permutation if reorderer else None)
+            permutation = self._densest[index].permutation if reorderer else None
+            return LayerPlan(threads=self._most_threads[index], permutation=permutation)
         if reorderer is None:
             by_threads = {t: LayerPlan(threads=t) for t in self.sensitivity[index]}
 

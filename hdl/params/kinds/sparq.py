@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.params.checks import one_of
-from sysmt.hdl.params.pe import X_WIDTH, PEConfig
+from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH, PEConfig
 
 TRIMS = ("round", "raw")
 PAIRS = (1, 2, 4)
 GROUP = 4
 """Operands along K of which a pair takes two, where weights are 2:4 sparse."""
+PLACE_WIDTH = (GROUP - 1).bit_length()
+"""Bits of a weight's place in its group."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,12 @@ class SparqConfig(PEConfig):
     def pairs_per_thread(self) -> int:
         """As `PEConfig.pairs_per_thread`: with `stc` a thread brings two operands, of which a pair takes any."""
         return 2 if self.stc else 1
+
+    def weight_bytes(self, lanes: int) -> int:
+        """As `PEConfig.weight_bytes`; with `stc` two weights of each group, and behind all of them their places."""
+        if not self.stc:
+            return super().weight_bytes(lanes)
+        return lanes * self.threads * W_WIDTH // 8 - (-lanes * self.threads * PLACE_WIDTH // 8)
 
     @property
     def zero_width(self) -> int:

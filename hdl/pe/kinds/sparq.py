@@ -14,7 +14,17 @@ from sysmt.hdl.pe.polynomial import Polynomial, constant, fact, total
 from sysmt.hdl.pe.sparq import FpgaSparq, Sparq
 from sysmt.hdl.pe.sparq_edge import SparqEdge
 from sysmt.hdl.pe.sparq_lanes import lanes
-from sysmt.hdl.pe.sparq_stc import FpgaStcSparq, StcEdge, StcSparq, WeightSelector, candidates, group, selected
+from sysmt.hdl.pe.sparq_stc import (
+    FpgaStcSparq,
+    StcEdge,
+    StcSparq,
+    StoredWeights,
+    WeightSelector,
+    candidates,
+    group,
+    selected,
+    stored,
+)
 
 SHARED, WIDE = "abcdef", "ghijkl"
 """Facts about an activation: its window begins at bit 1, ..., 6 or above if it shares its pair; if it is alone."""
@@ -36,6 +46,14 @@ class SparqGates(Gates):
     def weight_edge(self, config: PEConfig) -> type[wiring.Component] | None:
         assert isinstance(config, SparqConfig)
         return WeightSelector if config.stc else None
+
+    def stored_weights(self, config: PEConfig, lanes: int) -> data.Layout | None:
+        assert isinstance(config, SparqConfig)
+        return stored(config, lanes) if config.stc else None
+
+    def stored_edge(self, config: PEConfig) -> type[wiring.Component]:
+        assert isinstance(config, SparqConfig)
+        return StoredWeights if config.stc else super().stored_edge(config)
 
     def passed(self, config: PEConfig) -> data.ArrayLayout:
         assert isinstance(config, SparqConfig)

@@ -9,11 +9,10 @@ import numpy as np
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import THREADS
 from sysmt.sim.engine.layer import EngineLayer, Product
-from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.tiling import Tile, w_steps
 from sysmt.sim.nn.depthwise import ChannelGroup
 
-from .slots import Operands, Slot, finds_zeros, packed, packed_slot
+from .slots import Operands, Slot, finds_zeros, operand_order, packed, packed_slot, stored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +52,7 @@ def depthwise_tiles(layer: EngineLayer, product: Product, inputs: int, config: E
         ),
         key=lambda group: (group.steps(pe), group.threads),
     )
-    running = golden_of(pe).k_order(group.k, pe, group.threads).shape[0]
+    running = operand_order(group.k, pe, group.threads).shape[0]
     words = -(-group.steps(pe) * running // pe.products)
     # Neighbouring channels that are in different parts must not be in the same bank of the operand buffer.
     spread = parts > 1 and group.channels < config.fill and words % 2 == 0
@@ -69,7 +68,7 @@ def depthwise_operands(layer: EngineLayer, product: Product, positions: np.ndarr
     by_tile = list(_bytes_of_tiles(layer, filters, min(config.granules * filters, tiles), config))
     made = depthwise_tiles(layer, product, max(map(len, by_tile)), config)
     group = made.group
-    order = golden_of(array.pe).k_order(group.k, array.pe, group.threads)
+    order = operand_order(group.k, array.pe, group.threads)
     channel_of, tap_of = _reduction(group)
     slots: dict[tuple[int, int], list[Slot]] = {}
     empty = []
@@ -79,11 +78,11 @@ def depthwise_operands(layer: EngineLayer, product: Product, positions: np.ndarr
         to, word = packed_slot(pair, step, len(order), array.pe.products)
         for n, inside in enumerate(by_tile):
             slot = to, n * made.x_stride + word
-            if channel < len(inside):
+            if at >= 0 and channel < len(inside):
                 slots.setdefault((tap, inside[channel]), []).append(slot)
             else:
                 empty.append(slot)
-    laid = packed(np.stack(list(_weights(layer, product, positions, by_tile, made, tiles, config))), len(order))
+    weights = np.stack(list(_weights(layer, product, positions, by_tile, made, tiles, config)))
     return Operands(
         threads=group.threads,
         steps=order.shape[1],
@@ -92,7 +91,7 @@ def depthwise_operands(layer: EngineLayer, product: Product, positions: np.ndarr
         x_words=(len(by_tile) - 1) * made.x_stride + made.words,
         slots=slots,
         empty=[] if finds_zeros(config) else empty,
-        weights=laid.reshape(tiles * made.parts, made.words, config.weight_bytes),
+        weights=stored(packed(weights, len(order)), group.threads, config),
     )
 
 

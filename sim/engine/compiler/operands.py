@@ -5,12 +5,11 @@ import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.sim.engine.layer import EngineLayer, Product
-from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.tiling import Tile, w_steps
 from sysmt.sim.nn.permutation import PADDING_SLOT
 
 from .depthwise import depthwise_operands
-from .slots import Operands, Slot, finds_zeros, packed, packed_slot
+from .slots import Operands, Slot, finds_zeros, operand_order, packed, packed_slot, stored
 
 
 def operands(layer: EngineLayer, product: Product, positions: np.ndarray, config: EngineConfig) -> Operands:
@@ -37,13 +36,13 @@ def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: 
         permutation = np.arange(len(w))
     permuted = w.take(permutation, axis=0, mode="wrap")
     permuted[permutation == PADDING_SLOT] = 0
-    order = golden_of(array.pe).k_order(len(permuted), array.pe, product.threads)
+    order = operand_order(len(permuted), array.pe, product.threads)
     slots: dict[tuple[int, int], list[Slot]] = {}
     empty = []
     for pair, step in np.ndindex(*order.shape):
         place = packed_slot(pair, step, len(order), array.pe.products)
         slot = int(order[pair, step])
-        operand = int(permutation[slot]) if slot < len(permutation) else PADDING_SLOT
+        operand = int(permutation[slot]) if slot >= 0 else PADDING_SLOT
         if operand == PADDING_SLOT:
             empty.append(place)
             continue
@@ -53,7 +52,7 @@ def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: 
         w_steps(permuted, Tile(0, n, array.rows, min(array.cols, product.outputs - n)), array, product.threads)
         for n in range(0, product.outputs, array.cols)
     ]
-    weights = packed(np.stack(tiles), len(order))
+    weights = stored(packed(np.stack(tiles), len(order)), product.threads, config)
     return Operands(
         threads=product.threads,
         steps=order.shape[1],
@@ -62,5 +61,5 @@ def _dense(layer: EngineLayer, product: Product, positions: np.ndarray, config: 
         x_words=weights.shape[1],
         slots=slots,
         empty=[] if finds_zeros(config) else empty,
-        weights=weights.reshape(*weights.shape[:2], config.weight_bytes),
+        weights=weights,
     )

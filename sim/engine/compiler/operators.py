@@ -11,6 +11,7 @@ from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.hdl.params.program import Operation
 from sysmt.sim.engine.layer import EngineLayer, Image, Product, Rescaling
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.requantize import INT32, multiply
 from sysmt.sim.golden.zero_point import column_share
 from sysmt.sim.nn.forward import LayerPlan
@@ -62,6 +63,10 @@ def linear_layer(
             f"layer {step.name!r} on {threads} of {pe.threads} threads needs two steps for a product, which an engine "
             f"does not take: run it on {pe.threads} threads, or choose PEs that are exact in one (window = 3opt)"
         )
+    try:
+        golden_of(pe).check_weights(plan.permuted(weights), pe, threads)
+    except UserError as error:
+        raise UserError(f"layer {step.name!r}: {error}") from None
     product = Product(
         weights=weights,
         depthwise=linear.depthwise,

@@ -7,6 +7,9 @@ import numpy as np
 
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig
+from sysmt.hdl.params.pe import PEConfig
+from sysmt.sim.golden.kind import golden_of
 
 Slot = tuple[int, int]
 """Operand pair and word of the operand buffer."""
@@ -56,7 +59,26 @@ def packed(weights: np.ndarray, running: int) -> np.ndarray:
     return full.reshape(tiles, words, ratio, lanes, running).swapaxes(2, 3).reshape(tiles, words, lanes, pairs)
 
 
+def stored(weights: np.ndarray, threads: int, config: EngineConfig) -> np.ndarray:
+    """Packed weights [tiles, words, lanes, pairs] as the memory holds them: int8 [tiles, words, bytes of a word]."""
+    tiles, words, lanes, pairs = weights.shape
+    pe = config.array.pe
+    found = golden_of(pe).w_stored(weights.reshape(-1, lanes, pairs), pe, threads)
+    return found.view(np.int8).reshape(tiles, words, config.weight_bytes)
+
+
+def operand_order(k: int, pe: PEConfig, threads: int) -> np.ndarray:
+    """Which of K operands every pair takes in every step: int64 [pairs that run, steps], -1 where it has none."""
+    golden = golden_of(pe)
+    fed = golden.x_fed(np.arange(1, k + 1)[None], pe, threads)[0] - 1
+    order = golden.k_order(len(fed), pe, threads)
+    found: np.ndarray = np.where(order < len(fed), fed.take(order, mode="clip"), -1)
+    return found
+
+
 def finds_zeros(config: EngineConfig) -> bool:
     """Whether a weight of zero makes its thread idle, whatever the activation beside it is."""
     pe = config.array.pe
-    return isinstance(pe, NbSmtConfig) and pe.rules.detects_zeros
+    if isinstance(pe, NbSmtConfig):
+        return pe.rules.detects_zeros
+    return isinstance(pe, SparqConfig) and pe.stc

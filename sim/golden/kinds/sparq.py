@@ -23,8 +23,7 @@ class GoldenSparq(GoldenKind):
         counters = SparqCounters()
         if pe.stc:
             full = threads == pe.threads
-            if full:
-                sparq_stc.check_weights(w)
+            self.check_weights(w, pe, threads)
             sums = sparq_stc.sums(x, w, pe) if full else self._sums(x, w)
             return Product(sums, sparq_stc.count(x, w, pe, threads) if counting else counters)
         if counting:
@@ -73,10 +72,31 @@ class GoldenSparq(GoldenKind):
     def w_fed(self, w: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
         assert isinstance(pe, SparqConfig)
         if pe.stc:
+            self.check_weights(w.T, pe, threads)
             if threads < pe.threads:
                 return sparq_stc.spread(w)
-            sparq_stc.check_weights(w.T)
         return w.repeat(2, axis=1) if takes_halves(pe, threads) else w
+
+    def check_weights(self, w: np.ndarray, pe: PEConfig, threads: int) -> None:
+        assert isinstance(pe, SparqConfig)
+        if pe.stc and threads == pe.threads:
+            sparq_stc.check_weights(w)
+
+    def most_threads(self, w: np.ndarray, pe: PEConfig) -> int:
+        assert isinstance(pe, SparqConfig)
+        return pe.threads // 2 if pe.stc and not sparq_stc.is_sparse(w) else pe.threads
+
+    def with_zeros(self, w: np.ndarray, pe: PEConfig) -> np.ndarray:
+        assert isinstance(pe, SparqConfig)
+        return sparq_stc.first_two(w) if pe.stc else w
+
+    def w_stored(self, w: np.ndarray, pe: PEConfig, threads: int) -> np.ndarray:
+        assert isinstance(pe, SparqConfig)
+        return sparq_stc.stored(w, pe, threads) if pe.stc else super().w_stored(w, pe, threads)
+
+    def w_read(self, words: np.ndarray, lanes: int, pe: PEConfig, threads: int) -> np.ndarray:
+        assert isinstance(pe, SparqConfig)
+        return sparq_stc.read(words, lanes, pe, threads) if pe.stc else super().w_read(words, lanes, pe, threads)
 
     def k_order(self, k: int, pe: PEConfig, threads: int) -> np.ndarray:
         """Neighbours in one step: thread p has the first operand of pair p, thread `pairs` + p the second.

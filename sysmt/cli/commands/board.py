@@ -7,11 +7,13 @@ import sys
 from typing import Any
 
 from sysmt.base.errors import UserError
+from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.registers import FIGURES, STATE
+from sysmt.hdl.params.settings import with_settings
 
 
 def add_port(parser: argparse.ArgumentParser) -> None:
@@ -33,13 +35,18 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="be a board: simulate the accelerator around this array (default sysmt2_8), print its port, serve "
         "until interrupted",
     )
+    add_settings(parser)
 
 
 def _run(args: argparse.Namespace) -> Result:
     if args.virtual is not None:
         if args.action or args.port:
             raise UserError(f"--virtual {args.virtual} is a board of its own: leave out info and --port")
-        return _serve(args.virtual)
+        return _serve(args.virtual, args.settings)
+    if args.settings:
+        raise UserError(
+            f"--set {args.settings[0]} needs --virtual: a board behind a port has the array that it was built with"
+        )
     if args.action != "info":
         raise UserError(f"action must be info, or --virtual given, not {args.action!r}")
     if args.port is None:
@@ -70,11 +77,11 @@ def _state(words: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _serve(name: str) -> Result:
+def _serve(name: str, settings: list[str]) -> Result:
     from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 
-    config = accel_config(preset(name, ArrayConfig, target="fpga"), divisor=DIVISOR)
-    progress(f"compiling the board around {name} (the first time: a minute or more)")
+    config = accel_config(with_settings(preset(name, ArrayConfig, target="fpga"), settings), divisor=DIVISOR)
+    progress(f"compiling the board around {' '.join((name, *settings))} (the first time: a minute or more)")
     # Also where a shell started it in the background of a script, which ignores interrupts.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
