@@ -178,9 +178,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "2",
         'count, length = Signal(range(self.slot + 1)), Signal(HEADER.fields["length"].width)',
     ): "it counts to the size of a slot: room for one more is never used",
-    ("memory/stream", "24", "25", '"first": 24,'): (
-        "the entry has 24 bits of it, and behind the last of them no memory has a word: the run has failed already"
-    ),
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
     ),
