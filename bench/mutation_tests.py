@@ -179,8 +179,14 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "2",
         'count, length = Signal(range(self.slot + 1)), Signal(HEADER.fields["length"].width)',
     ): "it counts to the size of a slot: room for one more is never used",
-    ("memory/stream", "24", "25", '"first": 24,'): (
-        "the entry has 24 bits of it, and behind the last of them no memory has a word: the run has failed already"
+    **{
+        ("pe/smt_sa", f"Signal(name=f'{name}_{{t}}')", f"Signal(name=f'{name}_{{t}}', init=1)"): (
+            "it is always assigned in `comb`, so that its initial value is never seen"
+        )
+        for name in ("may", "takes")
+    },
+    ("pe/smt_sa", "1", "2", 'super().__init__({"sum": signed(config.acc_width), "last": 1})'): (
+        "a flag with room for a bit more, which is never set"
     ),
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"

@@ -134,6 +134,29 @@ def test_a_chunk_may_be_all_of_the_sdram_and_no_more():
     assert asked[0][1] == all_words
 
 
+def test_words_behind_the_last_place_of_an_entry_are_dropped():
+    """They do not begin at word 0 again."""
+    unit, written = WeightStream(CONFIGS["1 byte"]), []
+
+    async def bench(ctx):
+        entry = {"address": 0, "words": 4, "first": (1 << 24) - 2, "alone": 1, "last": 1, "memory": Memory.WEIGHTS}
+        ctx.set(Value.cast(unit.entry), CHUNK.to_int({"more": 0, **entry}))
+        ctx.set(unit.enable, 1)
+        ctx.set(unit.o_burst.ready, 1)
+        await ctx.tick().until(unit.o_burst.valid)
+        ctx.set(unit.i_words.valid, 1)
+        for _ in range(5):
+            written.append(ctx.get(unit.write))
+            await ctx.tick()
+        assert ctx.get(unit.error)
+
+    simulator = Simulator(unit)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert written == [0] * 5
+
+
 def test_a_chunk_waits_for_those_that_are_freed_before_it():
     model = WeightStreamModel(CONFIGS["16 bytes"])
     model.load(0, 4)

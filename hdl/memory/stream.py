@@ -111,7 +111,8 @@ class WeightStream(wiring.Component):
                 {
                     "address": chip.address_bits,
                     "words": chip.address_bits + 1,
-                    "first": 24,
+                    # A bit more than the entry has: behind its last word the next is not word 0.
+                    "first": 25,
                     "alone": 1,
                     "last": 1,
                     "memory": 3,

@@ -38,7 +38,7 @@ def kinds() -> tuple[str, ...]:
 
 def kind_of(name: str) -> "type[PEConfig]":
     """The class of configurations of the kind `name`."""
-    if name not in kinds():
+    if not isinstance(name, str) or name not in kinds():
         raise ConfigError(must_be_one_of("kind", name, kinds()))
     found: type[PEConfig] = plugins.load(_PACKAGE, "params", name)
     return found

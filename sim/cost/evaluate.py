@@ -105,9 +105,9 @@ def cycle_model(
     optimise: bool = True,
 ) -> CycleModel:
     """The cycle model of a name: choices as for `evaluate`."""
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise UserError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    if dataflow not in DATAFLOWS:
+    if not isinstance(dataflow, str) or dataflow not in DATAFLOWS:
         raise UserError(f"dataflow must be one of {', '.join(DATAFLOWS)}, not {dataflow!r}")
     if dataflow != "os" and method != "scalesim":
         raise UserError(f"dataflow must be os with method {method}, not {dataflow!r}; method scalesim has all three")

@@ -17,6 +17,9 @@ CLUSTER = "cluster"
 ANSWERS_S = 10
 """Seconds that a scheduler has to answer in."""
 
+MOST = 1024
+"""Processes on one machine."""
+
 
 class Task(Protocol):
     """A piece of work: called, it returns its results. It can be sent to another process."""
@@ -112,6 +115,8 @@ def workers(processes: int = 1, scheduler: str | None = None) -> Iterator[Worker
     """
     if processes < 1:
         raise UserError(f"processes must be at least 1, not {processes}")
+    if processes > MOST:
+        raise UserError(f"processes must be at most {MOST}, not {processes}")
     if scheduler is None:
         yield Here() if processes == 1 else Processes(processes)
         return

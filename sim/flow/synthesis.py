@@ -3,6 +3,7 @@
 
 import re
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +133,12 @@ def synthesise(
     UserError
         The target is unknown, no part is large enough, a tool is missing or cannot place the design.
     """
+    if isinstance(clock_mhz, bool) or not isinstance(clock_mhz, Real):
+        raise UserError(f"clock must be a number of MHz, not {clock_mhz!r}")
     if not 0 < clock_mhz <= 1e5:
         raise UserError(f"clock must be above 0 and at most 100000 MHz, not {clock_mhz:g}")
-    if not 0 <= seeds <= 1000:
-        raise UserError(f"seeds must be from 0 to 1000, not {seeds}")
+    if isinstance(seeds, bool) or not isinstance(seeds, Integral) or not 0 <= seeds <= 1000:
+        raise UserError(f"seeds must be from 0 to 1000, not {seeds!r}")
     if not isinstance(target, str):
         raise UserError(f"target must be {', '.join((GENERIC, *FAMILIES))} or a liberty file, not {target!r}")
     if target in FAMILIES:

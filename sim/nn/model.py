@@ -133,6 +133,8 @@ def read_model(path: str | Path, double_rounding: bool = False) -> Model:
         The file cannot be read, is damaged, or has an operator that is not supported; or the reader of its format is
         not installed.
     """
+    if not isinstance(double_rounding, bool):
+        raise UserError(f"double_rounding must be True or False, not {double_rounding!r}")
     if isinstance(path, (str, Path)) and str(path) == digits.NAME:
         return Model(digits.load())
     graph = read_graph(path)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sysmt.base.arguments import checked
+from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 from sysmt.hdl.params.presets import DEFAULT_ARRAY
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 
 @named()
+@checked
 def compile_model(
     model: "Model | str | Path",
     config: "EngineConfig | str" = f"engine_{DEFAULT_ARRAY}",
@@ -110,4 +113,6 @@ def run_program(
     read = program if isinstance(program, Program) else read_program(program)
     if isinstance(inputs, (str, Path)):
         inputs = load(Path(inputs), read.ends)
+    if not isinstance(inputs, (Inputs, np.ndarray)) or isinstance(inputs, np.ndarray) and not inputs.ndim:
+        raise UserError(f"inputs must be an array [B, ...] or the path of a .npz file, not {inputs!r}")
     return execute(read, inputs if isinstance(inputs, Inputs) else Inputs(inputs, None))

@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from sysmt.base.arguments import checked
 from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 
 @named()
+@checked
 def explore(
     models: "str | Path | Sequence[str | Path]",
     *,
@@ -93,6 +97,9 @@ def explore(
     several = [models] if isinstance(models, (str, Path)) else models
     if not isinstance(several, Sequence) or not all(isinstance(model, str | Path) for model in several):
         raise UserError(f"models must be a name, a path or a list of them, not {models!r}")
+    for name, chosen in (values or {}).items():
+        if not isinstance(chosen, (Sequence, np.ndarray)) or isinstance(chosen, str) or not np.ndim(chosen):
+            raise UserError(f"values of {name} must be a list, not {chosen!r}")
     request = request_of(
         [str(model) for model in several],
         board=board,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sysmt.base.arguments import checked
 from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 from sysmt.hdl.params.array import ArrayConfig
@@ -93,6 +94,7 @@ class Simulation:
 
 
 @named()
+@checked
 def simulate(
     x: np.ndarray,
     w: np.ndarray,

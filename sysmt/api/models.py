@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sysmt.base.arguments import checked
 from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 from sysmt.hdl.params.array import ArrayConfig
@@ -123,13 +124,14 @@ def cycles(
     if isinstance(network, (str, Path)):
         layers = read_network(network, variant, optimise)
     else:
-        layers = tuple(network) if isinstance(network, Iterable) else ()
+        layers = tuple(network) if isinstance(network, Iterable) and not isinstance(network, np.ndarray) else ()
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
             raise UserError(f"network must be a name, a path or layers, not {network!r}")
     return evaluate(layers, array_config(config), method=method, dataflow=dataflow, threads=threads, optimise=optimise)
 
 
 @named()
+@checked
 def infer(
     model: "Model | str | Path",
     inputs: "Inputs | np.ndarray | list[np.ndarray] | str | Path",

@@ -5,6 +5,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sysmt.base.arguments import checked
 from sysmt.base.errors import UserError
 from sysmt.base.extras import named
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 
 @named()
+@checked
 def train(
     recipe: "Recipe | str",
     folder: str | Path | None = None,

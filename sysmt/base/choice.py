@@ -23,6 +23,7 @@ def did_you_mean(value: object, known: Collection[Any]) -> str:
 
 def choose(what: str, name: str, known: Mapping[str, T], error: type[UserError] = UserError) -> T:
     """What `known` holds under `name`; another name is refused as `error`."""
-    if name not in known:
-        raise error(must_be_one_of(what, name, known))
-    return known[name]
+    try:
+        return known[name]
+    except (KeyError, TypeError):  # TypeError: what nothing can be looked up by, as an array
+        raise error(must_be_one_of(what, name, known)) from None

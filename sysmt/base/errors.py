@@ -8,8 +8,19 @@ NO_SPACE = os.strerror(errno.ENOSPC)
 """What tools say of a full disk."""
 
 
+LONGEST = 1500
+"""Characters of a message: of a longer one the beginning and the end are shown."""
+
+
 class UserError(ValueError):
-    """Something the user gave cannot be used. The message is one line; the command line exits with 2."""
+    """Something the user gave cannot be used. The message is one line; the command line exits with 2.
+
+    Values may be shown in several lines, as arrays are, or in very many words: that is mended here.
+    """
+
+    def __init__(self, message: str):
+        line = " ".join(part.strip() for part in message.splitlines())
+        super().__init__(line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 4 :]}")
 
 
 class ConfigError(UserError):

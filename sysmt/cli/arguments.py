@@ -5,8 +5,6 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.accel import BUFFERS, AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
@@ -63,20 +61,6 @@ def chooses_array(args: argparse.Namespace) -> bool:
     """Whether any option of `add_array` was given."""
     names = ("preset", "rows", "cols", "threads", "policy", "rounding")
     return bool(args.settings) or any(getattr(args, name) is not None for name in names)
-
-
-def read_matrix(path: str, name: str) -> np.ndarray:
-    """An array from a .npy file; what cannot be read is refused in one line. Never unpickles."""
-    try:
-        with open(path, "rb") as file:
-            matrix = np.load(file, allow_pickle=False)
-    except OSError as error:
-        raise UserError(f"{name} file {path!r} cannot be read: {error.strerror}") from error
-    except (ValueError, EOFError) as error:
-        raise UserError(f"{name} file {path!r} must be an array saved by numpy.save (.npy)") from error
-    if not isinstance(matrix, np.ndarray):
-        raise UserError(f"{name} file {path!r} must hold one array (.npy), not an archive")
-    return matrix
 
 
 def output_file(path: str) -> Path:

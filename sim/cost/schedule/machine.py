@@ -151,7 +151,8 @@ def machine_of(
 ) -> Machine:
     """The machine of bare numbers, as the authors' scripts have them: capacities of all levels but the outermost."""
     for name, values in (("capacities", capacities), ("energies", energies)):
-        if not isinstance(values, Sequence) and not (isinstance(values, np.ndarray) and values.ndim):
+        some = isinstance(values, Sequence) or isinstance(values, np.ndarray) and values.ndim == 1
+        if not some or any(isinstance(plain(value), tuple) for value in values):
             raise UserError(f"{name} must be a list of numbers, one for each level, not {values!r}")
     if len(energies) != len(capacities) + 1:
         raise UserError(

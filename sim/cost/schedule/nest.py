@@ -159,7 +159,8 @@ class Unrolling:
 
 def whole_numbers(name: str, values: Sequence[int], count: int, form: str) -> tuple[int, ...]:
     """`values` as a tuple of `count` whole numbers of at least 1, or a refusal that names what they are (`form`)."""
-    numbers = tuple(values) if isinstance(values, (Sequence, np.ndarray)) and not isinstance(values, str) else ()
+    some = isinstance(values, Sequence) and not isinstance(values, str) or np.ndim(values) == 1
+    numbers = tuple(values) if some else ()
     if len(numbers) != count or not all(type(v) is int and v >= 1 for v in map(plain, numbers)):
         raise UserError(f"{name} must be {count} whole numbers of at least 1 ({form}), not {values!r}")
     return tuple(map(int, numbers))

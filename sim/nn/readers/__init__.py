@@ -55,6 +55,8 @@ def read_network(
     UserError
         The source is none of these, or cannot be read; one line says what is wrong.
     """
+    if not isinstance(variant, str):
+        raise UserError(f"variant must be a name such as 'baseline', not {variant!r}")
     if str(source) in NETWORKS:
         return network(str(source), variant)
     if variant != "baseline":

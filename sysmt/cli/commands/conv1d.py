@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import add_array, array, output_file, read_matrix
+from sysmt.cli.arguments import add_array, array, output_file
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.checks import one_of
 from sysmt.sim.cost.array import fuse_cycles
 from sysmt.sim.golden.conv1d import ConvRows, convolve_rows, image_of_rows, rows_of_image
+from sysmt.sim.nn.archive import read_matrix
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import add_array, array, chooses_array, output_file, read_matrix
+from sysmt.cli.arguments import add_array, array, chooses_array, output_file
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import SMT_SA
@@ -22,6 +22,7 @@ from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.tiling import tiles
 from sysmt.sim.golden.zero_point import check_zero
+from sysmt.sim.nn.archive import read_matrix
 
 from . import smt_sa
 from .board import add_port
