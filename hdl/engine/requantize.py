@@ -4,6 +4,7 @@
 Bit for bit `sysmt.sim.golden.requantize`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
@@ -17,6 +18,8 @@ from sysmt.hdl.params.engine import REQUANTIZER_LATENCY
 from .ports import SUM_WIDTH
 from .rounding_shift import RoundingShift
 
+Later = Callable[..., Value]
+"""A value, a name, and how many cycles later it is wanted, by default one."""
 PART = 16
 """Bits of a factor of one product: what a DSP block of every supported FPGA multiplies."""
 QUOTIENT = 8
@@ -29,7 +32,13 @@ class RequantizerLane(wiring.Component):
     Both variants are one formula on the magnitude A of the product: `floor((A + R) / 2**(31 - shift))`, with
     R = 2**(30 - shift), for `double` and a shift to the right 2**30 more, and for negative values 1 less. A left shift
     needs no second rounding, since no bit is lost in front of it. The product of 32 x 32 bits (twice the multiplier,
-    so that the half of the first rounding is the top of a part) is four of 16 x 16 bits.
+    so that the half of the first rounding is the top of a part) is four of 16 x 16 bits, or two of 32 x 16 bits.
+
+    Parameters
+    ----------
+    blocks : bool
+        Products are those of the DSP blocks of an FPGA. Else there are two, which are summed in one step, and results
+        wait the cycle that this leaves, for they are narrower than anything before.
 
     Members
     -------
@@ -55,7 +64,8 @@ class RequantizerLane(wiring.Component):
 
     LATENCY = REQUANTIZER_LATENCY
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: bool = True) -> None:
+        self._blocks = blocks
         super().__init__(
             {
                 "sum": In(signed(SUM_WIDTH)),
@@ -95,9 +105,42 @@ class RequantizerLane(wiring.Component):
         m.d.sync += pushed.eq(left & _any_of_highest(m, digits, shift[:5]))
         outside = later(outside, "outside_2") | pushed
 
-        # Four products; together the magnitude times twice the multiplier.
-        a = magnitude.word_select(0, PART), magnitude.word_select(1, PART)
         doubled = later(multiplier[: SUM_WIDTH - 1] << 1, "doubled")
+        scaled = self._in_blocks if self._blocks else self._in_cells
+        whole, fraction, negative, twice, shift = scaled(m, later, magnitude, doubled, sign, shift)
+        m.submodules.rounding = rounding = RoundingShift(4 * PART - 1, QUOTIENT)
+        m.d.comb += [
+            rounding.magnitude.eq(Cat(fraction, whole)),
+            rounding.negative.eq(later(negative, "negative_3")),
+            # 31 - shift
+            rounding.places.eq(later(Cat(~shift[:5], shift[5]), "places")),
+            rounding.away.eq(later(twice, "away")),
+        ]
+
+        # Sign, zero point and clamp.
+        total = Signal(signed(QUOTIENT + 2), reset_less=True)
+        flip = rounding.o_negative
+        code = Cat(rounding.quotient ^ flip.replicate(QUOTIENT), flip).as_signed()
+        m.d.sync += total.eq(code + self.zero_point + Cat(rounding.up ^ flip).as_unsigned())
+        result = self.result if self._blocks else Signal(signed(8), name="clamped", reset_less=True)
+        m.d.sync += result.eq(total[:8])
+        with m.If(total < self.low):
+            m.d.sync += result.eq(self.low)
+        with m.Elif(total > self.high):
+            m.d.sync += result.eq(self.high)
+        if not self._blocks:
+            m.d.sync += self.result.eq(result)
+        m.d.comb += self.overflow.eq(later(outside, "outside_3", self.LATENCY - 3))
+        return m
+
+    def _in_blocks(
+        self, m: Module, later: Later, magnitude: Value, doubled: Value, sign: Value, shift: Value
+    ) -> tuple[Value, Value, Value, Value, Value]:
+        """Magnitude times twice the multiplier, its high half rounded as `double` does first.
+
+        Returns that half, the low one, and, of the cycle before them, the sign, whether it was rounded, and the shift.
+        """
+        a = magnitude.word_select(0, PART), magnitude.word_select(1, PART)
         b = doubled[:PART], doubled[PART:]
         products = {}
         for i in range(2):
@@ -119,27 +162,26 @@ class RequantizerLane(wiring.Component):
         half = twice & fraction[PART - 1] & (~negative | Cat(lowest, fraction[: PART - 1]).any())
         whole = Signal(2 * PART - 1, reset_less=True)
         m.d.sync += whole.eq(high + fraction[PART:] + half)
-        m.submodules.rounding = rounding = RoundingShift(4 * PART - 1, QUOTIENT)
-        m.d.comb += [
-            rounding.magnitude.eq(Cat(later(lowest, "lowest_3"), later(fraction[:PART], "fraction_2"), whole)),
-            rounding.negative.eq(later(negative, "negative_3")),
-            # 31 - shift
-            rounding.places.eq(later(Cat(~shift[:5], shift[5]), "places")),
-            rounding.away.eq(later(twice, "away")),
-        ]
+        return whole, Cat(later(lowest, "lowest_3"), later(fraction[:PART], "fraction_2")), negative, twice, shift
 
-        # Sign, zero point and clamp.
-        total = Signal(signed(QUOTIENT + 2), reset_less=True)
-        flip = rounding.o_negative
-        code = Cat(rounding.quotient ^ flip.replicate(QUOTIENT), flip).as_signed()
-        m.d.sync += total.eq(code + self.zero_point + Cat(rounding.up ^ flip).as_unsigned())
-        m.d.sync += self.result.eq(total[:8])
-        with m.If(total < self.low):
-            m.d.sync += self.result.eq(self.low)
-        with m.Elif(total > self.high):
-            m.d.sync += self.result.eq(self.high)
-        m.d.comb += self.overflow.eq(later(outside, "outside_3", self.LATENCY - 3))
-        return m
+    def _in_cells(
+        self, m: Module, later: Later, magnitude: Value, doubled: Value, sign: Value, shift: Value
+    ) -> tuple[Value, Value, Value, Value, Value]:
+        """As `_in_blocks`, a cycle earlier."""
+        low, high = Signal(3 * PART, reset_less=True), Signal(3 * PART, reset_less=True)
+        product = Signal(4 * PART, reset_less=True)
+        m.d.sync += [
+            low.eq(magnitude * doubled[:PART]),
+            high.eq(magnitude * doubled[PART:]),
+            product.eq(low + (high << PART)),
+        ]
+        negative, shift = later(sign, "negative", 2), later(shift, "shift_3", 2)
+        fraction = product[: 2 * PART]
+        twice = self.double & shift[-1]
+        half = twice & fraction[-1] & (~negative | fraction[:-1].any())
+        whole = Signal(2 * PART - 1, reset_less=True)
+        m.d.sync += whole.eq(product[2 * PART :] + half)
+        return whole, later(fraction, "fraction"), negative, twice, shift
 
 
 def _any_of_highest(m: Module, value: Value, count: Value) -> Value:

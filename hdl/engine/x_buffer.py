@@ -121,12 +121,12 @@ class XBuffer(wiring.Component):
                     port.addr.eq(Cat(place[: config.step_bits - bits], half)),
                     port.data.eq(value),
                     read.addr.eq(Cat(i.payload.step[bits:], i.payload.half)),
-                    read.en.eq(i.valid),
+                    read.en.eq(i.valid & i.ready if config.stores_words else i.valid),
                 ]
                 conflicts.append((hits & (hits - 1)[:fill]).any())
                 with m.If(bank == s):
                     m.d.comb += found.eq(read.data)
-        kept = kept_word(m, Cat(founds), held & ~takes)
+        kept = Cat(founds) if config.stores_words else kept_word(m, Cat(founds), held & ~takes)
         words: list[Value] = [kept.word_select(pair, 8 * rows) for pair in range(pairs)]
         chosen = self._from_thread(m, words, takes)
         with m.If(takes):
