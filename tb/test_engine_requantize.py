@@ -169,7 +169,9 @@ def test_seeded_bugs_are_found(module, component, right, wrong):
     ("right", "wrong"),
     [
         ("(~negative | fraction[:-1].any())", "1"),
-        ("low + (high << PART)", "low | (high << PART)"),
+        ("low + (high << PART)", "low.as_unsigned() + (high << PART)"),
+        ("Cat(below, 0, row, ~highest)", "Cat(below, 0, row, highest)"),
+        ("rows.append(below << (len(bits) - 1))", "pass"),
         ("self.result.eq(result)", "self.result.eq(total)"),
     ],
 )

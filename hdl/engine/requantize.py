@@ -7,7 +7,7 @@ Bit for bit `sysmt.sim.golden.requantize`.
 from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -168,12 +168,13 @@ class RequantizerLane(wiring.Component):
         self, m: Module, later: Later, magnitude: Value, doubled: Value, sign: Value, shift: Value
     ) -> tuple[Value, Value, Value, Value, Value]:
         """As `_in_blocks`, a cycle earlier."""
-        low, high = Signal(3 * PART, reset_less=True), Signal(3 * PART, reset_less=True)
+        low, high = Signal(signed(3 * PART), reset_less=True), Signal(3 * PART, reset_less=True)
         product = Signal(4 * PART, reset_less=True)
+        b = Cat(doubled, 0)
         m.d.sync += [
-            low.eq(magnitude * doubled[:PART]),
-            high.eq(magnitude * doubled[PART:]),
-            product.eq(low + (high << PART)),
+            low.eq(booth(m, magnitude, b[: PART + 1], "low")),
+            high.eq(booth(m, magnitude, b[PART:], "high")),
+            product.eq((low + (high << PART)) << 1),
         ]
         negative, shift = later(sign, "negative", 2), later(shift, "shift_3", 2)
         fraction = product[: 2 * PART]
@@ -182,6 +183,38 @@ class RequantizerLane(wiring.Component):
         whole = Signal(2 * PART - 1, reset_less=True)
         m.d.sync += whole.eq(product[2 * PART :] + half)
         return whole, later(fraction, "fraction"), negative, twice, shift
+
+
+def booth(m: Module, a: Value, bits: Value, name: str) -> Value:
+    """`a`, unsigned, times a sum of digits -2 to 2: a row for each two bits of a factor (A. D. Booth, 1951).
+
+    Rows of negative digits are inverted: they lack 1 in their lowest place, where the next row has room, and their sign
+    reaches to the end, which is a constant of all rows together where it is inverted, too.
+
+    Parameters
+    ----------
+    bits : Value
+        Those of the factor, signed, an even number of them; and in front the one below its lowest, or 0.
+
+    Returns
+    -------
+    Value
+        Modulo 2 to the power of the bits of both factors.
+    """
+    size, signs = len(a) + 1, 0
+    below: Value = Const(0, 1)
+    rows: list[Value] = []
+    for i in range(0, len(bits) - 1, 2):
+        lowest, middle, highest = bits[i], bits[i + 1], bits[i + 2]
+        one, two = lowest ^ middle, (lowest & middle & ~highest) | (~lowest & ~middle & highest)
+        row = Signal(size, name=f"{name}_row_{i}")
+        digit = (Cat(a, 0) & one.replicate(size)) | (Cat(0, a) & two.replicate(size))
+        m.d.comb += row.eq(digit ^ highest.replicate(size))
+        rows.append(Cat(below, 0, row, ~highest) << i)
+        signs += 1 << (i + size)
+        below = highest
+    rows.append(below << (len(bits) - 1))
+    return ((sum(rows, start=Const(0)) >> 2) - signs)[: len(a) + len(bits) - 1]
 
 
 def _any_of_highest(m: Module, value: Value, count: Value) -> Value:
