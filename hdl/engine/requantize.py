@@ -37,8 +37,8 @@ class RequantizerLane(wiring.Component):
     Parameters
     ----------
     blocks : bool
-        Products are those of the DSP blocks of an FPGA. Else there are two, which are summed in one step, and results
-        wait the cycle that this leaves, for they are narrower than anything before.
+        Products are those of the DSP blocks of an FPGA. Else there are two, in fewer and longer steps, and results wait
+        the cycles that this leaves, for they are narrower than anything before.
 
     Members
     -------
@@ -85,10 +85,14 @@ class RequantizerLane(wiring.Component):
         def later(value: Value, name: str, cycles: int = 1) -> Value:
             return delay_line(m, value, 1, name, reset_less=True, cycles=cycles)
 
-        # Sum, then magnitude and sign.
+        # Sum, then magnitude and sign: in cells in one cycle.
         value = Signal(signed(SUM_WIDTH + 1), reset_less=True)
-        m.d.sync += value.eq(self.sum + self.channel.bias)
-        multiplier, shift = later(self.channel.multiplier, "multiplier"), later(self.channel.shift, "shift")
+        multiplier, shift = self.channel.multiplier, self.channel.shift
+        if self._blocks:
+            m.d.sync += value.eq(self.sum + self.channel.bias)
+            multiplier, shift = later(multiplier, "multiplier"), later(shift, "shift")
+        else:
+            m.d.comb += value.eq(self.sum + self.channel.bias)
         magnitude, sign = Signal(SUM_WIDTH, reset_less=True), Signal(reset_less=True)
         outside = Signal(reset_less=True)
         legal = (shift[5:] == shift[7].replicate(3)) & (shift[:6] != 31) & (shift[:6] != 32) & ~multiplier[-1]
@@ -97,24 +101,29 @@ class RequantizerLane(wiring.Component):
             sign.eq(value[-1]),
             outside.eq((value[-1] != value[-2]) | ~legal),
         ]
-        shift = later(shift[:6], "shift_2")
-        left = self.double & ~shift[-1]
+        of_sum, shift = shift[:6], later(shift[:6], "shift_2")
+        digits = value[: SUM_WIDTH - 1] ^ value[-1].replicate(SUM_WIDTH - 1)
+        if self._blocks:
+            of_sum, digits, outside = shift, later(digits, "digits"), later(outside, "outside_2")
+        left = self.double & ~of_sum[-1]
         # In double, bits that the left shift would push out: as many of the highest as there are places.
-        digits = later(value[: SUM_WIDTH - 1] ^ value[-1].replicate(SUM_WIDTH - 1), "digits")
         pushed = Signal(reset_less=True)
-        m.d.sync += pushed.eq(left & _any_of_highest(m, digits, shift[:5]))
-        outside = later(outside, "outside_2") | pushed
+        m.d.sync += pushed.eq(left & _any_of_highest(m, digits, of_sum[:5]))
+        outside = outside | pushed
 
         doubled = later(multiplier[: SUM_WIDTH - 1] << 1, "doubled")
         scaled = self._in_blocks if self._blocks else self._in_cells
         whole, fraction, negative, twice, shift = scaled(m, later, magnitude, doubled, sign, shift)
         m.submodules.rounding = rounding = RoundingShift(4 * PART - 1, QUOTIENT)
+        # 31 - shift
+        places = Cat(~shift[:5], shift[5])
+        if self._blocks:
+            negative, places, twice = later(negative, "negative_3"), later(places, "places"), later(twice, "away")
         m.d.comb += [
             rounding.magnitude.eq(Cat(fraction, whole)),
-            rounding.negative.eq(later(negative, "negative_3")),
-            # 31 - shift
-            rounding.places.eq(later(Cat(~shift[:5], shift[5]), "places")),
-            rounding.away.eq(later(twice, "away")),
+            rounding.negative.eq(negative),
+            rounding.places.eq(places),
+            rounding.away.eq(twice),
         ]
 
         # Sign, zero point and clamp.
@@ -129,8 +138,8 @@ class RequantizerLane(wiring.Component):
         with m.Elif(total > self.high):
             m.d.sync += result.eq(self.high)
         if not self._blocks:
-            m.d.sync += self.result.eq(result)
-        m.d.comb += self.overflow.eq(later(outside, "outside_3", self.LATENCY - 3))
+            m.d.comb += self.result.eq(later(result, "waiting", 3).as_signed())
+        m.d.comb += self.overflow.eq(later(outside, "outside_3", self.LATENCY - (3 if self._blocks else 1)))
         return m
 
     def _in_blocks(
@@ -167,7 +176,7 @@ class RequantizerLane(wiring.Component):
     def _in_cells(
         self, m: Module, later: Later, magnitude: Value, doubled: Value, sign: Value, shift: Value
     ) -> tuple[Value, Value, Value, Value, Value]:
-        """As `_in_blocks`, a cycle earlier."""
+        """As `_in_blocks`, three cycles earlier, and all of the same cycle."""
         low, high = Signal(signed(3 * PART), reset_less=True), Signal(3 * PART, reset_less=True)
         product = Signal(4 * PART, reset_less=True)
         b = Cat(doubled, 0)
@@ -180,9 +189,9 @@ class RequantizerLane(wiring.Component):
         fraction = product[: 2 * PART]
         twice = self.double & shift[-1]
         half = twice & fraction[-1] & (~negative | fraction[:-1].any())
-        whole = Signal(2 * PART - 1, reset_less=True)
-        m.d.sync += whole.eq(product[2 * PART :] + half)
-        return whole, later(fraction, "fraction"), negative, twice, shift
+        whole = Signal(2 * PART - 1)
+        m.d.comb += whole.eq(product[2 * PART :] + half)
+        return whole, fraction, negative, twice, shift
 
 
 def booth(m: Module, a: Value, bits: Value, name: str) -> Value:
