@@ -5,7 +5,9 @@ The array is that of the preset with target `asic`, without counters; the engine
 of 1,024 bits and more are SRAM, which is counted in bits and has no area here (`sysmt.sim.flow.memories`).
 """
 
+import re
 import sys
+from collections import defaultdict
 from typing import Any
 
 from sysmt.cli.output import progress
@@ -34,7 +36,8 @@ def measure(array: str = ARRAY) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        `engine`; `array um2`, `engine um2` around it and `ratio` of the two; `memory bits`.
+        `engine`; `array um2`, `engine um2` around it and `ratio` of the two; `memory bits`. Then `engine` and `part`,
+        the largest first: `um2` and `ratio` of each, what takes less than a hundredth of the array together.
     """
     chosen = preset(array, ArrayConfig, counters=False)
     config = engine_config(chosen)
@@ -46,15 +49,29 @@ def measure(array: str = ARRAY) -> list[dict[str, Any]]:
     own = {row["module"]: row["copies"] * row["area"] for row in found.modules}
     array_area = sum(size for module, size in own.items() if module in inside)
     around = found.total - array_area
+    whole = {
+        "engine": array,
+        "array um2": round(array_area),
+        "engine um2": round(around),
+        "ratio": around / array_area,
+        "memory bits": config.memory_bits,
+    }
+    parts = _parts({module: size for module, size in own.items() if module not in inside}, array_area / 100)
     return [
-        {
-            "engine": array,
-            "array um2": round(array_area),
-            "engine um2": round(around),
-            "ratio": around / array_area,
-            "memory bits": config.memory_bits,
-        }
+        whole,
+        *({"engine": array, "part": part, "um2": round(um2), "ratio": um2 / array_area} for part, um2 in parts),
     ]
+
+
+def _parts(own: dict[str, float], least: float) -> list[tuple[str, float]]:
+    """Units by area: of equal ones all together, of those smaller than `least` as well."""
+    sizes: dict[str, float] = defaultdict(float)
+    for module, size in own.items():
+        # engine.post.lane_3.rounding -> post.lane; what stands in a unit of the top itself has its name.
+        unit = ".".join(module.split(".")[1:3]) or "engine"
+        sizes[re.sub(r"(_\d+|\$\d+)+$", "", unit)] += size
+    large = sorted(((part, size) for part, size in sizes.items() if size >= least), key=lambda part: -part[1])
+    return [*large, ("smaller ones", sum(sizes.values()) - sum(size for _, size in large))]
 
 
 def _below(netlist: Any, top: str) -> list[str]:

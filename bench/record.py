@@ -118,7 +118,7 @@ MEASUREMENTS: dict[str, Measurement] = {
         (("network", "bus"), ("product", "bus")),
         {**dict.fromkeys(("devices", "processor"), _LESS), **dict.fromkeys(("ratio", "engine alone"), _MORE)},
     ),
-    "engine_area": Measurement((("engine",),), {"engine um2": _LESS, "ratio": _LESS}),
+    "engine_area": Measurement((("engine", "part"), ("engine",)), {"engine um2": _LESS, "um2": _LESS, "ratio": _LESS}),
     "estimate": Measurement(
         (("target", "figure", "fitted to"),),
         {"predicted": _MORE, "median %": Claim(more=False, noise=0.05), "worst %": Claim(more=False, noise=0.05)},

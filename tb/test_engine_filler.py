@@ -21,11 +21,13 @@ ARRAYS = {
     "4x2, four threads": (4, 2, 4, 4),
     "1x1": (1, 1, 1, 2),
 }
+TARGETS = "asic", "fpga"
+"""Words are transposed in SRAM, or in registers."""
 
 
-def configuration(rows: int, cols: int, threads: int, fill: int) -> EngineConfig:
+def configuration(rows: int, cols: int, threads: int, fill: int, target: str = "fpga") -> EngineConfig:
     return EngineConfig(
-        array=ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=threads)),
+        array=ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=threads, target=target)),
         fill=fill,
         lanes=1,
         x_depth=16,
@@ -56,7 +58,7 @@ def fills_agree(config: EngineConfig, seed: int, pause: float) -> None:
 @pytest.mark.parametrize("array", ARRAYS)
 @pytest.mark.parametrize("seed", range(4))
 def test_operands_are_those_of_im2col(array, seed):
-    fills_agree(configuration(*ARRAYS[array]), seed, 0.3 * (seed % 2))
+    fills_agree(configuration(*ARRAYS[array], TARGETS[seed // 2]), seed, 0.3 * (seed % 2))
 
 
 def rows_agree(config: EngineConfig, seed: int, pause: float) -> None:
@@ -74,7 +76,7 @@ def rows_agree(config: EngineConfig, seed: int, pause: float) -> None:
 @pytest.mark.parametrize("array", ARRAYS)
 @pytest.mark.parametrize("seed", range(4))
 def test_pooled_rows(array, seed):
-    rows_agree(configuration(*ARRAYS[array]), seed, 0.3 * (seed % 2))
+    rows_agree(configuration(*ARRAYS[array], TARGETS[seed // 2]), seed, 0.3 * (seed % 2))
 
 
 def quickly(player: Player, image: np.ndarray) -> tuple[list[int], int]:
@@ -109,8 +111,8 @@ def quickly(player: Player, image: np.ndarray) -> tuple[list[int], int]:
 @pytest.mark.parametrize("array", ARRAYS)
 def test_cycles_of_fills(array):
     """Exact, whatever the window: no gap between taps, groups and tiles."""
-    config = configuration(*ARRAYS[array])
-    for seed in range(3):
+    for seed, target in enumerate((*TARGETS, "asic")):
+        config = configuration(*ARRAYS[array], target)
         random = np.random.default_rng(seed)
         window = random_window(config, random)
         groups = window.geometry.taps * window.group_words
@@ -124,7 +126,7 @@ def test_cycles_of_fills(array):
 @pytest.mark.parametrize("array", ARRAYS)
 @pytest.mark.parametrize("tiles", [1, 2])
 def test_cycles_of_pooling(array, tiles):
-    config = configuration(*ARRAYS[array])
+    config = configuration(*ARRAYS[array], TARGETS[tiles - 1])
     tiles = min(tiles, config.granules)
     window = random_window(config, np.random.default_rng(tiles), pooling=True)
     image = image_of(window, np.random.default_rng(0))

@@ -6,13 +6,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from sysmt.hdl.engine import stored_transposer, word_fetcher, word_store
 from sysmt.hdl.engine.pool import PoolUnit
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 from sysmt.hdl.params.scatter import scatter_word
 from sysmt.sim.nn.geometry import Geometry
 
-from .engine_filler import Player, Run, play
+from .engine_filler import Player, Run, expected_fills, play
 from .engine_tables import Table, random_table
 from .engine_windows import Window
 from .mutants import one_bug_per_component, seeded_bug
@@ -87,26 +88,53 @@ def all_agree(agree: Callable[[EngineConfig, int, float], None], config: EngineC
         agree(config, seed, 0.3)
 
 
+STORING = "stored_transposer", "word_fetcher", "word_store"
+"""Modules of words in SRAM."""
+
+
 @one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         ("transposer", "Transposer", "room.eq(begins | (uses != 2))", "room.eq(1)"),
         ("transposer", "Transposer", "room & (enters | ~moves_on)", "room"),
         ("transposer", "Transposer", "(self.i_scatter.valid & room & moves_on)", "(self.i_scatter.valid & room)"),
-        ("transposer", "Transposer", "shifts, sideways, padding | exhausted", "shifts, sideways, exhausted"),
+        ("transposer", "Transposer", "last, padding | exhausted", "last, exhausted"),
         ("transposer", "Transposer", 'Mux(entry[f"zero_{i}"], none, values)', "values"),
         ("transposer", "Transposer", "Mux(padding, fill_end, self.i.payload.fill_end)", "self.i.payload.fill_end"),
         ("transposer", "Transposer", "sideways.eq(~sideways)", "sideways.eq(1)"),
         ("words", "WordReader", "Mux(found.outside, padding, comes.payload)", "comes.payload"),
         ("words", "WordReader", "asks.valid & ~outside & queue.room", "asks.valid & queue.room"),
+        ("stored_transposer", "StoredTransposer", 'Mux(of_chunks["absent"][pixel], 0, padded)', "padded"),
+        ("stored_transposer", "StoredTransposer", 'Mux(of_chunks["outside"][pixel], self.pad_value, byte)', "byte"),
+        ("stored_transposer", "StoredTransposer", "group.eq(-1)", "group.eq(0)"),
+        ("stored_transposer", "StoredTransposer", "self.write.half.eq(moves.half)", "self.write.half.eq(0)"),
+        ("word_fetcher", "WordFetcher", "queue.room & (outside | read.ready)", "queue.room"),
+        ("word_fetcher", "WordFetcher", "group.eq(group + 1)", "group.eq(group)"),
+        ("word_store", "WordStore", "self.read_chunk ^ b", "self.read_chunk"),
+        ("word_store", "WordStore", "chunk.eq(self.read_chunk)", "chunk.eq(0)"),
         ("scatter", "ScatterReader", "(queue.promise & last)", "(last)"),
         ("x_buffer", "XBuffer", "i.ready.eq(~held | takes)", "i.ready.eq(1)"),
         ("x_buffer", "XBuffer", "Cat(i.payload.step[bits:], i.payload.half)", "Cat(i.payload.step[bits:], 0)"),
     ],
 )
 def test_seeded_bugs_in_filling_are_found(module, component, right, wrong):
+    target = "asic" if module in STORING else "fpga"
     with seeded_bug(f"sysmt.hdl.engine.{module}", component, right, wrong), pytest.raises(AssertionError):
-        all_agree(fills_agree, configuration(*ARRAYS["4x4, two threads"]))
+        all_agree(fills_agree, configuration(*ARRAYS["4x4, two threads"], target))
+
+
+@pytest.mark.parametrize("groups", [8, 4])
+def test_words_of_a_pixel_wait_in_a_group_each(groups, monkeypatch):
+    """Six are under way behind the two groups that the transposer has: fewer places would lose words."""
+    for module in (stored_transposer, word_fetcher, word_store):
+        monkeypatch.setattr(module, "WORD_GROUPS", groups)
+    config = configuration(*ARRAYS["4x4, two threads"], "asic")
+    window = Window(config, Geometry(size=(3, 3), kernel=(3, 3)), in_words=2, group_words=2)
+    random = np.random.default_rng(0)
+    found, image = random_table(config, 18, random), image_of(window, random)
+    right = expected_fills(window, found, image, 0)[0]
+    fill = play(Player(window, found), image)[0].fills[0]
+    assert np.array_equal(fill[right >= 0], right[right >= 0]) == (groups == 8)
 
 
 @one_bug_per_component(

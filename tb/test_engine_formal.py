@@ -11,7 +11,10 @@ from .formal_engine import AddressHarness, MemoryHarness, QueueHarness
 from .mutants import one_bug_per_component, seeded_bug
 
 CONFIG = EngineConfig(array=ArrayConfig(rows=2, cols=2), fill=1, lanes=1, x_depth=16, activation_words=64)
-NARROW = EngineConfig(array=ArrayConfig(rows=1, cols=1), fill=1, lanes=1, x_depth=4, activation_words=4)
+SIZES = {"fill": 1, "lanes": 1, "x_depth": 4, "activation_words": 4}
+STORING = EngineConfig(array=ArrayConfig(rows=1, cols=1), **SIZES)
+NARROW = EngineConfig(array=ArrayConfig(rows=1, cols=1).with_fields(target="fpga"), **SIZES)
+"""The filler has a store for what it asked for; its words wait in a queue."""
 WINDOW = {"in_width": 3, "kernel_h": 2, "kernel_w": 2, "stride_w": 2, "m_tiles": 3, "last_rows": 2}
 DEEP = {"in_width": 2, "in_words": 2, "groups": 2, "kernel_h": 2, "dilation_h": 2, "m_tiles": 2}
 CYCLES = 14
@@ -37,7 +40,11 @@ def test_seeded_bugs_in_addresses_are_found(right, wrong):
         assert check(AddressHarness(CONFIG, **WINDOW), CYCLES) is not None
 
 
-@pytest.mark.parametrize("harness", [QueueHarness, lambda: MemoryHarness(NARROW)], ids=["queue", "memory"])
+@pytest.mark.parametrize(
+    "harness",
+    [QueueHarness, lambda: MemoryHarness(NARROW), lambda: MemoryHarness(STORING)],
+    ids=["queue", "memory", "memory for a store"],
+)
 def test_queues_and_memory_keep_their_rules(harness):
     """For as many cycles as the places of a queue take to come round twice."""
     assert check(harness(), 8) is None

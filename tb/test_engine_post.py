@@ -23,14 +23,15 @@ from .mutants import one_bug_per_component, seeded_bug
 QUICK = "icarus" if available("icarus") else "verilator"
 
 
-def config_of(rows: int, cols: int, fill: int, lanes: int, add_lanes: int) -> EngineConfig:
-    array = ArrayConfig(rows=rows, cols=cols, counters=False, pe=PEConfig(threads=2, target="fpga"))
+def config_of(rows: int, cols: int, fill: int, lanes: int, add_lanes: int, target: str = "fpga") -> EngineConfig:
+    array = ArrayConfig(rows=rows, cols=cols, counters=False, pe=PEConfig(threads=2, target=target))
     sizes = {"activation_words": 700, "parameter_words": 90, "layers": 4, "x_depth": 64}
     return EngineConfig(array=array, fill=fill, lanes=lanes, add_lanes=add_lanes, **sizes)
 
 
 CONFIGS = {
-    "one beat, two parts": config_of(4, 4, 2, 4, 2),
+    "one beat, two parts, sums in lanes": config_of(4, 4, 2, 4, 2, "asic"),
+    "two beats, two parts, sums in lanes": config_of(8, 8, 2, 4, 1, "asic"),
     "two beats, two parts": config_of(4, 4, 2, 2, 2),
     "four beats, one part": config_of(4, 4, 1, 1, 1),
     "eight beats, two parts": config_of(8, 8, 2, 1, 1),
@@ -151,9 +152,10 @@ def modelled(config: EngineConfig, layer: PostLayer, wait: int) -> int:
     return cycle
 
 
-def test_overflow_is_reported_until_the_next_layer():
-    config = CONFIGS["two beats, two parts"]
-    layers = disjoint(config, 70, 3, operation=Operation.MATMUL, add=0, last_rows=1, m_tiles=2)
+@pytest.mark.parametrize(("name", "add"), [("two beats, two parts", 0), ("one beat, two parts, sums in lanes", 1)])
+def test_overflow_is_reported_until_the_next_layer(name, add):
+    config = CONFIGS[name]
+    layers = disjoint(config, 70, 3, operation=Operation.MATMUL, add=add, last_rows=1, m_tiles=2)
     layers[1].sums[0, 0, 3] = 2**31 - 1
     layers[1].scaling[0][0, 3] = 1
     layers[2].sums[-1, -1, :] = -(2**31)  # No pixel.
@@ -161,8 +163,9 @@ def test_overflow_is_reported_until_the_next_layer():
     assert got["flags"].tolist() == [[False, False], [True, False], [False, False]]
 
 
-def test_a_multiplier_of_the_addition_beyond_its_range_is_reported():
-    config = CONFIGS["two beats, two parts"]
+@pytest.mark.parametrize("name", ["two beats, two parts", "one beat, two parts, sums in lanes"])
+def test_a_multiplier_of_the_addition_beyond_its_range_is_reported(name):
+    config = CONFIGS[name]
     layer = disjoint(config, 71, 1, add=1)[0]
     for change in ({"add_multiplier": 2**31}, {"add_shift": 31}):
         got, _ = play(config, [PostLayer(layer.fields | change, layer.sums, layer.scaling)])
@@ -218,7 +221,7 @@ def seeded_layers() -> list[PostLayer]:
         ("residual", "ResidualReader", "parts.r_data, len(self.row)", "0, len(self.row)"),
         ("residual", "ResidualReader", "(reserved != ahead)", "1"),
         ("addition", "Addition", "takes & (beat == config.add_beats - 1)", "takes & (beat == 0)"),
-        ("addition", "Addition", "codes.eq(codes >> width)", "codes.eq(codes)"),
+        ("addition", "Addition", "codes >> width", "codes"),
     ],
 )
 def test_seeded_bugs_are_found(module, component, right, wrong):
@@ -228,8 +231,28 @@ def test_seeded_bugs_are_found(module, component, right, wrong):
         check_seeded(made)
 
 
-def test_the_layers_that_find_seeded_bugs_are_right():
-    check_seeded(design(SEEDED))
+IN_LANES = config_of(2, 2, 2, 2, 1, "asic")
+
+
+@pytest.mark.regress
+@one_bug_per_component(
+    ("module", "component", "right", "wrong"),
+    [
+        ("post", "Post", "layer.add & ~comes", "layer.add"),
+        ("post", "Post", "lanes[count : 2 * count]", "lanes[:count]"),
+        ("addition", "Addition", "self.i_codes if config.adds_in_lanes", "0 if config.adds_in_lanes"),
+    ],
+)
+def test_seeded_bugs_of_sums_in_lanes_are_found(module, component, right, wrong):
+    with seeded_bug(f"sysmt.hdl.engine.{module}", component, right, wrong):
+        made = design(IN_LANES)
+    with pytest.raises((AssertionError, SimulationError)):
+        check_seeded(made)
+
+
+@pytest.mark.parametrize("config", [SEEDED, IN_LANES], ids=["lanes of their own", "in lanes"])
+def test_the_layers_that_find_seeded_bugs_are_right(config):
+    check_seeded(design(config))
 
 
 def check_seeded(made: Design) -> None:

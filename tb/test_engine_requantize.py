@@ -14,15 +14,15 @@ from .test_accel_requantize import cases
 MODULE = "sysmt.hdl.engine.requantize"
 
 
-def requantised(sums: np.ndarray, unit: Requantize) -> tuple[np.ndarray, np.ndarray]:
-    """Results and overflow flags of the RTL for sums of successive channels."""
+def requantised(sums: np.ndarray, unit: Requantize, blocks: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Results and overflow flags of the RTL, with or without DSP blocks, for sums of successive channels."""
     channels = zip(sums, unit.bias, unit.multiplier, unit.shift, strict=True)
     inputs = [
         {"sum": int(s), "channel": {"bias": int(b), "multiplier": int(m), "shift": int(f)}} for s, b, m, f in channels
     ]
     constants = {name: getattr(unit, name) for name in ("zero_point", "low", "high")}
     constants["double"] = unit.variant == "double"
-    got = stream_through(RequantizerLane(), constants, inputs, ("result", "overflow"))
+    got = stream_through(RequantizerLane(blocks), constants, inputs, ("result", "overflow"))
     return got["result"], got["overflow"]
 
 
@@ -42,20 +42,25 @@ def corners(variant: str) -> tuple[np.ndarray, Requantize]:
     )
 
 
-def check(sums: np.ndarray, unit: Requantize) -> None:
-    results, overflow = requantised(sums, unit)
+def check(sums: np.ndarray, unit: Requantize, blocks: bool = True) -> None:
+    results, overflow = requantised(sums, unit, blocks)
     np.testing.assert_array_equal(results, unit(sums))
     assert not overflow.any()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_corner_cases(variant):
-    check(*corners(variant))
+ALL = [("single", True), ("double", True), ("double", False)]
+"""Variants with DSP blocks and without; the other one is with `make regress`."""
+LONG = pytest.param("single", False, marks=pytest.mark.regress)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_random_values(variant):
-    check(*cases(variant, 4000, 7))
+@pytest.mark.parametrize(("variant", "blocks"), [*ALL, LONG])
+def test_corner_cases(variant, blocks):
+    check(*corners(variant), blocks)
+
+
+@pytest.mark.parametrize(("variant", "blocks"), [*ALL, LONG])
+def test_random_values(variant, blocks):
+    check(*cases(variant, 4000 if blocks else 1000, 7), blocks)
 
 
 @pytest.mark.parametrize(("zero_point", "low", "high"), [(-128, -128, 127), (127, -128, 127), (0, 0, 0), (5, 5, 6)])
@@ -73,7 +78,7 @@ def test_zero_points_and_clamps(zero_point, low, high):
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_many_values(variant, seed):
-    check(*cases(variant, 50000, seed + 1))
+    check(*cases(variant, 50000, seed + 1), bool(seed % 2))
 
 
 UNDEFINED = [
@@ -101,21 +106,23 @@ LEFT = [
 """Sum, bias, multiplier, shift; whether `double`, and `single`, must report them."""
 
 
+@pytest.mark.parametrize("blocks", [True, False])
 @pytest.mark.parametrize("double", [False, True])
-def test_what_the_reference_leaves_undefined_is_reported(double):
+def test_what_the_reference_leaves_undefined_is_reported(double, blocks):
     names = ("bias", "multiplier", "shift")
     inputs = [{"sum": s, "channel": dict(zip(names, rest[:3], strict=True))} for s, *rest in UNDEFINED + LEFT]
     constants = {"double": double, "zero_point": 0, "low": -128, "high": 127}
-    got = stream_through(RequantizerLane(), constants, inputs, ("overflow",))["overflow"]
+    got = stream_through(RequantizerLane(blocks), constants, inputs, ("overflow",))["overflow"]
     assert got.tolist() == [case[4 if double else 5] for case in UNDEFINED + LEFT]
 
 
-def test_latency():
+@pytest.mark.parametrize("blocks", [True, False])
+def test_latency(blocks):
     """A value is seen after `LATENCY` cycles, and not before."""
     quiet = {"sum": 0, "channel": {"bias": 0, "multiplier": 2**30, "shift": 1}}
     inputs = [quiet] * 20 + [quiet | {"sum": 9}] + [quiet] * 20
     constants = {"double": 0, "zero_point": 0, "low": -128, "high": 127}
-    got = stream_through(RequantizerLane(), constants, inputs, ("result",))["result"]
+    got = stream_through(RequantizerLane(blocks), constants, inputs, ("result",))["result"]
     assert np.flatnonzero(got).tolist() == [20]
 
 
@@ -135,7 +142,7 @@ def test_latency():
         ),
         (MODULE, "RequantizerLane", "with m.If(total < self.low)", "with m.If(0)"),
         (MODULE, "RequantizerLane", "with m.Elif(total > self.high)", "with m.Elif(0)"),
-        (MODULE, "RequantizerLane", "left = self.double & ~shift[-1]", "left = ~shift[-1]"),
+        (MODULE, "RequantizerLane", "left = self.double & ~of_sum[-1]", "left = ~of_sum[-1]"),
         (MODULE, "RequantizerLane", "(value[-1] != value[-2]) | ~legal", "~legal"),
         (MODULE, "RequantizerLane", "(value[-1] != value[-2]) | ~legal", "(value[-1] != value[-2])"),
         (MODULE, "RequantizerLane", "QUOTIENT + 2", "QUOTIENT + 1"),
@@ -153,7 +160,22 @@ def test_seeded_bugs_are_found(module, component, right, wrong):
         test_zero_points_and_clamps(-128, -128, 127)
         test_zero_points_and_clamps(5, 5, 6)
         for double in (False, True):
-            test_what_the_reference_leaves_undefined_is_reported(double)
+            test_what_the_reference_leaves_undefined_is_reported(double, True)
 
     with seeded_bug(module, component, right, wrong), pytest.raises(AssertionError):
         checks()
+
+
+@one_bug_per_component(
+    ("right", "wrong"),
+    [
+        ("(~negative | fraction[:-1].any())", "1"),
+        ("low + (high << PART)", "low.as_unsigned() + (high << PART)"),
+        ("Cat(below, 0, row, ~highest)", "Cat(below, 0, row, highest)"),
+        ("rows.append(below << (len(bits) - 1))", "pass"),
+        ("self.result.eq(result)", "self.result.eq(total)"),
+    ],
+)
+def test_seeded_bugs_without_blocks_are_found(right, wrong):
+    with seeded_bug(MODULE, "RequantizerLane", right, wrong), pytest.raises(AssertionError):
+        check(*corners("double"), blocks=False)

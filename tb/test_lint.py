@@ -38,6 +38,7 @@ MORE = (
     "accel_os2 link=cfu",
     "engine_os2",
     "engine_sysmt2_2 link=axi",
+    "engine_sysmt2_4 array.target=asic",
     *(f"accel_os2 link={link} bus_clock=true" for link in ("axi", "wishbone", "axi-stream")),
     "sysmt2_2 rows=3 fuse=true axis",
     "tiny axis",

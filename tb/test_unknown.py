@@ -49,6 +49,7 @@ OTHERS = (
     *(f"accel_os2 link={link}" for link in ("axi", "wishbone", "axi-stream", "cfu")),
     "engine_os2",
     "engine_sysmt2_2 link=axi",
+    "engine_sysmt2_4 array.target=asic",
     "os2 axis",
     "tiny axis",
     "tcam32 entries=4 ports=2 axis",

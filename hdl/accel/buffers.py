@@ -38,6 +38,9 @@ class Buffer(wiring.Component):
         A register behind the memory: its clock-to-output time is long on FPGAs.
     initialised : bool
         Words are zero before they are written; else they are whatever the block RAM has.
+    holds : bool
+        Not `checked` only: what is read is known in time for the memory's enable, and its word stays there as long as
+        it waits; else in a register.
     checked : bool
         A word that is read in the cycle it is written is the old one; else it is not defined, which takes less logic,
         and a large memory is made of banks.
@@ -57,9 +60,17 @@ class Buffer(wiring.Component):
 
     block = "buffers"
 
-    def __init__(self, width: int, depth: int, register: bool = False, initialised: bool = True, checked: bool = True):
+    def __init__(
+        self,
+        width: int,
+        depth: int,
+        register: bool = False,
+        initialised: bool = True,
+        checked: bool = True,
+        holds: bool = False,
+    ):
         self.width, self.depth, self.register = width, depth, register
-        self.initialised, self.checked = initialised, checked
+        self.initialised, self.checked, self.holds = initialised, checked, holds
         super().__init__(
             {
                 "write": In(1),
@@ -96,10 +107,10 @@ class Buffer(wiring.Component):
                 banks.write.eq(self.write),
                 banks.write_address.eq(self.address),
                 banks.write_data.eq(self.data),
-                banks.read.eq(self.i.valid),
+                banks.read.eq(self.i.valid & self.i.ready if self.holds else self.i.valid),
                 banks.read_address.eq(self.i.payload),
             ]
-            return kept_word(m, banks.data, waits)
+            return banks.data if self.holds else kept_word(m, banks.data, waits)
         m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[], attrs=attributes)
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [

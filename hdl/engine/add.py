@@ -7,7 +7,7 @@ Bit for bit ADD of `sysmt.sim.nn.operators.elementwise`.
 from typing import Any
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.common.delay_line import delay_line
@@ -133,20 +133,11 @@ class AddLane(wiring.Component):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         layer = self.layer
-        m.submodules.addend = addend = Addend()
+        total, bias = addends(m, layer, self.main, self.residual, "addend")
         m.submodules.sum = lane = RequantizerLane()
-        halved, zero = Signal(signed(8)), Signal(signed(8))
-        residual_half = Signal()
-        m.d.sync += residual_half.eq(is_half(layer, "residual"))
-        with m.If(residual_half):
-            m.d.comb += self._choose(addend, "main", "residual", halved, zero)
-        with m.Else():
-            m.d.comb += self._choose(addend, "residual", "main", halved, zero)
-        difference = delay_line(m, halved - zero, 1, "difference", reset_less=True, cycles=Addend.LATENCY)
         m.d.comb += [
-            addend.double.eq(layer.add_double),
-            lane.sum.eq(addend.value),
-            lane.channel.bias.eq(difference.as_signed() << (ADD_SHIFT - 1)),
+            lane.sum.eq(total),
+            lane.channel.bias.eq(bias),
             lane.channel.multiplier.eq(layer.add_multiplier),
             lane.channel.shift.eq(layer.add_shift),
             lane.double.eq(layer.add_double),
@@ -158,13 +149,29 @@ class AddLane(wiring.Component):
         ]
         return m
 
-    def _choose(self, addend: Addend, scaled: str, half: str, halved: Signal, zero: Signal) -> list[Value]:
-        layer = self.layer
+
+def addends(m: Module, layer: data.View, main: Value, residual: Value, name: str) -> tuple[Value, Value]:
+    """What a requantiser adds up and scales, `Addend.LATENCY` cycles after two codes: its sum and its bias."""
+    m.submodules[name] = addend = Addend()
+    halved, zero = Signal(signed(8)), Signal(signed(8))
+    residual_half = Signal()
+    m.d.sync += residual_half.eq(is_half(layer, "residual"))
+
+    def choose(scaled: str, half: str) -> list[Value]:
+        codes = {"main": main, "residual": residual}
         return [
-            addend.code.eq(getattr(self, scaled)),
+            addend.code.eq(codes[scaled]),
             addend.zero.eq(layer[f"{scaled}_zero"]),
             addend.multiplier.eq(layer[f"{scaled}_multiplier"]),
             addend.shift.eq(layer[f"{scaled}_shift"]),
-            halved.eq(getattr(self, half)),
+            halved.eq(codes[half]),
             zero.eq(layer[f"{half}_zero"]),
         ]
+
+    with m.If(residual_half):
+        m.d.comb += choose("main", "residual")
+    with m.Else():
+        m.d.comb += choose("residual", "main")
+    m.d.comb += addend.double.eq(layer.add_double)
+    difference = delay_line(m, halved - zero, 1, "difference", reset_less=True, cycles=Addend.LATENCY)
+    return addend.value, difference.as_signed() << (ADD_SHIFT - 1)

@@ -166,7 +166,9 @@ class Engine(wiring.Component):
 
     def _operands(self, m: Module, tiles: TileIssuer, filler: Filler, array: Any) -> Buffer:
         config = self.config
-        m.submodules.w = w = Buffer(*config.memories["weights"], register=True, initialised=False, checked=False)
+        m.submodules.w = w = Buffer(
+            *config.memories["weights"], register=True, initialised=False, checked=False, holds=config.stores_words
+        )
         m.submodules.x_addresses = x_addresses = SkidBuffer(XAddress(config))
         m.submodules.w_addresses = w_addresses = SkidBuffer(range(config.weight_words))
         m.submodules.tiles_queue = queue = SkidBuffer(TileDescriptor(config.array))

@@ -11,11 +11,14 @@ from sysmt.hdl.array.ports import x_step
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Operation
 
-from .addresses import AddressGenerator
+from .addresses import ENDS, AddressGenerator
 from .pool import PoolUnit
 from .ports import LayerLayout, SumRow, XAddress
 from .scatter import ScatterReader
+from .stored_transposer import StoredTransposer
 from .transposer import Transposer
+from .word_fetcher import WordFetcher
+from .word_store import WordStore
 from .words import WordReader
 from .x_buffer import XBuffer
 
@@ -25,6 +28,10 @@ class Filler(wiring.Component):
 
         AddressGenerator -> WordReader -> Transposer (places from the scatter table) -> XBuffer -> array
                                        -> PoolUnit -> rows of sums
+
+    With `EngineConfig.stores_words` words wait and are transposed in SRAM::
+
+        AddressGenerator -> WordFetcher -> WordStore -> StoredTransposer or PoolUnit
 
     Parameters
     ----------
@@ -98,10 +105,10 @@ class Filler(wiring.Component):
         m = Module()
         config, layer, start = self.config, self.layer, self.start
         m.submodules.addresses = addresses = AddressGenerator(config)
-        m.submodules.words = words = WordReader(config)
+        m.submodules.words = words = WordFetcher(config) if config.stores_words else WordReader(config)
         scatter = ScatterReader(config)
         m.submodules.scatter = ResetInserter(start)(scatter)
-        m.submodules.transposer = transposer = Transposer(config)
+        m.submodules.transposer = transposer = (StoredTransposer if config.stores_words else Transposer)(config)
         m.submodules.x = x = XBuffer(config)
         m.submodules.pool = pool = PoolUnit(config)
         pooling, damaged = Signal(), Signal()
@@ -110,7 +117,7 @@ class Filler(wiring.Component):
         m.d.comb += [
             addresses.layer.eq(layer),
             addresses.start.eq(start),
-            words.pad_value.eq(layer.pad_value),
+            *([] if config.stores_words else [words.pad_value.eq(layer.pad_value)]),
             scatter.enable.eq(~pooling),
             scatter.base.eq(layer.scatter_base),
             scatter.words.eq(layer.scatter_words),
@@ -125,18 +132,21 @@ class Filler(wiring.Component):
             self.done.eq(transposer.done | pool.done),
             self.error.eq(addresses.error | scatter.error | pool.error | damaged),
         ]
-        if config.array.pe.zero_width:
+        if config.stores_words or config.array.pe.zero_width:
             m.d.comb += transposer.pad_value.eq(layer.pad_value)
         connect(m, addresses.o, words.i)
         connect(m, words.o_read, flipped(self.o_read))
-        connect(m, flipped(self.i_read), words.i_read)
+        if config.stores_words:
+            self._store(m, words, transposer, pool, pooling)
+        else:
+            connect(m, flipped(self.i_read), words.i_read)
         connect(m, scatter.o, transposer.i_scatter)
         connect(m, flipped(self.i_x), x.i)
         m.d.comb += [
             transposer.i.valid.eq(words.o.valid & ~pooling),
             pool.i.valid.eq(words.o.valid & pooling),
             words.o.ready.eq(Mux(pooling, pool.i.ready, transposer.i.ready)),
-            *(unit.i.payload.eq(words.o.payload) for unit in (transposer, pool)),
+            *([] if config.stores_words else [unit.i.payload.eq(words.o.payload) for unit in (transposer, pool)]),
             self.o_x.valid.eq(x.o.valid),
             self.o_x.payload.eq(x.o.payload),
             x.o.ready.eq(self.o_x.ready),
@@ -151,3 +161,29 @@ class Filler(wiring.Component):
         with m.If(start):
             m.d.sync += damaged.eq(0)
         return m
+
+    def _store(self, m: Module, words: Any, transposer: Any, pool: PoolUnit, pooling: Signal) -> None:
+        """Words wait in the store; those to be pooled, each of a group of its own, are read before their turn."""
+        m.submodules.store = store = WordStore(self.config)
+        first, of_pool = Signal.like(store.read_group), Signal.like(store.read_group)
+        m.d.comb += of_pool.eq(first + (words.o.valid & words.o.ready))
+        m.d.sync += first.eq(Mux(self.start, 0, of_pool))
+        found = words.o.payload
+        m.d.comb += [
+            words.start.eq(self.start),
+            store.write.eq(words.write),
+            store.write_group.eq(words.write_group),
+            store.write_pixel.eq(words.write_pixel),
+            store.word.eq(self.i_read.payload),
+            self.i_read.ready.eq(1),
+            store.read.eq(transposer.read | pooling),
+            store.read_word.eq(pooling),
+            store.read_group.eq(Mux(pooling, of_pool, transposer.read_group)),
+            store.read_chunk.eq(Mux(pooling, 0, transposer.read_chunk)),
+            transposer.chunks.eq(store.chunks),
+            transposer.i.payload.eq(found),
+            pool.i.payload.word.eq(
+                Mux(found.outside, self.layer.pad_value.replicate(self.config.word_bytes), store.chunks)
+            ),
+            *(pool.i.payload[name].eq(found[name]) for name in ENDS),
+        ]

@@ -17,14 +17,15 @@ from sysmt.hdl.params.program import Memory
 CLIENTS = ("residual", "filler", "host")
 """Who reads, the first one first."""
 WAITING = "filler"
-"""The client whose words wait for it; the others ask only for what they take at once."""
+"""The client whose words wait for it, unless it stores them; the others ask only for what they take at once."""
 
 
 class ActivationMemory(wiring.Component):
     """A word is read in every cycle in which any client wants one and has room for it; the first of `CLIENTS` wins.
 
-    Words of the filler wait in a queue, so it holds up nobody else when it does not take them. The others must take a
-    word in the cycle in which it comes: a queue of whole words each would be as large as the filler's. Reading a part
+    Words of the filler wait in a queue, so it holds up nobody else when it does not take them; a filler with a store
+    (`EngineConfig.stores_words`) has room for what it asked for. The others must take a word in the cycle in which it
+    comes: a queue of whole words each would be as large as the filler's. Reading a part
     of a word in the cycle it is written is not defined, nor is an address beyond the memory.
 
     Parameters
@@ -43,11 +44,11 @@ class ActivationMemory(wiring.Component):
         Only where such chunks may be (`WeightStreamConfig.targets`).
     i_residual, i_filler, i_host : In(stream of addresses)
     o_residual, o_filler, o_host : Out(stream of words)
-        In the order of their addresses. `ready` counts for the filler alone.
+        In the order of their addresses. `ready` counts for a filler that waits alone.
 
     Latency
     -------
-    2 cycles for the filler, 1 for the others; a client alone gets a word per cycle.
+    2 cycles for a filler that waits, 1 for the others; a client alone gets a word per cycle.
     """
 
     block = "buffers"
@@ -105,7 +106,7 @@ class ActivationMemory(wiring.Component):
             with m.If(wins):
                 m.d.comb += address.eq(asks.payload)
             m.d.sync += reads.eq(wins)
-            if client == WAITING:
+            if client == WAITING and not config.stores_words:
                 m.submodules[f"{client}_words"] = queue = PromisedQueue(8 * config.word_bytes, 4)
                 m.d.comb += [
                     asks.ready.eq(queue.room & ~before),

@@ -82,17 +82,24 @@ class PoolUnit(wiring.Component):
             m.d.sync += fresh.eq(word.fill_end)
         with m.If(self.start):
             m.d.sync += fresh.eq(1)
+        # In cells a byte that does not count is smaller than an enable of every bit that is kept.
+        first, ignored, replaces = (fresh, maximum, maximum)
+        if config.stores_words:
+            first, ignored, replaces = fresh & taken, maximum | ~taken, maximum & taken
         sums, over = [], []
         for lane in range(config.word_bytes):
             byte = word.word.word_select(lane, 8)
             kept = Signal(self.WIDTH, name=f"kept_{lane}", reset_less=True)
             total = Signal(self.WIDTH + 1, name=f"total_{lane}")
-            before = Mux(fresh, 0, kept)
-            m.d.comb += total.eq(before + Mux(maximum, 0, byte))
-            with m.If(maximum & (fresh | (byte > kept[:8]))):
+            before = Mux(first, 0, kept)
+            m.d.comb += total.eq(before + Mux(ignored, 0, byte))
+            with m.If(replaces & (fresh | (byte > kept[:8]))):
                 m.d.comb += total[:8].eq(byte)
-            with m.If(taken):
+            if config.stores_words:
                 m.d.sync += kept.eq(total)
+            else:
+                with m.If(taken):
+                    m.d.sync += kept.eq(total)
             sums.append(total[: self.WIDTH])
             over.append(total[self.WIDTH])
         with m.If(taken & Cat(over).any()):

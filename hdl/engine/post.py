@@ -29,6 +29,9 @@ class Post(wiring.Component):
 
         rows -> queue -> RequantizerLane x lanes -> [AddLane x add_lanes, with the residual's row] -> part of a word
 
+    With `EngineConfig.adds_in_lanes` these lanes are those of the requantisers: of the parts of a beat, one a cycle
+    takes the first `add_lanes`, its sums take the next.
+
     Rows of a tile that are no pixels of the image are dropped; channels that do not exist are written as 0. What lies
     outside the memory is not written.
 
@@ -115,9 +118,9 @@ class Post(wiring.Component):
         soon = delay_line(m, enters, 1, "scaled", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY - 1)
         scaled = Signal()
         m.d.sync += scaled.eq(soon)
-        codes, overflow = [], []
+        codes, overflow, found = [], [], []
         for i, (total, channel) in enumerate(lanes):
-            m.submodules[f"lane_{i}"] = lane = RequantizerLane()
+            m.submodules[f"lane_{i}"] = lane = RequantizerLane(config.array.pe.target == "fpga")
             m.d.comb += [
                 lane.sum.eq(total),
                 lane.channel.eq(channel),
@@ -125,6 +128,7 @@ class Post(wiring.Component):
             ]
             codes.append(lane.result)
             overflow.append(lane.overflow)
+            found.append(lane)
         m.submodules.addition = addition = Addition(config)
         m.d.comb += [
             addition.layer.eq(layer),
@@ -133,6 +137,9 @@ class Post(wiring.Component):
             addition.row.eq(residual.row),
             residual.next.eq(addition.next),
         ]
+        if config.adds_in_lanes:
+            self._share(m, found, addition)
+            scaled = scaled & ~layer.add
         with m.If((scaled & Cat(overflow).any()) | addition.overflow):
             m.d.sync += self.overflow.eq(1)
         with m.If(self.start):
@@ -140,6 +147,25 @@ class Post(wiring.Component):
         tile_end = delay_line(m, tile_ends, 1, "tile_end", cycles=PARAMETER_LATENCY + RequantizerLane.LATENCY)
         self._write(m, soon & ~layer.add, Cat(codes), tile_end, addition, waits, errors[1])
         return m
+
+    def _share(self, m: Module, lanes: list[RequantizerLane], addition: Addition) -> None:
+        """In a layer that adds, the first lanes have its values one after the other, the next ones its sums."""
+        count, layer = self._config.add_lanes, self.layer
+        summing = lanes[count : 2 * count]
+        with m.If(layer.add):
+            for lane, addends in zip(summing, addition.o_addends, strict=True):
+                m.d.comb += [
+                    lane.sum.eq(addends.sum),
+                    lane.channel.bias.eq(addends.bias),
+                    lane.channel.multiplier.eq(layer.add_multiplier),
+                    lane.channel.shift.eq(layer.add_shift),
+                    *(getattr(lane, name).eq(layer[f"add_{name}"]) for name in ("double", "zero_point", "low", "high")),
+                ]
+        m.d.comb += [
+            addition.i_overflow.eq(Cat(lane.overflow for lane in lanes[:count]).any()),
+            addition.i_sums.eq(Cat(lane.result for lane in summing)),
+            addition.i_sums_overflow.eq(Cat(lane.overflow for lane in summing).any()),
+        ]
 
     def _beats(
         self, m: Module, residual: ResidualReader, error: Value
@@ -191,9 +217,19 @@ class Post(wiring.Component):
 
         width = config.lanes * SUM_WIDTH
         sums = row.sums.as_value().word_select(beat, width) if config.beats > 1 else row.sums.as_value()
-        sums = delay_line(m, sums, 1, "sums", reset_less=True, cycles=PARAMETER_LATENCY)
-        channels = delay_line(m, self.parameter_word, 1, "channels", reset_less=True)
         size = Shape.cast(Channel).width
+        if config.adds_in_lanes:
+            before = delay_line(m, sums, 1, "sums", reset_less=True, cycles=PARAMETER_LATENCY - 1)
+            comes = delay_line(m, goes, 1, "comes", cycles=PARAMETER_LATENCY - 1)
+            sums, channels = Signal(width, reset_less=True), Signal(config.lanes * size, reset_less=True)
+            for register, word, step in ((sums, before, SUM_WIDTH), (channels, self.parameter_word, size)):
+                m.d.sync += register.eq(word)
+                # A beat that is to be added goes to the first lanes, part by part.
+                with m.If(layer.add & ~comes):
+                    m.d.sync += register.eq(register[config.add_lanes * step :])
+        else:
+            sums = delay_line(m, sums, 1, "sums", reset_less=True, cycles=PARAMETER_LATENCY)
+            channels = delay_line(m, self.parameter_word, 1, "channels", reset_less=True)
         lanes = [(sums.word_select(i, SUM_WIDTH), channels.word_select(i, size)) for i in range(config.lanes)]
         return lanes, goes, last & loop.tile_end, skips
 

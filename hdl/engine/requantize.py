@@ -4,9 +4,10 @@
 Bit for bit `sysmt.sim.golden.requantize`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,6 +18,8 @@ from sysmt.hdl.params.engine import REQUANTIZER_LATENCY
 from .ports import SUM_WIDTH
 from .rounding_shift import RoundingShift
 
+Later = Callable[..., Value]
+"""A value, a name, and how many cycles later it is wanted, by default one."""
 PART = 16
 """Bits of a factor of one product: what a DSP block of every supported FPGA multiplies."""
 QUOTIENT = 8
@@ -29,7 +32,13 @@ class RequantizerLane(wiring.Component):
     Both variants are one formula on the magnitude A of the product: `floor((A + R) / 2**(31 - shift))`, with
     R = 2**(30 - shift), for `double` and a shift to the right 2**30 more, and for negative values 1 less. A left shift
     needs no second rounding, since no bit is lost in front of it. The product of 32 x 32 bits (twice the multiplier,
-    so that the half of the first rounding is the top of a part) is four of 16 x 16 bits.
+    so that the half of the first rounding is the top of a part) is four of 16 x 16 bits, or two of 32 x 16 bits.
+
+    Parameters
+    ----------
+    blocks : bool
+        Products are those of the DSP blocks of an FPGA. Else there are two, in fewer and longer steps, and results wait
+        the cycles that this leaves, for they are narrower than anything before.
 
     Members
     -------
@@ -55,7 +64,8 @@ class RequantizerLane(wiring.Component):
 
     LATENCY = REQUANTIZER_LATENCY
 
-    def __init__(self) -> None:
+    def __init__(self, blocks: bool = True) -> None:
+        self._blocks = blocks
         super().__init__(
             {
                 "sum": In(signed(SUM_WIDTH)),
@@ -75,10 +85,14 @@ class RequantizerLane(wiring.Component):
         def later(value: Value, name: str, cycles: int = 1) -> Value:
             return delay_line(m, value, 1, name, reset_less=True, cycles=cycles)
 
-        # Sum, then magnitude and sign.
+        # Sum, then magnitude and sign: in cells in one cycle.
         value = Signal(signed(SUM_WIDTH + 1), reset_less=True)
-        m.d.sync += value.eq(self.sum + self.channel.bias)
-        multiplier, shift = later(self.channel.multiplier, "multiplier"), later(self.channel.shift, "shift")
+        multiplier, shift = self.channel.multiplier, self.channel.shift
+        if self._blocks:
+            m.d.sync += value.eq(self.sum + self.channel.bias)
+            multiplier, shift = later(multiplier, "multiplier"), later(shift, "shift")
+        else:
+            m.d.comb += value.eq(self.sum + self.channel.bias)
         magnitude, sign = Signal(SUM_WIDTH, reset_less=True), Signal(reset_less=True)
         outside = Signal(reset_less=True)
         legal = (shift[5:] == shift[7].replicate(3)) & (shift[:6] != 31) & (shift[:6] != 32) & ~multiplier[-1]
@@ -87,17 +101,55 @@ class RequantizerLane(wiring.Component):
             sign.eq(value[-1]),
             outside.eq((value[-1] != value[-2]) | ~legal),
         ]
-        shift = later(shift[:6], "shift_2")
-        left = self.double & ~shift[-1]
+        of_sum, shift = shift[:6], later(shift[:6], "shift_2")
+        digits = value[: SUM_WIDTH - 1] ^ value[-1].replicate(SUM_WIDTH - 1)
+        if self._blocks:
+            of_sum, digits, outside = shift, later(digits, "digits"), later(outside, "outside_2")
+        left = self.double & ~of_sum[-1]
         # In double, bits that the left shift would push out: as many of the highest as there are places.
-        digits = later(value[: SUM_WIDTH - 1] ^ value[-1].replicate(SUM_WIDTH - 1), "digits")
         pushed = Signal(reset_less=True)
-        m.d.sync += pushed.eq(left & _any_of_highest(m, digits, shift[:5]))
-        outside = later(outside, "outside_2") | pushed
+        m.d.sync += pushed.eq(left & _any_of_highest(m, digits, of_sum[:5]))
+        outside = outside | pushed
 
-        # Four products; together the magnitude times twice the multiplier.
-        a = magnitude.word_select(0, PART), magnitude.word_select(1, PART)
         doubled = later(multiplier[: SUM_WIDTH - 1] << 1, "doubled")
+        scaled = self._in_blocks if self._blocks else self._in_cells
+        whole, fraction, negative, twice, shift = scaled(m, later, magnitude, doubled, sign, shift)
+        m.submodules.rounding = rounding = RoundingShift(4 * PART - 1, QUOTIENT)
+        # 31 - shift
+        places = Cat(~shift[:5], shift[5])
+        if self._blocks:
+            negative, places, twice = later(negative, "negative_3"), later(places, "places"), later(twice, "away")
+        m.d.comb += [
+            rounding.magnitude.eq(Cat(fraction, whole)),
+            rounding.negative.eq(negative),
+            rounding.places.eq(places),
+            rounding.away.eq(twice),
+        ]
+
+        # Sign, zero point and clamp.
+        total = Signal(signed(QUOTIENT + 2), reset_less=True)
+        flip = rounding.o_negative
+        code = Cat(rounding.quotient ^ flip.replicate(QUOTIENT), flip).as_signed()
+        m.d.sync += total.eq(code + self.zero_point + Cat(rounding.up ^ flip).as_unsigned())
+        result = self.result if self._blocks else Signal(signed(8), name="clamped", reset_less=True)
+        m.d.sync += result.eq(total[:8])
+        with m.If(total < self.low):
+            m.d.sync += result.eq(self.low)
+        with m.Elif(total > self.high):
+            m.d.sync += result.eq(self.high)
+        if not self._blocks:
+            m.d.comb += self.result.eq(later(result, "waiting", 3).as_signed())
+        m.d.comb += self.overflow.eq(later(outside, "outside_3", self.LATENCY - (3 if self._blocks else 1)))
+        return m
+
+    def _in_blocks(
+        self, m: Module, later: Later, magnitude: Value, doubled: Value, sign: Value, shift: Value
+    ) -> tuple[Value, Value, Value, Value, Value]:
+        """Magnitude times twice the multiplier, its high half rounded as `double` does first.
+
+        Returns that half, the low one, and, of the cycle before them, the sign, whether it was rounded, and the shift.
+        """
+        a = magnitude.word_select(0, PART), magnitude.word_select(1, PART)
         b = doubled[:PART], doubled[PART:]
         products = {}
         for i in range(2):
@@ -119,27 +171,59 @@ class RequantizerLane(wiring.Component):
         half = twice & fraction[PART - 1] & (~negative | Cat(lowest, fraction[: PART - 1]).any())
         whole = Signal(2 * PART - 1, reset_less=True)
         m.d.sync += whole.eq(high + fraction[PART:] + half)
-        m.submodules.rounding = rounding = RoundingShift(4 * PART - 1, QUOTIENT)
-        m.d.comb += [
-            rounding.magnitude.eq(Cat(later(lowest, "lowest_3"), later(fraction[:PART], "fraction_2"), whole)),
-            rounding.negative.eq(later(negative, "negative_3")),
-            # 31 - shift
-            rounding.places.eq(later(Cat(~shift[:5], shift[5]), "places")),
-            rounding.away.eq(later(twice, "away")),
-        ]
+        return whole, Cat(later(lowest, "lowest_3"), later(fraction[:PART], "fraction_2")), negative, twice, shift
 
-        # Sign, zero point and clamp.
-        total = Signal(signed(QUOTIENT + 2), reset_less=True)
-        flip = rounding.o_negative
-        code = Cat(rounding.quotient ^ flip.replicate(QUOTIENT), flip).as_signed()
-        m.d.sync += total.eq(code + self.zero_point + Cat(rounding.up ^ flip).as_unsigned())
-        m.d.sync += self.result.eq(total[:8])
-        with m.If(total < self.low):
-            m.d.sync += self.result.eq(self.low)
-        with m.Elif(total > self.high):
-            m.d.sync += self.result.eq(self.high)
-        m.d.comb += self.overflow.eq(later(outside, "outside_3", self.LATENCY - 3))
-        return m
+    def _in_cells(
+        self, m: Module, later: Later, magnitude: Value, doubled: Value, sign: Value, shift: Value
+    ) -> tuple[Value, Value, Value, Value, Value]:
+        """As `_in_blocks`, three cycles earlier, and all of the same cycle."""
+        low, high = Signal(signed(3 * PART), reset_less=True), Signal(3 * PART, reset_less=True)
+        product = Signal(4 * PART, reset_less=True)
+        b = Cat(doubled, 0)
+        m.d.sync += [
+            low.eq(booth(m, magnitude, b[: PART + 1], "low")),
+            high.eq(booth(m, magnitude, b[PART:], "high")),
+            product.eq((low + (high << PART)) << 1),
+        ]
+        negative, shift = later(sign, "negative", 2), later(shift, "shift_3", 2)
+        fraction = product[: 2 * PART]
+        twice = self.double & shift[-1]
+        half = twice & fraction[-1] & (~negative | fraction[:-1].any())
+        whole = Signal(2 * PART - 1)
+        m.d.comb += whole.eq(product[2 * PART :] + half)
+        return whole, fraction, negative, twice, shift
+
+
+def booth(m: Module, a: Value, bits: Value, name: str) -> Value:
+    """`a`, unsigned, times a sum of digits -2 to 2: a row for each two bits of a factor (A. D. Booth, 1951).
+
+    Rows of negative digits are inverted: they lack 1 in their lowest place, where the next row has room, and their sign
+    reaches to the end, which is a constant of all rows together where it is inverted, too.
+
+    Parameters
+    ----------
+    bits : Value
+        Those of the factor, signed, an even number of them; and in front the one below its lowest, or 0.
+
+    Returns
+    -------
+    Value
+        Modulo 2 to the power of the bits of both factors.
+    """
+    size, signs = len(a) + 1, 0
+    below: Value = Const(0, 1)
+    rows: list[Value] = []
+    for i in range(0, len(bits) - 1, 2):
+        lowest, middle, highest = bits[i], bits[i + 1], bits[i + 2]
+        one, two = lowest ^ middle, (lowest & middle & ~highest) | (~lowest & ~middle & highest)
+        row = Signal(size, name=f"{name}_row_{i}")
+        digit = (Cat(a, 0) & one.replicate(size)) | (Cat(0, a) & two.replicate(size))
+        m.d.comb += row.eq(digit ^ highest.replicate(size))
+        rows.append(Cat(below, 0, row, ~highest) << i)
+        signs += 1 << (i + size)
+        below = highest
+    rows.append(below << (len(bits) - 1))
+    return ((sum(rows, start=Const(0)) >> 2) - signs)[: len(a) + len(bits) - 1]
 
 
 def _any_of_highest(m: Module, value: Value, count: Value) -> Value:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words of channels in, columns of pixels out, each with its place in the operand buffer."""
 
+from dataclasses import dataclass
 from typing import Any
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
+from amaranth.lib.data import ShapeLike
 from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.params.engine import EngineConfig
@@ -12,6 +14,29 @@ from sysmt.hdl.params.engine import EngineConfig
 from .scatter import ScatterWord
 from .words import Word
 from .x_buffer import XColumns
+
+
+@dataclass(frozen=True)
+class Moves:
+    """What a transposer does in a cycle.
+
+    Members
+    -------
+    shifts : a word enters, or nothing in its place: `empty`
+    writes : a column leaves
+    position : of both in their groups
+    last : it is the last one
+    half : of the operand buffer, that the column goes to
+    sideways : the way of a square in this group
+    """
+
+    shifts: Signal
+    writes: Signal
+    position: Signal
+    last: Signal
+    empty: Value
+    half: Signal
+    sideways: Signal
 
 
 class Transposer(wiring.Component):
@@ -57,13 +82,15 @@ class Transposer(wiring.Component):
     """
 
     block = "im2col"
+    _square = True
+    """Whether words and columns go through a square."""
 
     def __init__(self, config: EngineConfig):
         self.config = config
         super().__init__(
             {
                 "start": In(1),
-                "i": In(stream.Signature(Word(config))),
+                "i": In(stream.Signature(self._word)),
                 "i_scatter": In(stream.Signature(ScatterWord(config))),
                 "freed": In(1),
                 "write": Out(XColumns(config)),
@@ -71,8 +98,16 @@ class Transposer(wiring.Component):
                 "done": Out(1),
                 "error": Out(1),
             }
-            | ({"pad_value": In(8)} if config.array.pe.zero_width else {})
+            | self._ports
         )
+
+    @property
+    def _word(self) -> ShapeLike:
+        return Word(self.config)
+
+    @property
+    def _ports(self) -> dict[str, wiring.Member]:
+        return {"pad_value": In(8)} if self.config.array.pe.zero_width else {}
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -86,7 +121,7 @@ class Transposer(wiring.Component):
         emits_fill_end, emits_layer_end = Signal(), Signal()
         position, sideways = Signal(range(rows)), Signal()
         enters, ends, writes, completes, shifts = Signal(), Signal(), Signal(), Signal(), Signal()
-        room = self._halves(m, writes, completes)
+        half, room = self._halves(m, writes, completes)
         last, says, moves_on = Signal(), Signal(), Signal()
         m.d.comb += [
             last.eq(position == rows - 1),
@@ -117,7 +152,7 @@ class Transposer(wiring.Component):
             with m.If(last):
                 m.d.sync += [
                     position.eq(0),
-                    sideways.eq(~sideways),
+                    *([sideways.eq(~sideways)] if self._square else []),
                     padding.eq(0),
                     dropping.eq(0),
                     emitting.eq(~exhausted),
@@ -133,23 +168,27 @@ class Transposer(wiring.Component):
         ]
         with m.If(self.start):
             m.d.sync += [position.eq(0), emitting.eq(0), padding.eq(0), dropping.eq(0), exhausted.eq(0)]
-        self._emit(m, writes, self._shift(m, shifts, sideways, padding | exhausted))
+        self._columns(m, Moves(shifts, writes, position, last, padding | exhausted, half, sideways))
         return m
 
-    def _halves(self, m: Module, writes: Signal, completes: Signal) -> Signal:
-        """Whether there is a half to write into: one that has been begun, or a free one."""
+    def _halves(self, m: Module, writes: Signal, completes: Signal) -> tuple[Signal, Signal]:
+        """The half to write into, and whether there is one: one that has been begun, or a free one."""
         begun, used, half, room = Signal(), Signal(range(3)), Signal(), Signal()
         begins, uses = Signal(), Signal(range(3))
         m.d.comb += [begins.eq(Mux(writes, ~completes, begun)), uses.eq(used + (writes & ~begun) - self.freed)]
         m.d.sync += [begun.eq(begins), used.eq(uses), room.eq(begins | (uses != 2))]
         with m.If(completes):
             m.d.sync += half.eq(~half)
-        m.d.comb += self.write.half.eq(half)
         with m.If(self.start):
             m.d.sync += [begun.eq(0), used.eq(0), half.eq(0), room.eq(1)]
-        return room
+        return half, room
 
-    def _shift(self, m: Module, shifts: Signal, sideways: Signal, empty: Signal) -> list[Signal]:
+    def _columns(self, m: Module, moves: Moves) -> None:
+        """Words into the square, columns of the group before out of it."""
+        m.d.comb += self.write.half.eq(moves.half)
+        self._emit(m, moves.writes, self._shift(m, moves.shifts, moves.sideways, moves.empty))
+
+    def _shift(self, m: Module, shifts: Signal, sideways: Signal, empty: Value) -> list[Signal]:
         """The square. Returns the chunk of every pixel that leaves."""
         rows, width = self.config.array.rows, 8 * self.config.fill
         square = [[Signal(width, name=f"chunk_{i}_{j}", reset_less=True) for j in range(rows)] for i in range(rows)]

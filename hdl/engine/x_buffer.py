@@ -44,9 +44,9 @@ class XBuffer(wiring.Component):
     Members
     -------
     write : In(XColumns)
-        Always taken; read from the cycle after the next one on.
+        Always taken; read from the cycle after the next one on, or with `EngineConfig.stores_words` after it.
     conflict : Out(1)
-        High for one cycle, after `write`: two of the columns are for one bank.
+        High for one cycle, after `write` or then with it: two of the columns are for one bank.
     i : In(stream of XAddress)
     o : Out(stream of x_step)
         In the order of their addresses.
@@ -91,13 +91,14 @@ class XBuffer(wiring.Component):
             m.d.sync += [held.eq(i.valid), bank.eq(i.payload.step[:bits])]
         with m.If(takes):
             m.d.sync += o.valid.eq(held)
-        # A register in front: columns, and which of them each bank takes.
+        # A register in front: columns, and which of them each bank takes. What comes from SRAM needs none.
         half = Signal()
         places = [Signal(config.step_bits - bits, name=f"place_{e}") for e in range(fill)]
         values = [Signal(8 * rows, name=f"value_{e}", reset_less=True) for e in range(fill)]
-        m.d.sync += half.eq(write.half)
+        enters = m.d.comb if config.stores_words else m.d.sync
+        enters += half.eq(write.half)
         for e, column in enumerate(write.columns):
-            m.d.sync += [places[e].eq(column.step[bits:]), values[e].eq(column.column)]
+            enters += [places[e].eq(column.step[bits:]), values[e].eq(column.column)]
         conflicts = []
         founds = [Signal(8 * rows, name=f"found_{pair}") for pair in range(pairs)]
         for pair, found in enumerate(founds):
@@ -110,7 +111,7 @@ class XBuffer(wiring.Component):
                 place: Any = 0
                 value: Any = 0
                 for e, column in enumerate(write.columns):
-                    m.d.sync += hits[e].eq(
+                    enters += hits[e].eq(
                         column.valid & (column.pair == pair) & ((column.step[:bits] == s) if bits else 1)
                     )
                     place |= Mux(hits[e], places[e], 0)
@@ -120,12 +121,12 @@ class XBuffer(wiring.Component):
                     port.addr.eq(Cat(place[: config.step_bits - bits], half)),
                     port.data.eq(value),
                     read.addr.eq(Cat(i.payload.step[bits:], i.payload.half)),
-                    read.en.eq(i.valid),
+                    read.en.eq(i.valid & i.ready if config.stores_words else i.valid),
                 ]
                 conflicts.append((hits & (hits - 1)[:fill]).any())
                 with m.If(bank == s):
                     m.d.comb += found.eq(read.data)
-        kept = kept_word(m, Cat(founds), held & ~takes)
+        kept = Cat(founds) if config.stores_words else kept_word(m, Cat(founds), held & ~takes)
         words: list[Value] = [kept.word_select(pair, 8 * rows) for pair in range(pairs)]
         chosen = self._from_thread(m, words, takes)
         with m.If(takes):

@@ -46,6 +46,8 @@ PARAMETER_LATENCY, REQUANTIZER_LATENCY, ADDITION_LATENCY = 2, 11, 19
 """Cycles of the requantisers: reading parameters, from a sum to its byte, and on to the sum with a residual."""
 RESIDUAL_LATENCY = 5
 """Cycles from a residual's address to its row, about: what it is read ahead for nothing to wait."""
+WORD_GROUPS = 8
+"""Groups of words in the store: one that is transposed, one that enters, and 6 words on their way, each of another."""
 FRAME_OVERHEAD = HEADER.size + 8 + CRC.size
 """Bytes of a frame around its data: at most, for the longest arguments that data follow."""
 
@@ -151,6 +153,19 @@ class EngineConfig(Config):
         return self.fill * self.array.rows
 
     @property
+    def stores_words(self) -> bool:
+        """Whether words wait and are transposed in SRAM: target `asic`. Else they are in registers and LUTs."""
+        return self.array.pe.target == "asic"
+
+    @property
+    def adds_in_lanes(self) -> bool:
+        """Whether rescaled addends are summed in requantisers that a layer which adds leaves free: target `asic`.
+
+        Such a layer's values go through the first `add_lanes` of them one after the other, its sums through the next.
+        """
+        return self.array.pe.target == "asic" and self.lanes >= 2 * self.add_lanes
+
+    @property
     def granules(self) -> int:
         """Tiles that share a word of the activation memory: parts of it that are written separately."""
         return self.word_bytes // self.array.cols
@@ -212,8 +227,15 @@ class EngineConfig(Config):
             "activations": (8 * self.word_bytes, self.activation_words),
             **({"chunks": (8 * CHUNK.size, self.chunks)} if self.stream is not None else {}),
             "x": (X_WIDTH * self.array.rows * self.array.pe.products, 2 * self.x_depth),
+            **({"words": self._words} if self.stores_words else {}),
             **({"patches": self._patches} if self.patch > 1 else {}),
         }
+
+    @property
+    def _words(self) -> tuple[int, int]:
+        """Groups of words, in banks whose number is a power of two: a word has a chunk of each."""
+        banks = 1 << (self.array.rows - 1).bit_length()
+        return 8 * self.fill * banks, WORD_GROUPS * banks
 
     @property
     def _patches(self) -> tuple[int, int]:
@@ -231,12 +253,14 @@ class EngineConfig(Config):
         weights = banks(*sizes.pop("weights"))
         x_columns, x_depth = self.array.pe.products * self.fill, sizes.pop("x")[1]
         _, patches_depth = sizes.pop("patches", (0, 0))
+        words, words_depth = sizes.pop("words", (0, 0))
         patches = [(8 * self.lanes, patches_depth)] * self.patch if 8 * self.lanes * patches_depth > IN_LUTS else []
         return [
             *sizes.values(),
             *weights,
             *banks(word // self.granules, depth) * self.granules,
             *[(X_WIDTH * self.array.rows, x_depth // self.fill)] * x_columns,
+            *[(8 * self.fill, words_depth)] * (words // (8 * self.fill)),
             *patches,
             (8, self.slot * self.slots),
         ]
