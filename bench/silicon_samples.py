@@ -8,7 +8,7 @@ minutes per sample.
 import argparse
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from statistics import median
 from typing import Any
@@ -232,9 +232,7 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
 def routed() -> Iterator[Sample]:
     """What `python -m bench.boards --record` kept of today's configurations: placed, not only synthesised."""
     for row in boards.load().values():
-        board = BOARDS[row["board"]]
-        make = partial(board.networks, stream=row["engine"] == "SDRAM") if "engine" in row else board.accelerator
-        config = make(row["preset"])
+        board, config = BOARDS[row["board"]], boards.config_of(row)
         same = (row["dsp"] == "yes", row["pipeline"]) == (config.array.pe.dsp, config.array.pe.pipeline)
         if same and board.name in PLACED:
             measured: dict[str, Any] = {"placed": True, "part": board.part.name}
@@ -259,6 +257,8 @@ def main(argv: list[str] | None = None) -> int:
     unknown = [name for name in args.targets if name not in TARGETS]
     if unknown:
         parser.error(f"TARGET must be one of {', '.join(TARGETS)}, not {unknown[0]}")
+    # Placements are all from that record: of what a board has no longer there is none.
+    _write([sample for sample in load() if not sample.placed])
     for sample in routed():
         _keep(sample)
     known = {sample.key for sample in load()}
@@ -276,8 +276,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _keep(sample: Sample) -> None:
     """Add what was measured to the file."""
-    kept = {each.key: each for each in load()} | {sample.key: sample}
-    write_together(FILE.parent, {FILE.name: text(kept.values())})
+    _write(({each.key: each for each in load()} | {sample.key: sample}).values())
+
+
+def _write(samples: Iterable[Sample]) -> None:
+    write_together(FILE.parent, {FILE.name: text(samples)})
 
 
 if __name__ == "__main__":
