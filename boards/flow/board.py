@@ -84,6 +84,11 @@ class BoardDefinition:
             return None
         return SdramConfig(chip=self.sdram, clock_hz=self.sdram_hz or self.clock_hz, capture=CAPTURE)
 
+    @property
+    def clocks_hz(self) -> set[float]:
+        """Every clock that something on this board has."""
+        return {self.clock_hz} if self.memory is None else {self.clock_hz, self.memory.clock_hz}
+
     def clock_of(self, config: Config) -> float:
         """Hz of a configuration on this board: with an SDRAM, those of its controller."""
         stream = config.stream if isinstance(config, EngineConfig) else None
