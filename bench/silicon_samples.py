@@ -42,9 +42,9 @@ from .area import cell_library
 SIDES = (2, 3, 4, 5, 6, 8)
 WORKLOAD = "resnet8"
 NAME = "array"
-PLACED = ("ice40_hx8k", "icebreaker", "icesugar_pro", "tang_nano_9k", "ulx3s")
+PLACED = ("ice40_hx8k", "icebreaker", "icesugar_pro", "colorlight_5a75b", "tang_nano_9k", "ulx3s")
 """Boards whose recorded designs are samples; on the others the same ones are placed."""
-TIMED = ("ice40_hx8k", "icesugar_pro", "tang_nano_9k", "ulx3s")
+TIMED = ("ice40_hx8k", "icesugar_pro", "colorlight_5a75b", "tang_nano_9k", "ulx3s")
 """Boards with an ECP5 of speed grade 6, an iCE40HX8K or a GW1NR-9C; other parts have other clocks."""
 RESOURCES = {"luts": "LUT", "flip_flops": "FF", "dsps": "DSP", "rams": "RAM"}
 
@@ -199,12 +199,13 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
     def random_cells(first: int, last: int) -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
         yield from (("sky130hd", config, on_cells) for config in cells[first:last])
 
-    def filled(name: str, rows: int, cols: int) -> tuple[str, Config, Callable[[Any], Sample]]:
-        """One that fills the part: whether it can be routed, and its clock."""
+    def timed(name: str, rows: int, cols: int) -> tuple[str, Config, Callable[[Any], Sample]]:
+        """Placed and routed: whether it can be, and its clock."""
         board = BOARDS[name]
         return board.part.family.name, board.accelerator(rows=rows, cols=cols), partial(on_board, board=board, seeds=1)
 
-    yield from (filled("icesugar_pro", 6, 7), filled("tang_nano_9k", 2, 4))
+    # The largest that can be routed, and the smallest: clocks fall with the size.
+    yield from (timed("icesugar_pro", 6, 7), timed("tang_nano_9k", 2, 4), timed("icesugar_pro", 2, 2))
     yield from placed(engines_[4], BOARDS["icesugar_pro"].accelerator())
     for name in ("tang_nano_9k", "ice40_hx8k"):
         yield from placed(BOARDS[name].accelerator(), board=name)
