@@ -49,7 +49,7 @@ def measure(
     """One row of the table, given to `keep` after every seed; without seeds, what synthesis needs and the estimate."""
     make = partial(chosen.networks, stream=stream) if engine else chosen.accelerator
     config = make(preset, **fields)
-    row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.preset}
+    row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.default(engine)}
     row |= {"engine": "SDRAM" if stream else "yes"} if engine else {}
     row |= {"dsp": "yes" if config.array.pe.dsp else "no", "pipeline": config.array.pe.pipeline}
     with Flow(chosen, config, progress) as flow:

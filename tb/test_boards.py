@@ -128,7 +128,7 @@ def test_every_recorded_placement_reaches_the_clock_of_its_board(name):
 
 
 def test_what_uses_the_sdram_may_have_a_clock_of_its_own(without_tools, monkeypatch, tmp_path):
-    chosen = dataclasses.replace(BOARDS["icesugar_pro"], sdram_hz=50e6)
+    chosen = dataclasses.replace(BOARDS["icesugar_pro"], clock_hz=60e6, sdram_hz=50e6)
     on_chip, streamed = chosen.networks(), chosen.networks(stream=True)
     assert [chosen.clock_of(config) for config in (chosen.accelerator(), on_chip, streamed)] == [60e6, 60e6, 50e6]
     assert (on_chip.divisor, streamed.divisor, streamed.stream.clock_hz) == (60, 50, 50e6)
@@ -184,7 +184,7 @@ def test_an_engine_that_is_too_large_is_refused_before_any_tool_runs():
 @pytest.mark.parametrize("name", [name for name, chosen in BOARDS.items() if chosen.engine])
 def test_the_engine_of_a_board_fits_it_and_the_list_says_so(name):
     row = estimate.describe(BOARDS[name])
-    assert BOARDS[name].preset in row["engines"]
+    assert BOARDS[name].default(engine=True) in row["engines"]
     assert "os64" not in row["engines"]
 
 

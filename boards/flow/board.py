@@ -40,11 +40,13 @@ class BoardDefinition:
     baud : int
         Rate of the link: what the board's bridge takes and the clock divides into.
     preset : str
-        The array built by default.
+        The array of the accelerator built by default, and of the engine unless that has one of its own.
     fields, buffers : dict
         What suits the part: fields of the array (`dsp`: whether DSP blocks beat LUTs here), and of `AccelConfig`.
     engine : dict
         Sizes of the memories of an engine on this board, fields of `EngineConfig`; empty where none fits.
+    engine_preset : str, optional
+        The array of the engine where that is another.
     sdram : SdramChip, optional
         What the board has on the pins that its platform calls `sdram`.
     streaming : dict
@@ -68,6 +70,7 @@ class BoardDefinition:
     fields: dict[str, Any] = field(default_factory=dict)
     buffers: dict[str, Any] = field(default_factory=dict)
     engine: dict[str, Any] = field(default_factory=dict)
+    engine_preset: str | None = None
     sdram: SdramChip | None = None
     streaming: dict[str, Any] = field(default_factory=dict)
     sdram_hz: float | None = None
@@ -83,6 +86,10 @@ class BoardDefinition:
         if self.sdram is None:
             return None
         return SdramConfig(chip=self.sdram, clock_hz=self.sdram_hz or self.clock_hz, capture=CAPTURE)
+
+    def default(self, engine: bool) -> str:
+        """The preset of the accelerator's array, or of the engine's."""
+        return self.engine_preset or self.preset if engine else self.preset
 
     @property
     def clocks_hz(self) -> set[float]:
@@ -122,7 +129,9 @@ class BoardDefinition:
         """
         array, own = _split(changes, SIZES)
         fields = {"target": "fpga", **self.fields, **array}
-        return self.engine_around(preset(name or self.preset, ArrayConfig, **fields), stream=stream, **own)
+        return self.engine_around(
+            preset(name or self.default(engine=True), ArrayConfig, **fields), stream=stream, **own
+        )
 
     def engine_around(self, array: ArrayConfig, *, stream: bool = False, **changes: Any) -> EngineConfig:
         """As `networks`, around any array; `changes` replace fields of `SIZES`."""
