@@ -33,6 +33,8 @@ from sysmt.report import markdown as pages
 from sysmt.sim.flow.nextpnr import Routed
 
 RECORD = Path(__file__).with_name("boards.json")
+ASKED = ("clock", "met", "peak GMAC/s")
+"""Of a row what the board's definition says, which is not recorded."""
 
 
 def measure(
@@ -47,7 +49,7 @@ def measure(
     """One row of the table, given to `keep` after every seed; without seeds, what synthesis needs and the estimate."""
     make = partial(chosen.networks, stream=stream) if engine else chosen.accelerator
     config = make(preset, **fields)
-    row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.preset}
+    row: dict[str, Any] = {"board": chosen.name, "part": chosen.part.name, "preset": preset or chosen.default(engine)}
     row |= {"engine": "SDRAM" if stream else "yes"} if engine else {}
     row |= {"dsp": "yes" if config.array.pe.dsp else "no", "pipeline": config.array.pe.pipeline}
     with Flow(chosen, config, progress) as flow:
@@ -70,14 +72,26 @@ def _figures(chosen: BoardDefinition, config: estimate.Held, routed: list[Routed
     """What the placements so far say."""
     speeds = [route.clocks[0].fmax_mhz for route in routed]
     used = {name: f"{route['used']} of {route['available']}" for name, route in routed[0].utilisation.items()}
-    return used | {
-        "clock": chosen.clock_hz / 1e6,
-        "MHz": median(speeds),
-        "slowest": min(speeds),
-        "seeds": len(speeds),
-        "met": "yes" if min(route.clocks[0].slack_ns for route in routed) >= 0 else "NO",
+    measured = used | {"MHz": median(speeds), "slowest": min(speeds), "seeds": len(speeds)}
+    return measured | _beside(chosen, config, min(speeds))
+
+
+def _beside(chosen: BoardDefinition, config: estimate.Held, slowest: float) -> dict[str, Any]:
+    """What the board asks of a configuration, and whether placements reach it."""
+    clock = chosen.clock_of(config) / 1e6
+    return {
+        "clock": clock,
+        "met": "yes" if slowest >= clock else "NO",
         "peak GMAC/s": estimate.peak(chosen, config) / 1e9,
     }
+
+
+def config_of(row: dict[str, Any]) -> estimate.Held:
+    """What a recorded row is of, as the board has it today."""
+    chosen = board(row["board"])
+    if "engine" in row:
+        return chosen.networks(row["preset"], stream=row["engine"] == "SDRAM")
+    return chosen.accelerator(row["preset"])
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -90,8 +104,9 @@ def _key(name: str, engine: str | None) -> str:
 
 
 def save(row: dict[str, Any]) -> None:
-    """Keep a row in place of the one of the same board, and of its engine if it is one."""
-    rows = load() | {_key(row["board"], row.get("engine")): row}
+    """Keep what was measured, in place of the row of the same board, and of its engine if it is one."""
+    kept = {name: value for name, value in row.items() if name not in ASKED}
+    rows = load() | {_key(row["board"], row.get("engine")): kept}
     write_together(RECORD.parent, {RECORD.name: json.dumps(rows, indent=2, sort_keys=True) + "\n"})
 
 
@@ -100,6 +115,7 @@ def markdown(engine: bool = False) -> str:
     recorded = load()
     kinds = ("yes", "SDRAM") if engine else (None,)
     rows = [recorded[key] for name in BOARDS for kind in kinds if (key := _key(name, kind)) in recorded]
+    rows = [row | _beside(board(row["board"]), config_of(row), row["slowest"]) for row in rows]
     columns = (
         "board",
         "part",

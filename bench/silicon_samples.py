@@ -8,7 +8,7 @@ minutes per sample.
 import argparse
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial
 from statistics import median
 from typing import Any
@@ -42,9 +42,9 @@ from .area import cell_library
 SIDES = (2, 3, 4, 5, 6, 8)
 WORKLOAD = "resnet8"
 NAME = "array"
-PLACED = ("ice40_hx8k", "icebreaker", "icesugar_pro", "tang_nano_9k", "ulx3s")
+PLACED = ("ice40_hx8k", "icebreaker", "icesugar_pro", "colorlight_5a75b", "tang_nano_9k", "ulx3s")
 """Boards whose recorded designs are samples; on the others the same ones are placed."""
-TIMED = ("ice40_hx8k", "icesugar_pro", "tang_nano_9k", "ulx3s")
+TIMED = ("ice40_hx8k", "icesugar_pro", "colorlight_5a75b", "tang_nano_9k", "ulx3s")
 """Boards with an ECP5 of speed grade 6, an iCE40HX8K or a GW1NR-9C; other parts have other clocks."""
 RESOURCES = {"luts": "LUT", "flip_flops": "FF", "dsps": "DSP", "rams": "RAM"}
 
@@ -199,12 +199,13 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
     def random_cells(first: int, last: int) -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
         yield from (("sky130hd", config, on_cells) for config in cells[first:last])
 
-    def filled(name: str, rows: int, cols: int) -> tuple[str, Config, Callable[[Any], Sample]]:
-        """One that fills the part: whether it can be routed, and its clock."""
+    def timed(name: str, rows: int, cols: int) -> tuple[str, Config, Callable[[Any], Sample]]:
+        """Placed and routed: whether it can be, and its clock."""
         board = BOARDS[name]
         return board.part.family.name, board.accelerator(rows=rows, cols=cols), partial(on_board, board=board, seeds=1)
 
-    yield from (filled("icesugar_pro", 6, 7), filled("tang_nano_9k", 2, 4))
+    # The largest that can be routed, and the smallest: clocks fall with the size.
+    yield from (timed("icesugar_pro", 6, 7), timed("tang_nano_9k", 2, 4), timed("icesugar_pro", 2, 2))
     yield from placed(engines_[4], BOARDS["icesugar_pro"].accelerator())
     for name in ("tang_nano_9k", "ice40_hx8k"):
         yield from placed(BOARDS[name].accelerator(), board=name)
@@ -232,9 +233,7 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
 def routed() -> Iterator[Sample]:
     """What `python -m bench.boards --record` kept of today's configurations: placed, not only synthesised."""
     for row in boards.load().values():
-        board = BOARDS[row["board"]]
-        make = partial(board.networks, stream=row["engine"] == "SDRAM") if "engine" in row else board.accelerator
-        config = make(row["preset"])
+        board, config = BOARDS[row["board"]], boards.config_of(row)
         same = (row["dsp"] == "yes", row["pipeline"]) == (config.array.pe.dsp, config.array.pe.pipeline)
         if same and board.name in PLACED:
             measured: dict[str, Any] = {"placed": True, "part": board.part.name}
@@ -259,6 +258,8 @@ def main(argv: list[str] | None = None) -> int:
     unknown = [name for name in args.targets if name not in TARGETS]
     if unknown:
         parser.error(f"TARGET must be one of {', '.join(TARGETS)}, not {unknown[0]}")
+    # Placements are all from that record: of what a board has no longer there is none.
+    _write([sample for sample in load() if not sample.placed])
     for sample in routed():
         _keep(sample)
     known = {sample.key for sample in load()}
@@ -276,8 +277,11 @@ def main(argv: list[str] | None = None) -> int:
 
 def _keep(sample: Sample) -> None:
     """Add what was measured to the file."""
-    kept = {each.key: each for each in load()} | {sample.key: sample}
-    write_together(FILE.parent, {FILE.name: text(kept.values())})
+    _write(({each.key: each for each in load()} | {sample.key: sample}).values())
+
+
+def _write(samples: Iterable[Sample]) -> None:
+    write_together(FILE.parent, {FILE.name: text(samples)})
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from . import command, record
 
 FEWEST = {MIN_DIVISOR + more for more in range(5)}
 """Clocks per bit that are measured beside those of the boards; more clocks sample nearer to the middle of a bit."""
+EVERY = sorted(FEWEST | {divisor_of(clock, board.baud) for board in BOARDS.values() for clock in board.clocks_hz})
 OVERSAMPLING = 16
 """Samples of the host per bit."""
 FRAME = 10
@@ -163,7 +164,7 @@ def lost_after_noise(divisor: int, seed: int) -> int:
 def measure() -> list[dict[str, Any]]:
     """A row per number of clocks."""
     rows = []
-    for divisor in sorted(FEWEST | {divisor_of(board.clock_hz, board.baud) for board in BOARDS.values()}):
+    for divisor in EVERY:
         progress(f"{divisor} clocks per bit")
         lost = [lost_after_noise(divisor, seed) for seed in range(SEEDS)]
         facts = {"clocks per bit": divisor, **tolerance(divisor)}

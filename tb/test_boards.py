@@ -8,7 +8,7 @@ import re
 import pytest
 from amaranth.build import Attrs, Pins, Resource, Subsignal
 
-from bench.boards import measure
+from bench.boards import config_of, load, measure
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.boards.definitions import BOARDS, board
 from sysmt.boards.flow import build, estimate, pll
@@ -110,13 +110,41 @@ def test_a_link_that_is_not_connected_is_found(tmp_path):
 @pytest.mark.parametrize("chosen", [b for b in BOARDS.values() if b.pll], ids=lambda b: b.name)
 def test_clocks_can_be_made_exactly(chosen):
     source = chosen.platform().default_clk_frequency
-    if chosen.part.family.name == "ecp5":
-        into, back, out = pll.ecp5_dividers(source, chosen.clock_hz)
-        assert source / into * back == chosen.clock_hz
-        assert 400e6 <= chosen.clock_hz * out <= 800e6
-    else:
-        r, f, q = pll.ice40_dividers(source, chosen.clock_hz)
-        assert source / (r + 1) * (f + 1) / 2**q == chosen.clock_hz
+    for clock_hz in chosen.clocks_hz:
+        if chosen.part.family.name == "ecp5":
+            into, back, out = pll.ecp5_dividers(source, clock_hz)
+            assert source / into * back == clock_hz
+            assert source / into >= 3.125e6
+            assert 400e6 <= clock_hz * out <= 800e6
+        else:
+            r, f, q = pll.ice40_dividers(source, clock_hz)
+            assert source / (r + 1) * (f + 1) / 2**q == clock_hz
+
+
+@pytest.mark.parametrize("name", load())
+def test_every_recorded_placement_reaches_the_clock_of_its_board(name):
+    row = load()[name]
+    assert row["slowest"] * 1e6 >= BOARDS[row["board"]].clock_of(config_of(row))
+
+
+def test_what_uses_the_sdram_may_have_a_clock_of_its_own(without_tools, monkeypatch, tmp_path):
+    chosen = dataclasses.replace(BOARDS["icesugar_pro"], clock_hz=60e6, sdram_hz=50e6)
+    on_chip, streamed = chosen.networks(), chosen.networks(stream=True)
+    assert [chosen.clock_of(config) for config in (chosen.accelerator(), on_chip, streamed)] == [60e6, 60e6, 50e6]
+    assert (on_chip.divisor, streamed.divisor, streamed.stream.clock_hz) == (60, 50, 50e6)
+    monkeypatch.setattr(build, "design_of", lambda config, name: LOOP)
+    asked = []
+
+    def place(tool, arguments, folder, seed, clock_mhz, progress):
+        into, back = re.findall(r"CLK(?:I|FB)_DIV (\d+)", (folder / "top.il").read_text())
+        asked.append((clock_mhz, 25 / int(into) * int(back)))
+        return nextpnr.read_report(ROUTED.replace("61.5", "71.5"))
+
+    monkeypatch.setattr(nextpnr, "place_and_route", place)
+    made = [build.build(chosen, config, "p", 1, tools.silent) for config in (on_chip, streamed)]
+    assert [bitstream.report["clock_mhz"] for bitstream in made] == [60, 50]
+    assert [bitstream.report["peak_mac_per_s"] for bitstream in made] == [32 * 60e6, 32 * 50e6]
+    assert asked == [(60, 60), (50, 50)]
 
 
 def test_a_clock_the_pll_cannot_make_is_refused():
@@ -156,7 +184,7 @@ def test_an_engine_that_is_too_large_is_refused_before_any_tool_runs():
 @pytest.mark.parametrize("name", [name for name, chosen in BOARDS.items() if chosen.engine])
 def test_the_engine_of_a_board_fits_it_and_the_list_says_so(name):
     row = estimate.describe(BOARDS[name])
-    assert BOARDS[name].preset in row["engines"]
+    assert BOARDS[name].default(engine=True) in row["engines"]
     assert "os64" not in row["engines"]
 
 

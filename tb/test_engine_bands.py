@@ -194,7 +194,7 @@ def test_mobilenet_on_the_engine_of_the_ulx3s():
     board = BOARDS["ulx3s"]
     config = board.networks(stream=True)
     model = read_model(shared("data", "models", "mobilenet_v2_224_int8.tflite"))
-    program = prepare(model, config, clock_hz=board.clock_hz)
+    program = prepare(model, config, clock_hz=board.clock_of(config))
     assert program.input_memory == Memory.SDRAM
     computing = computing_cycles(program)
     assert sum(waiting(program, computing, FETCH)[0]) <= 1.6 * ARRAY_CYCLES

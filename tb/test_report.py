@@ -247,7 +247,7 @@ def test_figures_are_written_between_their_markers(name):
 
 def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
     monkeypatch.setattr(boards, "RECORD", tmp_path / "boards.json")
-    row = {"part": "P", "preset": "os2", "LUT": "5 of 9", "MHz": 61.5, "met": "yes"}
+    row = {"part": "P", "preset": "os2", "LUT": "5 of 9", "MHz": 61.5, "slowest": 59.5}
     assert boards.markdown() == ""
     for name, dsp in (("icebreaker", "no"), ("ulx3s", "no"), ("icebreaker", "yes")):
         boards.save(row | {"board": name, "dsp": dsp})
@@ -256,8 +256,10 @@ def test_figures_of_boards_are_kept_one_by_one(tmp_path, monkeypatch):
         ["| ulx3s", "P", "os2", "no"],
         ["| icebreaker", "P", "os2", "yes"],
     ]
-    assert "| 61.5 |" in lines[2]
+    assert "| 61.5 | 59.5 |" in lines[2]
+    columns = lines[0].split(" | ")
+    assert [dict(zip(columns, line.split(" | "), strict=True))["met"] for line in lines[2:]] == ["NO", "yes"]
     assert boards.engines() == ""
-    boards.save(row | {"board": "ulx3s", "dsp": "no", "engine": "yes", "MHz": 60.25})
+    boards.save(row | {"board": "ulx3s", "dsp": "no", "preset": "sysmt2_8", "engine": "yes", "MHz": 60.25})
     assert "| 60.25 |" in boards.engines()
     assert boards.markdown().splitlines() == lines

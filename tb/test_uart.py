@@ -4,15 +4,12 @@
 import pytest
 
 from bench import uart
-from bench.uart import CONTENT, gates_take, host_accepts, host_takes, levels, lost_after_noise, sent
-from sysmt.boards.definitions import BOARDS
-from sysmt.hdl.params.accel import divisor_of
+from bench.uart import CONTENT, EVERY, gates_take, host_accepts, host_takes, levels, lost_after_noise, sent
 
 from .mutants import seeded_bug
 
 REQUIRED = 0.02
 """How far off a host's rate may be in both directions, at least."""
-EVERY = sorted(uart.FEWEST | {divisor_of(board.clock_hz, board.baud) for board in BOARDS.values()})
 
 
 @pytest.mark.parametrize("divisor", [4, 5, 16])

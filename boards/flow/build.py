@@ -82,7 +82,7 @@ class Flow:
     def __init__(self, board: BoardDefinition, config: estimate.Held, progress: tools.Progress, check: bool = True):
         if check:
             estimate.check(board, config)
-        self.board, self.config, self._check = board, config, check
+        self.board, self.config, self._check = board.at(board.clock_of(config)), config, check
         self._progress = progress
         self._scratch = tempfile.TemporaryDirectory(prefix="sysmt_")
         self._folder = Path(self._scratch.name)
@@ -139,7 +139,7 @@ def build(board: BoardDefinition, config: estimate.Held, preset: str, seed: int,
         It does not fit, a tool is missing, or timing is not met: the message has the slack.
     """
     with Flow(board, config, progress) as flow:
-        design = flow.prepare()
+        design, board = flow.prepare(), flow.board
         flow.synthesise()
         routed = flow.route(seed)
         check_timing(board, routed, seed)

@@ -64,7 +64,7 @@ def describe(board: BoardDefinition) -> dict[str, Any]:
 
 def peak(board: BoardDefinition, config: Held) -> float:
     """Products a second when no PE ever waits."""
-    return config.array.rows * config.array.cols * config.array.pe.threads * board.clock_hz
+    return config.array.rows * config.array.cols * config.array.pe.threads * board.clock_of(config)
 
 
 def fitting(board: BoardDefinition, engine: bool = False) -> list[str]:

@@ -35,8 +35,9 @@ class MemoryTestTop(Elaboratable):
     """
 
     def __init__(self, board: BoardDefinition):
-        self.board = board
         self.design = memory_test(board)
+        assert board.memory is not None
+        self.board = board.at(board.memory.clock_hz)
 
     def elaborate(self, platform: Platform) -> Module:
         m = Module()

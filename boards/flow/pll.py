@@ -19,7 +19,7 @@ def ecp5_dividers(source_hz: float, clock_hz: float) -> tuple[int, int, int]:
     """Input, feedback and output divider of an ECP5's PLL (FPGA-TN-02200, oscillator of 400 to 800 MHz)."""
     settings = [
         (abs(source_hz / into * back / clock_hz - 1), abs(clock_hz * out - 600e6), (into, back, out))
-        for into in range(1, 8)
+        for into in range(1, 129)
         if 3.125e6 <= source_hz / into <= 400e6
         for back in range(1, 81)
         for out in range(1, 129)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named configurations of everything that can be generated.
 
-`os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one, `sparq_<N>` and `sparq2_<N>` those of SPARQ
-with one and two pairs, `smtsa<T>_<N>` SMT-SA of T threads; `accel_<array>` is the accelerator around such an array,
-with buffers, requantiser and host link; `engine_<array>` is the engine that runs whole networks on it.
+`os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one, `sysmt<T>_<R>x<C>` one of R rows, `sparq_<N>`
+and `sparq2_<N>` those of SPARQ with one and two pairs, `smtsa<T>_<N>` SMT-SA of T threads; `accel_<array>` is the
+accelerator around such an array, with buffers, requantiser and host link; `engine_<array>` is the engine that runs
+whole networks on it.
 """
 
 from typing import Any, TypeVar, overload
@@ -36,6 +37,8 @@ ARRAYS: dict[str, ArrayConfig] = (
     _family("os", 1)
     | _family("sysmt2_", 2)
     | _family("sysmt4_", 4)
+    # What an ECP5-25F holds, of about as many PEs the one that runs small networks fastest.
+    | {"sysmt2_5x8": ArrayConfig(rows=5, cols=8, pe=PEConfig(threads=2))}
     | {
         f"{name}_{n}": ArrayConfig(rows=n, cols=n, pe=SparqConfig(pairs=pairs))
         for name, pairs in (("sparq", 1), ("sparq2", 2))

@@ -168,8 +168,9 @@ def _point(
     counted = [number for number in known.cycles if number is not None]
     if len(counted) < len(known.cycles):
         return UNABLE
-    own = facts.get("mhz")
-    clock = request.target.clock_mhz if own is None or request.target.clock_mhz is not None else float(own[0])
+    clock = request.target.clock_mhz(candidate.built)
+    if clock is None and "mhz" in facts:
+        clock = float(facts["mhz"][0])
     point = Point(candidate.array, tuple(counted), facts, clock, macs, judged, candidate.built, known.traffic)
     if refused is not None:
         return refused

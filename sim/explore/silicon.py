@@ -45,10 +45,6 @@ class Target(Protocol):
         """Of areas."""
 
     @property
-    def clock_mhz(self) -> float | None:
-        """The clock that all configurations run at; None where each has its own."""
-
-    @property
     def design(self) -> str:
         """What stands around the array (`sysmt.sim.explore.designs`)."""
 
@@ -72,6 +68,9 @@ class Target(Protocol):
     def predict(self, configs: Sequence[Built]) -> list[Facts]:
         """The facts of every configuration."""
 
+    def clock_mhz(self, config: Built) -> float | None:
+        """The clock that a configuration is given; None where it has what it reaches."""
+
 
 @dataclass(frozen=True)
 class Abstract:
@@ -80,7 +79,6 @@ class Abstract:
     name: str = "any target"
     style: str = "asic"
     unit: str = "PEs"
-    clock_mhz: float | None = None
     design: str = ARRAY
     fill: float = 1.0
 
@@ -97,6 +95,9 @@ class Abstract:
         """As `Target.predict`."""
         arrays = [config if isinstance(config, ArrayConfig) else config.array for config in configs]
         return [{"area": [float(array.rows * array.cols)] * 3, "fits": True} for array in arrays]
+
+    def clock_mhz(self, config: Built) -> None:
+        """As `Target.clock_mhz`."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,6 @@ class InCells:
     file: str | None = None
     style: str = "asic"
     unit: str = "um2"
-    clock_mhz: float | None = None
     design: str = ARRAY
     fill: float = 1.0
 
@@ -163,6 +163,9 @@ class InCells:
         """As `Target.predict`."""
         return [_in_cells(silicon) for silicon in predict_all(configs, self.library)]
 
+    def clock_mhz(self, config: Built) -> None:
+        """As `Target.clock_mhz`."""
+
 
 def _in_cells(silicon: Silicon) -> Facts:
     """Facts of a design in cells: where it has memories, its area is theirs and that of its logic."""
@@ -193,11 +196,6 @@ class OnBoard:
     design: str = ACCELERATOR
 
     @property
-    def clock_mhz(self) -> float:
-        """As `Target.clock_mhz`."""
-        return self.board.clock_hz / 1e6
-
-    @property
     def fill(self) -> float:
         """As `Target.fill`."""
         return fullest(self.board.part.family.name)
@@ -218,6 +216,10 @@ class OnBoard:
         """As `Target.predict`."""
         return _on_board(self.board, configs)
 
+    def clock_mhz(self, config: Built) -> float:
+        """As `Target.clock_mhz`."""
+        return self.board.clock_of(config) / 1e6
+
     @property
     def board(self) -> "BoardDefinition":
         """The board itself."""
@@ -228,10 +230,11 @@ class OnBoard:
 
 def _on_board(board: "BoardDefinition", configs: Sequence[Built]) -> list[Facts]:
     """Facts of designs on a board."""
-    capacity, clock = board.part.capacity, board.clock_hz / 1e6
+    capacity = board.part.capacity
     timed = board.part.name in parts_timed()
     found = []
-    for silicon in predict_all(configs, board.part.family.name):
+    for config, silicon in zip(configs, predict_all(configs, board.part.family.name), strict=True):
+        clock = board.clock_of(config) / 1e6
         facts = _intervals(silicon, ("luts", "dsps", "rams", "mhz"))
         facts["area"] = facts.pop("luts")
         used = {"LUT": facts["area"][0], "DSP": facts["dsps"][0], "RAM": facts["rams"][0]}

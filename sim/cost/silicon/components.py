@@ -39,6 +39,7 @@ class Component:
     luts: float
 
 
+PLACED = "placed_lut"
 COMPONENTS: dict[str, Component] = {
     # The processing elements.
     "operand_bit": Component("registers", 8, 1, 0.1),
@@ -96,9 +97,14 @@ COMPONENTS: dict[str, Component] = {
     "sdram": Component("control", 9000, 800, 1400),
     "streamed_byte": Component("control", 60, 8, 12),
     # LUTs that only lead into carry chains and out of them.
-    "placed_lut": Component("other", 0.001, 0.0001, 0.08),
+    PLACED: Component("other", 0.001, 0.0001, 0.08),
 }
 """Every component; what has no block of its own in an accelerator or an engine is counted where most of it is."""
+
+
+def rough_luts(counts: Counts) -> float:
+    """By the rough sizes, in LUTs: how large something is, whatever it is built in."""
+    return sum(COMPONENTS[name].luts * number for name, number in counts.items() if name != PLACED)
 
 
 def components(config: Built, placed: bool = False) -> Counts:
@@ -110,7 +116,7 @@ def components(config: Built, placed: bool = False) -> Counts:
     else:
         found = array_components(config)
     if placed:
-        found["placed_lut"] = sum(COMPONENTS[name].luts * number for name, number in found.items())
+        found[PLACED] = rough_luts(found)
     return found
 
 

@@ -8,14 +8,14 @@ import numpy as np
 
 from sysmt.hdl.params.array import ArrayConfig
 
-from .components import COMPONENTS, Built, components
+from .components import COMPONENTS, Built, Counts, components
 from .ridge import NORMAL_95, Fit, fit
 from .samples import Sample
 from .traits import clock_traits, throughput
 
 REDUCTIONS = (144, 288, 576)
 """K of the layers that energy is measured on: of ResNet-8 the largest of each width (`sysmt.sim.flow.workloads`)."""
-TRAITS = tuple(clock_traits(ArrayConfig()))
+TRAITS = tuple(clock_traits(ArrayConfig(), components(ArrayConfig())))
 ROUGH = 1.0
 """By how much the rough size of a component that no sample has may be expected to be off, relative."""
 SLOWER = np.array([-1.0 if name.startswith("pipeline") else 1.0 for name in TRAITS])
@@ -135,7 +135,8 @@ class ClockModel:
     def of(cls, samples: Sequence[Sample], base: "ClockModel | None" = None) -> "ClockModel":
         """Fitted to those of the samples that have a clock; with `base`, traits are expected to act as there."""
         known = [sample for sample in samples if "mhz" in sample.measured]
-        traits = _traits([sample.config for sample in known])
+        configs = [sample.config for sample in known]
+        traits = _traits(configs, [components(config) for config in configs])
         logs = np.log(np.array([sample.measured["mhz"] for sample in known], np.float64))
         mean, wide = np.zeros(len(TRAITS)), np.full(len(TRAITS), TRAIT_DEVIATION)
         if base:
@@ -144,9 +145,9 @@ class ClockModel:
         fitted = fit([traits], [logs], [(mean, wide)], base.fitted.deviation if base else 0.0)
         return cls(fitted, traits.min(0), traits.max(0))
 
-    def predict(self, configs: Sequence[Built]) -> np.ndarray:
-        """MHz, low and high, float [configurations, 3]."""
-        traits = _traits(configs)
+    def predict(self, configs: Sequence[Built], counts: Sequence[Counts]) -> np.ndarray:
+        """MHz, low and high, float [configurations, 3]; `counts` are the components of every configuration."""
+        traits = _traits(configs, counts)
         logs, _ = self.fitted.predict([traits])
         near = np.clip(traits, self.least, self.most)
         known = self.fitted.deviation**2 * (1 + self.fitted.scales([near]))
@@ -159,8 +160,8 @@ class ClockModel:
         return np.stack([value, value / np.exp(low), value * np.exp(high)], 1)
 
 
-def _traits(configs: Sequence[Built]) -> np.ndarray:
-    found = [clock_traits(config) for config in configs]
+def _traits(configs: Sequence[Built], counts: Sequence[Counts]) -> np.ndarray:
+    found = [clock_traits(config, of) for config, of in zip(configs, counts, strict=True)]
     return np.array([list(traits.values()) for traits in found]).reshape(-1, len(TRAITS))
 
 

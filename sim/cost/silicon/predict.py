@@ -142,7 +142,7 @@ class SiliconModel:
         for name in found:
             if FIGURES[name].whole:
                 found[name] = np.rint(found[name])
-        found["mhz"] = self.clock.predict(configs)
+        found["mhz"] = self.clock.predict(configs, counts)
         if self.target in BLOCK_SHAPES:
             most = np.array([rams(self.target, config) for config in configs], np.float64)
             found["rams"] = np.stack([most, np.floor(most * self.fewer_rams), most], 1)

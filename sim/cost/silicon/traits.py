@@ -9,7 +9,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
 from sysmt.hdl.params.kinds.sparq import SparqConfig
 
-from .components import Built
+from .components import Built, Counts, rough_luts
 
 
 def throughput(config: ArrayConfig, k: int) -> float:
@@ -17,8 +17,8 @@ def throughput(config: ArrayConfig, k: int) -> float:
     return config.rows * config.cols * k / config.tile_cycles(config.pe.steps(k))
 
 
-def clock_traits(config: Built) -> dict[str, float]:
-    """What the longest path depends on, each of them by a factor: numbers of about 1."""
+def clock_traits(config: Built, counts: Counts) -> dict[str, float]:
+    """What the longest path depends on, each of them by a factor: numbers of about 1. `counts` are its components."""
     array = config if isinstance(config, ArrayConfig) else config.array
     pe = array.pe
     found = {
@@ -27,7 +27,8 @@ def clock_traits(config: Built) -> dict[str, float]:
         "sparq": float(isinstance(pe, SparqConfig)),
         "in_place": float(array.drain == "in_place"),
         "counters": float(array.counters),
-        "size": log2(array.rows * array.cols) / 8,
+        # Wires are longer in what is larger.
+        "size": (log2(rough_luts(counts)) - 12) / 4,
         "cluster": log2(array.cluster) / 2,
         "fuse": float(array.fuse),
         "gating": float(pe.clock_gating),

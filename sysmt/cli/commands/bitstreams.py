@@ -45,7 +45,7 @@ def _build(args: argparse.Namespace) -> Result:
     if args.seed < 0:
         raise UserError(f"seed must be 0 or more, not {args.seed}")
     chosen = board(args.board)
-    preset = args.preset or chosen.preset
+    preset = args.preset or chosen.default(args.engine)
     if args.stream and not args.engine:
         raise UserError("--stream is for an engine: give --engine too")
     make = partial(chosen.networks, stream=args.stream) if args.engine else chosen.accelerator

@@ -68,7 +68,7 @@ def _on_board(args: argparse.Namespace) -> Result:
     made = chosen.networks(args.preset, stream=args.stream, **changes) if args.engine else None
     config: Built = made or chosen.accelerator(args.preset, **changes)
     found = predict(config, chosen.part.family.name)
-    name = args.preset or chosen.preset
+    name = args.preset or chosen.default(args.engine)
     there = {"luts": "LUT", "flip_flops": "FF", "dsps": "DSP", "rams": "RAM"}
     limits = {figure: chosen.part.capacity[resource] for figure, resource in there.items()}
     head = f"{name} on {chosen.title} ({chosen.part.name})"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from sysmt.sim.engine.program import Program
 from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.options import Options
+
+if TYPE_CHECKING:
+    from sysmt.boards.flow.board import BoardDefinition
 
 ENGINE = f"engine_{DEFAULT_ARRAY}"
 FROM_SDRAM = {Memory.WEIGHTS: "weights", Memory.PARAMETERS: "parameters", Memory.ACTIVATIONS: "input"}
@@ -62,7 +65,7 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
 def _compile(args: argparse.Namespace) -> Result:
     target = output_file(args.output)
     header = None if args.c is None else output_file(args.c)
-    config, larger, clock_hz = _engine(args)
+    config, larger = _engine(args)
     if header is not None:
         check_master(config)
     model = read_model(args.model)
@@ -80,11 +83,12 @@ def _compile(args: argparse.Namespace) -> Result:
             calibration=load(args.calibrate, model.network) if args.calibrate else None,
             threads=args.threads,
             larger=larger,
-            clock_hz=clock_hz,
             log=progress,
         )
     except DoesNotFitError as error:
         raise UserError(f"model {str(args.model)!r}: {error}") from error
+    if args.board is not None:
+        program = replace(program, clock_hz=_board(args.board).clock_of(program.config))
     text = None if header is None else c_source(program)
     write_program(program, target)
     if header is not None and text is not None:
@@ -131,21 +135,25 @@ def _from_sdram(program: Program, report: dict[str, Any], board: str | None) -> 
     return lines
 
 
-def _engine(args: argparse.Namespace) -> tuple[EngineConfig, EngineConfig | None, float | None]:
-    """The engine, the one for networks that do not fit, and the clock where that is known."""
+def _board(name: str) -> "BoardDefinition":
+    from sysmt.boards.definitions import board  # needs the extra `boards`
+
+    return board(name)
+
+
+def _engine(args: argparse.Namespace) -> tuple[EngineConfig, EngineConfig | None]:
+    """The engine, and the one for networks that do not fit."""
     if args.board is None:
         config = with_settings(preset(args.preset or ENGINE, EngineConfig), args.settings)
         if args.stream and config.stream is None:
             config = replace(config, stream=SdramConfig())
-        return config, None, None
-    from sysmt.boards.definitions import board
-
-    chosen = board(args.board)
+        return config, None
+    chosen = _board(args.board)
     config = with_settings(chosen.networks(stream=args.stream), args.settings)
     larger = None
     if config.stream is None and chosen.sdram is not None:
         larger = with_settings(chosen.networks(stream=True), args.settings)
-    return config, larger, chosen.clock_hz
+    return config, larger
 
 
 def _run_arguments(parser: argparse.ArgumentParser) -> None:
