@@ -9,13 +9,14 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig, PEConfig
 from sysmt.sim.nn.engines import Golden
-from sysmt.sim.nn.forward import exact_plan
+from sysmt.sim.nn.forward import LayerPlan, exact_plan
 from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.model import Model
 from sysmt.sim.quant.accuracy_drop import DropEstimate
 from sysmt.sim.quant.candidates import Candidates
 from sysmt.sim.quant.infer import infer
 from sysmt.sim.quant.options import Options
+from sysmt.sim.quant.reorder import Reordering
 from sysmt.sim.quant.search import Planner
 from sysmt.sim.quant.validation import PLANNING_INPUTS, Drops, split
 
@@ -112,6 +113,20 @@ def test_what_needs_calibration_says_so(fields, message):
 def test_impossible_budgets_are_refused(budget):
     with pytest.raises(UserError, match=rf"^budget must be from 0 to below 100 percent, not {100 * budget:g}$"):
         Options(budget=budget)
+
+
+def test_a_layer_that_no_order_suits_keeps_its_threads_while_they_are_worth_it():
+    some = candidates(reorder=True)
+    for reorderer in some.reorderers.values():
+        reorderer.at = lambda *_: Reordering(None, 1.0)
+    for share in (1, 0.1, 1e-2, 1e-3, 1e-6):
+        multiplier = share * some.largest_multiplier()
+        for index, layer in ((index, some.plan(multiplier)[index]) for index in some.indices):
+            assert layer.permutation is None
+            errors = some.sensitivity[index]
+            costs = {t: errors[t] + multiplier * some.cycles(index, LayerPlan(threads=t)) for t in (1, 4)}
+            assert layer.threads == min(costs, key=costs.get)
+    assert [layer.threads for layer in some.plan(some.largest_multiplier())] == [1, 4, 1, 4, 1]
 
 
 @pytest.mark.parametrize("reorder", [False, True])
