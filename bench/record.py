@@ -142,6 +142,7 @@ MEASUREMENTS: dict[str, Measurement] = {
             **dict.fromkeys(("drop", "both views", "output_error"), _LESS),
         },
     ),
+    "families": Measurement((("set",),), dict.fromkeys(("families", "run", "share"), _MORE)),
     "zeros": Measurement(
         (("network", "method", "point"), ("network", "method")),
         {

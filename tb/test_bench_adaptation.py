@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What adaptation leaves lost: the recorded rows as a table, and one line where the data is not there."""
 
+import pytest
+
 from bench import adaptation, record
 from bench.record import Figure
 
@@ -21,3 +23,22 @@ def test_missing_data_is_one_line(tmp_path, monkeypatch, capsys):
     assert adaptation.main([]) == 2
     message = "SYSMT_DATA must name a folder with data/models/resnet8_cifar10_int8.tflite, not "
     assert capsys.readouterr().err.startswith(f"bench.adaptation: {message}")
+
+
+def test_rows_are_chosen_by_name(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(adaptation, "measure", lambda root, only: asked.append(list(only)) or [])
+    assert adaptation.main(["--json", "--only", "4T, S+aW", "2T, S+aW, 1.9x"]) == 0
+    assert adaptation.main(["--json"]) == 0
+    assert asked == [["4T, S+aW", "2T, S+aW, 1.9x"], []]
+    with pytest.raises(SystemExit):
+        adaptation.main(["--only", "8T"])
+    assert "invalid choice: '8T'" in capsys.readouterr().err
+
+
+def test_every_run_fills_or_slows_the_same_way():
+    for name, (pe, options) in adaptation.RUNS.items():
+        assert options.reorder
+        assert options.recalibrate
+        assert pe.threads == (2 if name.startswith("2T") else 4)
+        assert (f"{options.speedup}x" in name) == (options.speedup is not None)

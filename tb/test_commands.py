@@ -147,6 +147,7 @@ BAD = [
     (("matmul", "X.npy", "W.npy", "-o", "no/O.npy"), "output folder 'no' must exist: create it first"),
     (("infer", "m.tflite", "in.npz", "-o", "no/out.npz"), "output folder 'no' must exist: create it first"),
     (("inspect", "m.tflite", "--dot", "no/m.dot"), "output folder 'no' must exist: create it first"),
+    (("inspect", "m.tflite", "--svg", "no/m.svg"), "output folder 'no' must exist: create it first"),
     (("matmul", "X.npy", "W.npy", "--on", "rtl", "--simulator", "vcs"), "simulator must be one of verilator, icarus"),
     (("demo", "--images", "0"), "--images must be from 1 to 500, not 0"),
     (("cache", "X.npy"), "trace must be a readable .npz file, not 'X.npy'"),

@@ -2,10 +2,13 @@
 """`sysmt inspect`: what it counts, and that what is not supported is no obstacle to looking."""
 
 import json
+from xml.etree import ElementTree
 
 import numpy as np
 
 from sysmt.cli.main import main
+from sysmt.sim.nn.inspection import inspect as inspect_graph
+from sysmt.sim.nn.model import read_graph
 
 from .int8_networks import small_content
 from .operator_models import svdf
@@ -114,6 +117,30 @@ def test_cycles_of_real_numbers_are_those_of_their_shapes(tmp_path, capsys):
     )
     assert main(["cycles", str(tmp_path / "bad.tflite"), "--array", "4x4"]) == 2
     assert capsys.readouterr().err.startswith("sysmt cycles: error: bad.tflite: operator 0 (FULLY_CONNECTED)")
+
+
+def test_the_picture_has_every_operator_and_a_way_around_what_is_skipped(tmp_path, capsys):
+    (tmp_path / "m.tflite").write_bytes(small_content())
+    pictures = []
+    for name in ("a.svg", "b.svg"):
+        assert main(["inspect", str(tmp_path / "m.tflite"), "--svg", str(tmp_path / name)]) == 0
+        pictures.append((tmp_path / name).read_text())
+    facts = inspect_graph(read_graph(tmp_path / "m.tflite")).operators
+    assert pictures[0] == pictures[1]
+    root = ElementTree.fromstring(pictures[0])
+    space = "{http://www.w3.org/2000/svg}"
+    boxes = root.findall(f"{space}g")
+    labels = [box.find(f"{space}text").text for box in boxes]
+    assert labels[1:-1] == [row.kind for row in facts]
+    assert (labels[0], labels[-1]) == ("input 0", "output 0")
+    assert "weights" in boxes[1].find(f"{space}title").text
+    fills = [box.find(f"{space}rect").get("fill") for box in boxes]
+    assert [fill == "#9fd3ea" for fill in fills[1:-1]] == [row.runs_on == "array" for row in facts]
+    # No two boxes lie over each other, and all of them within the picture.
+    corners = {(box.find(f"{space}rect").get("x"), box.find(f"{space}rect").get("y")) for box in boxes}
+    assert len(corners) == len(boxes)
+    _, _, width, height = map(float, root.get("viewBox").split())
+    assert all(0 <= float(x) <= width - 160 and 0 <= float(y) <= height - 34 for x, y in corners)
 
 
 def test_state_is_counted_and_the_picture_is_written(tmp_path, capsys):

@@ -9,13 +9,14 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig, PEConfig
 from sysmt.sim.nn.engines import Golden
-from sysmt.sim.nn.forward import exact_plan
+from sysmt.sim.nn.forward import LayerPlan, exact_plan
 from sysmt.sim.nn.inputs import Inputs
 from sysmt.sim.nn.model import Model
 from sysmt.sim.quant.accuracy_drop import DropEstimate
 from sysmt.sim.quant.candidates import Candidates
 from sysmt.sim.quant.infer import infer
 from sysmt.sim.quant.options import Options
+from sysmt.sim.quant.reorder import Reordering
 from sysmt.sim.quant.search import Planner
 from sysmt.sim.quant.validation import PLANNING_INPUTS, Drops, split
 
@@ -97,6 +98,7 @@ def test_both_upper_bounds_must_keep_the_budget(expected, labelled, keep):
     ("fields", "message"),
     [
         ({"budget": 0.1}, "budget must come with calibration inputs; add --calibrate CALIB.npz"),
+        ({"speedup": 1.5}, "speedup must come with calibration inputs; add --calibrate CALIB.npz"),
         ({"reorder": True}, "reorder must come with calibration inputs; add --calibrate CALIB.npz"),
         ({"recalibrate": True}, "recalibrate must come with calibration inputs; add --calibrate CALIB.npz"),
     ],
@@ -111,6 +113,58 @@ def test_what_needs_calibration_says_so(fields, message):
 def test_impossible_budgets_are_refused(budget):
     with pytest.raises(UserError, match=rf"^budget must be from 0 to below 100 percent, not {100 * budget:g}$"):
         Options(budget=budget)
+
+
+def test_a_layer_that_no_order_suits_keeps_its_threads_while_they_are_worth_it():
+    some = candidates(reorder=True)
+    for reorderer in some.reorderers.values():
+        reorderer.at = lambda *_: Reordering(None, 1.0)
+    for share in (1, 0.1, 1e-2, 1e-3, 1e-6):
+        multiplier = share * some.largest_multiplier()
+        for index, layer in ((index, some.plan(multiplier)[index]) for index in some.indices):
+            assert layer.permutation is None
+            errors = some.sensitivity[index]
+            costs = {t: errors[t] + multiplier * some.cycles(index, LayerPlan(threads=t)) for t in (1, 4)}
+            assert layer.threads == min(costs, key=costs.get)
+    assert [layer.threads for layer in some.plan(some.largest_multiplier())] == [1, 4, 1, 4, 1]
+
+
+@pytest.mark.parametrize("reorder", [False, True])
+def test_a_speedup_is_reached_and_the_time_that_is_left_goes_to_accuracy(reorder):
+    some = planner(reorder=reorder)
+    fastest = some.candidates.speedup(some.candidates.plan())
+    reached = {}
+    for wanted in (1.0, 1.5, fastest):
+        planned = planner(reorder=reorder, speedup=wanted)
+        reached[wanted] = planned.candidates.speedup(planned.plan())
+        assert reached[wanted] >= wanted
+    assert reached[1.0] < 1.1
+    assert reached[fastest] == fastest
+    # By operands not far above what was asked for; by whole layers there are few speeds.
+    assert reached[1.5] < 1.6 or not reorder
+
+
+def planner(threads=2, **options):
+    network, config = small_network(), ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=threads))
+    calibration = Inputs(codes(small_images(60)), None)
+    engine = Golden(config.pe, counting=False)
+    return Planner(network, engine, config, Options(**options), calibration, lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("threads", "fields", "message"),
+    [
+        (2, {"speedup": 3}, r"speedup must be at most \d\.\d\d, what all layers reach together, not 3"),
+        (1, {"speedup": 1.5}, r"speedup must be at most 1\.00, what all layers reach together, not 1\.5"),
+        (2, {"speedup": 0.9}, r"speedup must be at least 1, not 0\.9"),
+        (2, {"speedup": float("nan")}, r"speedup must be at least 1, not nan"),
+        (2, {"speedup": "2"}, r"speedup must be a number, at least 1, not '2'"),
+        (2, {"speedup": 1.5, "budget": 0.01}, r"speedup 1\.5 and budget 1 exclude each other; leave one out"),
+    ],
+)
+def test_impossible_speedups_are_refused(threads, fields, message):
+    with pytest.raises(UserError, match=f"^{message}$"):
+        planner(threads, **fields).plan()
 
 
 def test_infer_needs_no_options_labels_or_log():

@@ -42,7 +42,7 @@ def prepare(
     options : Options, optional
         As `sysmt.sim.quant.infer.infer` takes them; the plan is the same.
     calibration : Inputs, optional
-        Needed for a budget, reordering and recalibration.
+        Needed for a budget, a speedup, reordering and recalibration.
     threads : int, optional
         Threads of the layers that may run threaded, if fewer than the array has; not with options.
     larger : EngineConfig, optional

@@ -190,9 +190,13 @@ class Candidates:
             return RtlCycles(self.config).layer_cycles(linear.layer, steps)
 
         permutation = reorderer.at(multiplier / max(unit, SMALLEST), time).permutation
-        if permutation is None or len(permutation) >= self.threads * len(linear.weights):
-            return EXACT
-        return LayerPlan(threads=self.threads, permutation=permutation)
+        if permutation is not None:
+            alone = len(permutation) >= self.threads * len(linear.weights)
+            return EXACT if alone else LayerPlan(threads=self.threads, permutation=permutation)
+        # No order reduces fewer products than the natural one: all of its steps are shared, or none.
+        natural = LayerPlan(threads=self.threads)
+        saved = multiplier * (self.cycles(index, EXACT) - self.cycles(index, natural))
+        return natural if self.sensitivity[index][self.threads] < saved else EXACT
 
     @property
     def _planning(self) -> np.ndarray:

@@ -68,7 +68,7 @@ def infer(
     options : Options, optional
         How the model is prepared; by default not at all.
     calibration : Inputs, optional
-        Needed for a budget, reordering and recalibration. Never the tested inputs.
+        Needed for a budget, a speedup, reordering and recalibration. Never the tested inputs.
     engine : Engine, optional
         What computes the products of the run; the golden model by default. Plans are always made with the golden model.
     log : function of str

@@ -2,6 +2,7 @@
 """What the user asks of NB-SMT on a network."""
 
 from dataclasses import dataclass
+from math import inf
 from numbers import Integral, Real
 
 from sysmt.base.errors import UserError
@@ -15,6 +16,9 @@ class Options:
     ----------
     budget : float, optional
         Largest accuracy drop, as a fraction of 1: layers slow down until it holds.
+    speedup : float, optional
+        The other way round: how many times as fast as on one thread the layers that NB-SMT may take shall be at least,
+        in cycles of one input; what time is left goes where it is worth most accuracy.
     reorder : bool
         Permute K so that fewer products are reduced.
     recalibrate : bool
@@ -31,10 +35,11 @@ class Options:
     Raises
     ------
     UserError
-        Budget or batch is out of range.
+        Budget, speedup or batch is out of range, or there are both budget and speedup.
     """
 
     budget: float | None = None
+    speedup: float | None = None
     reorder: bool = False
     recalibrate: bool = False
     keep_weights: bool = False
@@ -44,16 +49,29 @@ class Options:
     def __post_init__(self) -> None:
         if self.budget is not None and (isinstance(self.budget, bool) or not isinstance(self.budget, Real)):
             raise UserError(f"budget must be a number, a fraction of 1, not {self.budget!r}")
+        if self.speedup is not None and (isinstance(self.speedup, bool) or not isinstance(self.speedup, Real)):
+            raise UserError(f"speedup must be a number, at least 1, not {self.speedup!r}")
         if isinstance(self.batch, bool) or not isinstance(self.batch, Integral):
             raise UserError(f"batch must be an integer of at least 1, not {self.batch!r}")
         if self.budget is not None and not 0 <= self.budget < 1:
             raise UserError(f"budget must be from 0 to below 100 percent, not {100 * self.budget:g}")
+        if self.speedup is not None and not 1 <= self.speedup < inf:
+            raise UserError(f"speedup must be at least 1, not {self.speedup:g}")
+        if self.budget is not None and self.speedup is not None:
+            raise UserError(
+                f"speedup {self.speedup:g} and budget {100 * self.budget:g} exclude each other; leave one out"
+            )
         if self.batch < 1:
             raise UserError(f"batch must be at least 1, not {self.batch}")
 
     def check_calibration(self, available: bool) -> None:
         """Refuse to go without calibration inputs where something is made from them."""
-        wanted = {"budget": self.budget is not None, "reorder": self.reorder, "recalibrate": self.recalibrate}
+        wanted = {
+            "budget": self.budget is not None,
+            "speedup": self.speedup is not None,
+            "reorder": self.reorder,
+            "recalibrate": self.recalibrate,
+        }
         for name, is_wanted in wanted.items():
             if is_wanted and not available:
                 raise UserError(f"{name} must come with calibration inputs; add --calibrate CALIB.npz")

@@ -3,12 +3,13 @@
 
 As for four threads in the paper (Shomron and Weiser, MICRO 2020, section 5.3) layers slow down until the accuracy drop
 is small enough. All layers are slowed down by one Lagrange multiplier (`sysmt.sim.quant.candidates`), which falls as
-long as the plan keeps the budget on the validation set (`sysmt.sim.quant.validation`).
+long as the plan keeps the budget on the validation set (`sysmt.sim.quant.validation`), or as it is fast enough.
 """
 
 from functools import cached_property
 from math import sqrt
 
+from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.nn.engines import Golden
 from sysmt.sim.nn.forward import Plan, exact_plan
@@ -22,6 +23,8 @@ from .validation import Validator, split
 
 HALVINGS = 5
 """Times that the range of multipliers is halved, on a logarithmic scale: each costs a validation."""
+SPEEDUP_HALVINGS = 8
+"""The same for a speedup, which costs no validation: the multiplier is known to 5 %."""
 RANGE = 1e-5
 """Smallest multiplier tried, of the largest. After `HALVINGS` the multiplier is known to a factor of
 (1 / RANGE) ** (1 / 2**HALVINGS), 1.4."""
@@ -65,7 +68,17 @@ class Planner:
         self.candidates = Candidates(network, engine, config, options, inputs, self.correct, log)
 
     def plan(self) -> Plan:
-        """The fastest plan found that keeps the budget; all layers exact if none does."""
+        """The fastest plan found that keeps the budget; all layers exact if none does.
+
+        With a speedup the one of least sensitivity that is as fast.
+
+        Raises
+        ------
+        UserError
+            No plan is as fast.
+        """
+        if self.options.speedup is not None:
+            return self.correct(self._as_fast(self.options.speedup))
         fastest = self.correct(self.candidates.plan())
         if self.options.budget is None or self.candidates.threads == 1 or self.keeps_budget(fastest):
             return fastest
@@ -78,6 +91,27 @@ class Planner:
                 low, best = middle, plan
             else:
                 high = middle
+        return best
+
+    def _as_fast(self, speedup: float) -> Plan:
+        """The plan of the smallest multiplier found that reaches a speedup, not corrected."""
+        best = self.candidates.plan()
+        fastest = self.candidates.speedup(best)
+        if speedup > fastest:
+            raise UserError(f"speedup must be at most {fastest:.2f}, what all layers reach together, not {speedup:g}")
+        if self.candidates.threads == 1:
+            return best
+        high = self.candidates.largest_multiplier()
+        low = RANGE * high
+        for _ in range(SPEEDUP_HALVINGS):
+            middle = sqrt(low * high)
+            plan = self.candidates.plan(middle)
+            reached = self.candidates.speedup(plan)
+            self._log(f"multiplier {middle:.3g}: {reached:.2f}x")
+            if reached >= speedup:
+                high, best = middle, plan
+            else:
+                low = middle
         return best
 
     def keeps_budget(self, plan: Plan) -> bool:

@@ -28,6 +28,7 @@ def compile_model(
     *,
     threads: int | None = None,
     budget: float | None = None,
+    speedup: float | None = None,
     reorder: bool = False,
     recalibrate: bool = False,
     keep_weights: bool = False,
@@ -43,7 +44,7 @@ def compile_model(
         The engine; a string names a preset.
     threads : int, optional
         Threads of the layers that may run threaded, if fewer than the array has; not with the options below.
-    budget, reorder, recalibrate, keep_weights, calibration
+    budget, speedup, reorder, recalibrate, keep_weights, calibration
         As `infer`; the plan is the same.
 
     Returns
@@ -68,7 +69,9 @@ def compile_model(
     from sysmt.sim.quant.options import Options
 
     read = model if isinstance(model, Model) else read_model(model)
-    options = Options(budget=budget, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights)
+    options = Options(
+        budget=budget, speedup=speedup, reorder=reorder, recalibrate=recalibrate, keep_weights=keep_weights
+    )
     prepared = None if calibration is None else inputs_of(calibration, read)
     return prepare(read, config_of(config, EngineConfig), options, calibration=prepared, threads=threads)
 

@@ -138,6 +138,7 @@ def infer(
     config: ArrayConfig | str = DEFAULT_ARRAY,
     *,
     budget: float | None = None,
+    speedup: float | None = None,
     reorder: bool = False,
     recalibrate: bool = False,
     keep_weights: bool = False,
@@ -158,6 +159,9 @@ def infer(
         The array; a string names a preset.
     budget : float, optional
         Largest accuracy drop, as a fraction of 1: layers slow down until it holds. Needs `calibration`.
+    speedup : float, optional
+        In its place: how many times as fast as on one thread the layers that may be threaded are at least; what time is
+        left goes where it is worth most accuracy. Needs `calibration`.
     reorder : bool
         Permute K so that fewer products are reduced. Needs `calibration`.
     recalibrate : bool
@@ -198,6 +202,7 @@ def infer(
     read = read.optimised() if optimise else read
     options = Options(
         budget=budget,
+        speedup=speedup,
         reorder=reorder,
         recalibrate=recalibrate,
         keep_weights=keep_weights,

@@ -13,6 +13,7 @@ from sysmt.hdl.params.presets import DEFAULT_ARRAY, preset
 from sysmt.hdl.params.settings import parse_settings, with_settings
 
 NO_OPTIMISE = "the graph as it is stored, depthwise layers channel by channel on one thread"
+SPEEDUP = "layers that may be threaded at least X times as fast as on one thread, as accurate as that leaves time for"
 
 
 def add_settings(parser: argparse.ArgumentParser) -> None:

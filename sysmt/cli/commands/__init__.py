@@ -102,7 +102,7 @@ COMMANDS = (
     Command(
         "inspect",
         "Show the operators of a model: shapes, weights, work, what runs on the array, what is in the way.",
-        "sysmt inspect MODEL.tflite --json",
+        "sysmt inspect MODEL.tflite --svg model.svg",
         "inspect",
         "INSPECT",
     ),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import NO_OPTIMISE, add_settings, output_file
+from sysmt.cli.arguments import NO_OPTIMISE, SPEEDUP, add_settings, output_file
 from sysmt.cli.output import Handler, Result, passes_text, progress, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import THREADS
@@ -60,6 +60,7 @@ def _infer(args: argparse.Namespace) -> Result:
     config = _array(args)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
+        speedup=args.speedup,
         reorder=args.reorder,
         recalibrate=args.recalibrate,
         keep_weights=args.keep_weights,
@@ -162,6 +163,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--queue", type=int, metavar="D", help="with --pe: operand pairs that wait per thread, 1 to 64")
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, or most error")
+    parser.add_argument("--speedup", type=float, metavar="X", help=SPEEDUP)
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")

@@ -9,16 +9,18 @@ from typing import Any
 from sysmt.base.files import write_together
 from sysmt.cli.arguments import output_file
 from sysmt.cli.output import Handler, Result, table
+from sysmt.report.graph_picture import svg
 from sysmt.sim.nn.inspection import Inspection, dot, inspect, size_of
 from sysmt.sim.nn.model import read_graph
 
 
 def _run(args: argparse.Namespace) -> Result:
-    picture = None if args.dot is None else output_file(args.dot)
+    dot_file, svg_file = (None if name is None else output_file(name) for name in (args.dot, args.svg))
     graph = read_graph(args.model)
     found = inspect(graph)
-    if picture is not None:
-        write_together(picture.parent, {picture.name: dot(found, graph).encode()})
+    for target, drawn in ((dot_file, dot), (svg_file, svg)):
+        if target is not None:
+            write_together(target.parent, {target.name: drawn(found, graph).encode()})
     return Result(_text(found), _data(found))
 
 
@@ -76,7 +78,8 @@ def _ends(what: str, ends: list[dict[str, Any]]) -> str:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", type=Path, help="a .tflite or .onnx file")
-    parser.add_argument("--dot", metavar="FILE", help="write a picture of the graph (Graphviz)")
+    parser.add_argument("--svg", metavar="FILE", help="write a picture of the graph, for a browser")
+    parser.add_argument("--dot", metavar="FILE", help="the graph in the language of Graphviz")
 
 
 INSPECT = Handler(_arguments, _run)

@@ -13,7 +13,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
-from sysmt.cli.arguments import add_settings, output_file
+from sysmt.cli.arguments import SPEEDUP, add_settings, output_file
 from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.command_list import check_master
 from sysmt.hdl.params.engine import EngineConfig
@@ -54,6 +54,7 @@ def _compile_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
     parser.add_argument("--threads", type=int, choices=THREADS, help="threads of layers that may run threaded")
     parser.add_argument("--budget", type=float, metavar="PCT", help="most points of top-1 to lose, per-layer threads")
+    parser.add_argument("--speedup", type=float, metavar="X", help=SPEEDUP)
     parser.add_argument("--calibrate", type=Path, metavar="CALIB.npz", help="inputs to calibrate on, never the tested")
     parser.add_argument("--reorder", action="store_true", help="reorder K so that fewer products are reduced")
     parser.add_argument("--recalibrate", action="store_true", help="correct integer biases, adapt weights")
@@ -71,6 +72,7 @@ def _compile(args: argparse.Namespace) -> Result:
     model = read_model(args.model)
     options = Options(
         budget=None if args.budget is None else args.budget / 100,
+        speedup=args.speedup,
         reorder=args.reorder,
         recalibrate=args.recalibrate,
         keep_weights=args.keep_weights,

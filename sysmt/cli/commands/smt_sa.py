@@ -26,6 +26,7 @@ OTHERS = {
     "preset": "--preset",
     "policy": "--policy",
     "budget": "--budget",
+    "speedup": "--speedup",
     "calibrate": "--calibrate",
     "reorder": "--reorder",
     "recalibrate": "--recalibrate",
