@@ -77,7 +77,14 @@ def files() -> Path:
 def functions() -> dict[str, tuple[Any, dict[str, Any]]]:
     """Each function with arguments that it takes."""
     model, inputs = sysmt.read_model(files() / "m.tflite"), files() / "in.npz"
-    prepared = {"reorder": False, "recalibrate": False, "keep_weights": False, "budget": None, "calibration": None}
+    prepared = {
+        "reorder": False,
+        "recalibrate": False,
+        "keep_weights": False,
+        "budget": None,
+        "calibration": None,
+        "speedup": None,
+    }
     return {
         "schedule": (
             sysmt.schedule,

@@ -22,8 +22,8 @@ def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
     """Read texts `field=value` into the changes that `config.with_fields` takes.
 
     The type is that of the field: `true` or `false`, an integer, or a text. Fields of a nested configuration are
-    written `null.entries=64`, or `entries=64` where no other field has that name; one that may be absent is switched
-    off by `null=off`.
+    written `null.entries=64`, those of an array `rows=4` as well as `array.rows=4` where no other field has that name;
+    a configuration that may be absent is switched off by `null=off`.
 
     Raises
     ------
@@ -54,8 +54,7 @@ def _full_names(config: Config, given: dict[str, str]) -> dict[str, str]:
 
 
 def _full_name(name: str, known: Collection[str]) -> str:
-    nested = [full for full in known if full.endswith(f".{name}")]
-    return nested[0] if name not in known and len(nested) == 1 else name
+    return f"array.{name}" if name not in known and f"array.{name}" in known else name
 
 
 def _unknown(text: str, name: str, known: Collection[str]) -> ConfigError:
