@@ -12,7 +12,8 @@ from amaranth.sim import Simulator
 from sysmt.hdl.array.systolic import SystolicArray
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
-from sysmt.sim.cosim.packing import pack_steps, pack_weights, unpack_rows
+from sysmt.sim.cosim.packing import pack_steps, unpack_rows
+from sysmt.sim.cosim.payloads import pack_weights
 
 QUIET = 10
 """Cycles that are watched after the last expected row: nothing more may come out."""
@@ -81,5 +82,5 @@ def run(_: Any, __: str, vectors: dict[str, np.ndarray], *___: Any, **____: Any)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    results["sums"], results["last"] = unpack_rows(config, received)
+    results["sums"], results["last"] = unpack_rows(received, config.pe.acc_width, config.cols, int(vectors["last_place"]))
     return results

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Arrays of operands and sums as the integers that the ports of the array carry."""
+"""Arrays of operands and sums as integers, the bits of a port.
+
+Testbenches import this: nothing here may need Amaranth, which takes as long to start as all else of a simulation.
+"""
 
 import numpy as np
-
-from sysmt.hdl.array.ports import ResultRow, TileDescriptor, w_step
-from sysmt.hdl.params.array import ArrayConfig
 
 
 def pack_steps(steps: np.ndarray) -> list[int]:
@@ -12,26 +12,15 @@ def pack_steps(steps: np.ndarray) -> list[int]:
     return [int.from_bytes(step.tobytes(), "little") for step in np.ascontiguousarray(steps)]
 
 
-def pack_weights(config: ArrayConfig, steps: np.ndarray, taps: np.ndarray) -> list[int]:
-    """Weights as `pack_steps`; with `fuse` the bit `tap` above them, `taps` bool [steps]."""
-    packed = pack_steps(steps)
-    if not config.fuse:
-        return packed
-    place = w_step(config)["tap"].offset
+def with_taps(packed: list[int], taps: np.ndarray, place: int) -> list[int]:
+    """Steps of weights with the bit of `taps` bool [steps] at `place`."""
     return [bits | int(tap) << place for bits, tap in zip(packed, taps, strict=True)]
 
 
-def pack_tile(config: ArrayConfig, steps: int, threads: int, rows: int, cols: int, **more: int) -> int:
-    """The order for one tile; `threads` as a number; `fuse` and `taps`, or `zero`, where the array has them."""
-    fields = {"steps": steps, "threads": threads.bit_length() - 1, "rows": rows, "cols": cols} | more
-    return TileDescriptor(config).const(fields).as_bits()
-
-
-def unpack_rows(config: ArrayConfig, payloads: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """Result rows as sums int64 [rows, cols] and `last` bool [rows]."""
-    layout, width = ResultRow(config), config.pe.acc_width
-    sums = np.array([unpack_words(payload, width, config.cols) for payload in payloads], np.int64)
-    last = np.array([payload >> layout["last"].offset & 1 for payload in payloads], bool)
+def unpack_rows(payloads: list[int], width: int, cols: int, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Result rows, the bit `last` at `place`, as sums int64 [rows, cols] of `width` bits and `last` bool [rows]."""
+    sums = np.array([unpack_words(payload, width, cols) for payload in payloads], np.int64)
+    last = np.array([payload >> place & 1 for payload in payloads], bool)
     return sums, last
 
 

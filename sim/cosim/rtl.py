@@ -18,7 +18,7 @@ from sysmt.sim.golden.product import check_operands
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
 from sysmt.sim.golden.zero_point import check_zero, completed
 
-from .packing import pack_tile
+from .payloads import last_place, pack_tile, tap_place
 from .simulator import require, run
 
 
@@ -114,6 +114,8 @@ def products(
         "x": np.concatenate(xs),
         "w": np.concatenate(ws),
         "taps": np.concatenate(taps),
+        "tap_place": np.array(tap_place(config)),
+        "last_place": np.array(last_place(config)),
         "rows": np.array(rows),
         "stalls": np.array(stalls),
     }

@@ -13,6 +13,7 @@ from sysmt.base.errors import UserError
 from sysmt.hdl.designs import smt_sa_design
 from sysmt.hdl.emit import Design
 from sysmt.hdl.params.smt_sa import SmtSaConfig
+from sysmt.hdl.pe.smt_sa import Activation, LeavingSum
 from sysmt.sim.golden.product import check_operands
 
 from .rtl import check_pairs
@@ -77,7 +78,12 @@ def smt_sa_products(
     check_pairs(pairs, ("x", "w"))
     if len(stalls) != STREAMS or not all(0 <= share < 1 for share in stalls):
         raise UserError(f"stalls must be {STREAMS} shares of cycles from 0 to less than 1, not {stalls!r}")
-    vectors = {"config": np.array(json.dumps(config.as_dict())), "stalls": np.array(stalls)}
+    vectors = {
+        "config": np.array(json.dumps(config.as_dict())),
+        "stalls": np.array(stalls),
+        "last_of_x": np.array(Activation()["last"].offset),
+        "last_of_sum": np.array(LeavingSum(config)["last"].offset),
+    }
     for i, (x, w) in enumerate(pairs):
         check_operands(x, w, config.conventional.pe)
         config.check_k(x.shape[1])

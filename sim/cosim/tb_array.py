@@ -10,7 +10,7 @@ import numpy as np
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 
-from .packing import pack_steps, pack_weights, unpack_rows
+from .packing import pack_steps, unpack_rows, with_taps
 from .streams import Clock, Sink, Source
 from .vectors import load, save
 
@@ -32,7 +32,10 @@ async def tiles(dut: Any) -> None:
     orders = Source(dut, "i_tile", [int(bits) for bits in vectors["orders"]])
     share = [float(s) for s in vectors["stalls"]]
     x = Source(dut, "i_x", pack_steps(vectors["x"]), pauses(share[0], 1))
-    w = Source(dut, "i_w", pack_weights(config, vectors["w"], vectors["taps"]), pauses(share[1], 2))
+    weights = pack_steps(vectors["w"])
+    if config.fuse:
+        weights = with_taps(weights, vectors["taps"], int(vectors["tap_place"]))
+    w = Source(dut, "i_w", weights, pauses(share[1], 2))
     o = Sink(dut, "o", pauses(share[2], 3))
     clock = Clock(dut, orders, x, w, o)
     await clock.reset()
@@ -52,7 +55,7 @@ async def tiles(dut: Any) -> None:
     assert len(o.received) == rows, f"{len(o.received)} rows came out, not {rows}"
     assert all(source.done for source in (orders, x, w)), "operands were left over"
 
-    sums, ends = unpack_rows(config, o.received)
+    sums, ends = unpack_rows(o.received, config.pe.acc_width, config.cols, int(vectors["last_place"]))
     results = {"sums": sums, "last": ends, "cycles": np.array(last - first + 1)}
     if config.counters:
         bits = int(dut.counters.value)

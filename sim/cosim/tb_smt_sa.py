@@ -8,7 +8,6 @@ import cocotb
 import numpy as np
 
 from sysmt.hdl.params.smt_sa import SmtSaConfig
-from sysmt.hdl.pe.smt_sa import Activation, LeavingSum
 
 from .packing import unpack_words
 from .streams import Clock, Sink, Source
@@ -27,25 +26,25 @@ async def products(dut: Any) -> None:
     share = [float(s) for s in vectors["stalls"]]
     results: dict[str, np.ndarray] = {}
     for i in range(sum(name.startswith("x") for name in vectors)):
-        sums, ends, cycles = await product(dut, config, vectors[f"x{i}"], vectors[f"w{i}"], share)
+        x = vectors[f"x{i}"].astype(int)
+        x[..., -1] |= 1 << int(vectors["last_of_x"])
+        sums, ends, cycles = await product(dut, config, x, vectors[f"w{i}"], share, int(vectors["last_of_sum"]))
         results |= {f"sums{i}": sums, f"last{i}": ends, f"cycles{i}": np.array(cycles)}
     save(**results)
 
 
 async def product(
-    dut: Any, config: SmtSaConfig, x: np.ndarray, w: np.ndarray, share: list[float]
+    dut: Any, config: SmtSaConfig, x: np.ndarray, w: np.ndarray, share: list[float], last_of_sum: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Sums and their `last` [cols, tiles * rows], and cycles; of operands [lanes, threads, tiles, steps].
 
     Some of them are under way before the reset, which leaves no trace of them.
     """
     tiles, steps = x.shape[2:]
-    marked = x.astype(int)
-    marked[..., -1] |= 1 << Activation()["last"].offset
 
     def streams() -> tuple[list[Source], list[Sink]]:
         sources: list[Source] = []
-        for name, operands, paused in (("i_x", marked, share[0]), ("i_w", w.view(np.uint8).astype(int), share[1])):
+        for name, operands, paused in (("i_x", x, share[0]), ("i_w", w.view(np.uint8).astype(int), share[1])):
             for lane, t in np.ndindex(operands.shape[:2]):
                 waits = pauses(paused, len(sources)) if paused else None
                 sources.append(Source(dut, f"{name}__{lane}__{t}", operands[lane, t].ravel().tolist(), waits))
@@ -75,7 +74,6 @@ async def product(
     counts = [len(sink.received) for sink in sinks]
     assert counts == [wanted] * config.cols, f"{counts} sums came out of the columns, not {wanted} of each"
     assert all(source.done for source in sources), "operands were left over"
-    layout, width = LeavingSum(config), config.acc_width
-    sums = [[unpack_words(bits, width, 1)[0] for bits in sink.received] for sink in sinks]
-    ends = [[bits >> layout["last"].offset & 1 for bits in sink.received] for sink in sinks]
+    sums = [[unpack_words(bits, config.acc_width, 1)[0] for bits in sink.received] for sink in sinks]
+    ends = [[bits >> last_of_sum & 1 for bits in sink.received] for sink in sinks]
     return np.array(sums, np.int64), np.array(ends, bool), last - first + 1

@@ -12,7 +12,8 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.zero_point import distances
 
-from .packing import pack_steps, pack_weights
+from .packing import pack_steps
+from .payloads import pack_weights
 from .rtl import product_tiles
 
 SEED = 1
