@@ -82,5 +82,7 @@ def run(_: Any, __: str, vectors: dict[str, np.ndarray], *___: Any, **____: Any)
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    results["sums"], results["last"] = unpack_rows(received, config.pe.acc_width, config.cols, int(vectors["last_place"]))
+    results["sums"], results["last"] = unpack_rows(
+        received, config.pe.acc_width, config.cols, int(vectors["last_place"])
+    )
     return results

@@ -62,6 +62,6 @@ def simulator(sources: list[Path], optimise: str = OPTIMISE) -> Path:
         progress("compiling the SoC (a minute, once)")
         for name, text in zip([*names, "main.cpp"], [*texts, main], strict=True):
             (folder / name).write_text(text)
-        compile_verilog(folder, [*VERILATE, *VERILATOR_ARGS, *names, "main.cpp"], optimise)
+        compile_verilog(folder, [*VERILATE, *VERILATOR_ARGS, *names], Path("main.cpp"), optimise)
 
     return cached("sim", "litex", content, make) / "soc"

