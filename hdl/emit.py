@@ -24,7 +24,7 @@ from typing import Any
 
 from amaranth._toolchain.yosys import find_yosys
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Instance, Module, ResetSignal, Shape, ShapeCastable, Value
+from amaranth.hdl import ClockSignal, Elaboratable, Instance, Module, ResetSignal, Shape, ShapeCastable, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 
@@ -101,8 +101,6 @@ class Library:
 
     def __init__(self, name: str, style: Style):
         self.name, self.style = name, style
-        if style.memories == "separate":
-            self.get_memory = self._wrapped_memory  # Amaranth asks whether its platform has it.
         self.modules: dict[str, str] = {}
         self.blocks: dict[str, dict[str, Any]] = {}
         self._shared: dict[str, tuple[object, wiring.Signature]] = {}
@@ -128,8 +126,21 @@ class Library:
         read = [f"read_rtlil <<rtlil\n{text}\nrtlil" for text in self.modules.values()]
         return finished(yosys.run(["-q", "-"], "\n".join([*read, *WRITE]), ignore_warnings=True))
 
+    def get_memory(self, memory: Memory) -> Module | Elaboratable:
+        """What stands for a memory that a component asks for: Amaranth asks its platform for this, if it has it.
+
+        An initial content that is left out afterwards is shortened to one word now: Amaranth writes contents bit by
+        bit, which took longer than all else of an engine. It has no public way to say that there is none.
+        """
+        if self.style.memories == "separate":
+            return self._wrapped_memory(memory)
+        instance = Memory.elaborate(memory, None)
+        if UNINITIALISED in memory.attrs:
+            del memory.data.init._raw[1:]
+        return instance
+
     def _wrapped_memory(self, memory: Memory) -> Module:
-        """A memory that a component asks for, as an instance of the module of its shape."""
+        """A memory as an instance of the module of its shape."""
         part, interface = self.instance(WrappedMemory, shape_of(memory))
         m = connected(memory, interface)
         m.submodules.shape = part

@@ -77,14 +77,16 @@ def check(config, jobs, simulator, stalls=WHOLE, design=None):
 
 CASES = [
     config(1),
-    config(1, drain="in_place", pipeline=1, acc_width=24),
+    pytest.param(config(1, drain="in_place", pipeline=1, acc_width=24), marks=pytest.mark.regress),
     config(2),
     config(2, policy="S+aW", rounding="truncate", drain="in_place", clock_gating=True),
     config(2, policy="Aw", target="fpga", pipeline=3, dsp=True),
     pytest.param(config(1, target="fpga", pipeline=2), marks=pytest.mark.regress),
     pytest.param(config(2, policy="min", rows=1, cols=1, pipeline=1, clock_gating=True), marks=pytest.mark.regress),
     config(4, target="fpga", pipeline=3, rows=2, cols=3),
-    config(4, policy="W", target="fpga", pipeline=2, rows=3, cols=2, drain="in_place"),
+    pytest.param(
+        config(4, policy="W", target="fpga", pipeline=2, rows=3, cols=2, drain="in_place"), marks=pytest.mark.regress
+    ),
     config(2, policy="Aw", rows=3, cols=5, cluster=2),
     pytest.param(config(1, rows=5, cols=3, cluster=4, drain="in_place", pipeline=1), marks=pytest.mark.regress),
 ]

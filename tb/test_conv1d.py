@@ -72,10 +72,10 @@ def mixed(threads):
 CASES = [
     array(),
     array(drain="in_place", pipeline=1),
-    array(rows=4, cols=2, target="fpga"),
+    pytest.param(array(rows=4, cols=2, target="fpga"), marks=pytest.mark.regress),
     array(2),
     array(2, policy="A", drain="in_place"),
-    array(2, policy="min", rows=1, cols=1),
+    pytest.param(array(2, policy="min", rows=1, cols=1), marks=pytest.mark.regress),
     array(4, policy="S+Aw", rows=1, cols=2),
 ]
 

@@ -46,7 +46,7 @@ def with_padding_slots(network, threads):
     return tuple(plan)
 
 
-@pytest.mark.parametrize(("threads", "plan"), [(2, threaded_plan), (2, with_padding_slots), (4, with_padding_slots)])
+@pytest.mark.parametrize(("threads", "plan"), [(2, threaded_plan), (4, with_padding_slots)])
 def test_whole_network_equals_the_simulated_rtl(threads, plan):
     network, x = small_network(), codes(small_images(1))
     config = ArrayConfig(rows=4, cols=8 // threads, pe=PEConfig(threads=threads))
