@@ -11,7 +11,7 @@ from sysmt.hdl.nullcache import NullCache
 from sysmt.hdl.nullcache.designs import cache_design, read_counters
 from sysmt.hdl.nullcache.nullcache import NullCounters
 from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
-from sysmt.sim.cosim.cache import simulate_rtl
+from sysmt.sim.cosim.cache import simulate_rtl, emitted_cache
 from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.nullcache.model import simulate
 
@@ -75,7 +75,9 @@ def test_axi_ram_of_cocotbext_with_random_pauses():
     trace = random_trace(config, 800, 14)
     given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
     given |= {"stall": np.float64(0.3), "addr_width": np.int64(config.addr_width)}
-    got = run(cache_design(config), "sysmt.sim.cosim.tb_cache", given, simulator=QUICK, testcase="axi_ram", unfold=True)
+    got = run(
+        emitted_cache(config), "sysmt.sim.cosim.tb_cache", given, simulator=QUICK, testcase="axi_ram", unfold=True
+    )
     np.testing.assert_array_equal(got["loads"], byte_memory(trace))
     counters = read_counters(config, int.from_bytes(got["counters"].tobytes(), "little"))
     model = simulate(trace, config)

@@ -77,6 +77,7 @@ def test_adam_first_step_is_the_rate():
     np.testing.assert_allclose(value, [0.875, -0.875], atol=1e-6)
 
 
+@pytest.mark.regress
 def test_stored_weights_are_reproduced_byte_for_byte():
     # In a process of its own with one thread: quick on a busy machine, and another order of summation than usual.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

@@ -159,12 +159,15 @@ def test_groups_are_removed_as_a_whole_and_aligned(group):
     assert not whole[strength.argmin()].any()
 
 
-def test_lenet_learns_and_stays_pruned(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("dense", "pruned", "right"), [(20, 20, 0.3), pytest.param(60, 80, 0.85, marks=pytest.mark.regress)]
+)
+def test_lenet_learns_and_stays_pruned(dense, pruned, right, tmp_path, monkeypatch):
     # Without other data: the digits of scikit-learn, enlarged.
     monkeypatch.setenv("SYSMT_DATA", str(tmp_path))
     monkeypatch.setenv("SYSMT_BUILD", str(tmp_path))
-    network = trained(8, steps={"dense": 60, "pruned": 80})
-    assert min(network.dense, network.pruned) > 0.85
+    network = trained(8, steps={"dense": dense, "pruned": pruned})
+    assert min(network.dense, network.pruned) > right
     for name, share in DENSITY.items():
         assert network.density(name) <= share + 0.02
     found = list(lenet5(network, 3))

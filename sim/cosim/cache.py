@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ class CacheRtlRun:
     memory: dict[int, int]
     reads: int
     writes: int
+
+
+@lru_cache(maxsize=8)
+def emitted_cache(config: CacheConfig) -> Design:
+    """The emitted cache; one emission per configuration and process."""
+    return cache_design(config)
 
 
 def simulate_rtl(
@@ -68,7 +75,7 @@ def simulate_rtl(
     given |= {"refuse": np.array(list(refuse), np.int64), "patient": np.bool_(patient)}
     given["refuse_stores"] = np.bool_(refuse_stores)
     got = run(
-        design or cache_design(config),
+        design or emitted_cache(config),
         "sysmt.sim.cosim.tb_cache",
         given,
         simulator=simulator,

@@ -110,6 +110,10 @@ def _run(args: argparse.Namespace) -> Result:
     if args.testbench and not isinstance(config, TESTED):
         kinds = "an array, a cache, a TCAM, an accelerator or an engine"
         raise UserError(f"--testbench is for {kinds}, not {args.preset}: take one of those, or leave it out")
+    if args.testbench and isinstance(config, AccelConfig | EngineConfig):
+        from sysmt.boards.testbench import check_device
+
+        check_device(config)
     style = default_style(config, args.clock_gate_cell, **{choice: getattr(args, choice) for choice in STYLES})
     design = design_of(config, name, style, args.ports)
     if args.testbench:
