@@ -35,7 +35,7 @@ from sysmt.sim.flow.streams import Job
 from sysmt.sim.flow.synthesis import CLOCK_MHZ, library_of, map_to
 from sysmt.sim.flow.workloads import jobs
 
-from . import boards, clusters
+from . import boards, clusters, windows
 from . import kinds as kinds_
 from .area import cell_library
 
@@ -192,6 +192,13 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
             name, fields, cluster = clusters.PLANS[number]
             yield named(name, cluster=cluster, **fields)
 
+    def optioned() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
+        """Arrays for 2:4 weights."""
+        for name, fields in windows.PLANS:
+            if fields.get("stc"):
+                config = preset(name, ArrayConfig, counters=False, **fields)
+                yield "sky130hd", config, partial(on_cells, name=name, energy=name == "sparq_8")
+
     def placed(*configs: Config, board: str = "icesugar_pro") -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
         made = partial(on_board, board=BOARDS[board])
         yield from ((BOARDS[board].part.family.name, config, made) for config in configs)
@@ -213,6 +220,7 @@ def plan() -> Iterator[tuple[str, Config, Callable[[Any], Sample]]]:
     yield from kinds(0, 6, 1, 4, 10, 13, 16, 17, 18, 21)
     yield from (named("os4"), named("sysmt2_4"), named("sysmt4_4"), named("os8", drain="in_place"))
     yield from clustered(1, 2, 9)
+    yield from optioned()
     yield from placed(*accels[:2])
     yield from random_cells(14, 16)
     yield from kinds(11, 12, 24, 25)

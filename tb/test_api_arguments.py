@@ -94,7 +94,7 @@ def functions() -> dict[str, tuple[Any, dict[str, Any]]]:
         "cycles": (
             sysmt.cycles,
             {"network": "digits", "config": "os4", "method": "rtl", "variant": "baseline", "dataflow": "os"}
-            | {"threads": None, "optimise": True},
+            | {"threads": None, "optimise": True, "sparsity": None},
         ),
         "matmul": (
             sysmt.matmul,
@@ -127,7 +127,8 @@ def functions() -> dict[str, tuple[Any, dict[str, Any]]]:
             sysmt.explore,
             {"models": "digits", "values": {"rows": [2]}, "board": None, "liberty": None, "engine": False}
             | {"inputs": (), "calibrations": (), "limit": None, "budget": None, "max_area": None, "fill": None}
-            | {"objective": "latency", "points": 2, "processes": 1, "scheduler": None, "store": files() / "store"},
+            | {"objective": "latency", "points": 2, "processes": 1, "scheduler": None, "store": files() / "store"}
+            | {"sparsity": None},
         ),
         "PEConfig": (sysmt.PEConfig, {"kind": "nbsmt"}),
     }

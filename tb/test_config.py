@@ -130,6 +130,11 @@ def test_settings_reach_into_nested_configurations():
          "not 'rows' (did you mean rows?)"),
         ("tcam32", ["with=1"], "setting must be field=value with field one of chunk, entries, latency, memory, "
          "ports, width, not 'with=1' (did you mean width?)"),
+        ("os2", ["window=3opt"], "setting must be field=value with field one of acc_width, clock_gating, cluster, "
+         "cols, counters, drain, dsp, fuse, kind, pipeline, policy, rounding, rows, target, threads, "
+         "not 'window=3opt' (window is a field of kind sparq: set kind=sparq too)"),
+        ("tcam32", ["window=3opt"], "setting must be field=value with field one of chunk, entries, latency, memory, "
+         "ports, width, not 'window=3opt'"),
     ],
 )  # fmt: skip
 def test_refused_settings_name_field_value_and_way_out(name, texts, message):

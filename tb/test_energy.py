@@ -98,6 +98,17 @@ def test_the_mapped_array_computes_what_the_model_does(library, threads, delays,
         assert len(np.unique(clocked)) == 1, "without clock gates all are clocked alike"
 
 
+@pytest.mark.regress
+def test_weights_are_pruned_for_pes_that_count_on_zeros(library):
+    config = ArrayConfig(rows=1, cols=1, counters=False).with_fields(kind="sparq", stc=True)
+    design = array_design(config, "cells")
+    simulation = CellSimulation(flat.flatten(mapping.to_cells(design, library, 10_000).netlist, library))
+    job = jobs("random:0.5")[0]
+    short = streams.Job("short", job.x[:4, :24], job.w[:24, :4])
+    assert np.count_nonzero(short.w[:4], axis=0).max() > 2
+    assert streams.run(simulation, design.manifest["ports"], config, short) == streams.Count(6, LANES * 24)
+
+
 def queued(library, kind="NAND2"):
     """SMT-SA mapped to the tiny library, the last NAND2 of its PE being another cell."""
     config = SmtSaConfig(rows=2, cols=1, queue=1)

@@ -100,6 +100,7 @@ def test_flip_flops_follow_from_the_structure_alone():
         PEConfig(threads=2, policy="Aw"),
         *(PEConfig(kind="sparq", pairs=1, window=window) for window in ("2opt", "6opt")),
         PEConfig(kind="sparq", pairs=2, window="7opt", vsparq=False),
+        *(PEConfig(kind="sparq", pairs=pairs, window=window, stc=True) for pairs, window in ((1, "3opt"), (2, "5opt"))),
     ],
 )
 def test_what_counters_count_is_what_the_gates_count(pe):

@@ -80,6 +80,8 @@ class PEConfig(Config):
         Names of what its counters count, beside steps and stalls.
     pairs_per_thread
         Operand pairs that one thread brings in one step: more than 1 where a PE looks at neighbours along K together.
+    dense_threads
+        Most threads for dense weights: fewer than all where a PE counts on some that are zero.
     weight_bytes
         What the weights of one step take in a memory.
     max_product
@@ -147,6 +149,11 @@ class PEConfig(Config):
     def products(self) -> int:
         """Products, and so operand pairs, of one step."""
         return self.threads * self.pairs_per_thread
+
+    @property
+    def dense_threads(self) -> int:
+        """Most threads for weights of which any may be other than zero."""
+        return self.threads
 
     def weight_bytes(self, lanes: int) -> int:
         """Bytes that the weights of one step take in a memory, for `lanes` columns of an array."""

@@ -9,6 +9,7 @@ from sysmt.base.choice import did_you_mean
 from sysmt.base.errors import ConfigError
 
 from .config import Config
+from .pe import kind_of, kinds
 
 C = TypeVar("C", bound=Config)
 
@@ -59,8 +60,17 @@ def _full_name(name: str, known: Collection[str]) -> str:
 
 def _unknown(text: str, name: str, known: Collection[str]) -> ConfigError:
     fields = ", ".join(sorted(known))
-    hint = did_you_mean(name, sorted(known))
+    hint = _hint_of_kind(name, known) or did_you_mean(name, sorted(known))
     return ConfigError(f"setting must be field=value with field one of {fields}, not {text!r}{hint}")
+
+
+def _hint_of_kind(name: str, known: Collection[str]) -> str:
+    """Which kind of PE brings a field, where the kind can be chosen; nothing if none does."""
+    own = name.removeprefix("array.")
+    able = [kind for kind in kinds() if own in kind_of(kind).__dataclass_fields__]
+    if not able or name in known or not {"kind", "array.kind"} & set(known):
+        return ""
+    return f" ({own} is a field of kind {' or '.join(able)}: set kind={able[0]} too)"
 
 
 def _value(name: str, text: str, kind: Any) -> Any:

@@ -17,6 +17,8 @@ from sysmt.hdl.params.pe import THREADS, PEConfig
 from sysmt.sim.nn.depthwise_patches import DepthwiseLowering
 from sysmt.sim.nn.layer import Layer
 
+from .rtl import most_threads
+
 UNABLE = 0
 """Stands for the cycles of a layer that an array cannot run: K could overflow its accumulator."""
 
@@ -38,7 +40,7 @@ def batch_cycles(
     Parameters
     ----------
     layers : sequence of Layer
-        Dense ones; what `evaluate` refuses by its sparsity is not looked for here.
+        What `evaluate` refuses by its sparsity is counted as dense here.
     configs : sequence of ArrayConfig
     plan : sequence of Planned or None, optional
         Of every layer; all threads of the array where it is None. Without it, all layers so.
@@ -81,7 +83,7 @@ class _Batch:
         p = layer.products
         tiles = p.count * _ceil(p.m, self.rows) * _ceil(p.n, self.cols)
         if planned is None:
-            steps = self._steps(p.k)
+            steps = self._steps(p.k, layer)
             found: np.ndarray = np.where(steps > 0, self._sequence(tiles, steps), UNABLE)
             return found
         total = np.zeros(len(self.rows), np.int64)
@@ -95,9 +97,9 @@ class _Batch:
             total = np.where(self.pe == i, cycles, total)
         return total
 
-    def _steps(self, k: int) -> np.ndarray:
-        """Steps of a reduction of `k` on all threads; 0 where it could overflow the accumulator."""
-        return np.array([_steps(pe, k) for pe in self.pes], np.int64)[self.pe]
+    def _steps(self, k: int, layer: Layer) -> np.ndarray:
+        """Steps of a reduction of `k` on all threads that take a layer; 0 where it could overflow the accumulator."""
+        return np.array([_steps(pe, k, most_threads(layer, pe)) for pe in self.pes], np.int64)[self.pe]
 
     def _tile(self, steps: np.ndarray) -> np.ndarray:
         """As `ArrayConfig.tile_cycles`."""
@@ -114,7 +116,7 @@ class _Batch:
         along = layer.kind == "fuse_row"
         strips = _ceil(layer.batch * layer.outputs * layer.out_size[not along], self.rows)
         pixels, taps, stride = layer.out_size[along], layer.kernel[along], layer.stride[along]
-        steps = self._steps(taps)
+        steps = self._steps(taps, layer)
         full, rest = np.divmod(pixels, self.cols)
         phases = np.minimum(stride, steps)
         wide = phases * (self.cols - 1) + steps

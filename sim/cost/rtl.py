@@ -4,10 +4,17 @@
 from dataclasses import dataclass
 
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.kinds.sparq import GROUP, KEPT
+from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.nn.layer import Layer
 
 from .array import fuse_cycles, matmul_cycles, product_cycles
 from .depthwise import depthwise_cycles, depthwise_lowering
+
+
+def most_threads(layer: Layer, pe: PEConfig) -> int:
+    """Most threads that a PE takes a layer's weights on, as far as its sparsity tells."""
+    return pe.threads if layer.kept_of(GROUP) <= KEPT else pe.dense_threads
 
 
 @dataclass(frozen=True)
@@ -18,7 +25,7 @@ class RtlCycles:
     ----------
     config : ArrayConfig
     threads : int, optional
-        Threads that layers run on; all by default.
+        Threads that layers run on; all that take their weights (`most_threads`) by default, and never more.
     optimise : bool
         Depthwise layers run as is fastest (`depthwise_lowering`); else channel by channel, as FuSeConv's baseline
         (DATE 2021).
@@ -30,8 +37,9 @@ class RtlCycles:
 
     @property
     def macs_per_cycle(self) -> int:
-        """Multiply-accumulates of the whole array in one cycle."""
-        return self.config.rows * self.config.cols * self.config.pe.throttle(self.threads)
+        """Multiply-accumulates of the whole array in one cycle; of 2:4 weights with those that are zero."""
+        pe, threads = self.config.pe, self.config.pe.throttle(self.threads)
+        return self.config.rows * self.config.cols * (pe.products if threads == pe.threads else threads)
 
     def layer_cycles(self, layer: Layer, steps: int | None = None) -> int:
         """Cycles of one layer, from its first operand to its last result; layers do not overlap.
@@ -50,7 +58,7 @@ class RtlCycles:
         """
         if layer.kind in ("fuse_row", "fuse_col"):
             return self._fuse(layer)
-        p = layer.products
+        p, threads = layer.products, self._threads(layer)
         if layer.per_channel and self.optimise:
             return depthwise_cycles(depthwise_lowering(layer, self.config, self.threads), layer.batch, self.config)
         if steps is not None:
@@ -58,10 +66,13 @@ class RtlCycles:
             whole, rest = divmod(steps, longest)
             parts = [longest] * whole + [rest] * (rest > 0)
             return sum(product_cycles(p.m, part, p.n, self.config, count=p.count) for part in parts)
-        return matmul_cycles(p.m, p.k, p.n, self.config, self.threads, count=p.count)
+        return matmul_cycles(p.m, p.k, p.n, self.config, threads, count=p.count)
+
+    def _threads(self, layer: Layer) -> int:
+        return min(self.config.pe.throttle(self.threads), most_threads(layer, self.config.pe))
 
     def _fuse(self, layer: Layer) -> int:
         along = layer.kind == "fuse_row"
         rows = layer.batch * layer.outputs * layer.out_size[not along]
         pixels, taps = layer.out_size[along], layer.kernel[along]
-        return fuse_cycles(rows, pixels, taps, self.config, self.threads, stride=layer.stride[along])
+        return fuse_cycles(rows, pixels, taps, self.config, self._threads(layer), stride=layer.stride[along])

@@ -27,7 +27,12 @@ def config_text(config: Config) -> str:
 
 def layers_key(layers: Iterable[Layer]) -> str:
     """The key of layers, whatever they are called."""
-    return key_of([repr((layer.kind, layer.geometry, layer.channels, layer.outputs, layer.batch)) for layer in layers])
+    return key_of(
+        [
+            repr((layer.kind, layer.geometry, layer.channels, layer.outputs, layer.batch, layer.sparsity))
+            for layer in layers
+        ]
+    )
 
 
 def file_key(path: str) -> str:

@@ -3,14 +3,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import UserError
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.sim.nn.layer import Layer
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.nn.readers import read_network
+from sysmt.sim.nn.sparsity import with_sparsity
 
 from .accuracy import Judged, read
 from .designs import ACCELERATOR, ARRAY, ENGINE
@@ -96,7 +99,7 @@ class Request:
                 raise UserError(f"fill must be above 0 and at most 100 percent, not {100 * self.fill:g}")
         for workload in self.workloads:
             for layer in workload.layers:
-                if layer.sparsity[0] < layer.sparsity[1]:
+                if layer.sparsity[0] < layer.sparsity[1] and not self.space.sparse:
                     n, m = layer.sparsity
                     raise UserError(
                         f"sparsity of layer {layer.name} must be dense, such as 1:1, not {n}:{m}, which no array "
@@ -114,6 +117,7 @@ def request_of(
     calibrations: Sequence[str] = (),
     limit: int | None = None,
     settings: Sequence[str] = (),
+    sparsity: str | None = None,
     note: Log = silent,
     **options: Any,
 ) -> Request:
@@ -135,6 +139,8 @@ def request_of(
         Only so many inputs.
     settings : sequence of str
         As `space_of`.
+    sparsity : str, optional
+        N:M of weights that only shapes are known of, where the space has PEs that count on it (`stc`).
     note : function of str
         Is told what is left out of a model.
     options
@@ -155,9 +161,13 @@ def request_of(
         raise UserError("calibrate must come with a budget, for which layers slow down; add --budget PCT")
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
+    if sparsity is not None and (inputs or engine):
+        raise UserError(f"sparsity {sparsity} must be left out of models that run: their weights say it")
     if engine and calibrations:
         raise UserError("calibrate must be left out with engines, whose layers all run on all threads here")
     target = _target(board, liberty, engine)
+    space = space_of(settings, target.style, bool(inputs), target.design)
+    weights = partial(with_sparsity, pe=SparqConfig(stc=space.sparse), text=sparsity)
     workloads = []
     for i, model in enumerate(models):
         name, again = Path(model).stem, str(model) if engine else None
@@ -167,11 +177,12 @@ def request_of(
         elif engine:
             workloads.append(Workload(name, _compilable(model), model=again))
         else:
-            workloads.append(Workload(name, read_network(model, optimise=True, note=note)))
+            layers = read_network(model, optimise=True, note=note, sparse=space.sparse)
+            workloads.append(Workload(name, weights(layers)))
     return Request(
         workloads=tuple(workloads),
         target=target,
-        space=space_of(settings, target.style, bool(inputs), target.design),
+        space=space,
         **options,
     )
 

@@ -93,6 +93,11 @@ class Space:
     target: str = "asic"
     around: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
+    @property
+    def sparse(self) -> bool:
+        """Whether some PEs may count on 2:4 weights."""
+        return any(self.values.get("stc", ()))
+
     def arrays(self) -> list[ArrayConfig]:
         """Every array that can be built, each once, in the order of the values.
 

@@ -9,6 +9,7 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.sim.cost.batch import UNABLE, Planned, batch_cycles
+from sysmt.sim.cost.rtl import most_threads
 from sysmt.sim.cost.runs.order import chosen_runs
 from sysmt.sim.cost.runs.product import AccelProduct, link_bytes
 from sysmt.sim.cost.silicon import Built
@@ -63,7 +64,9 @@ class LinkTask:
         plan = self.plan or (None,) * len(self.layers)
         for layer, planned in zip(self.layers, plan, strict=True):
             p = layer.products
-            threads, k = (config.array.pe.threads, p.k) if planned is None else (planned.threads, planned.slots)
+            threads, k = most_threads(layer, config.array.pe), p.k
+            if planned is not None:
+                threads, k = planned.threads, planned.slots
             try:
                 product = AccelProduct(p.m, k, p.n, config, threads)
             except ConfigError:

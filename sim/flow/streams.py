@@ -8,6 +8,7 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.golden.kind import golden_of
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.tiling import Tile, tiles, w_steps, x_steps
 
@@ -47,7 +48,8 @@ def run(
         Of the manifest.
     config : ArrayConfig
     job : Job
-        Its full tiles are dealt to the streams, again from the front when they run out.
+        Its full tiles are dealt to the streams, again from the front when they run out. Weights are pruned where PEs
+        count on zeros (`stc`).
     counted : int
         Tiles per stream that are counted, from the first step of the first to the last step of the last. A short tile,
         the beginning of K, runs before them.
@@ -61,6 +63,7 @@ def run(
         raise UserError("fuse = True cannot be simulated in cells: choose fuse=false")
     k = job.x.shape[1]
     config.pe.check_k(k)
+    job = Job(job.name, job.x, golden_of(config.pe).with_zeros(job.w, config.pe))
     full = [t for t in tiles(len(job.x), job.w.shape[1], config) if (t.rows, t.cols) == (config.rows, config.cols)]
     if not full:
         raise UserError(f"layer {job.name} fills no tile of a {config.rows}x{config.cols} array: choose a smaller one")

@@ -11,12 +11,9 @@ Four dense products in place of one.
 import numpy as np
 
 from sysmt.base.errors import UserError
-from sysmt.hdl.params.kinds.sparq import GROUP, PLACE_WIDTH, SparqConfig
+from sysmt.hdl.params.kinds.sparq import GROUP, KEPT, PLACE_WIDTH, SparqConfig
 
 from .sparq import SparqCounters, shifts, trimmed
-
-KEPT = 2
-"""Weights of a group that may be other than zero."""
 
 
 def check_weights(w: np.ndarray) -> None:

@@ -46,7 +46,8 @@ class Layer:
     bias, norm : bool
         Trained numbers beside the weights: one bias per output channel; scale and offset of a batch normalisation.
     sparsity : (int, int)
-        N:M of a structured-sparse weight matrix, as SCALE-Sim's topology files give it.
+        N:M of a structured-sparse weight matrix, as SCALE-Sim's topology files give it: of each M weights along K at
+        most N are not zero.
 
     Raises
     ------
@@ -121,6 +122,22 @@ class Layer:
         if self.per_channel:
             return MatrixProducts(self.channels, self.pixels, area, self.outputs // self.channels)
         return MatrixProducts(1, self.pixels, area * self.channels, self.outputs)
+
+    @property
+    def sparsity_text(self) -> str:
+        """N:M."""
+        return "{}:{}".format(*self.sparsity)
+
+    def kept_of(self, group: int) -> int:
+        """Most weights that are not zero in a group of so many along K, the first of which begins at 0."""
+        n, m = self.sparsity
+        step = math.gcd(group, m)
+        found = 0
+        # So many of a group's weights are in the M that it begins in.
+        for first in range(step, min(group, m) + 1, step):
+            whole, rest = divmod(group - first, m)
+            found = max(found, min(n, first) + whole * n + min(n, rest))
+        return found
 
     @property
     def macs(self) -> int:

@@ -32,6 +32,7 @@ def explore(
     fill: float | None = None,
     objective: str = "latency",
     points: int | None = None,
+    sparsity: str | None = None,
     store: str | Path | None = None,
     processes: int = 1,
     scheduler: str | None = None,
@@ -64,6 +65,8 @@ def explore(
     objective : "latency", "energy", "area" or "throughput/area"
     points : int, optional
         So many configurations, spread over the space; by default all.
+    sparsity : str, optional
+        N:M of weights that only shapes are known of, for PEs that count on it (`stc`): "2:4", or "1:1" if dense.
     store : path, optional
         The SQLite file of all results: what it holds is not computed again. By default one in the build folder.
     processes : int
@@ -113,6 +116,7 @@ def explore(
         fill=fill,
         objective=objective,
         points=points,
+        sparsity=sparsity,
         settings=[f"{name}={','.join(map(_text, chosen))}" for name, chosen in (values or {}).items()],
     )
     path = default_store() if store is None else Path(store)

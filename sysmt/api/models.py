@@ -80,6 +80,7 @@ def cycles(
     dataflow: str = "os",
     threads: int | None = None,
     optimise: bool = True,
+    sparsity: str | None = None,
 ) -> "CycleReport":
     """Count the cycles of a network, layer by layer.
 
@@ -99,6 +100,8 @@ def cycles(
         Threads that `rtl` runs on, if fewer than the array has.
     optimise : bool
         Apply graph passes to a model, and with `rtl` lower depthwise layers as is fastest; no result changes.
+    sparsity : str, optional
+        N:M of weights that only shapes are known of, for PEs that count on it (`stc`): "2:4", or "1:1" if dense.
 
     Returns
     -------
@@ -120,14 +123,17 @@ def cycles(
     from sysmt.sim.cost.evaluate import evaluate
     from sysmt.sim.nn.layer import Layer
     from sysmt.sim.nn.readers import read_network
+    from sysmt.sim.nn.sparsity import with_sparsity
 
+    array = array_config(config)
     if isinstance(network, (str, Path)):
-        layers = read_network(network, variant, optimise)
+        layers = read_network(network, variant, optimise, sparse=array.pe.dense_threads < array.pe.threads)
     else:
         layers = tuple(network) if isinstance(network, Iterable) and not isinstance(network, np.ndarray) else ()
         if not layers or not all(isinstance(layer, Layer) for layer in layers):
             raise UserError(f"network must be a name, a path or layers, not {network!r}")
-    return evaluate(layers, array_config(config), method=method, dataflow=dataflow, threads=threads, optimise=optimise)
+    layers = with_sparsity(layers, array.pe, sparsity)
+    return evaluate(layers, array, method=method, dataflow=dataflow, threads=threads, optimise=optimise)
 
 
 @named()

@@ -30,10 +30,14 @@ def add_layers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-optimise", action="store_true", help=NO_OPTIMISE)
 
 
-def layers_of(args: argparse.Namespace, changes: list[str]) -> tuple[Layer, ...]:
-    """The layers that the options of `add_layers` choose; what graph passes change is added to `changes`."""
+def layers_of(args: argparse.Namespace, changes: list[str], sparse: bool = False) -> tuple[Layer, ...]:
+    """The layers that the options of `add_layers` choose; what graph passes change is added to `changes`.
+
+    `sparse`: those of a model say the sparsity of their weights (`read_network`).
+    """
     if args.source is not None:
-        return read_network(args.source, args.variant or "baseline", not args.no_optimise, changes.append, progress)
+        variant, optimise = args.variant or "baseline", not args.no_optimise
+        return read_network(args.source, variant, optimise, changes.append, progress, sparse)
     if args.network is not None:
         return network(args.network, args.variant or "baseline")
     if args.variant is not None:

@@ -12,6 +12,8 @@ TRIMS = ("round", "raw")
 PAIRS = (1, 2, 4)
 GROUP = 4
 """Operands along K of which a pair takes two, where weights are 2:4 sparse."""
+KEPT = 2
+"""Weights of a group that may be other than zero."""
 PLACE_WIDTH = (GROUP - 1).bit_length()
 """Bits of a weight's place in its group."""
 
@@ -142,6 +144,11 @@ class SparqConfig(PEConfig):
     def pairs_per_thread(self) -> int:
         """As `PEConfig.pairs_per_thread`: with `stc` a thread brings two operands, of which a pair takes any."""
         return 2 if self.stc else 1
+
+    @property
+    def dense_threads(self) -> int:
+        """As `PEConfig.dense_threads`: with `stc` half of them."""
+        return self.threads // 2 if self.stc else self.threads
 
     def weight_bytes(self, lanes: int) -> int:
         """As `PEConfig.weight_bytes`; with `stc` two weights of each group, and behind all of them their places."""

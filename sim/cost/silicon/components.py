@@ -5,6 +5,7 @@ The counts follow from the structure of the RTL (`sysmt.hdl.array`, `sysmt.hdl.p
 rough, by counting gates on paper: the fit to what was synthesised says what they are.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sysmt.base.errors import UserError
@@ -12,7 +13,7 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
-from sysmt.hdl.params.kinds.sparq import SparqConfig, lane_codes
+from sysmt.hdl.params.kinds.sparq import PLACE_WIDTH, SparqConfig, lane_codes
 from sysmt.hdl.params.pe import W_WIDTH, X_WIDTH
 
 from .counters import counter_components
@@ -63,6 +64,7 @@ COMPONENTS: dict[str, Component] = {
     "lane_bit": Component("multiplier", 7, 0.01, 1.2),
     "lane_shift": Component("multiplier", 1.5, 0.01, 0.7),
     "lane": Component("multiplier", 40, 0.1, 15),
+    "chosen_bit": Component("multiplier", 8, 0.01, 2.5),
     # Around them.
     "skew_bit": Component("skew", 7, 1, 0.1),
     "align_bit": Component("drain", 7, 1, 0.1),
@@ -71,6 +73,7 @@ COMPONENTS: dict[str, Component] = {
     "tap_bit": Component("skew", 10, 1, 1),
     "trimmed": Component("edge", 100, 0.5, 40),
     "trimmed_shift": Component("edge", 12, 0.1, 5),
+    "selected": Component("edge", 110, 0.1, 45),
     "row": Component("control", 25, 1, 4),
     "column": Component("control", 8, 0.3, 2),
     "array": Component("control", 700, 110, 200),
@@ -129,11 +132,10 @@ def array_components(config: ArrayConfig) -> Counts:
         Of its PEs none like them was synthesised.
     """
     pe, rows, cols = config.pe, config.rows, config.cols
-    for name in ("signed_window", "stc"):
-        if getattr(pe, name, False):
-            raise UserError(f"{name} = True has no synthesised configurations to predict from: use `sysmt synth`")
+    if getattr(pe, "signed_window", False):
+        raise UserError("signed_window = True has no synthesised configurations to predict from: use `sysmt synth`")
     places = rows * cols
-    x_bits, w_bits = passed_bits(config), W_WIDTH * pe.products
+    x_bits, w_bits, entered = passed_bits(config), passed_weight_bits(config), W_WIDTH * pe.products
     control = 2 + pe.mode_width
     down, across = config.stages_down, config.stages_across
     result = cols * pe.acc_width + 1
@@ -150,7 +152,7 @@ def array_components(config: ArrayConfig) -> Counts:
         "skew_bit": _delays(rows, config.cluster) * x_bits + _delays(config.w_lanes, config.cluster) * w_bits,
         "align_bit": sum(across - 1 - c // config.cluster for c in range(cols)) * pe.acc_width,
         "exit_bit": 4 * result * registered,
-        "entry_bit": registered * (rows * X_WIDTH * pe.products + config.w_lanes * w_bits),
+        "entry_bit": registered * (rows * X_WIDTH * pe.products + config.w_lanes * entered),
         "row": rows,
         "column": cols,
         "array": 1,
@@ -159,8 +161,9 @@ def array_components(config: ArrayConfig) -> Counts:
     if config.fuse:
         found |= {"fused_bit": places * w_bits, "tap_bit": rows * w_bits}
     if isinstance(pe, SparqConfig):
-        shifts = len(pe.narrow.shifts) + len(pe.narrow.alone.shifts)
-        found |= {"trimmed": rows * pe.threads, "trimmed_shift": rows * pe.threads * shifts}
+        shifts = len(pe.narrow.shifts) + (0 if pe.stc else len(pe.narrow.alone.shifts))
+        found |= {"trimmed": rows * pe.products, "trimmed_shift": rows * pe.products * shifts}
+        found["selected"] = config.w_lanes * pe.threads * pe.stc
     if config.counters:
         found |= counter_components(config)
     return {name: number for name, number in found.items() if number}
@@ -170,8 +173,25 @@ def passed_bits(config: ArrayConfig) -> int:
     """Bits of activations that a PE gets and passes on in a step."""
     pe = config.pe
     if isinstance(pe, SparqConfig):
-        return pe.products * (pe.narrow.bits + (len(lane_codes(pe.narrow)) - 1).bit_length())
+        return pe.products * (_candidate_bits(pe) if pe.stc else pe.narrow.bits + _code_bits(lane_codes(pe.narrow)))
     return X_WIDTH * pe.products
+
+
+def passed_weight_bits(config: ArrayConfig) -> int:
+    """Bits of weights that a PE gets and passes on in a step."""
+    pe = config.pe
+    if isinstance(pe, SparqConfig) and pe.stc:
+        return pe.threads * (W_WIDTH + PLACE_WIDTH)
+    return W_WIDTH * pe.products
+
+
+def _candidate_bits(pe: SparqConfig) -> int:
+    """Of an activation that PEs may choose: all of it, its window and the window's shift."""
+    return X_WIDTH + pe.narrow.bits + _code_bits(pe.narrow.shifts)
+
+
+def _code_bits(codes: Sequence[object]) -> int:
+    return (len(codes) - 1).bit_length()
 
 
 def _delays(lanes: int, cluster: int) -> int:
@@ -208,6 +228,7 @@ def _multiplier(config: ArrayConfig) -> Counts:
             "lane": lanes,
             "lane_bit": lanes * pe.narrow.bits * W_WIDTH * (not pe.dsp),
             "lane_shift": lanes * (pe.narrow.bits + W_WIDTH) * len({shift for shift, _ in lane_codes(pe.narrow)}),
+            "chosen_bit": lanes * _candidate_bits(pe) * pe.stc,
         }
     elif isinstance(pe, NbSmtConfig):
         found[f"product_{pe.threads}"] = places * (not pe.dsp)

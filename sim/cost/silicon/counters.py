@@ -34,6 +34,8 @@ def counted(pe: PEConfig) -> tuple[int, int, int]:
     and columns, and products of two such counts (`sysmt.hdl.array.bilinear`)."""
     if isinstance(pe, SparqConfig):
         shifts, alone = len(pe.narrow.shifts), len(pe.narrow.alone.shifts)
+        if pe.stc:
+            return pe.pairs * (12 * shifts - 2), 10 * pe.pairs, pe.pairs * (6 * shifts + 4)
         sets = 2 * shifts + 1 + (4 if pe.vsparq else 2) * (alone - 1)
         return pe.pairs * sets, 3 * pe.pairs + 1, shifts + 3 * pe.pairs + 1
     assert isinstance(pe, NbSmtConfig)

@@ -25,6 +25,7 @@ def clock_traits(config: Built, counts: Counts) -> dict[str, float]:
         "one": 1.0,
         "threads": log2(pe.threads) / 2,
         "sparq": float(isinstance(pe, SparqConfig)),
+        "stc": float(isinstance(pe, SparqConfig) and pe.stc),
         "in_place": float(array.drain == "in_place"),
         "counters": float(array.counters),
         # Wires are longer in what is larger.

@@ -84,7 +84,7 @@ class GoldenSparq(GoldenKind):
 
     def most_threads(self, w: np.ndarray, pe: PEConfig) -> int:
         assert isinstance(pe, SparqConfig)
-        return pe.threads // 2 if pe.stc and not sparq_stc.is_sparse(w) else pe.threads
+        return pe.dense_threads if pe.stc and not sparq_stc.is_sparse(w) else pe.threads
 
     def with_zeros(self, w: np.ndarray, pe: PEConfig) -> np.ndarray:
         assert isinstance(pe, SparqConfig)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sysmt.base.errors import UserError
+from sysmt.hdl.params.kinds.sparq import GROUP, KEPT
 from sysmt.sim.golden.requantize import Requantize
+from sysmt.sim.golden.sparq_stc import is_sparse
 from sysmt.sim.nn.arrays import joined
 from sysmt.sim.nn.geometry import Geometry
 from sysmt.sim.nn.graph import ABSENT, TENSOR_VALUES, Graph, Node, Tensor
@@ -94,6 +96,12 @@ class Linear:
     def operands(self) -> int:
         """Activations that one row of the product, or of all channels' products, takes."""
         return self.layer.geometry.taps * self.layer.channels
+
+    @property
+    def sparsity(self) -> tuple[int, int]:
+        """N:M of the weights, along K: 2:4 where each group of four has two at most, else 4:4."""
+        found = not self.depthwise and is_sparse(self.weights)
+        return KEPT if found else GROUP, GROUP
 
     def im2col(self, x: np.ndarray) -> np.ndarray:
         """The operand of the array: x int8 or uint8 [B, ...] to uint8 [B * rows, K], depthwise [B * rows, taps, C]."""

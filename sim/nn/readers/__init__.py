@@ -2,6 +2,7 @@
 """Readers of networks, one file per format, and the one that chooses among them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ def read_network(
     optimise: bool = False,
     log: Callable[[str], None] = lambda change: None,
     note: Callable[[str], None] = lambda line: None,
+    sparse: bool = False,
 ) -> tuple[Layer, ...]:
     """The layers of a network, from wherever it is described.
 
@@ -44,6 +46,8 @@ def read_network(
         Is told every change that they make.
     note : function of str
         Is told which operators of a model are not supported, and left out.
+    sparse : bool
+        Layers of a model that can run have the sparsity of their weights, 2:4 or 4:4 (`Linear.sparsity`).
 
     Returns
     -------
@@ -84,6 +88,8 @@ def read_network(
         for change in model.changes:
             log(change)
     layers = model.layers
+    if sparse:
+        layers = tuple(replace(linear.layer, sparsity=linear.sparsity) for linear in model.network.linears)
     if not layers:
         raise UserError(f"model {str(source)!r} must have a layer that runs on the array, not none")
     return layers

@@ -15,6 +15,7 @@ from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cost import DATAFLOWS, METHODS, CycleReport, evaluate
+from sysmt.sim.nn.sparsity import with_sparsity
 
 ALONE = "of the array alone, fed as fast as it likes; an engine's are those of `sysmt compile`"
 
@@ -27,13 +28,17 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataflow", default="os", metavar="NAME", help=f"of scalesim: {', '.join(DATAFLOWS)}")
     parser.add_argument("--threads", type=int, metavar="T", help="with --array, of rtl: 1, 2 or 4 (default 1)")
     add_settings(parser)
+    parser.add_argument(
+        "--sparsity", metavar="N:M", help="with --set stc=true, of weights that only shapes are known of: 2:4, or 1:1"
+    )
     parser.add_argument("--plot", metavar="FILE", help="draw the cycles of every layer")
 
 
 def _run(args: argparse.Namespace) -> Result:
     config = _array(args)
     changes: list[str] = []
-    layers, optimise = layers_of(args, changes), not args.no_optimise
+    optimise, sparse = not args.no_optimise, config.pe.dense_threads < config.pe.threads
+    layers = with_sparsity(layers_of(args, changes, sparse), config.pe, args.sparsity)
     report = evaluate(layers, config, method=args.method, dataflow=args.dataflow, optimise=optimise)
     if args.plot is not None:
         _plot(args, report)
@@ -52,12 +57,7 @@ def _array(args: argparse.Namespace) -> ArrayConfig:
         config = preset(args.preset, ArrayConfig)
     else:
         raise UserError(f"threads {args.threads} is for --array: of a preset say --set threads={args.threads}")
-    config = with_settings(config, args.settings)
-    if getattr(config.pe, "stc", False):
-        raise UserError(
-            "stc = True needs 2:4 weights, which shapes do not tell: `sysmt infer MODEL INPUTS.npz` counts them"
-        )
-    return config
+    return with_settings(config, args.settings)
 
 
 def _plot(args: argparse.Namespace, report: CycleReport) -> None:

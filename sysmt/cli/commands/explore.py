@@ -71,6 +71,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="values of one field to choose from, of the array or of its memories (repeatable)",
     )
     parser.add_argument(
+        "--sparsity",
+        metavar="N:M",
+        help="with --set stc=true, of weights that only shapes are known of: 2:4, or 1:1",
+    )
+    parser.add_argument(
         "--synthesise",
         type=int,
         default=0,
@@ -103,6 +108,7 @@ def _run(args: argparse.Namespace) -> Result:
         objective=args.objective,
         points=args.points,
         settings=args.settings,
+        sparsity=args.sparsity,
         note=progress,
     )
     check(request.target, args.synthesise)
