@@ -17,7 +17,7 @@ from .errors import UserError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-KINDS: dict[Any, tuple[type | tuple[type, ...], str]] = {
+KINDS: dict[Any, tuple[Any, str]] = {
     int: (Integral, "an integer"),
     float: (Real, "a number"),
     bool: ((bool, np.bool_), "True or False"),
