@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A copy of the checkout, in which one source of gates at a time is changed and tested.
 
-Tests that found an earlier mutant of a source run first on its next ones, and the first failure is the verdict; then
-the same test must pass on the original. Verdicts are found again by `bench.mutation_keys`.
+Tests that found an earlier mutant of a source, on another day and of other gates too, run first on its next ones, and
+the first failure is the verdict; then the same test must pass on the original. Verdicts are found again by
+`bench.mutation_keys`.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,7 +124,7 @@ class Workshop:
         self.root, self.until = root, until
         self.build = build_root() / "mutation" / "build"
         self.seconds: dict[str, list[float]] = {}
-        self._killers: dict[str, list[str]] = {}
+        self._killers: dict[tuple[str, str], list[str]] = {}
         self._know_builds()
 
     def _know_builds(self) -> None:
@@ -144,7 +146,7 @@ class Workshop:
         UserError
             A test that finds the mutant fails on the original, too.
         """
-        first = self._killers.setdefault(test, [])
+        first = self._killers.setdefault((drawn.source, test), found_before(drawn.source, test))
         others = depends(ROOT, drawn.source, test)
 
         def run() -> dict[str, Any]:
@@ -160,7 +162,7 @@ class Workshop:
             return {"state": state, "by": outcome.failed, "processor": seconds}
 
         content = [drawn.source, normal(drawn.mutant.text), test, others]
-        verdict: dict[str, Any] = cached_json("mutation", drawn.source.replace("/", "-"), content, run)
+        verdict: dict[str, Any] = cached_json("mutation", named(drawn.source), content, run)
         if verdict["by"]:
             first[:] = [verdict["by"], *(name for name in first if name != verdict["by"])]
         self.seconds.setdefault(test, []).append(verdict["processor"])
@@ -246,6 +248,19 @@ class Workshop:
         if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
             return Outcome("hangs", by, f"not ended after {PROCESS} s of the processor")
         return Outcome("failed" if process.returncode else "passed", by, said)
+
+
+def named(source: str) -> str:
+    """A source of gates in the names of its verdicts."""
+    return source.replace("/", "-")
+
+
+def found_before(source: str, test: str) -> list[str]:
+    """Tests of a file that found mutants of a source in whatever run, those that found most first."""
+    verdicts = build_root().glob(f"mutation/{named(source)}-{'[0-9a-f]' * 16}/result.json")
+    names = (json.loads(path.read_text())["by"] for path in verdicts)
+    count = Counter(name for name in names if name.startswith(f"tb/test_{test}.py::"))
+    return sorted(count, key=lambda name: (-count[name], name))
 
 
 def _taken() -> float:

@@ -13,7 +13,19 @@ from sysmt.sim.nullcache.traces.layers import LayerOperands
 from sysmt.sim.nullcache.traces.lenet import Digits, Trained, digits, lenet5, trained
 from sysmt.sim.nullcache.traces.networks import layers
 
-from .nullcache_study import SEED, WHOLE, Costs, caches, layerwise, rounded, savings, second_image, with_null
+from .nullcache_study import (
+    DEEP,
+    SEED,
+    WHOLE,
+    Compared,
+    Costs,
+    caches,
+    layerwise,
+    rounded,
+    savings,
+    second_image,
+    with_null,
+)
 
 Source = Callable[[], Iterable[LayerOperands]]
 
@@ -37,7 +49,7 @@ def readings(base: CacheConfig) -> list[dict[str, Any]]:
         rows.append(rounded(row | {"beyond double": row["misses saved %"] - saved["double"]["misses"]}))
 
     def layered(
-        reading: str, loops: str, source: Source, dtype: str = "float32", compared: dict[str, CacheConfig] | None = None
+        reading: str, loops: str, source: Source, dtype: str = "float32", compared: Compared | None = None
     ) -> None:
         progress(f"{reading}, {loops}")
         costs, _ = layerwise(source(), loops, dtype, WHOLE, compared or caches(base), base.line, reading)
@@ -46,14 +58,14 @@ def readings(base: CacheConfig) -> list[dict[str, Any]]:
     def pruned(group: int, last: bool = False) -> Source:
         return lambda: lenet5(trained(group, last), 0)
 
-    deep = dataclasses.replace(base, write_buffer=32)
+    deep = dataclasses.replace(base, write_buffer=DEEP)
     for loops in ("im2col", "direct"):
         layered("groups of 8, float32, a digit, caches empty", loops, pruned(8))
         layered("groups of 4", loops, pruned(4))
         layered("pruned anywhere", loops, pruned(1))
         layered("pruned anywhere, random weights, an image without black", loops, lambda: layers("lenet5", seed=SEED))
         layered("int8, lines of 32 values", loops, pruned(8), "int8")
-        layered("write buffer of 32", loops, pruned(8), compared=caches(deep))
+        layered(f"write buffer of {DEEP}", loops, pruned(8), compared=caches(deep))
         layered("128 entries", loops, pruned(8), compared=caches(with_null(base, entries=128)))
         add("second image, caches kept", loops, second_image(loops, "float32", caches(base)))
     layered("blocked BLAS, packed panels", "blocked", pruned(8))
@@ -73,7 +85,7 @@ def approximated(base: CacheConfig) -> list[dict[str, Any]]:
     plain = dataclasses.replace(base, null=None)
     rows = []
     for threshold in THRESHOLDS:
-        compared = {"plain": plain, "paper": with_null(base, approx=threshold)}
+        compared: Compared = {"plain": plain, "paper": with_null(base, approx=threshold)}
         compared["null"] = compared["paper"]
         costs, _ = layerwise(
             map(signed, lenet5(network, 0)), "im2col", "int8", WHOLE, compared, base.line, "approximator"

@@ -19,6 +19,7 @@ from sysmt.sim.nullcache.traces.loops import cut, end_of, joined, layer_trace
 from sysmt.sim.nullcache.traces.networks import layers
 from sysmt.sim.nullcache.traces.squeezenet import squeezenet
 from sysmt.sim.nullcache.traces.trace import Trace
+from sysmt.sim.nullcache.unlimited import unlimited
 
 SEED = 2
 """Of the synthetic networks: not the one that the replacement rule was chosen with."""
@@ -32,6 +33,9 @@ WHOLE = 20_000_000
 ADMIT = 4
 """Of the null cache that never waits: the one value for all rows."""
 
+DEEP = 32
+"""Stores on their way to memory at once, of a machine whose buffer gathers them."""
+
 MISS_ENERGY, NULL_ENERGY = 100.0, 0.038
 """Of a memory access and of a search of the null cache, in accesses of the data cache: the 3.8 % are the paper's."""
 
@@ -42,6 +46,17 @@ class Costs(NamedTuple):
     misses: float
     cycles: float
     accesses: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Unlimited:
+    """A plain cache beside a null cache that forgets nothing and never waits."""
+
+    plain: CacheConfig
+
+
+Compared = dict[str, CacheConfig | Unlimited]
+"""Caches by name: `plain` is what the others are compared with."""
 
 
 def networks() -> dict[str, Callable[[], Iterable[LayerOperands]]]:
@@ -60,7 +75,7 @@ def with_null(base: CacheConfig, **fields: Any) -> CacheConfig:
     return dataclasses.replace(base, null=dataclasses.replace(base.null_cache, **fields))
 
 
-def caches(base: CacheConfig) -> dict[str, CacheConfig]:
+def caches(base: CacheConfig) -> Compared:
     """The caches that are compared: `null` never waits, `paper` is the null cache as published."""
     plain = dataclasses.replace(base, null=None)
     return {
@@ -77,7 +92,7 @@ def assumptions(base: CacheConfig) -> dict[str, CacheConfig]:
     A store is answered as late as a load, so that as many as the buffer holds take that time.
     """
     many = "1,024 entries"
-    deep = dataclasses.replace(base, write_buffer=32)
+    deep = dataclasses.replace(base, write_buffer=DEEP)
     stores = f"{deep.write_buffer} stores at once"
     return {
         f"{base.write_buffer} stores at once, {base.null_cache.entries} entries": base,
@@ -87,11 +102,34 @@ def assumptions(base: CacheConfig) -> dict[str, CacheConfig]:
     }
 
 
-def compare(network: str, loops: str, dtype: str, limit: int | None, base: CacheConfig) -> list[dict[str, Any]]:
-    """A row per assumption: misses and cycles of a whole network on all caches, as percentages of the plain one's."""
+def machines(base: CacheConfig) -> dict[str, Compared]:
+    """The caches of every assumption, and of a null cache that could hold all zero lines: what is out of reach."""
+    found = {assumption: caches(config) for assumption, config in assumptions(base).items()}
+    for stores in sorted({base.write_buffer, DEEP}):
+        plain = dataclasses.replace(base, null=None, write_buffer=stores)
+        double = dataclasses.replace(plain, size=2 * base.size)
+        found[f"{stores} stores at once, unlimited entries"] = {
+            "plain": plain,
+            "null": Unlimited(plain),
+            "double": double,
+        }
+    return found
+
+
+def compare(
+    network: str,
+    loops: str,
+    dtype: str,
+    limit: int | None,
+    base: CacheConfig,
+    kinds: dict[str, Compared] | None = None,
+) -> list[dict[str, Any]]:
+    """A row per assumption (of all `machines`, or those given): misses and cycles of a whole network on its caches, as
+    percentages of the plain one's."""
     if limit is None:
         limit = WHOLE if network == "lenet5" else LIMITS[loops]
-    kinds = {assumption: caches(config) for assumption, config in assumptions(base).items()}
+    if kinds is None:
+        kinds = machines(base)
     compared = {f"{at}: {name}": config for at, found in kinds.items() for name, config in found.items()}
     total, facts = layerwise(networks()[network](), loops, dtype, limit, compared, base.line, network)
     return [
@@ -108,7 +146,8 @@ def _row(total: dict[str, Costs]) -> dict[str, Any]:
     row |= {"misses saved %": saved["null"]["misses"], "time saved %": saved["null"]["time"]}
     row |= {"energy saved %": saved["null"]["energy"]}
     for name in ("paper", "double"):
-        row |= {f"{name}: {what} %": saved[name][what] for what in ("misses", "time")}
+        if name in saved:
+            row |= {f"{name}: {what} %": saved[name][what] for what in ("misses", "time")}
     return rounded(row | {"beyond double": row["misses saved %"] - row["double: misses %"]})
 
 
@@ -140,7 +179,7 @@ def layerwise(
     loops: str,
     dtype: str,
     limit: int,
-    compared: dict[str, CacheConfig],
+    compared: Compared,
     line: int,
     name: str,
 ) -> tuple[dict[str, Costs], dict[str, float]]:
@@ -155,7 +194,7 @@ def layerwise(
         more = len(layer.w) - filters
         whole = layer_trace(layer, loops, limit)
         fewer = layer_trace(layer, loops, limit, fewer=1) if more else None
-        known: dict[CacheConfig, np.ndarray] = {}
+        known: dict[CacheConfig | Unlimited, np.ndarray] = {}
         for cache, config in compared.items():
             if config not in known:
                 much = costs_of(whole, config)
@@ -171,13 +210,15 @@ def layerwise(
     return {cache: Costs(*map(float, costs)) for cache, costs in total.items()}, facts
 
 
-def costs_of(trace: Trace, config: CacheConfig) -> np.ndarray:
+def costs_of(trace: Trace, config: CacheConfig | Unlimited) -> np.ndarray:
     """Misses, cycles and accesses of one trace."""
+    if isinstance(config, Unlimited):
+        return np.array([*unlimited(trace, config.plain), len(trace)], np.float64)
     outcome = simulate(trace, config)
     return np.array([outcome.counters["misses"], outcome.cycles, len(trace)], np.float64)
 
 
-def second_image(loops: str, dtype: str, compared: dict[str, CacheConfig], group: int = 8) -> dict[str, Costs]:
+def second_image(loops: str, dtype: str, compared: Compared, group: int = 8) -> dict[str, Costs]:
     """Costs of LeNet-5 on its second image, with the caches as the first left them: layers follow each other."""
     parts: list[list[Trace]] = []
     for image in range(2):

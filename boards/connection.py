@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from typing import ClassVar, Generic, TypeVar
 
+from sysmt.base.arguments import checked
+from sysmt.base.errors import UserError
 from sysmt.hdl.params import engine_protocol, registers
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.engine import EngineConfig
@@ -21,6 +23,8 @@ REGISTERS_PER_FRAME = 16
 Held = TypeVar("Held", AccelConfig, EngineConfig)
 KINDS = {registers.MAGIC: "an accelerator for matrix products", engine_protocol.MAGIC: "an engine for networks"}
 """What a board can hold, by its magic number."""
+LONGEST_S = 86_400
+"""The longest that a board is waited for: a day."""
 
 
 class Connection(ABC, Generic[Held]):
@@ -31,9 +35,9 @@ class Connection(ABC, Generic[Held]):
     transport : Transport or str
         Opened here; a string is the device of a serial port, say /dev/ttyUSB0, at the usual rate.
     timeout : float
-        Seconds after which an answer is taken for lost.
+        Seconds after which an answer is taken for lost, up to `LONGEST_S`.
     reconnect_timeout : float
-        Seconds to wait for an unplugged cable to come back. 0: it is an error at once.
+        Seconds to wait for an unplugged cable to come back, up to `LONGEST_S`. 0: it is an error at once.
     progress : callable, optional
         Told in words what goes on.
 
@@ -48,6 +52,8 @@ class Connection(ABC, Generic[Held]):
     ------
     TransportError
         There is no way to the port, or it is gone.
+    UserError
+        An argument is of another kind, or out of its range.
     LinkError
         What answers is no board, or not one for this driver.
     """
@@ -57,6 +63,7 @@ class Connection(ABC, Generic[Held]):
     HEAD: ClassVar[Mapping[str, PackedRecord]]
     """The registers that every such board has."""
 
+    @checked
     def __init__(
         self,
         transport: Transport | str,
@@ -64,6 +71,11 @@ class Connection(ABC, Generic[Held]):
         reconnect_timeout: float = 0.0,
         progress: Callable[[str], None] | None = None,
     ):
+        if not isinstance(transport, Transport | str):
+            raise UserError(f"transport must be a Transport or the name of a serial port, not {transport!r}")
+        for name, seconds in (("timeout", timeout), ("reconnect_timeout", reconnect_timeout)):
+            if not 0 <= seconds <= LONGEST_S:
+                raise UserError(f"{name} must be from 0 to {LONGEST_S} seconds, not {seconds!r}")
         self.transport = SerialTransport(transport) if isinstance(transport, str) else transport
         self.timeout, self.reconnect_timeout = timeout, reconnect_timeout
         self._progress = progress or (lambda text: None)

@@ -75,6 +75,8 @@ class Board(Connection[AccelConfig]):
         reconnect_timeout: float = 0.0,
         progress: Callable[[str], None] | None = None,
     ):
+        if not isinstance(expect, ArrayConfig | None):
+            raise UserError(f"expect must be an ArrayConfig or None, not {expect!r}")
         super().__init__(transport, timeout, reconnect_timeout, progress)
         if expect is not None:
             self._compare(expect)
@@ -124,6 +126,8 @@ class Board(Connection[AccelConfig]):
             Zero point of the activations, of an array that takes it off (`signed_window`); the sums are those of x all
             the same.
         """
+        if not isinstance(requantize, Requantize | None):
+            raise UserError(f"requantize must be a Requantize or None, not {requantize!r}")
         check_operands(x, w, self.config.array.pe)
         threads = self.config.array.pe.throttle(threads)
         plan = Plan(x, w, self.config, threads, requantize is not None, zero)

@@ -4,6 +4,7 @@
 import inspect
 from collections.abc import Mapping
 from functools import cache
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from tempfile import mkdtemp
@@ -63,6 +64,8 @@ def nothing_long(monkeypatch, tmp_path):
     monkeypatch.setattr(rtl, "run", taken)
     monkeypatch.setattr(exploring, "explore", taken)
     monkeypatch.setattr(synthesis.mapping, "to_gates", taken)
+    if find_spec("torch") is not None:
+        monkeypatch.setattr("sysmt.sim.train.run.train", taken)
 
 
 @cache
@@ -123,6 +126,12 @@ def functions() -> dict[str, tuple[Any, dict[str, Any]]]:
         ),
         "run_program": (sysmt.run_program, {"program": sysmt.compile_model(model), "inputs": inputs}),
         "read_program": (sysmt.read_program, {"path": files() / "a.sysmt"}),
+        "write_program": (sysmt.write_program, {"program": sysmt.compile_model(model), "path": files() / "b.sysmt"}),
+        "train": (
+            sysmt.train,
+            {"recipe": "digits", "folder": None, "data": None, "test": None, "limit": 64, "start": None}
+            | {"device": "cpu"},
+        ),
         "explore": (
             sysmt.explore,
             {"models": "digits", "values": {"rows": [2]}, "board": None, "liberty": None, "engine": False}
@@ -136,9 +145,9 @@ def functions() -> dict[str, tuple[Any, dict[str, Any]]]:
 
 NAMES = (
     *("schedule", "cycles", "matmul", "simulate", "generate", "estimate", "synthesise", "read_model", "infer"),
-    *("compile_model", "run_program", "read_program", "explore", "PEConfig"),
+    *("compile_model", "run_program", "read_program", "write_program", "train", "explore", "PEConfig"),
 )
-NOT_TRIED = {"style"}
+NOT_TRIED = {"style", "changes"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,7 @@
 """The driver and the command line on the virtual board, through a pseudo-terminal, pins included."""
 
 import errno
+import itertools
 import json
 import os
 import signal
@@ -30,6 +31,8 @@ from sysmt.hdl.params.protocol import VERSION
 from sysmt.sim.golden.matmul import matmul
 from sysmt.sim.golden.requantize import Requantize
 
+from .test_api_arguments import WRONG, said
+
 PRESET = "sysmt2_4"
 
 
@@ -49,6 +52,26 @@ def virtual():
 @pytest.fixture
 def port(virtual):
     return virtual.port
+
+
+@pytest.mark.parametrize("argument", ["transport", "expect", "timeout", "reconnect_timeout", "progress"])
+def test_what_a_board_does_not_take_is_one_line(port, argument):
+    """Before the port is opened, so that none stays open."""
+    taken = {"transport": port, "expect": None, "timeout": 0.5, "reconnect_timeout": 0.0, "progress": None}
+    for wrong in [*WRONG.values(), -1, float("inf")]:
+        if wrong is not None and not (argument == "transport" and isinstance(wrong, str)):
+            assert argument in said(Board, taken | {argument: wrong}), wrong
+
+
+def test_what_a_product_does_not_take_is_one_line(port):
+    x, w = operands(2, 4, 2)
+    taken = {"x": x, "w": w, "threads": None, "requantize": None, "zero": 0}
+    with Board(port) as board:
+        for argument, wrong in itertools.product(taken, WRONG.values()):
+            if wrong is not None or argument in ("x", "w", "zero"):
+                line = said(board.matmul, taken | {argument: wrong})
+                assert line, (argument, wrong)
+                assert "\n" not in line
 
 
 def test_64x256x64_equals_golden_in_values_and_counters(port):

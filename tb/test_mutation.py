@@ -209,6 +209,17 @@ def test_mutants_are_judged_in_a_copy_and_found_again(tiny, capsys):
     assert late.err.splitlines()[-1] == "bench.mutation: 2 mutants are not judged yet: run it again, it goes on"
 
 
+def test_what_found_mutants_in_other_runs_comes_first(monkeypatch, tmp_path):
+    monkeypatch.setenv("SYSMT_BUILD", str(tmp_path))
+    found = [("bus-axi", "tb/test_bus.py::a"), ("bus-axi", "tb/test_bus.py::b"), ("bus-axi", "tb/test_bus.py::b")]
+    found += [("bus-axi", "tb/test_cache.py::c"), ("bus-axi-lite", "tb/test_bus.py::d"), ("bus-axi", "")]
+    for number, (source, by) in enumerate(found):
+        path = tmp_path / "mutation" / f"{source}-{number:016x}" / "result.json"
+        path.parent.mkdir(parents=True)
+        path.write_text(json.dumps({"state": "found", "by": by}))
+    assert mutation_workshop.found_before("bus/axi", "bus") == ["tb/test_bus.py::b", "tb/test_bus.py::a"]
+
+
 def test_a_failing_original_is_told(tiny, capsys):
     tiny("False")
     assert mutation.main(["--sample", "1"]) == 2

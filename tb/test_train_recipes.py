@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """KURE, pruning and the recipes of `sysmt train`."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -18,6 +18,8 @@ from sysmt.sim.train.network import TrainedNetwork
 from sysmt.sim.train.pruning import Pattern, mask, prune
 from sysmt.sim.train.recipe import RECIPES, STATISTICS, Recipe
 from sysmt.sim.train.regularise import kure, kurtosis
+
+from .test_api_arguments import WRONG
 
 torch.set_num_threads(1)
 
@@ -85,6 +87,15 @@ def test_patterns_that_are_none(text):
 
 
 # Recipes.
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(Recipe)])
+def test_fields_of_another_kind_are_refused(field):
+    for name, wrong in WRONG.items():
+        if name == "large" and isinstance(getattr(RECIPES["digits"], field), int) and field != "threads":
+            continue
+        with pytest.raises(UserError, match=rf"\A{field} must be .*\Z"):
+            replace(RECIPES["digits"], **{field: wrong})
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,8 @@ def write_program(program: Program, path: str | Path) -> None:
     """Write a program's file."""
     if not isinstance(program, Program):
         raise UserError(f"program must be a Program, not {program!r}; compile one first")
+    if not isinstance(path, str | os.PathLike):
+        raise UserError(f"path must be where the program's file goes, not {path!r}")
     path = Path(path)
     write_together(path.parent, {path.name: to_bytes(program)})
 

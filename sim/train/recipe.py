@@ -4,6 +4,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sysmt.base.arguments import check_fields
 from sysmt.base.choice import choose
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.kinds.nbsmt import NbSmtConfig
@@ -80,6 +81,7 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         choose("network", self.network, ARCHITECTURES)
         for name, least in (("epochs", 0), ("array_epochs", 0), ("array_inputs", 0), ("batch", 2), ("seed", 0)):
             value = getattr(self, name)

@@ -67,7 +67,7 @@ def train(
     from sysmt.sim.train.recipe import RECIPES, Recipe
     from sysmt.sim.train.run import train as run
 
-    chosen = choose("recipe", recipe, RECIPES) if isinstance(recipe, str) else recipe
+    chosen = recipe if isinstance(recipe, Recipe) else choose("recipe", recipe, RECIPES)
     known = [field.name for field in dataclasses.fields(Recipe)]
     for name in changes:
         if name not in known:

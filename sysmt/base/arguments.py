@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Arguments of the public functions: one of another kind than is annotated is refused, not worked with."""
 
+import dataclasses
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,7 @@ from .errors import UserError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-KINDS: dict[Any, tuple[type | tuple[type, ...], str]] = {
+KINDS: dict[Any, tuple[Any, str]] = {
     int: (Integral, "an integer"),
     float: (Real, "a number"),
     bool: ((bool, np.bool_), "True or False"),
@@ -25,6 +26,7 @@ KINDS: dict[Any, tuple[type | tuple[type, ...], str]] = {
     NoneType: (NoneType, "None"),
     Mapping: (Mapping, "a mapping of names to values"),
     Sequence: (Sequence, "a list"),
+    Callable: (Callable, "a function"),
 }
 """What an annotation stands for, and how that is called. Numbers of numpy are numbers."""
 
@@ -44,13 +46,22 @@ def checked(function: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
-            members = known.get(name, ())
-            if members and not any(_fits(value, member) for member in members):
-                forms = " or ".join(KINDS[member][1] for member in members)
-                raise UserError(f"{name} must be {forms}, not {value!r}")
+            _check(name, value, known.get(name, ()))
         return function(*args, **kwargs)
 
     return call
+
+
+def check_fields(instance: Any) -> None:
+    """The same for the fields of a dataclass, from its `__post_init__`."""
+    for field in dataclasses.fields(instance):
+        _check(field.name, getattr(instance, field.name), _members(field.type))
+
+
+def _check(name: str, value: object, members: tuple[Any, ...]) -> None:
+    if members and not any(_fits(value, member) for member in members):
+        forms = " or ".join(KINDS[member][1] for member in members)
+        raise UserError(f"{name} must be {forms}, not {value!r}")
 
 
 def _members(annotation: Any) -> tuple[Any, ...]:
