@@ -3,8 +3,9 @@
 
 IISWC 2020's protocol on the part of its data that is at hand (SYSMT_DATA): 70 % of the devices choose signature, prior
 and model, in many random splits; R2 over the networks outside the signature. `collaborative`: every device measures 11
-networks of its own, nothing else is known. `all known`: how well so many factors per device describe the whole table,
-which no model of as few learns more of.
+networks of its own, nothing else is known; random ones, or those that the model of what all measured asks it for.
+`9 of 10 known`: every latency predicted from nine tenths of the table. `all known`: how well so many factors per device
+describe the whole table, which no model of as few learns more of.
 """
 
 import statistics
@@ -15,19 +16,28 @@ from typing import Any
 from sysmt.base.files import data_folder
 from sysmt.cli.output import progress
 from sysmt.sim.cost.signatures.choice import CHOICES
-from sysmt.sim.cost.signatures.protocol import Score, chosen_prior, collaborative, low_rank, split, unseen_devices
+from sysmt.sim.cost.signatures.protocol import (
+    Score,
+    chosen_prior,
+    collaborative,
+    low_rank,
+    split,
+    tenths,
+    unseen_devices,
+)
 from sysmt.sim.cost.signatures.table import Latencies, read_features, read_latencies
 
 from . import record
 from .command import run
 
 SPLITS = 24
-SHARED = 3
+SHARED = 6
 EACH = 11
 """Networks that a device measures in the collaborative setting."""
 FACTORS = (3, 5, 8)
+RANDOM, ASKED = "collaborative", "collaborative, asked"
 CHOSEN, MORE = "A-optimal, prior chosen", "A-optimal, other splits"
-PUBLISHED = {"RS": 0.9125, "MIS": 0.943, "SCCS": 0.944, "collaborative": 0.98}
+PUBLISHED = {"RS": 0.9125, "MIS": 0.943, "SCCS": 0.944, RANDOM: 0.98, ASKED: 0.98}
 
 
 def measure(splits: int) -> list[dict[str, Any]]:
@@ -50,9 +60,13 @@ def measure(splits: int) -> list[dict[str, Any]]:
             prior = chosen_prior(known, features) if own else None
             scores.append(unseen_devices(known, unknown, features, "A-optimal", 8, seed, prior))
         rows.append(_row(title, 8, scores))
-    progress("collaborative")
-    rows.append(_row("collaborative", EACH, [collaborative(latencies, features, EACH, seed) for seed in range(SHARED)]))
-    return rows + bounds(latencies)
+    for title, asked in ((RANDOM, False), (ASKED, True)):
+        progress(f"{title}: {SHARED} draws")
+        shared = [collaborative(latencies, features, EACH, seed, asked=asked) for seed in range(SHARED)]
+        rows.append(_row(title, EACH, shared))
+    progress("bounds")
+    known = _row("9 of 10 known", len(latencies.networks), [tenths(latencies, features)])
+    return [*rows, {name: value for name, value in known.items() if name != "within 95 %"}, *bounds(latencies)]
 
 
 def bounds(latencies: Latencies) -> list[dict[str, Any]]:

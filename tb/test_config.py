@@ -180,7 +180,9 @@ def test_presets_are_named_after_what_they_are():
     assert preset("os8").pe.threads == 1
     assert preset("sparq2_8") == ArrayConfig(rows=8, cols=8, pe=PEConfig(kind="sparq", pairs=2))
     assert preset("sysmt2_5x8") == ArrayConfig(rows=5, cols=8, pe=PEConfig(threads=2))
-    assert len(ARRAYS) == 23
+    assert preset("sysmt2_3x2") == ArrayConfig(rows=3, cols=2, pe=PEConfig(threads=2))
+    assert preset("os6x2") == ArrayConfig(rows=6, cols=2)
+    assert len(ARRAYS) == 25
     message = r"^preset must be one of os2, .*, not 'sysmt2-8' \(did you mean sysmt2_8\?\)$"
     with pytest.raises(ConfigError, match=message):
         preset("sysmt2-8")

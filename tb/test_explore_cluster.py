@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sysmt explore --scheduler`: the workers of a Dask cluster compute, and one that is killed loses nothing."""
 
+import gc
 import json
 import os
 import re
@@ -93,9 +94,12 @@ def test_a_scheduler_that_is_not_there_is_one_line(capsys, tmp_path, monkeypatch
     if find_spec("distributed") is None:
         pytest.skip("distributed is not installed: pip install 'sysmt[cluster]'")
     monkeypatch.setattr("sysmt.sim.explore.work.ANSWERS_S", 1)
-    for address in ("tcp://127.0.0.1:1", "nonsense://x"):
+    for address in ("tcp://127.0.0.1:1", "nonsense://x", "nonsense", "host:port", "tcp://::"):
         words = ["explore", "digits", "--set", "rows=4", "--scheduler", address, "--store", str(tmp_path / "r.sqlite")]
         assert main(words) == 2
-        (line,) = [text for text in capsys.readouterr().err.splitlines() if text.startswith("sysmt explore")]
+        gc.collect()  # What was made on the way to the refusal must go without a word.
+        written = capsys.readouterr().err
+        assert "Traceback" not in written
+        (line,) = [text for text in written.splitlines() if text.startswith("sysmt explore")]
         said = "scheduler must be the address of a Dask scheduler that runs, such as tcp://host:8786, not "
         assert re.fullmatch(rf"sysmt explore: error: {re.escape(said + repr(address))}: .+", line)

@@ -32,7 +32,11 @@ from .explorations import SMALL
         (["digits", "--points", "0"], "points must be at least 1, not 0"),
         (
             ["digits", "--max-area", "1"],
-            r"space must have a configuration within the limits, and of \d+ \d+ do not fit: .*",
+            r"space must have a configuration within the limits, and of \d+ \d+ do not fit: widen them",
+        ),
+        (
+            ["digits", "--max-area", "1", "--points", "5"],
+            "space must have a configuration .*, and of 5 5 do not fit: widen them, or take more points",
         ),
         (["digits", "--fill", "50"], "fill 50 must come with a board, whose LUTs it limits; add --board B"),
         (["digits", "--fill", "101", "--board", "ulx3s"], "fill must be above 0 and at most 100 percent, not 101"),

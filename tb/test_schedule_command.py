@@ -175,7 +175,7 @@ def test_a_picture_of_a_network(tmp_path, capsys):
         (["--array", "8"], "array must be RxC, whole numbers, not '8'"),
         (
             ["--array", "8x8", "--machine", "eyeris"],
-            "machine must be one of eyeriss, .*, not 'eyeris' (did you mean eyeriss?)",
+            "machine must be one of eyeriss, .*, engine, FILE.toml, not 'eyeris' (did you mean eyeriss?)",
         ),
         (["--array", "8x8", "--machine", "no.toml"], "machine 'no.toml' cannot be read: No such file or directory; .*"),
         (["--array", "8x8", "--unroll", "OC"], "unroll must be two loops, as OC,IC, or all, not 'OC'"),

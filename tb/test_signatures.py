@@ -19,8 +19,10 @@ from sysmt.sim.cost.signatures.protocol import (
     determination,
     low_rank,
     split,
+    tenths,
     unseen_devices,
 )
+from sysmt.sim.cost.signatures.shared import SharedModel
 from sysmt.sim.cost.signatures.table import LAYER, Latencies, read_features, read_latencies
 
 FOLDER = data_folder() / "data" / "latency"
@@ -104,8 +106,52 @@ def test_shared_measurements_make_a_model():
     few, more = (collaborative(latencies, None, each, 0, PRIOR) for each in (3, 8))
     assert few.r2 < more.r2
     assert more.r2 > 0.95
-    complete = LatencyModel.fit_partial(latencies, None, PRIOR)
+    assert 0.85 < more.covered <= 1
+    complete = SharedModel.fit(latencies, None, PRIOR)
     np.testing.assert_allclose(complete.mean, latencies.logs.mean(1), atol=0.02)
+
+
+def test_what_a_device_is_asked_for_tells_more():
+    """Devices of two traits, one of which few networks feel: random ones miss it, asked for are those that tell it."""
+    random = np.random.default_rng(5)
+    traits = random.normal(0, 0.5, (2, 60))
+    feels = np.zeros((30, 1))
+    feels[[4, 21, 22]] = 1
+    logs = 3 + traits[0] + feels * traits[1] + random.normal(0, 0.02, (30, 60))
+    latencies = Latencies(np.exp(logs), tuple(map(str, range(30))), tuple(map(str, range(60))))
+    scores = [collaborative(latencies, None, 6, 0, PRIOR, asked=asked) for asked in (False, True)]
+    assert scores[0].r2 < 0.97 < scores[1].r2
+    assert scores[1].error < 0.75 * scores[0].error
+
+
+def test_one_wild_measurement_moves_little():
+    """A network ran three times slower than all others say: what is predicted of the device stays where it was."""
+    latencies = made_up(devices=40)
+    seen = np.zeros(latencies.milliseconds.shape, bool)
+    random = np.random.default_rng(2)
+    for device in range(40):
+        seen[random.choice(24, 8, replace=False), device] = True
+    known = latencies.where(seen)
+    wild = known.milliseconds.copy()
+    at = int(np.flatnonzero(seen[:, 0])[3])
+    wild[at, 0] *= 3
+    before = SharedModel.fit(known, None, PRIOR)
+    after = SharedModel.fit(Latencies(wild, known.networks, known.devices), None, PRIOR)
+    others = np.delete(np.arange(24), at)
+    moved = np.abs(np.log(after.predict()[0] / before.predict()[0]))[others, 0]
+    assert moved.max() < 0.1
+    assert after.trust[at, 0] < 0.1 < 0.5 < np.median(after.trust[seen])
+    milliseconds, factor = after.predict()
+    np.testing.assert_array_equal(milliseconds[seen], wild[seen])
+    assert (factor[seen] == 1).all()
+    assert (factor[~seen] > 1).all()
+
+
+def test_nine_tenths_tell_the_rest():
+    latencies = made_up(devices=30)
+    score = tenths(latencies, None, 0, PRIOR)
+    assert 0.97 < score.r2 < 1
+    assert score.error == pytest.approx(0.04, abs=0.012)  # Of the noise that it was made with.
 
 
 def test_factors_describe_a_table_as_far_as_it_has_them():

@@ -14,8 +14,8 @@ BOARD = BoardDefinition(
     part=GW1NR_9C,
     clock_hz=27e6,
     baud=1_000_000,
-    preset="sysmt2_2",
-    fields={"pipeline": 3},
+    preset="os6x2",
+    fields={"pipeline": 0, "dsp": True},
     buffers={"requantize": False},
     loader=("--board", "tangnano9k"),
 )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Named configurations of everything that can be generated.
 
-`os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one, `sysmt<T>_<R>x<C>` one of R rows, `sparq_<N>`
+`os<N>` is the conventional NxN array, `sysmt<T>_<N>` the T-threaded one, with `<R>x<C>` one of R rows, `sparq_<N>`
 and `sparq2_<N>` those of SPARQ with one and two pairs, `smtsa<T>_<N>` SMT-SA of T threads; `accel_<array>` is the
 accelerator around such an array, with buffers, requantiser and host link; `engine_<array>` is the engine that runs
 whole networks on it.
@@ -39,6 +39,9 @@ ARRAYS: dict[str, ArrayConfig] = (
     | _family("sysmt4_", 4)
     # What an ECP5-25F holds, of about as many PEs the one that runs small networks fastest.
     | {"sysmt2_5x8": ArrayConfig(rows=5, cols=8, pe=PEConfig(threads=2))}
+    # The same of an iCE40HX8K, and of a GW1NR-9, whose multipliers take as many PEs of one thread.
+    | {"sysmt2_3x2": ArrayConfig(rows=3, cols=2, pe=PEConfig(threads=2))}
+    | {"os6x2": ArrayConfig(rows=6, cols=2)}
     | {
         f"{name}_{n}": ArrayConfig(rows=n, cols=n, pe=SparqConfig(pairs=pairs))
         for name, pairs in (("sparq", 1), ("sparq2", 2))

@@ -82,8 +82,9 @@ def explore(request: Request, store: Store, workers: Workers | None = None, log:
         reasons = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
         said = [one.refused or each.refused for one, each in zip(some, known, strict=True)]
         refused = next((f" ({text})" for text in said if text), "")
+        wider = "widen them, or take more points" if len(some) == request.points else "widen them"
         raise UserError(
-            f"space must have a configuration within the limits, and of {len(some)} {reasons}{refused}: widen them"
+            f"space must have a configuration within the limits, and of {len(some)} {reasons}{refused}: {wider}"
         )
     on_front = front(points, request.objective)
     return Exploration(request, points, on_front, left_out, gathered.computed, gathered.found)

@@ -24,7 +24,9 @@ def fullest(family: str) -> float:
     """
     luts = {part.name: part.luts for part in PARTS if part.family.name == family}
     routed = [each for each in load() if each.target == family and (each.placed or "mhz" in each.measured)]
-    return max((each.measured["luts"] / luts[each.measured["part"]] for each in routed), default=0.0)
+    return max(
+        (each.measured["luts"] / luts[each.measured["part"]] for each in routed if "luts" in each.measured), default=0.0
+    )
 
 
 @cache

@@ -122,6 +122,8 @@ def workers(processes: int = 1, scheduler: str | None = None) -> Iterator[Worker
         return
     distributed = require("distributed", CLUSTER)
     try:
+        # A client of what is no address at all fails once more when it is collected, in a traceback of its own.
+        distributed.comm.get_address_host_port(distributed.core.coerce_to_address(scheduler))
         client = distributed.Client(scheduler, timeout=ANSWERS_S, set_as_default=False)
     except (OSError, ValueError, TypeError) as error:
         reason = str(error).partition("\n")[0] or type(error).__name__

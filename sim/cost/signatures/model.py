@@ -76,33 +76,6 @@ class LatencyModel:
         own = apart @ apart.T / apart.shape[1]
         return cls(mean, own + prior.covariance(features, len(mean)), prior.noise)
 
-    @classmethod
-    def fit_partial(
-        cls, known: Latencies, features: np.ndarray | None = None, prior: Prior | None = None, rounds: int = 30
-    ) -> "LatencyModel":
-        """From devices that were each measured on some networks only (NaN elsewhere): expectation-maximisation."""
-        prior = prior or Prior()
-        logs, base = known.logs, prior.covariance(features, len(known.networks))
-        seen = ~np.isnan(logs)
-        speed = np.where(seen, logs, 0).sum(0) / np.maximum(seen.sum(0), 1)
-        rest = np.where(seen, logs - speed, 0).sum(1) / np.maximum(seen.sum(1), 1)
-        # A network that nobody measured begins with what its neighbours and its like show.
-        start = cls(np.zeros(len(rest)), base, prior.noise)
-        measured = np.flatnonzero(seen.any(1))
-        mean = start.given(measured.tolist(), rest[measured][:, None])[0][:, 0] + speed.mean()
-        model = cls(mean, base + speed.var(), prior.noise)
-        for _ in range(rounds):
-            filled, spread = np.empty_like(logs), np.zeros_like(base)
-            for device in range(logs.shape[1]):
-                places = np.flatnonzero(seen[:, device]).tolist()
-                guess, left = model.given(places, logs[places, device][:, None])
-                filled[:, device] = guess[:, 0]
-                spread += left
-            mean = filled.mean(1)
-            apart = filled - mean[:, None]
-            model = cls(mean, (apart @ apart.T + spread) / logs.shape[1] + base / logs.shape[1], prior.noise)
-        return model
-
     def given(self, places: Sequence[int], logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean, float [networks, devices], and covariance of all log latencies, given those at `places`."""
         inner = self.covariance[np.ix_(places, places)] + self.noise * np.eye(len(places))

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The authors' protocol: devices that no model saw, known by a signature; devices that share few measurements."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -11,10 +11,14 @@ from sysmt.base.choice import choose
 from .blend import BlendedModel
 from .choice import CHOICES, optimal_signature
 from .model import LatencyModel, Prior
+from .shared import SHARED, SharedModel
 from .table import Latencies
 
 TRAINING = 0.7
 """Share of the devices that choose the signature and fit the model."""
+FIRST = 4
+"""Random networks that a device measures before it is asked for others."""
+ASKING_ROUNDS = 10
 INNER_SPLITS = 4
 """Splits of the known devices that a prior is chosen by."""
 PRIORS = tuple(
@@ -109,26 +113,62 @@ def split(latencies: Latencies, seed: int) -> tuple[Latencies, Latencies]:
 
 
 def collaborative(
-    latencies: Latencies, features: np.ndarray | None, each: int = 11, seed: int = 0, prior: Prior | None = None
+    latencies: Latencies,
+    features: np.ndarray | None,
+    each: int = 11,
+    seed: int = 0,
+    prior: Prior = SHARED,
+    *,
+    asked: bool = False,
 ) -> Score:
-    """Every device measures `each` networks of its own choice, and nothing else is known: all other latencies.
+    """Every device measures `each` networks of its own, and nothing else is known: all other latencies.
 
-    R2 is over the whole table, as it would be used: measured where measured, predicted elsewhere.
+    R2 and errors are over the whole table, as it would be used: measured where measured, predicted elsewhere; `covered`
+    is of the predicted ones.
+
+    Parameters
+    ----------
+    latencies : Latencies
+    features : float [networks, features] or None
+    each : int
+    seed : int
+        Of what is measured.
+    prior : Prior
+    asked : bool
+        After `FIRST` random ones, a device measures what the model of all measurements until then asks it for
+        (`SharedModel.next_networks`), one network of all devices after the other; otherwise random ones.
     """
     random = np.random.default_rng(seed)
-    networks, devices = latencies.milliseconds.shape
-    seen = np.zeros((networks, devices), bool)
-    for device in range(devices):
-        seen[random.choice(networks, each, replace=False), device] = True
-    partial = Latencies(np.where(seen, latencies.milliseconds, np.nan), latencies.networks, latencies.devices)
-    model = LatencyModel.fit_partial(partial, features, prior)
-    predicted, factor = np.empty_like(latencies.milliseconds), np.empty_like(latencies.milliseconds)
-    for device in range(devices):
-        places = np.flatnonzero(seen[:, device]).tolist()
-        column, wide = model.predict(places, latencies.milliseconds[places, device][:, None])
-        predicted[:, device], factor[:, device] = column[:, 0], wide
-    predicted[seen] = latencies.milliseconds[seen]
+    seen = np.zeros(latencies.milliseconds.shape, bool)
+    for device in range(len(latencies.devices)):
+        seen[random.choice(len(seen), FIRST if asked else each, replace=False), device] = True
+    for _ in range(each - FIRST if asked else 0):
+        model = SharedModel.fit(latencies.where(seen), features, prior, ASKING_ROUNDS)
+        seen[model.next_networks(), range(len(latencies.devices))] = True
+    return _filled(latencies, seen, features, prior)
+
+
+def tenths(latencies: Latencies, features: np.ndarray | None, seed: int = 0, prior: Prior = SHARED) -> Score:
+    """Every latency from nine tenths of the table, itself not among them: what all others say of one.
+
+    What is left is noise to any model that shares measurements: no smaller share of them tells more.
+    """
+    part = np.random.default_rng(seed).integers(0, 10, latencies.milliseconds.shape)
+    predicted, factor = np.empty(part.shape), np.empty(part.shape)
+    for tenth in range(10):
+        hidden = part == tenth
+        found, wide = SharedModel.fit(latencies.where(~hidden), features, prior).predict()
+        predicted[hidden], factor[hidden] = found[hidden], wide[hidden]
     return _score(latencies.milliseconds, predicted, factor, [])
+
+
+def _filled(latencies: Latencies, seen: np.ndarray, features: np.ndarray | None, prior: Prior) -> Score:
+    """Of a table that is measured where `seen` says so."""
+    model = SharedModel.fit(latencies.where(seen), features, prior).calibrated(features, prior)
+    predicted, factor = model.predict()
+    score = _score(latencies.milliseconds, predicted, factor, [])
+    inside = np.abs(np.log(predicted / latencies.milliseconds)) <= np.log(factor)
+    return replace(score, covered=float(inside[~seen].mean()))
 
 
 def low_rank(latencies: Latencies, factors: int) -> Score:

@@ -36,6 +36,10 @@ class Latencies:
         """The same of some devices, by their places."""
         return Latencies(self.milliseconds[:, devices], self.networks, tuple(self.devices[int(d)] for d in devices))
 
+    def where(self, seen: np.ndarray) -> "Latencies":
+        """The same measured only where `seen`, bool [networks, devices], says so."""
+        return Latencies(np.where(seen, self.milliseconds, np.nan), self.networks, self.devices)
+
     @cached_property
     def logs(self) -> np.ndarray:
         """Natural logarithms: devices differ by factors."""

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from sysmt.base.choice import must_be_one_of
 from sysmt.base.errors import UserError
 from sysmt.base.files import write_together
 from sysmt.cli.layers import add_layers, layers_of, numbers, subject
@@ -126,8 +127,11 @@ def _engine(args: argparse.Namespace) -> EngineConfig:
 
 def _machine(args: argparse.Namespace, size: ArraySize) -> Machine:
     """The machine by its name, or from a file."""
-    named = args.machine in MACHINES or not args.machine.endswith((".toml", ".json"))
-    return machine(args.machine, size) if named else read_machine(args.machine, size)
+    if args.machine.endswith((".toml", ".json")):
+        return read_machine(args.machine, size)
+    if args.machine not in MACHINES:
+        raise UserError(must_be_one_of("machine", args.machine, (*MACHINES, ENGINE, "FILE.toml")))
+    return machine(args.machine, size)
 
 
 def _plot(args: argparse.Namespace, found: Sizing | NetworkSchedule) -> None:
