@@ -11,7 +11,8 @@ from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.presets import ENGINES, preset
 from sysmt.hdl.params.registers import FIGURES, STATE
 from sysmt.hdl.params.settings import with_settings
 
@@ -32,8 +33,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="sysmt2_8",
         metavar="PRESET",
-        help="be a board: simulate the accelerator around this array (default sysmt2_8), print its port, serve "
-        "until interrupted",
+        help="be a board: simulate the accelerator around this array (default sysmt2_8), or the engine engine_ARRAY, "
+        "print its port, serve until interrupted",
     )
     add_settings(parser)
 
@@ -77,10 +78,17 @@ def _state(words: dict[str, int]) -> dict[str, Any]:
     }
 
 
+def simulated(name: str, settings: list[str], divisor: int) -> AccelConfig | EngineConfig:
+    """What a simulated board holds: the engine called `name`, or the accelerator around the array called so."""
+    if name in ENGINES:
+        return with_settings(preset(name, EngineConfig, divisor=divisor), settings)
+    return accel_config(with_settings(preset(name, ArrayConfig, target="fpga"), settings), divisor=divisor)
+
+
 def _serve(name: str, settings: list[str]) -> Result:
     from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 
-    config = accel_config(with_settings(preset(name, ArrayConfig, target="fpga"), settings), divisor=DIVISOR)
+    config = simulated(name, settings, DIVISOR)
     progress(f"compiling the board around {' '.join((name, *settings))} (the first time: a minute or more)")
     # Also where a shell started it in the background of a script, which ignores interrupts.
     for number in (signal.SIGINT, signal.SIGTERM):
