@@ -140,7 +140,7 @@ def test_an_engine_in_cells_runs_a_network_as_the_golden_engine_does(engine, mon
     model = energy.EnergyModel(simulation.flat)
     whole = model.energy(energy.Activity(simulation.toggles, simulation.clocked, seconds)).total
     assert found.array + sum(found.around.values()) == pytest.approx(whole / LANES)
-    assert found.array > max(found.around.values()) > 0
+    assert min(found.array, *found.around.values()) > 0
     bits = sum(m.reads * m.memory.sram.width + m.bits_written for m in simulation.memories)
     assert sum(found.accesses.values()) == pytest.approx(bits / LANES * engine_energy.ACCESS_JOULES)
     # Nothing writes weights while a network runs; they are read at every step.
