@@ -80,6 +80,11 @@ def test_programs_and_inputs_one_after_the_other(port):
             assert run.layer_cycles == cycles
 
 
+def test_what_is_no_program_is_refused(port):
+    with EngineBoard(port) as board, pytest.raises(UserError, match="^program must be what compile_model or read_"):
+        board.load("digits.sysmt")
+
+
 def test_a_board_says_that_it_holds_an_engine(port, capsys):
     compiled, inputs = program(1)
     with EngineBoard(port) as board:
