@@ -119,6 +119,13 @@ MEASUREMENTS: dict[str, Measurement] = {
         {**dict.fromkeys(("devices", "processor"), _LESS), **dict.fromkeys(("ratio", "engine alone"), _MORE)},
     ),
     "engine_area": Measurement((("engine", "part"), ("engine",)), {"engine um2": _LESS, "um2": _LESS, "ratio": _LESS}),
+    "engine_energy": Measurement(
+        (("engine", "of", "part"), ("engine",)),
+        {
+            **dict.fromkeys(("cycles", "uJ", "array uJ", "around uJ", "memories uJ", "ratio"), _LESS),
+            **dict.fromkeys(("pJ/cycle", "share"), _LESS),
+        },
+    ),
     "estimate": Measurement(
         (("target", "figure", "fitted to"),),
         {"predicted": _MORE, "median %": Claim(more=False, noise=0.05), "worst %": Claim(more=False, noise=0.05)},

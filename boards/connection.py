@@ -14,7 +14,7 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.fields import PackedRecord
 
-from .link import Link, LinkError, NoBoardError
+from .link import Link, LinkError, NoBoardError, OtherKindError
 from .transport import SerialTransport, Transport, TransportError
 
 REGISTERS_PER_FRAME = 16
@@ -106,7 +106,7 @@ class Connection(ABC, Generic[Held]):
         words = self._read(self.HEAD, REGISTERS_PER_FRAME)
         name = self.transport.name
         if words["magic"] in KINDS and words["magic"] != self.MAGIC:
-            raise LinkError(
+            raise OtherKindError(
                 f"board on {name!r} holds {KINDS[words['magic']]}, not {KINDS[self.MAGIC]}: flash the other bitstream"
             )
         if words["magic"] != self.MAGIC:

@@ -21,6 +21,10 @@ class LinkError(UserError):
     """The board answers, but not so that work can go on."""
 
 
+class OtherKindError(LinkError):
+    """The board holds the other kind of device: an engine, not an accelerator, or the reverse."""
+
+
 class NoBoardError(LinkError):
     """Nothing that answers as a board does, within `BOUND`."""
 

@@ -12,6 +12,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import EngineError, Memory
 from sysmt.hdl.params.protocol import Opcode
 from sysmt.sim.engine.execute import FinishedRun
+from sysmt.sim.engine.program import Program
 from sysmt.sim.engine.session import LoadableProgram, run_inputs
 
 from .connection import Connection
@@ -45,13 +46,15 @@ class EngineBoard(Connection[EngineConfig]):
         return self._read(protocol.EVERYWHERE, self.config.frame_data // 4)
 
     def load(self, program: LoadableProgram) -> None:
-        """Fill the memories of the engine with a program.
+        """Fill the memories of the engine with a program, as `sysmt.compile_model` and `read_program` return it.
 
         Raises
         ------
         UserError
-            It was compiled for another engine; nothing is written then.
+            It is none, or was compiled for another engine; nothing is written then.
         """
+        if not isinstance(program, Program):
+            raise UserError(f"program must be what compile_model or read_program returns, not {type(program).__name__}")
         if program.config.fingerprint != self.config.fingerprint:
             raise UserError(
                 f"program was compiled for an engine other than that of the board on {self.transport.name!r} "

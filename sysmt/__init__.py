@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     )
     from sysmt.base.errors import UserError
     from sysmt.boards.driver import Board
+    from sysmt.boards.network import EngineBoard
     from sysmt.hdl.params.accel import AccelConfig
     from sysmt.hdl.params.array import ArrayConfig
     from sysmt.hdl.params.cache import CacheConfig, TCAMConfig
@@ -40,6 +41,7 @@ __all__ = [
     "ArrayConfig",
     "Board",
     "CacheConfig",
+    "EngineBoard",
     "EngineConfig",
     "PEConfig",
     "Simulation",
@@ -69,6 +71,7 @@ _ELSEWHERE = {
     "ArrayConfig": "sysmt.hdl.params.array",
     "Board": "sysmt.boards.driver",
     "CacheConfig": "sysmt.hdl.params.cache",
+    "EngineBoard": "sysmt.boards.network",
     "EngineConfig": "sysmt.hdl.params.engine",
     "PEConfig": "sysmt.hdl.params.pe",
     "TCAMConfig": "sysmt.hdl.params.cache",

@@ -106,7 +106,7 @@ def test_an_address_beyond_the_memory_is_reported(beyond):
         ("found.y.eq(pixel.y + y)", "found.y.eq(pixel.y)"),
         ("offset.eq(offset + 1)", "offset.eq(offset)"),
         ("(found.x.as_unsigned() >= layer.in_width)", "(found.x > layer.in_width)"),
-        ('Mux(ends["tile"], layer.last_rows[: len(pixel)], config.array.rows)', "config.array.rows"),
+        ('Mux(ends["tile"], layer.last_rows[: len(pixel)], rows)', "rows"),
         ("of_row.eq(below)", "of_row.eq(of_row)"),
     ],
 )

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver of an engine on the simulated board: pins, UART, frames, requests, and the gates behind them."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from sysmt.boards.link import LinkError
 from sysmt.boards.network import EngineBoard
 from sysmt.boards.transport import TransportError
 from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
+from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import ARGUMENTS, STATE, config_of, identity
@@ -76,6 +78,25 @@ def test_programs_and_inputs_one_after_the_other(port):
             cycles = program_cycles(compiled)
             assert run.cycles == [sum(cycles)] * len(inputs)
             assert run.layer_cycles == cycles
+
+
+def test_what_is_no_program_is_refused(port):
+    with EngineBoard(port) as board, pytest.raises(UserError, match="^program must be what compile_model or read_"):
+        board.load("digits.sysmt")
+
+
+def test_a_board_says_that_it_holds_an_engine(port, capsys):
+    compiled, inputs = program(1)
+    with EngineBoard(port) as board:
+        board.load(compiled)
+        board.run(inputs)
+    assert main(["board", "info", "--port", port, "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["fingerprint"] == f"{CONFIG.fingerprint:016x}"
+    assert (facts["rows"], facts["threads"], facts["activation_words"]) == (4, 2, 1024)
+    assert facts["runs_finished"] == facts["runs_issued"] > 0
+    assert facts["cycles"] == sum(program_cycles(compiled))
+    assert facts["last_error"] == "none"
 
 
 def in_one_place(seed: int) -> tuple[Program, np.ndarray]:

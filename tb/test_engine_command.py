@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """`sysmt compile` and `sysmt run`: what they report, and one line for whatever cannot be."""
 
+import errno
 import json
 
 import numpy as np
 import pytest
+import serial
 
+from sysmt.cli.commands.board import simulated
 from sysmt.cli.main import main
+from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.presets import preset
 from sysmt.sim.engine.cycles import program_cycles
 from sysmt.sim.engine.file import read_program
 from sysmt.sim.nn.engines import Golden
@@ -125,6 +130,33 @@ def test_bad_input_is_one_line(folder, capsys, words, message):
     assert message in err
     assert err.count("\n") == 1
     assert "Traceback" not in err
+
+
+def test_a_board_is_talked_to_at_its_rate(folder, capsys, monkeypatch):
+    assert run(capsys, "compile", "model.tflite", "--preset", "engine_sysmt2_4", "-o", "a.sysmt")[0] == 0
+    rates = []
+
+    def refuse(port, baud, **_):
+        rates.append(baud)
+        raise serial.SerialException(errno.EBUSY, "busy")
+
+    monkeypatch.setattr("serial.Serial", refuse)
+    for words in ((), ("--baud", "3000000")):
+        code, _, err = run(capsys, "run", "a.sysmt", "inputs.npz", "--on", str(folder / "inputs.npz"), *words)
+        assert code == 2
+        assert "is in use by another program" in err
+    assert rates == [1_000_000, 3_000_000]
+
+
+def test_a_simulated_board_may_hold_an_engine(folder, capsys):
+    """A program for the preset runs on it, however fast its UART is."""
+    assert run(capsys, "compile", "model.tflite", "--preset", "engine_sysmt2_4", "-o", "a.sysmt")[0] == 0
+    program = read_program("a.sysmt")
+    config = simulated("engine_sysmt2_4", [], 4)
+    assert config.divisor == 4
+    assert config.fingerprint == program.config.fingerprint
+    assert simulated("engine_sysmt2_4", ["layers=48"], 4).layers == 48
+    assert simulated("sysmt2_4", [], 4) == preset("accel_sysmt2_4", AccelConfig, divisor=4)
 
 
 def test_a_truncated_program_is_one_line(folder, capsys):

@@ -142,7 +142,7 @@ def test_words_of_a_pixel_wait_in_a_group_each(groups, monkeypatch):
     [
         ("fresh.eq(word.fill_end)", "fresh.eq(0)"),
         ("byte > kept[:8]", "byte > kept[:7]"),
-        ("Mux(maximum, 0, byte)", "byte"),
+        ("Mux(ignored, 0, byte)", "byte"),
         ("Mux(word.last_group, layer.last_n_tiles, layer.n_tiles)", "layer.n_tiles"),
         ("self.i.ready.eq(~word.fill_end | (tiles == 0) | (leaves & last_row))", "self.i.ready.eq(1)"),
     ],

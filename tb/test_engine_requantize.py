@@ -126,13 +126,17 @@ def test_latency(blocks):
     assert np.flatnonzero(got).tolist() == [20]
 
 
+IN_BLOCKS = "\n        half = twice & fraction[PART - 1]"
+"""What follows in the one of two forms."""
+
+
 @one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
         (MODULE, "RequantizerLane", "(~negative | Cat(lowest, fraction[: PART - 1]).any())", "1"),
         (MODULE, "RequantizerLane", "Cat(lowest, fraction[: PART - 1]).any()", "fraction[: PART - 1].any()"),
-        (MODULE, "RequantizerLane", "twice = self.double & shift[-1]", "twice = self.double"),
-        (MODULE, "RequantizerLane", "twice = self.double & shift[-1]", "twice = 0 & shift[-1]"),
+        (MODULE, "RequantizerLane", f"twice = self.double & shift[-1]{IN_BLOCKS}", f"twice = self.double{IN_BLOCKS}"),
+        (MODULE, "RequantizerLane", f"twice = self.double & shift[-1]{IN_BLOCKS}", f"twice = Const(0, 1){IN_BLOCKS}"),
         (MODULE, "RequantizerLane", "Mux(value[-1], -value, value)", "value"),
         (
             MODULE,
@@ -173,7 +177,7 @@ def test_seeded_bugs_are_found(module, component, right, wrong):
         ("low + (high << PART)", "low.as_unsigned() + (high << PART)"),
         ("Cat(below, 0, row, ~highest)", "Cat(below, 0, row, highest)"),
         ("rows.append(below << (len(bits) - 1))", "pass"),
-        ("self.result.eq(result)", "self.result.eq(total)"),
+        ('later(result, "waiting", 3)', 'later(total[:8], "waiting", 4)'),
     ],
 )
 def test_seeded_bugs_without_blocks_are_found(right, wrong):

@@ -2,7 +2,7 @@
 """A mapped netlist without hierarchy, as arrays: one number per net, one row per cell."""
 
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,10 +12,20 @@ from sysmt.base.errors import UserError
 from .blocks import BLOCKS, cell_blocks
 from .cells import Cell
 from .liberty import CellLibrary
+from .memories import Sram
 from .netlist import Instance, Module, Netlist
 
 NONE = -1
 """In place of a net: the pin is not connected."""
+
+
+@dataclass(frozen=True, eq=False)
+class Memory:
+    """A memory of a design: its hierarchical name, what it is, and the nets of its pins."""
+
+    name: str
+    sram: Sram
+    pins: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +48,8 @@ class Flat:
     places : list of (first cell, module, hierarchical name)
         The copies of modules that have cells, in the order of their cells.
     names : dict of module to the names of its cells
+    memories : list of Memory
+        The memories that stayed memories.
     """
 
     library: CellLibrary
@@ -49,6 +61,7 @@ class Flat:
     ports: dict[str, tuple[str, np.ndarray]]
     places: list[tuple[int, str, str]]
     names: dict[str, list[str]]
+    memories: list[Memory] = field(default_factory=list)
 
     def module(self, cell: int) -> str:
         """The module of a cell."""
@@ -86,6 +99,7 @@ def flatten(netlist: Netlist, library: CellLibrary) -> Flat:
     width = max((len(cell.inputs) + len(cell.outputs) for cell in kinds), default=1)
     templates = {name: _template(netlist.modules[name], kinds, width, owner) for name in netlist.copies}
     kind, pins, block, joined, places = [], [], [], [], []
+    memories: list[Memory] = []
     count, cells = 2, 0
 
     def expand(name: str, path: str) -> tuple[_Template, int]:
@@ -99,6 +113,9 @@ def flatten(netlist: Netlist, library: CellLibrary) -> Flat:
         kind.append(template.kind)
         block.append(template.block)
         pins.append(np.where(template.pins > 1, template.pins + (start - 2), template.pins))
+        for memory in template.memories:
+            wires = {pin: np.array([template.net(b, start) for b in bits]) for pin, bits in memory.pins.items()}
+            memories.append(Memory(f"{path}{memory.name}", memory, wires))
         for part in template.children:
             child, child_start = expand(part.kind, f"{path}{part.name}/")
             for port, bits in part.pins.items():
@@ -123,6 +140,7 @@ def flatten(netlist: Netlist, library: CellLibrary) -> Flat:
         ports=ports,
         places=places,
         names={name: template.names for name, template in templates.items()},
+        memories=[replace(m, pins={pin: roots[wires] for pin, wires in m.pins.items()}) for m in memories],
     )
 
 
@@ -136,6 +154,7 @@ class _Template:
     block: np.ndarray
     names: list[str]
     children: list[Instance]
+    memories: list[Sram]
 
     def net(self, bit: int | str, start: int) -> int:
         """The net of a bit in the copy whose first net is `start`."""
@@ -145,6 +164,7 @@ class _Template:
 def _template(module: Module, kinds: list[Cell], width: int, owner: dict[tuple[str, str], str]) -> _Template:
     bits = {b for p in module.parts for wires in p.pins.values() for b in wires}
     bits |= {b for _, wires in module.ports.values() for b in wires}
+    bits |= {b for memory in module.memories for wires in memory.pins.values() for b in wires}
     numbers = {bit: i + 2 for i, bit in enumerate(sorted(bit for bit in bits if isinstance(bit, int)))}
     index = {cell.name: i for i, cell in enumerate(kinds)}
     cells = [part for part in module.parts if part.kind in index]
@@ -162,6 +182,7 @@ def _template(module: Module, kinds: list[Cell], width: int, owner: dict[tuple[s
         block=np.array([BLOCKS.index(owner[module.name, part.name]) for part in cells], np.int64),
         names=[part.name for part in cells],
         children=[part for part in module.parts if part.kind not in index],
+        memories=module.memories,
     )
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memories in standard cells: a compiler of SRAM makes them, which no liberty file has; they are counted in bits."""
 
+from dataclasses import dataclass
 from typing import Any
 
 MEMORY = "sysmt_memory"
@@ -38,9 +39,35 @@ endmodule
 """Yosys' memories to black boxes, where they are large and read at a clock edge."""
 
 
-def memory_bits(cell: dict[str, Any]) -> int:
-    """Bits of a cell that Yosys' `write_json` wrote: 0 where it is no memory."""
-    if cell["type"] != MEMORY:
-        return 0
-    size, width = (int(str(cell["parameters"][name]), 2) for name in ("SIZE", "WIDTH"))
-    return size * width
+@dataclass(frozen=True)
+class Sram:
+    """A memory of a mapped module that stayed one.
+
+    Members
+    -------
+    name : str
+        Of its instance.
+    width, depth : int
+        Bits of a word, and words.
+    ports : (int, int)
+        Ports that read, and that write.
+    pins : dict of name to bits
+        Those of `MEMORY`, numbers of nets or the constants "0", "1", "x".
+    """
+
+    name: str
+    width: int
+    depth: int
+    ports: tuple[int, int]
+    pins: dict[str, list[int | str]]
+
+    @property
+    def bits(self) -> int:
+        """What it stores."""
+        return self.width * self.depth
+
+
+def sram(name: str, cell: dict[str, Any]) -> Sram:
+    """A cell of the kind `MEMORY` that Yosys' `write_json` wrote."""
+    depth, width, _, *ports = (int(str(cell["parameters"][name]), 2) for name in _PARAMETERS)
+    return Sram(name, width, depth, (ports[0], ports[1]), cell["connections"])

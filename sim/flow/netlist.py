@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .memories import MEMORY, memory_bits
+from .memories import MEMORY, Sram, sram
 
 Bits = list[int | str]
 """Bits of a port or pin: numbers of nets, or the constants "0", "1", "x"."""
@@ -34,15 +34,15 @@ class Module:
     ports : dict of name to (direction, bits)
     parts : list of Instance
     names : dict of net to the shortest of its names, with the index of the bit
-    memory_bits : int
-        Bits of the memories that stayed memories; they are none of the parts.
+    memories : list of Sram
+        The memories that stayed memories; they are none of the parts.
     """
 
     name: str
     ports: dict[str, tuple[str, Bits]]
     parts: list[Instance]
     names: dict[int, tuple[str, int]]
-    memory_bits: int = 0
+    memories: list[Sram] = field(default_factory=list)
 
     @cached_property
     def by_name(self) -> dict[str, Instance]:
@@ -96,7 +96,7 @@ class Netlist:
     @property
     def memory_bits(self) -> int:
         """Bits of the memories of the whole design."""
-        return sum(times * self.modules[name].memory_bits for name, times in self.copies.items())
+        return sum(times * sum(m.bits for m in self.modules[name].memories) for name, times in self.copies.items())
 
     @cached_property
     def cells(self) -> Counter:
@@ -144,7 +144,7 @@ def _module(name: str, written: dict[str, Any]) -> Module:
             if cell["type"] != MEMORY
         ],
         names=names,
-        memory_bits=sum(map(memory_bits, written["cells"].values())),
+        memories=[sram(n, cell) for n, cell in written["cells"].items() if cell["type"] == MEMORY],
     )
 
 

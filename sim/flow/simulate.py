@@ -18,6 +18,7 @@ from sysmt.base.errors import UserError
 from .flat import NONE, Flat
 from .kernels import DEEPEST, Fanout, GateTable, Programs, Wavefront, levelled, next_states, settle, sweep, write
 from .logic import decisions
+from .stored_words import StoredWords
 
 LANES = 64
 DELAYS = ("zero", "unit")
@@ -63,6 +64,8 @@ class CellSimulation:
     clocked : int64 [cells]
         Rising edges that reached the clock pin of every flip-flop and clock gate, over all streams.
     counting : bool
+    memories : list of StoredWords
+        What the design's memories hold, from zero on, and how often they were accessed while counting.
     """
 
     def __init__(self, flat: Flat, delays: str = "unit"):
@@ -85,6 +88,7 @@ class CellSimulation:
             stamps=np.full(len(order), -1, np.int64),
             stamp=np.zeros(1, np.int64),
         )
+        self.memories = [StoredWords(memory) for memory in flat.memories]
         self._sweep(np.zeros(flat.nets, np.int64))
 
     def _sweep(self, toggles: np.ndarray) -> None:
@@ -104,6 +108,10 @@ class CellSimulation:
             self.clocked[registers.clock_gates] += LANES
         nets = [registers.gates.out, *(self.flat.ports[name][1] for name in inputs)]
         words = [taken, *inputs.values()]
+        for memory in self.memories:
+            memory.edge(values, self.counting)
+            nets.append(memory.data)
+            words.append(memory.read)
         counts = self.toggles if self.counting else np.zeros(self.flat.nets, np.int64)
         changed = write(values, np.concatenate(nets), np.concatenate(words), counts, self._changed)
         if self.delays == "zero":

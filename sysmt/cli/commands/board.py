@@ -11,7 +11,10 @@ from sysmt.cli.arguments import add_settings
 from sysmt.cli.output import Handler, Result, progress
 from sysmt.hdl.params.accel import AccelConfig, accel_config
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.presets import preset
+from sysmt.hdl.params.engine import EngineConfig
+from sysmt.hdl.params.engine_protocol import STATE as ENGINE_STATE
+from sysmt.hdl.params.presets import ENGINES, preset
+from sysmt.hdl.params.program import EngineError
 from sysmt.hdl.params.registers import FIGURES, STATE
 from sysmt.hdl.params.settings import with_settings
 
@@ -32,8 +35,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         const="sysmt2_8",
         metavar="PRESET",
-        help="be a board: simulate the accelerator around this array (default sysmt2_8), print its port, serve "
-        "until interrupted",
+        help="be a board: simulate the accelerator around this array (default sysmt2_8), or the engine engine_ARRAY, "
+        "print its port, serve until interrupted",
     )
     add_settings(parser)
 
@@ -51,36 +54,62 @@ def _run(args: argparse.Namespace) -> Result:
         raise UserError(f"action must be info, or --virtual given, not {args.action!r}")
     if args.port is None:
         raise UserError("--port must be given: the device of the board, say /dev/ttyUSB0")
-    from sysmt.boards.driver import Board
-    from sysmt.boards.transport import SerialTransport
-
-    with Board(SerialTransport(args.port, args.baud)) as board:
-        facts = describe(board.config) | {"generator": f"sysmt {board.generator}"} | _state(board.registers())
+    facts = _identity(args.port, args.baud)
     return Result("\n".join(f"{name:18} {value}" for name, value in facts.items()), facts)
 
 
-def describe(config: AccelConfig) -> dict[str, Any]:
-    """The configuration of an accelerator, flat, and what follows from it."""
+def _identity(port: str, baud: int) -> dict[str, Any]:
+    """What the board behind a port says of itself, whichever of the two it holds."""
+    from sysmt.boards.driver import Board
+    from sysmt.boards.link import OtherKindError
+    from sysmt.boards.network import EngineBoard
+    from sysmt.boards.transport import SerialTransport
+
+    transport = SerialTransport(port, baud)
+    try:
+        with Board(transport) as board:
+            return describe(board.config) | {"generator": f"sysmt {board.generator}"} | _state(board.registers())
+    except OtherKindError:
+        transport.close()
+    with EngineBoard(transport) as engine:
+        words = engine.registers()
+        facts = describe(engine.config) | {"generator": f"sysmt {engine.generator}"} | _runs(words)
+        state = ENGINE_STATE["state"].from_int(words["state"])
+        return facts | {"last_error": EngineError(state["error"]).name.lower(), "cycles": words["cycles"]}
+
+
+def describe(config: AccelConfig | EngineConfig) -> dict[str, Any]:
+    """The configuration of an accelerator or an engine, flat, and what follows from it."""
     own: dict[str, Any] = config.as_dict()
     array: dict[str, Any] = own.pop("array")
     return array | own | {"fingerprint": f"{config.fingerprint:016x}", "memory_bits": config.memory_bits}
 
 
-def _state(words: dict[str, int]) -> dict[str, Any]:
+def _runs(words: dict[str, int]) -> dict[str, Any]:
     runs, errors = (STATE[name].from_int(words[name]) for name in ("runs", "errors"))
     return {
         "runs_issued": runs["issued"],
         "runs_finished": runs["finished"],
         "frames_dropped": errors["frames"],
         "bytes_dropped": errors["bytes"],
-        **{name: words[name] for name in FIGURES},
     }
+
+
+def _state(words: dict[str, int]) -> dict[str, Any]:
+    return _runs(words) | {name: words[name] for name in FIGURES}
+
+
+def simulated(name: str, settings: list[str], divisor: int) -> AccelConfig | EngineConfig:
+    """What a simulated board holds: the engine called `name`, or the accelerator around the array called so."""
+    if name in ENGINES:
+        return with_settings(preset(name, EngineConfig, divisor=divisor), settings)
+    return accel_config(with_settings(preset(name, ArrayConfig, target="fpga"), settings), divisor=divisor)
 
 
 def _serve(name: str, settings: list[str]) -> Result:
     from sysmt.boards.virtual.board import DIVISOR, VirtualBoard
 
-    config = accel_config(with_settings(preset(name, ArrayConfig, target="fpga"), settings), divisor=DIVISOR)
+    config = simulated(name, settings, DIVISOR)
     progress(f"compiling the board around {' '.join((name, *settings))} (the first time: a minute or more)")
     # Also where a shell started it in the background of a script, which ignores interrupts.
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -35,6 +35,8 @@ from sysmt.sim.nn.inputs import load
 from sysmt.sim.nn.model import read_model
 from sysmt.sim.quant.options import Options
 
+from .board import add_port
+
 if TYPE_CHECKING:
     from sysmt.boards.flow.board import BoardDefinition
 
@@ -164,6 +166,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--on", default="golden", metavar="golden|rtl|PORT", help="golden engine, simulated Verilog, or a board's port"
     )
+    add_port(parser)
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N inputs")
     parser.add_argument("-o", "--output", metavar="OUT.npy", help="the network's raw output tensor, a row per input")
 
@@ -172,7 +175,7 @@ def _run(args: argparse.Namespace) -> Result:
     target = output_file(args.output) if args.output else None
     program = read_program(args.program)
     inputs = load(args.inputs, program.ends, args.limit)
-    with _executor(args.on, program) as executor:
+    with _executor(args.on, args.baud, program) as executor:
         outputs, report = execute(program, inputs, executor, _tell)
     if target is not None:
         content = io.BytesIO()
@@ -194,7 +197,7 @@ def _run(args: argparse.Namespace) -> Result:
 
 
 @contextmanager
-def _executor(on: str, program: Program) -> Iterator[Executor | None]:
+def _executor(on: str, baud: int, program: Program) -> Iterator[Executor | None]:
     """What the program runs on; None for the golden engine."""
     if on == "golden":
         yield None
@@ -207,8 +210,9 @@ def _executor(on: str, program: Program) -> Iterator[Executor | None]:
             yield gates
     else:
         from sysmt.boards.network import EngineBoard
+        from sysmt.boards.transport import SerialTransport
 
-        with EngineBoard(on, progress=progress) as board:
+        with EngineBoard(SerialTransport(on, baud), progress=progress) as board:
             board.load(program)
             yield board
 
