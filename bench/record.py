@@ -136,7 +136,9 @@ MEASUREMENTS: dict[str, Measurement] = {
     "training": Measurement(
         (("network", "training"), ("network", "first phase", "bits")),
         {
-            **dict.fromkeys(("real", "int8", "untouched", "recalibrated", "one thread", "array", "adapted"), _MORE),
+            **dict.fromkeys(
+                ("real", "int8", "untouched", "recalibrated", "one thread", "array", "adapted", "stc"), _MORE
+            ),
             "drop": _LESS,
             "speedup": _MORE,
             "top1": _MORE,

@@ -22,6 +22,7 @@ from sysmt.base.extras import require
 from sysmt.base.files import build_root, write_together
 from sysmt.cli.output import progress, table
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.kinds.sparq import SparqConfig
 from sysmt.sim.nn.batches import BATCH_INPUTS
 from sysmt.sim.nn.inputs import Inputs
 
@@ -40,6 +41,7 @@ FIRST_PHASES: dict[str, tuple[str, dict[str, Any]]] = {
 """By name: the network, and what differs from its recipe."""
 SECOND_PHASE: dict[str, Any] = {"array_epochs": 3, "array_rate": 0.01}
 DISTILLED = SECOND_PHASE | {"distil": 0.5}
+SPARSE = "2:4"
 PRUNED = DISTILLED | {"array_rate": 0.02}
 TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     PLAIN: (PLAIN, {}),
@@ -47,7 +49,7 @@ TRAININGS: dict[str, tuple[str, dict[str, Any]]] = {
     "KURE, threads": (KURE, SECOND_PHASE),
     "KURE, threads, distilled": (KURE, DISTILLED),
     "KURE, 40 % pruned, threads": (KURE, PRUNED | {"prune": "0.4"}),
-    "KURE, 2:4 pruned, threads": (KURE, PRUNED | {"prune": "2:4"}),
+    "KURE, 2:4 pruned, threads": (KURE, PRUNED | {"prune": SPARSE}),
 }
 """By name: the first phase, and what else differs from the recipe: a second phase, or none. All are adapted on training
 inputs at the end, as `sysmt infer --reorder --recalibrate` does."""
@@ -57,6 +59,7 @@ COMPARED = 64
 """Test inputs that the golden model runs, to compare."""
 SIDE = 16
 THREADS = 4
+SPARSE_PE = SparqConfig(pairs=2, stc=True)
 RESULT = "result.json"
 
 
@@ -167,7 +170,8 @@ def _row(name: str, trained: Any, unseen: Any) -> dict[str, Any]:
         raise UserError(f"{name}: outputs must be the golden model's, not others")
     recalibrate(training.network, training.batches(), Mode(pe=recipe.pe))
     adapted = _adapted(training)
-    return {
+    sparse = {"stc": _sparse(training)} if recipe.prune == SPARSE else {}
+    return sparse | {
         "real": found["real"],
         "int8": found["int8"],
         "untouched": found["array, untouched"],
@@ -179,6 +183,19 @@ def _row(name: str, trained: Any, unseen: Any) -> dict[str, Any]:
         "sparsity": trained.report["sparsity"],
         "speedup": adapted["speedup"],
     }
+
+
+def _sparse(training: Any) -> float:
+    """Accuracy of a network pruned to 2:4 on PEs that take two weights of four, by its statistics for one thread."""
+    from sysmt.sim.nn.model import Model
+    from sysmt.sim.nn.network import build
+    from sysmt.sim.quant.infer import infer
+    from sysmt.sim.train.export import graph
+
+    model = Model(build(graph(training.network)))
+    config = ArrayConfig(rows=SIDE, cols=SIDE, pe=SPARSE_PE)
+    report = infer(model, _inputs(training.test), config, attribution=False, log=training.log).report
+    return float(report["top1"])
 
 
 def measure(jobs: int, epochs: tuple[int, int] | None) -> dict[str, list[dict[str, Any]]]:
@@ -203,7 +220,18 @@ def measure(jobs: int, epochs: tuple[int, int] | None) -> dict[str, list[dict[st
 
 
 COLUMNS = {
-    "training": ("real", "int8", "untouched", "recalibrated", "one thread", "array", "adapted", "drop", "speedup"),
+    "training": (
+        "real",
+        "int8",
+        "untouched",
+        "recalibrated",
+        "one thread",
+        "array",
+        "adapted",
+        "stc",
+        "drop",
+        "speedup",
+    ),
     "bits": ("top1", "recalibrated"),
 }
 """Of the tables, by what is in their rows' keys."""

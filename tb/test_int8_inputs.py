@@ -5,6 +5,7 @@ import io
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -133,3 +134,16 @@ def test_hostile_inputs_are_one_line(tmp_path, images, message):
         load(tmp_path / "bad.npz", small_network())
     assert str(found.value).startswith(message)
     assert "\n" not in str(found.value)
+
+
+def test_images_with_channels_behind_are_shown_the_way(tmp_path):
+    network = small_network()
+    channels_first = replace(network, input=replace(network.input, shape=(1, 3, 6, 6)))
+    images = np.zeros((2, 6, 6, 3), np.uint8)
+    np.savez(tmp_path / "behind.npz", images=images)
+    np.savez(tmp_path / "first.npz", images=images.transpose(0, 3, 1, 2))
+    with pytest.raises(
+        UserError, match=r"not \(2, 6, 6, 3\); its channels come first: .* images.transpose\(0, 3, 1, 2\)$"
+    ):
+        load(tmp_path / "behind.npz", channels_first)
+    assert load(tmp_path / "first.npz", channels_first).values.shape == (2, 3, 6, 6)

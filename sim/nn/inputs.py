@@ -109,7 +109,9 @@ def _fit(name: str, values: np.ndarray, network: NetworkEnds) -> np.ndarray:
     wanted, dtype = joined(network.input.shape), network.input.dtype
     if values.shape[1:] != wanted or not values.ndim:
         shape = ", ".join(map(str, ("inputs", *wanted)))
-        raise UserError(f"{name} must have the model's shape ({shape}), not {values.shape}")
+        turned = values.ndim == 4 and values.shape[1:] == (*wanted[1:], *wanted[:1])
+        way = f"; its channels come first: give {name}.transpose(0, 3, 1, 2)" if turned else ""
+        raise UserError(f"{name} must have the model's shape ({shape}), not {values.shape}{way}")
     if name == "features" or dtype != "int8":
         if values.dtype != dtype:
             raise UserError(f"{name} of shape {values.shape} must be {dtype} as the model's input, not {values.dtype}")
