@@ -11,7 +11,7 @@ from sysmt.hdl.nullcache import NullCache
 from sysmt.hdl.nullcache.designs import cache_design, read_counters
 from sysmt.hdl.nullcache.nullcache import NullCounters
 from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
-from sysmt.sim.cosim.cache import simulate_rtl, emitted_cache
+from sysmt.sim.cosim.cache import emitted_cache, simulate_rtl
 from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.nullcache.model import simulate
 
