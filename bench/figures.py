@@ -14,6 +14,7 @@ from sysmt.base.files import write_together
 from sysmt.cli.output import progress
 from sysmt.report.facts import by_default
 from sysmt.report.markdown import figures
+from sysmt.sim.flow import sta
 
 from . import (
     adaptation,
@@ -58,6 +59,8 @@ def placed(text: str, name: str, tables: str) -> str:
 
 def silicon() -> str:
     """The tables of the default report, and its arrays with clock gates."""
+    if not sta.available():
+        raise UserError("silicon is measured with OpenSTA, which is missing (sta on PATH): name the other tables alone")
     return figures(by_default(progress), by_default(progress, clock_gating=True))
 
 

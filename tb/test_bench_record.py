@@ -3,7 +3,7 @@
 
 import pytest
 
-from bench import record
+from bench import figures, record
 from bench.nullcache import verdict
 from bench.record import Figure
 
@@ -90,3 +90,11 @@ def test_saving_what_was_loaded_changes_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(record, "RECORD", tmp_path / "record.json")
     record.save(recorded)
     assert record.RECORD.read_text() == text
+
+
+def test_silicon_is_not_written_from_estimates_where_it_was_measured(monkeypatch, capsys):
+    page = figures.PAGE.read_text()
+    monkeypatch.setattr(figures.sta, "available", lambda: False)
+    assert figures.main(["silicon"]) == 2
+    assert "OpenSTA, which is missing" in capsys.readouterr().err
+    assert figures.PAGE.read_text() == page
