@@ -48,6 +48,7 @@ RUNS: dict[str, tuple[PEConfig, Options]] = {
     "4T, S+aW": (FOUR, DENSEST),
     "4T, S+aW, 3.5x": (FOUR, replace(DENSEST, speedup=3.5)),
     "SPARQ, 2 pairs": (SparqConfig(pairs=2), DENSEST),
+    "SPARQ 2opt": (SparqConfig(window="2opt"), DENSEST),
 }
 """The PEs, and how the network is prepared: `DENSEST` fills every step of all covered layers."""
 

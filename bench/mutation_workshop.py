@@ -258,7 +258,7 @@ def named(source: str) -> str:
 def found_before(source: str, test: str) -> list[str]:
     """Tests of a file that found mutants of a source in whatever run, those that found most first."""
     verdicts = build_root().glob(f"mutation/{named(source)}-{'[0-9a-f]' * 16}/result.json")
-    names = (json.loads(path.read_text())["by"] for path in verdicts)
+    names = (json.loads(path.read_text()).get("by", "") for path in verdicts)  # Verdicts of older versions have none.
     count = Counter(name for name in names if name.startswith(f"tb/test_{test}.py::"))
     return sorted(count, key=lambda name: (-count[name], name))
 

@@ -40,5 +40,5 @@ def test_every_run_fills_or_slows_the_same_way():
     for name, (pe, options) in adaptation.RUNS.items():
         assert options.reorder
         assert options.recalibrate
-        assert pe.threads == (2 if name.startswith("2T") else 4)
+        assert pe.threads == (2 if name.startswith(("2T", "SPARQ 2opt")) else 4)
         assert (f"{options.speedup}x" in name) == (options.speedup is not None)
