@@ -11,6 +11,8 @@ from sysmt.base.errors import ConfigError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.kinds.sparq import TRIMS, WINDOWS, SparqConfig, lane_codes
 from sysmt.hdl.pe import sparq_edge, sparq_lanes
+from sysmt.hdl.pe.fpga import Fpga
+from sysmt.hdl.pe.kind import gates_of
 from sysmt.sim.cosim.rtl import products
 from sysmt.sim.cosim.simulator import SimulationError, run
 from sysmt.sim.golden.matmul import matmul
@@ -32,6 +34,13 @@ def variants(pairs=1, target="asic", vsparq=True, modes=MODES):
     return tuple(
         SparqConfig(window=window, trim=trim, pairs=pairs, target=target, vsparq=vsparq) for window, trim in modes
     )
+
+
+@pytest.mark.parametrize("stc", [False, True])
+@pytest.mark.parametrize("target", ["asic", "fpga"])
+def test_operators_are_for_fpgas_alone(target, stc):
+    multiplier = gates_of(SparqConfig(target=target, stc=stc)).multiplier(SparqConfig(target=target, stc=stc))
+    assert issubclass(multiplier, Fpga) == (target == "fpga")
 
 
 def compare(pes, sets, number=16):
