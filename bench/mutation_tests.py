@@ -188,6 +188,9 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         )
         for name in ("may", "takes")
     },
+    ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
+        "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
+    ),
     ("pe/smt_sa", "Signal()", "Signal(init=1)", "vacant = Signal()"): (
         "it is always assigned in `comb`, so that its initial value is never seen"
     ),
