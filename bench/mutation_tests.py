@@ -191,6 +191,7 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
         "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
     ),
+    ("pe/sparq_stc", "i < GROUP - 1", "i <= GROUP - 1"): "behind the last of a group is nothing, which is 0, too",
     ("pe/smt_sa", "Signal()", "Signal(init=1)", "vacant = Signal()"): (
         "it is always assigned in `comb`, so that its initial value is never seen"
     ),
