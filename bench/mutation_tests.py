@@ -135,7 +135,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pe/fpga": ("random_arrays", "multiplier", "array"),
     "pe/kind": ("random_arrays", "pe_kinds", "array"),
     "pe/kinds/nbsmt": ("random_arrays", "multiplier", "array"),
-    "pe/kinds/sparq": ("random_arrays", "sparq_gates", "stc"),
+    "pe/kinds/sparq": ("random_arrays", "sparq_gates", "stc", "stc_accel"),
     "pe/multiplier": ("random_arrays", "multiplier", "pe_kinds", "array"),
     "pe/nbsmt": ("random_arrays", "multiplier", "array"),
     "pe/ports": ("random_arrays", "pe_kinds", "array"),
@@ -191,6 +191,17 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
         "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
     ),
+    ("pe/sparq", "1", "2", "total: Value = Const(0, 2)"): "the first product takes its place",
+    (
+        "pe/sparq",
+        "multiply(m, self._q(m, t), self._weight(m, t), width, self.config.target, f'm{t}')",
+        "multiply(m, self._q(m, t), self._weight(m, t), width, f'm{t}', self.config.target)",
+    ): "it is the multiplier of ASICs alone: what is not fpga is an ASIC's, and only signals are called otherwise",
+    ("pe/sparq_edge", "True", "False", "for on, code in zip(begins, codes, strict=False):"): "they are as many",
+    ("pe/sparq_edge", "shift + window.bits < len(x)", "shift + window.bits <= len(x)"): (
+        "above the highest bit is nothing, which is 0, too"
+    ),
+    ("pe/sparq_lanes", "1", "2", "for size in range(1, len(values) + 2):"): "a cube per value is always a cover",
     ("pe/sparq_stc", "i < GROUP - 1", "i <= GROUP - 1"): "behind the last of a group is nothing, which is 0, too",
     ("pe/smt_sa", "Signal()", "Signal(init=1)", "vacant = Signal()"): (
         "it is always assigned in `comb`, so that its initial value is never seen"

@@ -28,8 +28,6 @@ def lanes(config: SparqConfig) -> data.ArrayLayout:
 def decoded(code: Value, values: set[int], known: int) -> Value:
     """Whether the code is one of `values`, as few literals as can be; codes from `known` on never come."""
     others = set(range(known)) - values
-    if not others:
-        return Const(1, 1)
     cubes = [c for c in product((None, 0, 1), repeat=len(code)) if not any(_in(c, v) for v in others)]
     for size in range(1, len(values) + 1):
         covers = [c for c in combinations(cubes, size) if all(any(_in(cube, v) for cube in c) for v in values)]
