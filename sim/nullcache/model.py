@@ -102,23 +102,13 @@ def simulate(trace: Trace, config: CacheConfig) -> CacheRun:
     UserError
         The trace leaves the address range of the configuration.
     """
-    trace.check_range(config.addr_width)
-    where, memory = _compact(trace)
+    played = prepared(trace, config)
     null = config.null
     loads = np.zeros(int((trace.op == 0).sum()), np.uint32)
     tally = Tally(np.zeros(len(COUNTERS), np.int64), np.zeros(config.line_bits + 1, np.int64))
     values, masks, ages = np.zeros((3, null.entries if null else 1), np.int64)
     cycles, used = _run(
-        Accesses(trace.op.astype(np.uint8), trace.addr, where, trace.size.astype(np.uint8), trace.data),
-        memory,
-        CacheGeometry(
-            sets=config.sets,
-            ways=config.ways,
-            line=config.line,
-            write_buffer=config.write_buffer,
-            miss_cycles=config.miss_cycles,
-            write_cycles=config.write_cycles,
-        ),
+        *played,
         null is not None,
         NullPolicy(
             line_bits=config.line_bits,
@@ -143,6 +133,28 @@ def simulate(trace: Trace, config: CacheConfig) -> CacheRun:
         tuple(map(int, tally.orders)),
         entries[np.lexsort(entries.T[::-1])],
     )
+
+
+def prepared(trace: Trace, config: CacheConfig) -> tuple[Accesses, np.ndarray, CacheGeometry]:
+    """A trace as the compiled models take it, memory uint8 [bytes touched], and the data cache.
+
+    Raises
+    ------
+    UserError
+        The trace leaves the address range of the configuration.
+    """
+    trace.check_range(config.addr_width)
+    where, memory = _compact(trace)
+    geometry = CacheGeometry(
+        sets=config.sets,
+        ways=config.ways,
+        line=config.line,
+        write_buffer=config.write_buffer,
+        miss_cycles=config.miss_cycles,
+        write_cycles=config.write_cycles,
+    )
+    accesses = Accesses(trace.op.astype(np.uint8), trace.addr, where, trace.size.astype(np.uint8), trace.data)
+    return accesses, memory, geometry
 
 
 def _compact(trace: Trace) -> tuple[np.ndarray, np.ndarray]:

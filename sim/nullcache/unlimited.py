@@ -12,7 +12,7 @@ from sysmt.hdl.params.cache import CacheConfig
 from sysmt.sim.nullcache.traces.trace import Trace
 
 from .entries import njit
-from .model import Accesses, CacheGeometry, _compact, _fill, _zero_line
+from .model import _fill, _zero_line, prepared
 
 
 def unlimited(trace: Trace, config: CacheConfig) -> tuple[int, int]:
@@ -23,20 +23,7 @@ def unlimited(trace: Trace, config: CacheConfig) -> tuple[int, int]:
     UserError
         The trace leaves the address range of the configuration.
     """
-    trace.check_range(config.addr_width)
-    where, memory = _compact(trace)
-    misses, cycles = _run(
-        Accesses(trace.op.astype(np.uint8), trace.addr, where, trace.size.astype(np.uint8), trace.data),
-        memory,
-        CacheGeometry(
-            sets=config.sets,
-            ways=config.ways,
-            line=config.line,
-            write_buffer=config.write_buffer,
-            miss_cycles=config.miss_cycles,
-            write_cycles=config.write_cycles,
-        ),
-    )
+    misses, cycles = _run(*prepared(trace, config))
     return int(misses), int(cycles)
 
 
