@@ -67,7 +67,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "common/short_queue": ("short_queue", "smt_sa_gates"),
     "common/skid_buffer": ("accel_link", "accel_formal"),
     "designs": ("emit", "dma_accel", "engine_sdram_board"),
-    "dma/accelerator": ("dma_accel",),
+    "dma/accelerator": ("dma_accel", "dma_stream"),
     "dma/axi": _DMA,
     "dma/cfu": ("dma_stream",),
     "dma/device": _DMA,
@@ -96,7 +96,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/ports": ("engine_ranges", *_POST),
     "engine/post": _POST,
     "engine/ranges": ("engine_ranges",),
-    "engine/reader": _REQUESTS,
+    "engine/reader": ("engine_reader", *_REQUESTS),
     "engine/registers": _REQUESTS,
     "engine/requantize": ("engine_requantize", *_POST),
     "engine/residual": _POST,
@@ -156,6 +156,15 @@ def _without(parts: tuple[str, ...], left_out: str) -> tuple[str, str]:
     return f"[{', '.join(parts)}]", f"[{', '.join(part for part in parts if part != left_out)}]"
 
 
+_LISTED = (
+    "registers.number.eq(listed.number)",
+    "listed.value.eq(registers.value)",
+    "registers.issued.eq(controller.issued)",
+    "registers.finished.eq(controller.finished)",
+    "registers.busy.eq(controller.issued != controller.finished)",
+    "registers.refused.eq(core.array.refused)",
+    "registers.figures.eq(controller.figures)",
+)
 _ROWS = "row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))"
 
 EXPLAINED: dict[tuple[str, ...], str] = {
@@ -217,6 +226,19 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "after as many"
     ),
     ("accel/reader", "16", "15", '"size": Out(16),'): "only answers on a UART have a size, of less than a slot, 2**12",
+    (
+        "bus/crossing",
+        "1",
+        "2",
+        "memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs={UNINITIALISED: 1})",
+    ): "an attribute is there, whatever its value",
+    ("dma/accelerator", *_without(_LISTED, "registers.refused.eq(core.array.refused)")): (
+        "a RUN that the array would refuse is refused before (`fits_array`)"
+    ),
+    ("engine/add", "8", "9", "product = Signal(8 + 31, reset_less=True)"): "a product of 8 and 31 bits has no more",
+    ("engine/reader", "24", "23", "address, left = Signal(24), Signal(16)"): (
+        "an answer is refused before where it is not within a memory, which has at most 2**20 words"
+    ),
 }
 """Mutants that no test can tell from the original, and why: source, before, after and, where others are alike, its line
 or its changed line."""

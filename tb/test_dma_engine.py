@@ -67,6 +67,22 @@ def test_programs_and_inputs_one_after_the_other(config):
                 assert bus.link("layer_cycles")["layer_cycles"] == expected
 
 
+def test_a_run_begins_while_the_results_of_the_one_before_travel():
+    program, _ = compiled(1)
+    first, second = (packed_command(CONFIG, ListOpcode.RUN, half=half) for half in (0, 1))
+    read = packed_command(CONFIG, ListOpcode.READ, address=0x8000, beats=2048, first=0)
+
+    def cycles(bus: SimulatedBus, *commands: bytes) -> int:
+        bus.start(list(commands), LIST)
+        return bus.wait()
+
+    with SimulatedBus(CONFIG) as bus:
+        load(bus, ProgramLists(program, PROGRAM))
+        run, results = cycles(bus, first), cycles(bus, first, read)
+        assert results > 2 * run, "the results take longer than a run"
+        assert cycles(bus, first, read, second) < results + run // 2
+
+
 def test_a_run_that_fails_ends_its_list_and_a_program_mends_it():
     program, inputs = compiled(1)
     lists = ProgramLists(program, PROGRAM)

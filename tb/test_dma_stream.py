@@ -144,6 +144,23 @@ def ahead(pause: float) -> None:
     simulate(host.dut, testbench, host.receive)
 
 
+def misaligned(pause: float) -> None:
+    """The first list after a reset fails before any of its beats has come: none of the next list are dropped."""
+    config = small(link="axi-stream", requantize=False)
+    plan, expected, commands, words = listed(config)
+    host = Host(config, pause)
+
+    async def testbench(ctx):
+        for name, value in (("interrupt_enable", 3), ("list_address", 8), ("list_commands", 1)):
+            await host.write(ctx, name, value)
+        assert await host.end(ctx) == (ListError.ALIGNMENT, 0)
+        await host.write(ctx, "list_address", 0)
+        assert await host.do(ctx, len(commands), words) == (ListError.NONE, len(commands))
+        np.testing.assert_array_equal(outputs(plan, iter([data for data, _, _ in host.taken])), expected)
+
+    simulate(host.dut, testbench, host.receive)
+
+
 def over_two_clocks() -> None:
     """A product through the ports of the front end, whose streams cross from the clock of the bus and back."""
     config = small(link="axi-stream", requantize=False, bus_clock=True)
@@ -212,6 +229,10 @@ def test_a_product_over_streams_and_the_rest_of_a_list_that_failed(pause):
 
 def test_commands_wait_for_what_they_need():
     ahead(0.0)
+
+
+def test_a_list_that_fails_before_it_begins():
+    misaligned(0.0)
 
 
 def test_a_product_over_streams_on_two_clocks():

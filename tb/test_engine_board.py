@@ -206,8 +206,10 @@ def begun(board: EngineBoard, compiled: Program, inputs: np.ndarray) -> None:
     number = STATE["runs"].from_int(board.registers()["runs"])["issued"] + 1
     board.send(number, compiled.input_memory, compiled.input_first(number & 1), compiled.pack(inputs[:1])[0])
     board.start(number)
-    runs = STATE["runs"].from_int(board.registers()["runs"])
+    registers = board.registers()
+    runs, state = (STATE[name].from_int(registers[name]) for name in ("runs", "state"))
     assert runs["issued"] == number != runs["finished"], "it is not under way"
+    assert state["busy"] == 1
 
 
 def test_a_host_that_leaves_amid_a_run(port):
