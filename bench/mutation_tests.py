@@ -43,7 +43,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "bus/axi": ("bus", "cache_rtl"),
     "bus/axi_lite": ("bus_masters", "dma_accel", "dma_engine"),
     "bus/axi_master": ("bus_masters", "dma_accel", "dma_engine"),
-    "bus/axi_stream": ("axi_stream",),
+    "bus/axi_stream": ("axi_stream", "axi_stream_layout"),
     "bus/axi_stream_ports": ("axi_stream",),
     "bus/crossing": ("crossing",),
     "bus/ports": ("bus", "dma_accel", "dma_engine"),

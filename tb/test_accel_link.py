@@ -42,13 +42,13 @@ def taken_apart(payloads: list[tuple[int, int]]) -> list[Frame]:
     return out
 
 
-def through_receiver(data: bytes, pause: float = 0.2) -> tuple[list[Frame], int]:
+def through_receiver(data: bytes, pause: float = 0.2, slot: int = SLOT) -> tuple[list[Frame], int]:
     """The frames that the RTL finds in `data`, and how many it dropped."""
-    unit, random, found, dropped = FrameReceiver(SLOT, SLOTS), np.random.default_rng(1), [], []
+    unit, random, found, dropped = FrameReceiver(slot, SLOTS), np.random.default_rng(1), [], []
 
     async def bench(ctx):
         await send(ctx, unit.i, data, random, 0.7)
-        await ctx.tick().repeat(2 * SLOT * SLOTS)
+        await ctx.tick().repeat(2 * slot * SLOTS)
 
     async def sink(ctx):
         await receive(ctx, unit.o, np.random.default_rng(2), pause, found, lambda p: (p.data, p.last))
@@ -64,6 +64,11 @@ def through_receiver(data: bytes, pause: float = 0.2) -> tuple[list[Frame], int]
 def test_the_rtl_takes_the_frames_of_the_host():
     sent = frames(8)
     assert through_receiver(b"".join(map(encode, sent))) == (sent, 0)
+
+
+def test_lengths_of_more_than_seven_bits_and_of_more_than_a_byte():
+    sent = [Frame(1, length & 0xFF, bytes([length & 0xFF]) * length) for length in (127, 128, 255, 256, 300)]
+    assert through_receiver(b"".join(map(encode, sent)), slot=512) == (sent, 0)
 
 
 def test_the_host_takes_what_the_rtl_sends():

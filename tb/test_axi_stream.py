@@ -21,7 +21,7 @@ from sysmt.hdl.params.presets import preset
 from sysmt.hdl.params.settings import with_settings
 from sysmt.sim.cosim.rtl import product_tiles
 
-from .axi_streams import planned, played, simulated
+from .axi_streams import LIMIT, planned, played, simulated
 from .mutants import seeded_bug
 
 ARRAY = preset("os2", ArrayConfig, rows=3)
@@ -112,6 +112,8 @@ class Searches:
                     {"match": match, "index": index, "hit": int(match != 0)}
                 ]
         assert found["ports"]["refused"] == 0
+        used = self._entries(found["cycles"]["s_axis_write"])(LIMIT * 2)
+        assert found["ports"]["valid"] == sum(1 << i for i, entry in enumerate(used) if entry is not None)
 
     def _entries(self, taken: list[int]):
         """What the TCAM answers with to a key that is taken in a cycle."""
@@ -211,6 +213,14 @@ def test_what_is_no_beat_stops_its_stream_and_tlast_elsewhere_is_told():
     for frame, part in zip(sums, product.expected, strict=True):
         got = np.array(product.plan.beats("m_axis_sums", frame))
         np.testing.assert_array_equal(got[: part.shape[0], : part.shape[1]], part)
+
+
+def test_the_array_refuses_a_tile_without_a_step_and_its_port_one_with_a_bit_too_many():
+    for job, damaged in ((Product(ARRAY, 1, ((2, 3, 2),), steps=0), 0), (Product(ARRAY, 1, ((2, 3, 2),)), 0x80)):
+        tile = job.plan.frames["s_axis_tile"][0]
+        job.plan.frames["s_axis_tile"][0] = tile[:4] + bytes([tile[4] | damaged]) + tile[5:]
+        job.plan.expected["m_axis_sums"] = 0
+        assert simulated(AXIStreamArray(ARRAY), job.plan, 0.0)["ports"]["refused"] == 1
 
 
 def test_fields_are_extended_to_bytes_and_what_is_not_is_no_beat():
