@@ -69,7 +69,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "designs": ("emit", "dma_accel", "engine_sdram_board"),
     "dma/accelerator": ("dma_accel", "dma_stream"),
     "dma/axi": _DMA,
-    "dma/cfu": ("dma_stream",),
+    "dma/cfu": ("dma_cfu",),
     "dma/device": _DMA,
     "dma/engine": ("dma_engine",),
     "dma/executor": _DMA,
@@ -236,6 +236,12 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "a RUN that the array would refuse is refused before (`fits_array`)"
     ),
     ("engine/add", "8", "9", "product = Signal(8 + 31, reset_less=True)"): "a product of 8 and 31 bits has no more",
+    ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
+        "a synchroniser drives it, so that its initial value is never seen"
+    ),
+    ("nullcache/tcam_memory", "2", "3", "write.en.eq(update & (writing < 2**piece)),"): (
+        "a narrower table's rows are written again, with what they have"
+    ),
     ("engine/reader", "24", "23", "address, left = Signal(24), Signal(16)"): (
         "an answer is refused before where it is not within a memory, which has at most 2**20 words"
     ),

@@ -51,6 +51,8 @@ def test_products_are_those_of_the_golden_model(config, latency, stall):
             golden = sysmt.matmul(x, w, config=CONFIG.array, threads=threads)
             np.testing.assert_array_equal(product(bus, x, w, threads), golden.sums)
         assert bus.link("interrupt") == {"done": 1, "failed": 0}
+        runs = STATE["runs"].from_int(bus.read(NUMBERS["runs"])[1])
+        assert runs["issued"] == runs["finished"] > 0
 
 
 @pytest.mark.parametrize("variant", ["single", "double"])

@@ -58,6 +58,7 @@ def by_instructions() -> None:
         assert await call(ctx, CFUFunction.POP) == 0
         assert await call(ctx, CFUFunction.WRITE, 0, 1) == 1
         assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
+        assert await call(ctx, CFUFunction.READ, number_of("interrupt_enable")) == 1
         assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
         for i, word in enumerate(words):
             for _ in range(LIMIT):
