@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """UART, frames and buffers on their own, with random stalls and damage, against models; seeded bugs."""
 
+import zlib
+
 import numpy as np
 import pytest
 from amaranth.hdl import Module
@@ -10,7 +12,7 @@ from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter
 from sysmt.hdl.accel.uart import UARTReceiver, UARTTransmitter
 from sysmt.hdl.common.skid_buffer import SkidBuffer
-from sysmt.hdl.params.protocol import CRC, HEADER
+from sysmt.hdl.params.protocol import CRC, END, ESC, HEADER
 
 from .accel import receive, send, simulate
 from .mutants import one_bug_per_component, seeded_bug
@@ -121,6 +123,16 @@ def test_garbage_cut_and_long_frames():
     found, dropped = through_receiver(stream + encode(good[2]), pause=0.0)
     assert found == good
     assert dropped >= 5
+
+
+def test_a_long_frame_that_says_it_is_as_long_as_a_slot():
+    """Its checksum is right, over all of its bytes."""
+    body = HEADER.pack(type=1, sequence=2, length=SLOT - HEADER.size - CRC.size) + bytes(SLOT)
+    body += CRC.pack(crc=zlib.crc32(body))
+    assert not {END, ESC} & set(body)
+    good = frames(2, 9)
+    data = bytes([END]) + body + bytes([END])
+    assert through_receiver(encode(good[0]) + data + encode(good[1]), pause=0.0) == (good, 1)
 
 
 def test_frames_beyond_the_credit_are_dropped_whole():

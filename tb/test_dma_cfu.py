@@ -20,6 +20,7 @@ def by_instructions() -> None:
     config = small(link="cfu", requantize=False)
     plan, expected, commands, words = listed(config)
     design = CFUAccelerator(config)
+    assert len(design.cmd_payload_function_id) == 7 + 3, "funct7 and funct3 of an instruction"
     sums: list[int] = []
 
     cycle = cycles_of(design.clk)
