@@ -106,7 +106,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/stored_transposer": _FILLER,
     "engine/threads": (*_FILLER[:2], "engine_rtl", "stc_engine"),
     "engine/tiles": ("engine_sequencer", "engine_rtl"),
-    "engine/top": _REQUESTS,
+    "engine/top": (*_REQUESTS, "engine_sdram_board"),
     "engine/transposer": _FILLER,
     "engine/word_fetcher": _FILLER,
     "engine/word_store": _FILLER,
@@ -235,7 +235,13 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("dma/accelerator", *_without(_LISTED, "registers.refused.eq(core.array.refused)")): (
         "a RUN that the array would refuse is refused before (`fits_array`)"
     ),
-    ("engine/add", "8", "9", "product = Signal(8 + 31, reset_less=True)"): "a product of 8 and 31 bits has no more",
+    **{
+        ("engine/add", "8", "9", line): "a product of 8 bits and so many has no more"
+        for line in (
+            "low, high = Signal(8 + PART, reset_less=True), Signal(8 + 31 - PART, reset_less=True)",
+            "product = Signal(8 + 31, reset_less=True)",
+        )
+    },
     ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
         "a synchroniser drives it, so that its initial value is never seen"
     ),
