@@ -235,7 +235,7 @@ def _port(path: tuple, member: wiring.Member) -> dict[str, Any]:
         "width": shape.width,
         "signed": shape.signed,
     }
-    if isinstance(member.shape, data.Layout) or hasattr(member.shape, "as_shape"):
+    if isinstance(member.shape, ShapeCastable):
         port["layout"] = _layout(member.shape)
     return port
 
