@@ -27,7 +27,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/reader": ("read_limits", "accel_rtl", "engine_board"),
     "accel/registers": ("accel_registers", *_ACCEL, "board"),
     "accel/requantize": ("accel_requantize", "accel_rtl"),
-    "accel/requests": ("accel_rtl", "engine_board"),
+    "accel/requests": ("read_limits", "accel_rtl", "engine_board"),
     "accel/top": ("accel_rtl", "board"),
     "accel/uart": ("accel_link", "uart"),
     "array/axi_stream": ("axi_stream",),
@@ -242,6 +242,12 @@ EXPLAINED: dict[tuple[str, ...], str] = {
             "product = Signal(8 + 31, reset_less=True)",
         )
     },
+    (
+        "common/clock_gate",
+        "True",
+        "False",
+        'domain = ClockDomain(f"{name}_gated", reset_less=True, local=False)',
+    ): "nothing above has a domain of that name: the Verilog is the same",
     ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
         "a synchroniser drives it, so that its initial value is never seen"
     ),

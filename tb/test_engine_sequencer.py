@@ -239,3 +239,4 @@ def test_program_without_an_end_ends_with_the_memory():
     program = Program([LAYER] * 4, small()).run()
     assert len(program.seen) == 4
     assert program.result["error"] == EngineError.DESCRIPTOR
+    assert (program.result["number"], program.result["busy"]) == (3, 0)

@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """READ of more than a response can hold, or of what is not in the memory, is refused: never a short answer."""
 
+import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
 from sysmt.hdl.accel.reader import ResultReader
+from sysmt.hdl.engine.commands import EngineCommands
 from sysmt.hdl.engine.reader import HostReader
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.engine_protocol import ReadTarget
+from sysmt.hdl.params.engine_protocol import ARGUMENTS, ReadTarget
+from sysmt.hdl.params.protocol import HEADER, Opcode, Status
+
+from .accel import receive, send, simulate
 
 ROWS = AccelConfig(array=ArrayConfig(rows=1, cols=4, counters=False), result_rows=1 << 15)
 WORDS = EngineConfig(activation_words=1 << 16, layers=16)
@@ -77,3 +82,24 @@ MOST = 65534 // WORDS.word_bytes
 )
 def test_words_of_the_engine(target, address, words, refused):
     assert illegal(HostReader(WORDS), target=target, address=address, words=words) is refused
+
+
+@pytest.mark.parametrize("size", [255, 256, 40_000, 65_534])
+def test_the_head_of_an_answer_says_how_many_bytes_come(size):
+    """And its status, which counts as one."""
+    commands, answer = EngineCommands(WORDS), []
+    arguments = ARGUMENTS[Opcode.READ].pack(run=0, target=ReadTarget.ACTIVATIONS, address=0, words=1)
+    request = HEADER.pack(type=Opcode.READ, sequence=7, length=len(arguments)) + arguments
+    packets = [{"data": byte, "last": i == len(request) - 1} for i, byte in enumerate(request)]
+
+    async def bench(ctx):
+        ctx.set(commands.size, size)
+        await send(ctx, commands.i, packets, np.random.default_rng(0), 0.0)
+        await ctx.tick().repeat(30)
+
+    async def host(ctx):
+        await receive(ctx, commands.o, np.random.default_rng(1), 0.0, answer, lambda packet: packet.data)
+
+    simulate(commands, bench, host)
+    head = HEADER.unpack(bytes(answer[: HEADER.size]))
+    assert (head["sequence"], head["length"], answer[HEADER.size]) == (7, size + 1, Status.OK)
