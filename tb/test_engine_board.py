@@ -250,6 +250,9 @@ def test_a_program_of_another_engine_is_refused_and_nothing_is_lost(port):
         board.load(compiled)
         with pytest.raises(UserError, match="weight_words = 1500 instead of 2048"):
             board.load(other)
+        wide, _ = program(2, replace(CONFIG, array=replace(CONFIG.array, rows=8)))
+        with pytest.raises(UserError, match=r" \(array\.rows = 8 instead of \d+\): compile it again for this board$"):
+            board.load(wide)
         np.testing.assert_array_equal(board.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
 
 
