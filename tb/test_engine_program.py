@@ -116,6 +116,11 @@ CHANGES = {
     "a section of another shape": lambda header: header["sections"][0].update(shape=[3, 3]),
     "sections that overlap": lambda header: header["sections"][1].update(offset=0),
     "a shape without end": lambda header: header["ends"][0].update(shape=[1, 2**40]),
+    "an output of another shape": lambda header: header["output"].update(shape=[1, 4, 0, 32]),
+    "an input of another width": lambda header: header["input"]["place"]["image"].__setitem__(1, 1),
+    "scores without end": lambda header: header.update(
+        after={"name": "s", "shape": [10**30], "weights": "weights", "bias": "scatter"}
+    ),
     "fingerprint": lambda header: header.update(fingerprint="0" * 16),
 }
 
