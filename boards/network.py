@@ -155,8 +155,8 @@ class EngineBoard(Connection[EngineConfig]):
         """Say why the last run failed, if it did."""
         state = protocol.STATE["state"].from_int(self.registers()["state"])
         if state["error"]:
-            reason = EngineError(state["error"]).name.lower()
-            raise UserError(f"run failed in layer {state['layer']} ({reason}): the program is damaged; load it again")
+            error = EngineError(state["error"])
+            raise UserError(f"run failed in layer {state['layer']} ({error.name.lower()}): {error.way_out}")
 
 
 def _difference(wanted: EngineConfig, found: EngineConfig) -> str:

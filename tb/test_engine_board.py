@@ -146,7 +146,9 @@ def test_a_failed_run_is_reported_and_the_board_goes_on(port):
     damaged = replace(compiled, images=compiled.images | {Memory.DESCRIPTORS: words})
     with EngineBoard(port) as board:
         board.load(damaged)
-        with pytest.raises(UserError, match=rf"run failed in layer {index} \(address\)"):
+        with pytest.raises(
+            UserError, match=rf"run failed in layer {index} \(address\): the program is damaged; load it again$"
+        ):
             board.run(inputs)
         state = STATE["state"].from_int(board.registers()["state"])
         assert state == {"busy": 0, "error": EngineError.ADDRESS, "layer": index}
