@@ -11,6 +11,7 @@ from sysmt.hdl.params import engine_protocol as protocol
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import EngineError, Memory
 from sysmt.hdl.params.protocol import Opcode
+from sysmt.hdl.params.settings import dotted
 from sysmt.sim.engine.execute import FinishedRun
 from sysmt.sim.engine.program import Program
 from sysmt.sim.engine.session import LoadableProgram, run_inputs
@@ -154,15 +155,15 @@ class EngineBoard(Connection[EngineConfig]):
         """Say why the last run failed, if it did."""
         state = protocol.STATE["state"].from_int(self.registers()["state"])
         if state["error"]:
-            reason = EngineError(state["error"]).name.lower()
-            raise UserError(f"run failed in layer {state['layer']} ({reason}): the program is damaged; load it again")
+            error = EngineError(state["error"])
+            raise UserError(f"run failed in layer {state['layer']} ({error.name.lower()}): {error.way_out}")
 
 
 def _difference(wanted: EngineConfig, found: EngineConfig) -> str:
     if (wanted.stream is None) != (found.stream is None):
         needs = ("no SDRAM", "weights in an SDRAM")
         return f"{needs[wanted.stream is not None]} instead of {needs[found.stream is not None]}"
-    ours, theirs = wanted.as_dict(), found.as_dict()
+    ours, theirs = dict(dotted(wanted.as_dict())), dict(dotted(found.as_dict()))
     return ", ".join(
         f"{name} = {ours[name]} instead of {theirs.get(name)}" for name in ours if ours[name] != theirs.get(name)
     )

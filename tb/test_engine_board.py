@@ -146,7 +146,9 @@ def test_a_failed_run_is_reported_and_the_board_goes_on(port):
     damaged = replace(compiled, images=compiled.images | {Memory.DESCRIPTORS: words})
     with EngineBoard(port) as board:
         board.load(damaged)
-        with pytest.raises(UserError, match=rf"run failed in layer {index} \(address\)"):
+        with pytest.raises(
+            UserError, match=rf"run failed in layer {index} \(address\): the program is damaged; load it again$"
+        ):
             board.run(inputs)
         state = STATE["state"].from_int(board.registers()["state"])
         assert state == {"busy": 0, "error": EngineError.ADDRESS, "layer": index}
@@ -250,6 +252,9 @@ def test_a_program_of_another_engine_is_refused_and_nothing_is_lost(port):
         board.load(compiled)
         with pytest.raises(UserError, match="weight_words = 1500 instead of 2048"):
             board.load(other)
+        wide, _ = program(2, replace(CONFIG, array=replace(CONFIG.array, rows=8)))
+        with pytest.raises(UserError, match=r" \(array\.rows = 8 instead of \d+\): compile it again for this board$"):
+            board.load(wide)
         np.testing.assert_array_equal(board.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
 
 

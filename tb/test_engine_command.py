@@ -113,6 +113,7 @@ def test_the_plan_is_what_infer_plans(folder, capsys):
         (("compile", "model.tflite", "--board", "icebreaker"), "too small for an engine"),
         (("compile", "model.tflite", "--threads", "4"), "threads must be"),
         (("compile", "model.tflite", "--budget", "1"), "budget must come with calibration inputs"),
+        (("compile", "model.tflite", "--keep-weights"), "keep_weights must come with recalibrate"),
         (("compile", "model.tflite", "-o", "nowhere/a.sysmt"), "must exist"),
         (("run", "model.tflite", "inputs.npz"), "program must be a file that `sysmt compile` wrote"),
         (("run", "none.sysmt", "inputs.npz"), "program must be a readable file"),
@@ -121,6 +122,8 @@ def test_the_plan_is_what_infer_plans(folder, capsys):
         (("run", "a.sysmt", "inputs.npz", "--limit", "0"), "limit must be at least 1"),
         (("run", "a.sysmt", "inputs.npz", "-o", "nowhere/out.npy"), "must exist"),
         (("run", "a.sysmt", "inputs.npz", "--on", "nothing"), "nothing"),
+        (("run", "a.sysmt", "inputs.npz", "--baud", "0"), "--baud: must be an integer of at least 1, not '0'"),
+        (("run", "a.sysmt", "inputs.npz", "--baud", "-3"), "--baud: must be an integer of at least 1, not '-3'"),
     ],
 )
 def test_bad_input_is_one_line(folder, capsys, words, message):

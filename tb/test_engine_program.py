@@ -11,7 +11,7 @@ import pytest
 from sysmt.base.errors import UserError
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.program import Memory
+from sysmt.hdl.params.program import PARAMETER, Memory
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.file import START, from_bytes, read_program, to_bytes, write_program
 from sysmt.sim.engine.golden import GoldenEngine
@@ -116,6 +116,11 @@ CHANGES = {
     "a section of another shape": lambda header: header["sections"][0].update(shape=[3, 3]),
     "sections that overlap": lambda header: header["sections"][1].update(offset=0),
     "a shape without end": lambda header: header["ends"][0].update(shape=[1, 2**40]),
+    "an output of another shape": lambda header: header["output"].update(shape=[1, 4, 0, 32]),
+    "an input of another width": lambda header: header["input"]["place"]["image"].__setitem__(1, 1),
+    "scores without end": lambda header: header.update(
+        after={"name": "s", "shape": [10**30], "weights": "weights", "bias": "scatter"}
+    ),
     "fingerprint": lambda header: header.update(fingerprint="0" * 16),
 }
 
@@ -140,6 +145,18 @@ def test_words_that_make_no_sense_are_refused_when_they_run(content):
             refused.append(str(error))
     assert len(refused) > 10
     assert not any("\n" in message for message in refused)
+
+
+def test_sums_beyond_32_bits_are_refused_with_the_way_out(content):
+    """Whether they come is a matter of the inputs, so that nothing can be said when compiling."""
+    program = from_bytes(content)
+    words = program.images[Memory.PARAMETERS].copy()
+    stored = PARAMETER.unpack(words.tobytes())
+    words[0, : PARAMETER.size] = np.frombuffer(PARAMETER.pack(**stored | {"bias": 2**31 - 1}), np.uint8)
+    inputs = np.concatenate([random_inputs(small_network(), 4, seed) for seed in range(4)])
+    message = r"^layer 0 \('.*'\) must keep its sums within 32 bits \(value must be within .*\); rescale the layer$"
+    with pytest.raises(UserError, match=message):
+        GoldenEngine(replace(program, images=program.images | {Memory.PARAMETERS: words})).run(inputs)
 
 
 def test_inputs_of_another_shape_are_refused(content):

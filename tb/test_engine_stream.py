@@ -173,7 +173,9 @@ def test_an_engine_without_an_sdram_refuses_to_wait_for_one():
         GoldenEngine(waiting_for_none).run(inputs)
     with SimulatedEngine(ROOMY) as engine:
         engine.load(waiting_for_none)
-        with pytest.raises(SimulationError, match=r"^layer 0 \(.*\) failed: descriptor$"):
+        with pytest.raises(
+            SimulationError, match=r"^layer 0 \(.*\) failed \(descriptor\): the program is damaged; load it again$"
+        ):
             engine.run(inputs)
 
 
@@ -183,7 +185,7 @@ def test_a_chunk_beyond_the_weight_memory_fails_the_run(gates):
     entries[0]["first"] = STREAMED.weight_words - 1
     words = np.frombuffer(b"".join(CHUNK.pack(**entry) for entry in entries), np.uint8).reshape(-1, CHUNK.size)
     gates.load(replace(program, images=program.images | {Memory.CHUNKS: words}))
-    with pytest.raises(SimulationError, match=r"failed: address$"):
+    with pytest.raises(SimulationError, match=r"failed \(address\): the program is damaged; load it again$"):
         gates.run(inputs)
     gates.load(program)
     assert np.array_equal(gates.run(inputs).outputs, GoldenEngine(program).run(inputs)), "loaded anew, all is well"

@@ -88,7 +88,7 @@ def test_inputs_together_share_the_latency(files, capsys):
         ({"images": np.zeros((3, 6, 6, 3), np.float32)}, r"images must be uint8 and the model's zero point -128, "),
         ({"features": np.zeros((3, 6, 6, 3), np.uint8)}, r"features of shape \(3, 6, 6, 3\) must be int8 as "),
         ({"images": np.zeros((0, 6, 6, 3), np.uint8)}, r"images must hold at least one input, not \(0, 6, 6, 3\); "),
-        ({"labels": np.zeros(3, int)}, r"inputs must hold images, features, or in0, in1, \.\.\., not none"),
+        ({"labels": np.zeros(3, int)}, r"inputs must hold images, features, or in0, in1, \.\.\., not 'labels'"),
         ({"images": np.zeros((2, 6, 6, 3), np.uint8), "labels": np.array([0, 5])}, r"labels must be within 0..4, "),
         ({"images": np.zeros((2, 6, 6, 3), np.uint8), "labels": np.zeros(3, int)}, r"labels must be integers of shape"),
     ],

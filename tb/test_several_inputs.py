@@ -84,7 +84,13 @@ def test_python_and_files_agree_with_the_reference(towers, capsys):
         ({"in0": (4, 12)}, "inputs must hold in0 to in1, the model's inputs, not in0"),
         ({"in0": (4, 12), "in1": (4, 19)}, "in1 must be int8 (inputs, 20) as the model's input, not int8 (4, 19)"),
         ({"in0": (4, 12), "in1": (3, 20)}, "inputs must be as many of each, not 4, 3"),
-        ({"in1": (4, 12)}, "inputs must hold images, features, or in0, in1, ..., not none"),
+        ({"in1": (4, 12)}, "inputs must hold images, features, or in0, in1, ..., not 'in1'"),
+        ({}, "inputs must hold images, features, or in0, in1, ..., not nothing"),
+        (
+            {f"{i}{'long' * 10}": (1,) for i in range(9)},
+            "inputs must hold images, features, or in0, in1, ..., not "
+            + ", ".join(f"'{i}longlonglonglonglonglonglonglon'" for i in range(4)),
+        ),
     ],
 )
 def test_files_that_do_not_fit(towers, capsys, arrays, message):

@@ -88,6 +88,13 @@ class EngineError(enum.IntEnum):
     ARRAY = 4
     """The array refused a tile."""
 
+    @property
+    def way_out(self) -> str:
+        """What a user does about it."""
+        if self == EngineError.OVERFLOW:
+            return "a sum leaves 32 bits; rescale the layer"
+        return "the program is damaged; load it again"
+
 
 DESCRIPTOR = PackedRecord(
     Field("operation", 2, "What the layer does (`Operation`)."),

@@ -19,6 +19,15 @@ def with_settings(config: C, texts: Iterable[str]) -> C:
     return config.with_fields(**parse_settings(config, texts))
 
 
+def dotted(facts: dict[str, Any]) -> list[tuple[str, object]]:
+    """The fields of a configuration, those of parts as `--set` names them: `array.rows`."""
+    fields: list[tuple[str, object]] = []
+    for name, value in facts.items():
+        inner = dotted(value) if isinstance(value, dict) else []
+        fields += [(f"{name}.{n}", v) for n, v in inner] or [(name, value)]
+    return fields
+
+
 def parse_settings(config: Config, texts: Iterable[str]) -> dict[str, Any]:
     """Read texts `field=value` into the changes that `config.with_fields` takes.
 

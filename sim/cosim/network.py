@@ -221,7 +221,7 @@ class _Runs:
         assert run is not None, "start a run first"
         if run.error != EngineError.NONE:
             name = self._program.layers[run.layer].name
-            raise SimulationError(f"layer {run.layer} ({name}) failed: {run.error.name.lower()}")
+            raise SimulationError(f"layer {run.layer} ({name}) failed ({run.error.name.lower()}): {run.error.way_out}")
         return self._gates.read(first, count), run.cycles
 
     def cycles_of_layers(self, number: int, count: int) -> list[int]:

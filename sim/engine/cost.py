@@ -2,14 +2,16 @@
 """What a program costs before it runs: cycles, time, and bytes of every memory."""
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 from sysmt.hdl.params.engine import FRAME_OVERHEAD, EngineConfig
-from sysmt.hdl.params.program import Memory
+from sysmt.hdl.params.program import Memory, Operation
 
 from .host import Operators
-from .program import Program
-from .streaming import sdram_bytes
+from .legal import patch_size
+from .program import Program, ProgramLayer
+from .streaming import sdram_bytes, tiles_of, weights_of
 
 UART_BITS = 10
 """Of a byte: start, eight, stop."""
@@ -27,8 +29,10 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
     Returns
     -------
     dict
-        `cycles` and `milliseconds` (None without a clock) of one input; `layers` as `layer_rows`, and with an SDRAM
-        `sdram_bytes` that a layer reads from it; `memories`: name, bytes, and `of` how many.
+        `cycles` and `milliseconds` (None without a clock) of one input; `layers` as `layer_rows`, and of those on the
+        engine `padding` (None of a layer without weights), the share of the multiplications in its steps that are no
+        MAC of the layer, `weight_bytes` and `output_bytes` in the engine's memories, and with an SDRAM `sdram_bytes`
+        that a layer reads from it; `memories`: name, bytes, and `of` how many.
     """
     config = program.config
     memories = [
@@ -47,16 +51,37 @@ def program_cost(program: Program, cycles: Sequence[int]) -> dict[str, Any]:
         }
     )
     rows = layer_rows(program, cycles)
+    columns: dict[str, list[Any]] = {
+        "padding": [_padding(*layer, config) for layer in zip(program.layers, program.descriptors, strict=True)],
+        "weight_bytes": [prod(weights_of(fields, config)) * config.weight_bytes for fields in program.descriptors],
+        "output_bytes": [layer.place.size * config.word_bytes for layer in program.layers],
+    }
     if config.stream is not None:
-        read = iter(sdram_bytes(program))
+        columns["sdram_bytes"] = sdram_bytes(program)
+    for name, values in columns.items():
+        left = iter(values)
         for row in rows:
-            row["sdram_bytes"] = next(read) if row["where"] == "engine" else None
+            row[name] = next(left) if row["where"] == "engine" else None
     return {
         "cycles": sum(cycles),
         "milliseconds": None if program.clock_hz is None else 1e3 * sum(cycles) / program.clock_hz,
         "layers": rows,
         "memories": memories,
     }
+
+
+def _padding(layer: ProgramLayer, fields: dict[str, int], config: EngineConfig) -> float | None:
+    """Share of the multiplications in a layer's steps that are no MAC of it.
+
+    They are those of rows, columns and operands beyond its sizes, and of the zeros between the blocks of a depthwise
+    layer's weights.
+    """
+    if fields["operation"] != Operation.MATMUL or not layer.macs:
+        return None
+    array, pe = config.array, config.array.pe
+    operands = fields["steps"] * pe.throttles[fields["threads"]] * pe.pairs_per_thread
+    steps = operands * patch_size(fields) * fields["m_tiles"] * tiles_of(fields)
+    return 1 - layer.macs / (steps * array.rows * array.cols)
 
 
 def _bytes(memory: Memory, word_bytes: int, config: EngineConfig) -> int:

@@ -67,7 +67,7 @@ class GoldenEngine:
                 streamed.end(layer)
             except OutOfRangeError as error:
                 name = program.layers[index].name
-                raise UserError(f"layer {index} ({name!r}) must {error}; compile the network again") from None
+                raise UserError(f"layer {index} ({name!r}) must {error}; {error.way_out}") from None
             if observe is not None:
                 observe(index, memory)
         return program.unpack(program.output.place.words_of(memory))

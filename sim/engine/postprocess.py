@@ -8,7 +8,7 @@ from sysmt.hdl.params.program import PARAMETER
 from sysmt.sim.golden.requantize import VARIANTS, multiply
 from sysmt.sim.nn.operators.arithmetic import ADD_SHIFT
 
-from .table import OutOfRangeError
+from .table import SumOverflowError
 
 
 def rescaled(layer: dict[str, int], sums: np.ndarray, parameters: bytes, residual: np.ndarray | None) -> np.ndarray:
@@ -36,7 +36,8 @@ def rescaled(layer: dict[str, int], sums: np.ndarray, parameters: bytes, residua
         if residual is not None:
             values = _added(layer, values, residual)
     except UserError as error:
-        raise OutOfRangeError(f"keep its sums within 32 bits ({error})") from None
+        reason = str(error).partition(";")[0]
+        raise SumOverflowError(f"keep its sums within 32 bits ({reason})") from None
     return (values & 0xFF).astype(np.uint8) ^ np.uint8(128)
 
 

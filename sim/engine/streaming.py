@@ -141,7 +141,7 @@ def weights_of(fields: dict[str, int], config: EngineConfig) -> tuple[int, int]:
 def _parts(fields: dict[str, int], config: EngineConfig, halves: _Halves, name: str) -> Iterator[_Part]:
     """The layer in parts."""
     words, tiles = weights_of(fields, config)
-    channels = _tiles(fields)
+    channels = tiles_of(fields)
     each = config.beats if patch_size(fields) == 1 else patch_size(fields)
     if words * tiles <= halves.weights and (halves.parameters is None or each * channels <= halves.parameters):
         yield _Part(
@@ -202,11 +202,11 @@ def _parts(fields: dict[str, int], config: EngineConfig, halves: _Halves, name: 
 def _named(layer: ProgramLayer, number: int, parts: int, part: dict[str, int], fields: dict[str, int]) -> ProgramLayer:
     if parts == 1:
         return layer
-    share = layer.macs * _tiles(part) // _tiles(fields)
+    share = layer.macs * tiles_of(part) // tiles_of(fields)
     return replace(layer, name=f"{layer.name} ({number + 1}/{parts})", macs=share)
 
 
-def _tiles(fields: dict[str, int]) -> int:
+def tiles_of(fields: dict[str, int]) -> int:
     """Tiles of output channels."""
     return (fields["groups"] - 1) * fields["n_tiles"] + fields["last_n_tiles"]
 

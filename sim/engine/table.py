@@ -13,6 +13,14 @@ from sysmt.hdl.params.scatter import scatter_word
 class OutOfRangeError(Exception):
     """A program asks for what its engine does not have; says what must be."""
 
+    way_out = "compile the network again"
+
+
+class SumOverflowError(OutOfRangeError):
+    """A sum that the requantisers do not take: the network's own fault, or the inputs'."""
+
+    way_out = "rescale the layer"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Table:

@@ -20,6 +20,9 @@ NAMES = ("images", "features", "labels")
 NUMBERED = re.compile(r"in\d{1,3}")
 """Inputs of a network with several, by their place."""
 
+SHOWN, SHORT = 4, 32
+"""Most names of other arrays, and most of their letters, that an error shows."""
+
 
 class NetworkEnds(Protocol):
     """What inputs must fit: a network, or a program made from one."""
@@ -74,10 +77,17 @@ def load(path: Path, network: NetworkEnds, limit: int | None = None) -> Inputs:
     """
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
-    arrays = read_archive(path, "inputs", lambda name: name in NAMES or NUMBERED.fullmatch(name) is not None)
+    present: list[str] = []
+
+    def wanted(name: str) -> bool:
+        present.append(repr(name[:SHORT]))
+        return name in NAMES or NUMBERED.fullmatch(name) is not None
+
+    arrays = read_archive(path, "inputs", wanted)
     kinds = [name for name in ("images", "features", "in0") if name in arrays]
     if len(kinds) != 1:
-        raise UserError(f"inputs must hold images, features, or in0, in1, ..., not {' and '.join(kinds) or 'none'}")
+        found = " and ".join(kinds) or ", ".join(present[:SHOWN]) or "nothing"
+        raise UserError(f"inputs must hold images, features, or in0, in1, ..., not {found}")
     values = _several(arrays, network) if kinds == ["in0"] else _fit(kinds[0], arrays[kinds[0]], network)
     if not len(values):
         raise UserError(f"{kinds[0]} must hold at least one input, not {arrays[kinds[0]].shape}; the set is empty")

@@ -35,7 +35,7 @@ class Options:
     Raises
     ------
     UserError
-        Budget, speedup or batch is out of range, or there are both budget and speedup.
+        Budget, speedup or batch is out of range, there are both budget and speedup, or `keep_weights` alone.
     """
 
     budget: float | None = None
@@ -61,6 +61,8 @@ class Options:
             raise UserError(
                 f"speedup {self.speedup:g} and budget {100 * self.budget:g} exclude each other; leave one out"
             )
+        if self.keep_weights and not self.recalibrate:
+            raise UserError("keep_weights must come with recalibrate: otherwise nothing is changed")
         if self.batch < 1:
             raise UserError(f"batch must be at least 1, not {self.batch}")
 

@@ -28,16 +28,24 @@ def data_folder() -> Path:
 
 
 def write_together(directory: Path | str, texts: Mapping[str, str | bytes]) -> list[Path]:
-    """Write `texts` (file name -> content) into `directory`: first beside their place, then all moved into it."""
+    """Write `texts` (file name -> content) into `directory`: first beside their place, then all moved into it.
+
+    A link stays, and what it points to is replaced; into a device or a pipe the content is written.
+    """
     directory = Path(directory)
     staged: list[tuple[str, Path]] = []
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for name, content in texts.items():
-            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
-            staged.append((temporary, directory / name))
+        for name, text in texts.items():
+            path, content = directory / name, text.encode() if isinstance(text, str) else text
+            if is_device(path):
+                path.write_bytes(content)
+                continue
+            path = path.resolve() if path.is_symlink() else path
+            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=path.parent)
+            staged.append((temporary, path))
             with os.fdopen(handle, "wb") as file:
-                file.write(content.encode() if isinstance(content, str) else content)
+                file.write(content)
             os.chmod(temporary, 0o644)
         for _, path in staged:
             if path.is_dir():
@@ -51,4 +59,9 @@ def write_together(directory: Path | str, texts: Mapping[str, str | bytes]) -> l
         for temporary, _ in staged:
             if os.path.exists(temporary):
                 os.unlink(temporary)
-    return [path for _, path in staged]
+    return [directory / name for name in texts]
+
+
+def is_device(path: Path) -> bool:
+    """Whether there is something at `path`, or where it points to, that is neither file nor folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()

@@ -11,6 +11,7 @@ from sysmt.base.extras import named
 
 from .commands import COMMANDS
 from .output import Result, emit, say, show
+from .outputs import check_outputs
 
 
 class _Parser(argparse.ArgumentParser):
@@ -73,6 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with named():
             args = parser_of(words).parse_args(words)
+            check_outputs(args)
             result: Result = args.run(args)
         show(result, args.json)
     except UserError as error:

@@ -83,12 +83,12 @@ def layers_table(facts: dict[str, Any]) -> Table:
             f"{row['macs']:,}",
             "-" if row["cycles"] is None else f"{row['cycles']:,}",
             number(row.get("ideal")),
-            "-" if row["utilisation"] is None else f"{100 * row['utilisation']:.1f} %",
+            *("-" if row[share] is None else f"{100 * row[share]:.1f} %" for share in ("utilisation", "padding")),
             *(_from_sdram(row) if streams else []),
         ]
         for label, row in zip(_labels(facts["layers"]), facts["layers"], strict=True)
     ]
-    head = ["layer", "operator", "where", "MACs", "cycles", "ideal", "utilisation"]
+    head = ["layer", "operator", "where", "MACs", "cycles", "ideal", "utilisation", "padding"]
     return [*head, *(["bytes from SDRAM", "cycles waiting for them"] if streams else [])], rows
 
 

@@ -23,7 +23,16 @@ def add_port(parser: argparse.ArgumentParser) -> None:
     """`--baud`, for commands that talk to a board."""
     from sysmt.boards.transport import BAUD
 
-    parser.add_argument("--baud", type=int, default=BAUD, metavar="N", help=f"rate of the serial port (default {BAUD})")
+    parser.add_argument(
+        "--baud", type=_baud, default=BAUD, metavar="N", help=f"rate of the serial port (default {BAUD})"
+    )
+
+
+def _baud(text: str) -> int:
+    """A rate of a serial port."""
+    if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 1 << 31:
+        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, not {text!r}")
+    return int(text)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -39,7 +39,7 @@ def _run(args: argparse.Namespace) -> Result:
     x, w = read_matrix(args.x, "X"), read_matrix(args.w, "W")
     rows = rows_of_image(x, w, axis=args.axis, stride=tuple(args.stride), padding=tuple(args.padding), fill=args.fill)
     config.pe.check_k(rows.taps)
-    target = output_file(args.output) if args.output else None
+    target = None if args.output is None else output_file(args.output)
     sums, facts = _golden(rows, config) if args.on == "golden" else _rtl(rows, config, args.simulator)
     image = image_of_rows(sums, x.shape[2], args.axis)
     facts = {"output": list(image.shape), "taps": rows.taps, "macs": sums.size * rows.taps} | facts

@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> Result:
     check_operands(x, w, config.pe)
     if not on_board:  # Whose own array says.
         check_zero(args.zero, config.pe)
-    target = output_file(args.output) if args.output else None
+    target = None if args.output is None else output_file(args.output)
     if on_board:
         sums, facts = _board(x, w, config, args)
     else:
@@ -84,8 +84,8 @@ def _smt_sa(args: argparse.Namespace) -> Result:
     check_operands(x, w, config.conventional.pe)
     config.check_k(x.shape[1])
     check_zero(args.zero, config.conventional.pe)
-    target = output_file(args.output) if args.output else None
-    waves = output_file(args.waves) if args.waves else None
+    target = None if args.output is None else output_file(args.output)
+    waves = None if args.waves is None else output_file(args.waves)
     sums, facts = smt_sa.product(x, w, config, args.simulator if args.on == "rtl" else None, waves)
     return _result(x, w, sums, facts, target)
 
@@ -127,7 +127,7 @@ def _rtl(
     from sysmt.sim.cosim.simulator import require
 
     require(args.simulator)
-    waves = output_file(args.waves) if args.waves else None
+    waves = None if args.waves is None else output_file(args.waves)
     progress(f"simulating the Verilog under {args.simulator} (the first time it is compiled: about a minute)")
     counting = config.with_fields(counters=True)
     result = products([(x, w, None)], counting, args.simulator, waves=waves, zeros=[args.zero])

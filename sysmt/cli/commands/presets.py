@@ -3,18 +3,18 @@
 
 import argparse
 import textwrap
-from typing import Any
 
 from sysmt.cli.output import Handler, Result, no_arguments, table
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import ARRAYS, PRESETS, preset
+from sysmt.hdl.params.settings import dotted
 
 
 def _list(_: argparse.Namespace) -> Result:
     rows = [{"preset": name} | config.as_dict() for name, config in ARRAYS.items()]
     blocks = [{"preset": name} | config.as_dict() for name, config in PRESETS.items() if name not in ARRAYS]
     alike: dict[tuple[str, ...], list[dict[str, object]]] = {}
-    for fields in map(dict, map(_dotted, rows + blocks)):
+    for fields in map(dict, map(dotted, rows + blocks)):
         alike.setdefault(tuple(fields), []).append(fields)
     return Result("\n\n".join(map(_differences, alike.values())), {"presets": rows, "blocks": blocks})
 
@@ -27,21 +27,12 @@ def _differences(presets: list[dict[str, object]]) -> str:
     return "\n".join([differing, *textwrap.wrap(rest, 118, subsequent_indent="     ", break_long_words=False)])
 
 
-def _dotted(facts: dict[str, Any]) -> list[tuple[str, object]]:
-    """The fields as `--set` names them."""
-    fields: list[tuple[str, object]] = []
-    for name, value in facts.items():
-        inner = _dotted(value) if isinstance(value, dict) else []
-        fields += [(f"{name}.{n}", v) for n, v in inner] or [(name, value)]
-    return fields
-
-
 def _show(args: argparse.Namespace) -> Result:
     config = preset(args.preset)
     facts = {"preset": args.preset} | config.as_dict()
     if isinstance(config, ArrayConfig):
         facts |= {"k_max": config.pe.k_max, "latency": config.latency}
-    return Result("\n".join(f"{name:16} {value}" for name, value in _dotted(facts)), facts)
+    return Result("\n".join(f"{name:16} {value}" for name, value in dotted(facts)), facts)
 
 
 def _show_arguments(parser: argparse.ArgumentParser) -> None:

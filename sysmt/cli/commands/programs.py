@@ -172,7 +172,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> Result:
-    target = output_file(args.output) if args.output else None
+    target = None if args.output is None else output_file(args.output)
     program = read_program(args.program)
     inputs = load(args.inputs, program.ends, args.limit)
     with _executor(args.on, args.baud, program) as executor:
