@@ -131,7 +131,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "nullcache/tcam_memory": ("tcam",),
     "nullcache/writebuffer": _CACHE,
     "pe/centre": ("signed_windows",),
-    "pe/element": ("random_arrays", "array"),
+    "pe/element": ("random_arrays", "array", "testbench"),
     "pe/fpga": ("random_arrays", "multiplier", "array"),
     "pe/kind": ("random_arrays", "pe_kinds", "array"),
     "pe/kinds/nbsmt": ("random_arrays", "multiplier", "array"),

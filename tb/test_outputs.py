@@ -47,6 +47,7 @@ COMPILE = ("compile", "small.tflite", "--preset", "engine_sysmt2_4")
 )
 def test_what_is_read_is_not_written_over(folder, capsys, words, message):
     os.symlink("small.tflite", "link.tflite")
+    (folder / "p.sysmt").write_bytes(b"a program")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert main(list(words)) == 2
     out, err = capsys.readouterr()
@@ -55,7 +56,8 @@ def test_what_is_read_is_not_written_over(folder, capsys, words, message):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_a_preset_may_be_called_as_a_file(folder, capsys):
+def test_a_preset_or_a_network_may_be_called_as_a_file(folder, capsys):
+    assert main(["compile", "digits", "--preset", "engine_sysmt2_4", "-o", "digits"]) == 0
     assert main(["matmul", "x.npy", "w.npy", "--preset", "os4", "-o", "os4"]) == 0
     assert main(["matmul", "x.npy", "w.npy", "--preset", "os4", "-o", "os4"]) == 0
     assert np.load("os4").tolist() == [[3, 3], [3, 3]]

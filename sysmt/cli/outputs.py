@@ -20,7 +20,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     for name in OUTPUTS:
         for path in files.get(name, []):
             for other in files:
-                if other != name and any(_same(path, another) for another in files[other]):
+                if other != name and any(_same(path, another, other in OUTPUTS) for another in files[other]):
                     what = "two files at once" if other in OUTPUTS else "read by the same command"
                     raise UserError(f"{name} {str(path)!r} must not be {what}: choose another file")
 
@@ -32,8 +32,8 @@ def _paths(value: Any) -> Iterator[Path]:
             yield Path(part)
 
 
-def _same(one: Path, other: Path) -> bool:
-    """Whether they are one file, there already or not yet."""
+def _same(one: Path, other: Path, to_be: bool) -> bool:
+    """Whether they are one file that is there already, or, if both are `to_be`, will be."""
     if one.exists() and other.exists():
         return one.is_file() and one.samefile(other)
-    return one.absolute() == other.absolute()
+    return to_be and one.absolute() == other.absolute()
