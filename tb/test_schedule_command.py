@@ -195,6 +195,10 @@ def test_a_picture_of_a_network(tmp_path, capsys):
         (["--array", "8x8", "--threads", "0"], "threads must be 1 on machine eyeriss, not 0; .*"),
         (["--array", "8x8", "--threads", "0", "--machine", "accelerator"], "threads must be one of 1, 2, 4, not 0"),
         (["--array", "8x8", "--unroll", ""], "unroll must be one of FX, .*, not ''; give two, as OC,IC, or all"),
+        (
+            ["--array", "8x8", "--machine", "accelerator", "--gemm", "4096,4096,99999"],
+            "layer gemm: product 4096x4096x99999 must take at most 1048576 runs of the array, not .*",
+        ),
         (["--array", "0x8"], "rows must be a whole number of at least 1, not 0"),
     ],
 )

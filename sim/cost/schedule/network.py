@@ -204,7 +204,10 @@ def schedule_on_accelerator(
     for layer in layers:
         count, nest = product_nest(layer, machine)
         p = layer.products
-        product = AccelProduct(p.m, p.k, p.n, config, config.array.pe.threads)
+        try:
+            product = AccelProduct(p.m, p.k, p.n, config, config.array.pe.threads)
+        except ConfigError as error:
+            raise ConfigError(f"layer {layer.name}: {error}") from error
         runs = chosen_runs(product)
         driver = _of_runs(nest, machine, product, runs)
         best = min(_padded(nest, machine, objective), driver, key=VALUE[objective])
