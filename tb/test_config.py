@@ -127,7 +127,7 @@ def test_settings_reach_into_nested_configurations():
         ("tcam32", ["memory=1"], "memory must be true or false, not '1'"),
         ("os2", ["rows"], "setting must be field=value with field one of acc_width, clock_gating, cluster, cols, "
          "counters, drain, dsp, fuse, kind, pipeline, policy, rounding, rows, target, threads, "
-         "not 'rows' (did you mean rows?)"),
+         "not 'rows' (did you mean rows=VALUE?)"),
         ("tcam32", ["with=1"], "setting must be field=value with field one of chunk, entries, latency, memory, "
          "ports, width, not 'with=1' (did you mean width?)"),
         ("os2", ["window=3opt"], "setting must be field=value with field one of acc_width, clock_gating, cluster, "

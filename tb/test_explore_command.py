@@ -43,6 +43,10 @@ from .explorations import SMALL
         (["digits", "--fill", "nan", "--board", "ulx3s"], "fill must be above 0 and at most 100 percent, not nan"),
         (["digits", "--max-area", "-1"], "max_area must be above 0, not -1"),
         (["digits", "--processes", "0"], "processes must be at least 1, not 0"),
+        (
+            ["digits", "--limit", "3"],
+            "limit 3 must come with inputs, of which it takes the first; add --inputs IN.npz",
+        ),
         (["digits", "--limit", "0"], "limit must be at least 1, not 0"),
         (["digits", "-o", "a.txt"], "output must end in .*, not 'a.txt'"),
         (["digits", "--store", "/proc/no/such"], "store '/proc/no/such' must be a file of results .*"),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sysmt.base.errors import ConfigError
 from sysmt.boards.plan import Plan
 from sysmt.boards.session import Session
 from sysmt.hdl.params.accel import AccelConfig
@@ -101,6 +102,14 @@ def test_a_large_product_moves_far_fewer_bytes(name):
     product = AccelProduct(512, 1152, 256, config, config.array.pe.threads)
     plain, chosen = link_bytes(product, plain_runs(product)), link_bytes(product, chosen_runs(product))
     assert chosen.total < 0.75 * plain.total
+
+
+def test_a_product_of_too_many_runs_is_refused():
+    """Before any of them is planned: their order would be sought for minutes."""
+    product = "^product 4096x4096x11008 must take at most 1048576 runs of the array, not 11272192; split it, .*"
+    with pytest.raises(ConfigError, match=product):
+        AccelProduct(4096, 4096, 11008, ACCELERATORS["accel_os8"], 1)
+    assert AccelProduct(2048, 2048, 2048, ACCELERATORS["accel_os8"], 1).m_tiles == 256
 
 
 def test_sums_are_those_of_the_product():

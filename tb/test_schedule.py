@@ -257,6 +257,15 @@ def test_one_layer_takes_milliseconds():
             {"loops": (3, 3, 13, 13, 384, 256, 0)},
             "loops must be 7 whole numbers of at least 1 (FX FY OX OY OC IC ON), not (3, 3, 13, 13, 384, 256, 0)",
         ),
+        ({"loops": (1, 1, 1, 1, 1, 10**30, 1)}, f"IC must be at most 2147483647, not {10**30}"),
+        (
+            {"loops": (1, 1, 720, 720, 720, 720, 720)},
+            "loops (1, 1, 720, 720, 720, 720, 720) must have at most 16777216 tiles of divisors, not 24300000: "
+            "split the layer, or take sizes of fewer divisors",
+        ),
+        ({"stride": (1, 2**31)}, "stride must be at most 2147483647, not 2147483648"),
+        ({"energies": (1, 2, 1e308)}, "energy of level 2 must be at most 1e+100, not 1e+308"),
+        ({"hop": 1e300}, "hop must be at most 1e+100, not 1e+300"),
         ({"stride": (1, 1.5)}, "stride must be 2 whole numbers of at least 1 (x, y), not (1, 1.5)"),
         ({"unroll": {"oc": 16}}, "unroll must be one of FX, FY, OX, OY, OC, IC, ON, not 'oc'"),
         ({"unroll": {"OC": 0}}, "unroll of OC must be a whole number of at least 1, not 0"),
@@ -269,7 +278,7 @@ def test_one_layer_takes_milliseconds():
         (
             {"capacities": (2, 65536)},
             "words of level 0 = 2 is too small for any tile of loops (3, 3, 13, 13, 384, 256, 1): "
-            "enlarge it or unroll less",
+            "enlarge it, unroll less, or give loops more divisors",
         ),
         (
             {"loops": (1, 1, 2, 2, 4, 4, 1), "unroll": {}, "half_full": True},

@@ -192,6 +192,13 @@ def test_a_picture_of_a_network(tmp_path, capsys):
         ),
         (["--array", "8x8", "--size-memories", "--objective", "cycles"], "objective must be energy with --size-.*"),
         (["--array", "8x8", "--objective", "area"], "objective must be one of energy, cycles, traffic, not 'area'"),
+        (["--array", "8x8", "--threads", "0"], "threads must be 1 on machine eyeriss, not 0; .*"),
+        (["--array", "8x8", "--threads", "0", "--machine", "accelerator"], "threads must be one of 1, 2, 4, not 0"),
+        (["--array", "8x8", "--unroll", ""], "unroll must be one of FX, .*, not ''; give two, as OC,IC, or all"),
+        (
+            ["--array", "8x8", "--machine", "accelerator", "--gemm", "4096,4096,99999"],
+            "layer gemm: product 4096x4096x99999 must take at most 1048576 runs of the array, not .*",
+        ),
         (["--array", "0x8"], "rows must be a whole number of at least 1, not 0"),
     ],
 )
@@ -206,6 +213,11 @@ def test_refusals(words, message, capsys):
     [
         (("energy = 7.0", "energie = 7.0"), "field must be one of .*, not 'energie' (did you mean energy?)"),
         (('name = "buffer"', "name = 3"), "name of a level must be a text, not 3"),
+        (
+            ('name = "buffer"', 'name = "memory"'),
+            "name of every level must be its own and not 'hops', not registers, memory, memory",
+        ),
+        (('name = "mine"', "name = [1]"), "name must be a text, not [1]"),
         (
             ("words = 8192", "words = 8192\nbytes = 3"),
             "bytes and words of buffer must not both be given: leave one out",

@@ -161,6 +161,8 @@ def request_of(
         raise UserError("calibrate must come with a budget, for which layers slow down; add --budget PCT")
     if limit is not None and limit < 1:
         raise UserError(f"limit must be at least 1, not {limit}")
+    if limit is not None and not inputs:
+        raise UserError(f"limit {limit} must come with inputs, of which it takes the first; add --inputs IN.npz")
     if sparsity is not None and (inputs or engine):
         raise UserError(f"sparsity {sparsity} must be left out of models that run: their weights say it")
     if engine and calibrations:

@@ -3,15 +3,17 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
-from sysmt.base.errors import UserError
+from sysmt.base.errors import ConfigError, UserError
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.protocol import ARGUMENTS, CRC, HEADER, Opcode, arguments_of
 
 ENVELOPE = HEADER.size + CRC.size + 2
 """Bytes of a frame beside its payload."""
 STATUS = 1
+MOST_RUNS = 1 << 20
+"""Runs that a product may take: their order is chosen in seconds, on a UART they take days."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,11 @@ class AccelProduct:
     threads : int
     requantized : bool
         The board requantises, which it does with whole sums only.
+
+    Raises
+    ------
+    UserError
+        A size below 1; more than `MOST_RUNS` runs.
     """
 
     m: int
@@ -73,6 +80,13 @@ class AccelProduct:
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
         self.config.array.pe.check_k(self.k)
+        down, across, tiles = self.room(self.part(self.least_parts))
+        runs = self.least_parts * -(-self.m_tiles * self.n_tiles // min(down * across, tiles))
+        if runs > MOST_RUNS:
+            raise ConfigError(
+                f"product {self.m}x{self.k}x{self.n} must take at most {MOST_RUNS} runs of the array, not {runs}; "
+                "split it, or take a larger array or more memory"
+            )
 
     @cached_property
     def steps(self) -> int:
@@ -136,40 +150,44 @@ class LinkBytes:
 def link_bytes(product: AccelProduct, runs: Iterable[PlannedRun]) -> LinkBytes:
     """Bytes of `runs` in their order: operands that a half of a memory holds already are not sent again."""
     config, out, back = product.config, 0, 0
-    resident: dict[tuple[int, str], tuple[int, ...]] = {}
+    resident: list[dict[str, tuple[int, ...]]] = [{}, {}]
+    widths = {"x": config.x_bytes, "w": config.w_bytes, "table": config.table_bytes if product.requantized else 0}
+    write, read = (ENVELOPE + ARGUMENTS[opcode].size for opcode in (Opcode.WRITE, Opcode.READ))
+    run_bytes = ENVELOPE + arguments_of(config.array.pe)[Opcode.RUN].size
+    # Most runs have as many words and tiles as one before.
+    results = cache(lambda tiles: _results(product, tiles))
 
-    def fill(half: int, memory: str, content: tuple[int, ...], words: int, width: int) -> int:
-        if resident.get((half, memory)) == content:
-            return 0
-        resident[half, memory] = content
+    @cache
+    def filling(memory: str, words: int) -> tuple[int, int]:
+        width = widths[memory]
         frames = -(-words // (config.frame_data // width))
-        nonlocal back
-        back += frames * (ENVELOPE + STATUS)
-        return words * width + frames * (ENVELOPE + ARGUMENTS[Opcode.WRITE].size)
+        return words * width + frames * write, frames * (ENVELOPE + STATUS)
 
     for number, run in enumerate(runs):
-        half = number & 1
-        at = (run.first, run.steps)
-        out += fill(half, "x", (run.m_tile, run.m_tiles, *at), run.m_tiles * run.steps, config.x_bytes)
-        out += fill(half, "w", (run.n_tile, run.n_tiles, *at), run.n_tiles * run.steps, config.w_bytes)
+        held, at = resident[number & 1], (run.first, run.steps)
+        filled: list[tuple[str, tuple[int, ...], int]] = [
+            ("x", (run.m_tile, run.m_tiles, *at), run.m_tiles * run.steps),
+            ("w", (run.n_tile, run.n_tiles, *at), run.n_tiles * run.steps),
+        ]
         if product.requantized:
-            channels = run.n_tiles * config.array.cols
-            out += fill(half, "table", (run.n_tile, run.n_tiles), channels, config.table_bytes)
-        out += ENVELOPE + arguments_of(config.array.pe)[Opcode.RUN].size
-        reads, data = _results(product, run)
-        out += reads * (ENVELOPE + ARGUMENTS[Opcode.READ].size)
+            filled.append(("table", (run.n_tile, run.n_tiles), run.n_tiles * config.array.cols))
+        for memory, content, words in filled:
+            if held.get(memory) != content:
+                held[memory] = content
+                sent, answered = filling(memory, words)
+                out, back = out + sent, back + answered
+        reads, data = results(run.m_tiles * run.n_tiles)
+        out += run_bytes + reads * read
         back += ENVELOPE + STATUS + reads * (ENVELOPE + STATUS) + data
     return LinkBytes(out, back)
 
 
-def _results(product: AccelProduct, run: PlannedRun) -> tuple[int, int]:
+def _results(product: AccelProduct, tiles: int) -> tuple[int, int]:
     """Frames that the results of a run come in, and their bytes."""
     config, array = product.config, product.config.array
     row = array.cols * (1 if product.requantized else 4)
-    rows = run.m_tiles * run.n_tiles * array.rows
+    rows = tiles * array.rows
     per_frame = max(config.frame_data // row, 1)
-    if product.requantized:
-        frames = -(-array.rows // min(per_frame, array.rows)) * run.m_tiles * run.n_tiles
-    else:
-        frames = -(-rows // per_frame)
+    # Requantised results are read tile by tile.
+    frames = tiles * -(-array.rows // min(per_frame, array.rows)) if product.requantized else -(-rows // per_frame)
     return frames, rows * row

@@ -12,6 +12,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+MOST_TILES = 1 << 24
+"""Tiles that a grid may have: about two gigabytes and five seconds for three levels."""
+
 
 @lru_cache(maxsize=4096)
 def divisors(n: int) -> tuple[int, ...]:

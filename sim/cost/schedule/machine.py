@@ -12,6 +12,11 @@ from sysmt.base.errors import ConfigError, UserError
 
 from .nest import TENSORS, plain
 
+DEAREST = 1e100
+"""Largest energy of an access or a hop: beyond it sums over a layer would overflow."""
+HOPS = "hops"
+"""What stands beside the levels where energies are listed by name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Level:
@@ -47,6 +52,8 @@ class Level:
         energies = self.energy if isinstance(self.energy, tuple) else (self.energy,)
         if len(energies) not in (1, 3) or not all(_is_number(e) and e >= 0 for e in energies):
             raise ConfigError(f"energy of {self.name} must be at least 0, one number or three, not {self.energy!r}")
+        if max(energies) > DEAREST:
+            raise ConfigError(f"energy of {self.name} must be at most {DEAREST:g}, not {self.energy!r}")
         if self.bandwidth is not None and not (_is_number(self.bandwidth) and self.bandwidth > 0):
             raise ConfigError(f"bandwidth of {self.name} must be above 0, not {self.bandwidth!r}")
 
@@ -65,7 +72,7 @@ class Machine:
     ----------
     name : str
     levels : tuple of Level
-        At least two; only the outermost may be, and must be, unbounded.
+        At least two, each of a name of its own; only the outermost may be, and must be, unbounded.
     hop : float
         Energy of moving a word to the next processing element.
     array_level : int
@@ -85,7 +92,7 @@ class Machine:
     Raises
     ------
     ConfigError
-        Too few levels, one without a bound below the outermost, an array that has no level.
+        Too few levels, two of one name, one without a bound below the outermost, an array that has no level.
     """
 
     name: str = "machine"
@@ -100,8 +107,14 @@ class Machine:
     word_bytes: int | tuple[int, int, int] = 2
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ConfigError(f"name must be a text, not {self.name!r}")
         if len(self.levels) < 2:
             raise ConfigError(f"levels must be at least 2, not {len(self.levels)}")
+        names = [level.name for level in self.levels]
+        for name in names:
+            if name == HOPS or names.count(name) > 1:
+                raise ConfigError(f"name of every level must be its own and not {HOPS!r}, not {', '.join(names)}")
         for level in self.levels[:-1]:
             if level.words is None:
                 raise ConfigError(f"words of {level.name} must be given: only the outermost level is unbounded")
@@ -115,6 +128,8 @@ class Machine:
                 raise ConfigError(f"{name} must be True or False, not {getattr(self, name)!r}")
         if not (_is_number(self.hop) and self.hop >= 0):
             raise ConfigError(f"hop must be at least 0, not {self.hop!r}")
+        if self.hop > DEAREST:
+            raise ConfigError(f"hop must be at most {DEAREST:g}, not {self.hop!r}")
         if type(self.array_level) is not int or not 0 <= self.array_level < len(self.levels) - 1:
             raise ConfigError(
                 f"array_level must be within 0..{len(self.levels) - 2}, below the outermost level, "
@@ -163,7 +178,7 @@ def machine_of(
         raise UserError("capacities must be at least one, not none")
     levels = zip((*map(plain, capacities), None), map(plain, energies), strict=True)
     named = tuple(Level(name=f"level {at}", words=words, energy=energy) for at, (words, energy) in enumerate(levels))
-    return Machine(levels=named, hop=hop, half_full=half_full, array_level=plain(array_level))
+    return Machine(levels=named, hop=plain(hop), half_full=plain(half_full), array_level=plain(array_level))
 
 
 def _is_number(value: object) -> bool:

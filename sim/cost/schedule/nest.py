@@ -14,6 +14,9 @@ from sysmt.base.errors import UserError
 LOOPS = ("FX", "FY", "OX", "OY", "OC", "IC", "ON")
 """Filter x, y; output x, y; output and input channels; images of the batch."""
 
+LONGEST = (1 << 31) - 1
+"""Iterations that a loop may have."""
+
 TENSORS = ("input", "output", "weights")
 
 IRRELEVANT: dict[str, tuple[str, ...]] = {
@@ -31,14 +34,14 @@ class Nest:
     Parameters
     ----------
     sizes : ints
-        Iterations of every loop of `LOOPS`, each at least 1.
+        Iterations of every loop of `LOOPS`, each at least 1 and at most `LONGEST`.
     stride, dilation : (int, int)
         Along x and along y.
 
     Raises
     ------
     UserError
-        Not one size per loop; a size, stride or dilation below 1.
+        Not one size per loop; a size, stride or dilation below 1, or above `LONGEST`.
     """
 
     sizes: Sequence[int]
@@ -49,6 +52,9 @@ class Nest:
         object.__setattr__(self, "sizes", whole_numbers("loops", self.sizes, len(LOOPS), " ".join(LOOPS)))
         for name in ("stride", "dilation"):
             object.__setattr__(self, name, whole_numbers(name, getattr(self, name), 2, "x, y"))
+        for name, n in (self.size | {"stride": max(self.stride), "dilation": max(self.dilation)}).items():
+            if n > LONGEST:
+                raise UserError(f"{name} must be at most {LONGEST}, not {n}")
 
     @property
     def size(self) -> dict[str, int]:

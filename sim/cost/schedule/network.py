@@ -14,7 +14,7 @@ from sysmt.sim.nn.layer import Layer
 
 from .count import Schedule, counted
 from .layers import DEFAULT_UNROLL, nest_of, product_nest, product_unrolling, unrollings
-from .machine import Machine
+from .machine import HOPS, Machine
 from .machines import machine_of_accelerator
 from .nest import Nest
 from .search import search
@@ -139,7 +139,7 @@ class NetworkSchedule:
         """Energy per level and of the hops."""
         at = self.machine.array_level + 1
         names = [level.name for level in self.machine.levels]
-        names.insert(at, "hops")
+        names.insert(at, HOPS)
         return {name: sum(row.count * row.best.levels[i] for row in self.layers) for i, name in enumerate(names)}
 
     def as_dict(self) -> dict[str, Any]:
@@ -204,7 +204,10 @@ def schedule_on_accelerator(
     for layer in layers:
         count, nest = product_nest(layer, machine)
         p = layer.products
-        product = AccelProduct(p.m, p.k, p.n, config, config.array.pe.threads)
+        try:
+            product = AccelProduct(p.m, p.k, p.n, config, config.array.pe.threads)
+        except ConfigError as error:
+            raise ConfigError(f"layer {layer.name}: {error}") from error
         runs = chosen_runs(product)
         driver = _of_runs(nest, machine, product, runs)
         best = min(_padded(nest, machine, objective), driver, key=VALUE[objective])

@@ -22,7 +22,7 @@ from sysmt.base.choice import choose
 from sysmt.base.errors import ConfigError
 
 from .count import STAYS, Schedule, counted
-from .lattice import Grid
+from .lattice import MOST_TILES, Grid
 from .machine import Machine
 from .nest import IRRELEVANT, LOOPS, TENSORS, Nest, Unrolling
 
@@ -139,7 +139,7 @@ def search(nest: Nest, machine: Machine, unrolling: Unrolling, objective: str = 
     Raises
     ------
     ConfigError
-        No blocking fits; what the machine or the unrolling would have to be.
+        No blocking fits; what the machine or the unrolling would have to be. A layer with too many tiles.
     UserError
         Unknown objective.
     """
@@ -149,6 +149,12 @@ def search(nest: Nest, machine: Machine, unrolling: Unrolling, objective: str = 
             why = f"array_level = {machine.array_level} is above 0" if machine.array_level else "even = True"
             raise ConfigError(f"unroll of {loop} must divide its size {nest.size[loop]} where {why}, not be {factor}")
     problem = _Problem(nest, machine, unrolling)
+    tiles_of_all = math.prod(problem.grid.shape)
+    if tiles_of_all > MOST_TILES:
+        raise ConfigError(
+            f"loops {nest.sizes} must have at most {MOST_TILES} tiles of divisors, not {tiles_of_all}: "
+            "split the layer, or take sizes of fewer divisors"
+        )
     depth = len(machine.levels)
     costs = [problem.energy(at) for at in range(1, depth)]
     fits = [problem.fits(at) for at in range(depth - 1)]
@@ -213,10 +219,9 @@ def _nothing_fits(problem: _Problem, fits: list[np.ndarray]) -> ConfigError:
     """Why no blocking fits."""
     for level, good in zip(problem.machine.levels, fits, strict=False):
         if not good.any():
-            why = "fits no tile at least half full" if problem.machine.half_full else "is too small for any tile"
-            way = "set half_full to False" if problem.machine.half_full else "enlarge it or unroll less"
+            why, way = "is too small for any tile", "enlarge it, unroll less, or give loops more divisors"
+            if problem.machine.half_full:
+                why, way = "fits no tile at least half full", "set half_full to False"
             return ConfigError(f"words of {level.name} = {level.words} {why} of loops {problem.nest.sizes}: {way}")
-    return ConfigError(
-        f"half_full = {problem.machine.half_full} leaves no blocking of loops {problem.nest.sizes} "
-        "that fits all levels: set it to False or enlarge a level"
-    )
+    way = "set half_full to False or enlarge a level" if problem.machine.half_full else "enlarge one or unroll less"
+    return ConfigError(f"levels fit no blocking of loops {problem.nest.sizes} together: {way}")

@@ -143,9 +143,10 @@ def _sized(machine: Machine, files: Registers, buffer: int) -> Machine:
     """The machine with other memories."""
     word = machine.word_bytes
     assert isinstance(word, int)
+    first = machine.levels[0].name
     inner = tuple(
         Level(name=name, words=size // word, energy=register_file(size))
-        for name, size in zip(("registers", "scratchpad"), files, strict=False)
+        for name, size in zip((first, f"second {first}"), files, strict=False)
     )
     middle = Level(
         name=machine.levels[1].name, words=buffer // word, energy=sram(buffer), bandwidth=machine.levels[1].bandwidth

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sysmt.base.errors import UserError
+
+from .checks import check_signature, measured_logs
 from .model import FOLDS, LatencyModel, Prior, interval_factor
 from .table import Latencies
 
@@ -74,13 +77,17 @@ class BlendedModel:
 
     def predict(self, signature: Sequence[int], milliseconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As `LatencyModel.predict`."""
-        mean, left = self.given(signature, np.log(milliseconds))
+        places = check_signature(signature, len(self.known.networks))
+        mean, left = self.given(places, measured_logs(milliseconds, places))
         return np.exp(mean), interval_factor(self.model, left)
 
     def calibrated(
-        self, signature: list[int], features: np.ndarray | None = None, prior: Prior | None = None
+        self, signature: Sequence[int], features: np.ndarray | None = None, prior: Prior | None = None
     ) -> "BlendedModel":
         """With intervals that hold 95 % of the latencies of the known devices, each predicted from others."""
+        signature = check_signature(signature, len(self.known.networks))
+        if len(self.known.devices) < 2:
+            raise UserError("devices must be at least 2 for intervals, each predicted from others, not 1")
         order, misses = np.arange(len(self.known.devices)), []
         for fold in range(min(FOLDS, len(order))):
             model = self.fit(self.known.on(order[order % FOLDS != fold]), features, prior)

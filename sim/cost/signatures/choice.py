@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .checks import check_size
 from .model import LatencyModel
 from .table import Latencies
 
@@ -15,11 +16,13 @@ BINS = 5
 
 def random_signature(known: Latencies, _: LatencyModel, size: int, seed: int = 0) -> list[int]:
     """RS: any networks."""
+    check_size(size, len(known.networks))
     return sorted(np.random.default_rng(seed).choice(len(known.networks), size, replace=False).tolist())
 
 
 def mutual_information_signature(known: Latencies, _: LatencyModel, size: int, seed: int = 0) -> list[int]:
     """MIS: one after the other the network that tells most of all others beyond what those chosen tell."""
+    check_size(size, len(known.networks))
     ranks = np.argsort(np.argsort(known.logs, 1), 1)
     binned = ranks * BINS // known.logs.shape[1]
     count = len(known.networks)
@@ -39,6 +42,7 @@ def spearman_signature(known: Latencies, _: LatencyModel, size: int, seed: int =
 
     The threshold is the highest at which so many networks cover all others.
     """
+    check_size(size, len(known.networks))
     ranks = np.argsort(np.argsort(known.logs, 1), 1).astype(np.float64)
     alike = np.asarray(np.corrcoef(ranks)).reshape(len(ranks), len(ranks))
     covers: list[int] = []
@@ -61,6 +65,7 @@ def optimal_signature(_: Latencies, model: LatencyModel, size: int, seed: int = 
     A log latency counts by the latency: between the errors in percent, which all weigh the same, and those in
     milliseconds, which weigh by its square and leave the choice to a few slow networks.
     """
+    check_size(size, len(model.mean))
     weight = np.exp(model.mean - model.mean.max())
     left = model.covariance.copy()
     chosen: list[int] = []

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .checks import check_complete, check_signature, measured_logs
 from .table import Latencies
 
 FOLDS = 5
@@ -69,7 +70,8 @@ class LatencyModel:
 
     @classmethod
     def fit(cls, known: Latencies, features: np.ndarray | None = None, prior: Prior | None = None) -> "LatencyModel":
-        """From devices that were measured on every network."""
+        """From devices that were measured on every network; a `UserError` where a measurement is missing."""
+        check_complete(known)
         prior = prior or Prior()
         mean = known.logs.mean(1)
         apart = known.logs - mean[:, None]
@@ -96,8 +98,14 @@ class LatencyModel:
         -------
         milliseconds, factor : float [networks, devices], float [networks]
             The prediction, and the factor up and down to the ends of its 95 % interval.
+
+        Raises
+        ------
+        UserError
+            A place that is no network, or twice the same; a latency that is missing or not above 0.
         """
-        mean, left = self.given(signature, np.log(milliseconds))
+        places = check_signature(signature, len(self.mean))
+        mean, left = self.given(places, measured_logs(milliseconds, places))
         return np.exp(mean), interval_factor(self, left)
 
     def deviation(self, left: np.ndarray) -> np.ndarray:

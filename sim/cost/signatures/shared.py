@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .checks import check_measured
 from .model import FOLDS, Prior
 from .table import Latencies
 
@@ -54,7 +55,8 @@ class SharedModel:
     def fit(
         cls, known: Latencies, features: np.ndarray | None = None, prior: Prior = SHARED, rounds: int = ROUNDS
     ) -> "SharedModel":
-        """From devices that were each measured on some networks, on one at least."""
+        """From devices that were each measured on some networks; a `UserError` where one was on none."""
+        check_measured(known)
         base, seen = prior.covariance(features, len(known.networks)), ~np.isnan(known.logs)
         speed = np.where(seen, known.logs, 0).sum(0) / seen.sum(0)
         rest = np.where(seen, known.logs - speed, 0).sum(1) / np.maximum(seen.sum(1), 1)

@@ -63,6 +63,8 @@ def read_latencies(path: str | Path) -> Latencies:
             raise UserError(f"latencies {str(path)!r} must have {len(head)} columns in row {number}, not {len(row)}")
         try:
             values.append([float(cell) if cell.strip() else np.nan for cell in row[1:]])
+            if not all(np.isfinite(float(cell)) for cell in row[1:] if cell.strip()):
+                raise ValueError("a number that is not finite; leave a cell empty that was not measured")
         except ValueError as error:
             raise UserError(f"latencies {str(path)!r} must be numbers in row {number}: {error}") from error
     table = np.array(values)

@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace) -> Result:
     if args.array is None:
         raise UserError("array must be given, as --array 16x16")
     rows, cols = numbers("array", args.array, "x", "RxC")
-    size = ArraySize(rows, cols, args.threads or 1)
+    size = ArraySize(rows, cols, 1 if args.threads is None else args.threads)
     if args.size_memories and args.machine == ACCELERATOR:
         raise UserError(f"machine must have a register file to be sized, not be {ACCELERATOR}: take eyeriss, or a file")
     if args.size_memories and args.objective != "energy":
@@ -81,15 +81,16 @@ def _run(args: argparse.Namespace) -> Result:
     changes: list[str] = []
     layers = layers_of(args, changes)
     found: Sizing | NetworkSchedule
+    unroll = DEFAULT_UNROLL if args.unroll is None else args.unroll
     if args.size_memories:
-        found = size_memories(layers, _machine(args, size), args.unroll or DEFAULT_UNROLL)
+        found = size_memories(layers, _machine(args, size), unroll)
     elif args.machine == ACCELERATOR:
         if args.unroll is not None:
             raise UserError(f"unroll must be left out with machine {ACCELERATOR}, not {args.unroll!r}")
         array = ArrayConfig(rows=rows, cols=cols, pe=PEConfig(threads=size.threads))
         found = schedule_on_accelerator(layers, accel_config(array), args.objective)
     else:
-        found = schedule_network(layers, _machine(args, size), args.objective, args.unroll or DEFAULT_UNROLL)
+        found = schedule_network(layers, _machine(args, size), args.objective, unroll)
     if args.plot is not None:
         _plot(args, found)
     text = _sizing_text(found) if isinstance(found, Sizing) else _text(found)
@@ -121,7 +122,7 @@ def _engine(args: argparse.Namespace) -> EngineConfig:
         return board(args.board).networks(stream=args.stream, **fields)
     if size is None:
         raise UserError("array must be given, as --array 8x8, or a board whose engine it is, as --board ulx3s")
-    array = ArrayConfig(rows=size[0], cols=size[1], pe=PEConfig(threads=args.threads or 1))
+    array = ArrayConfig(rows=size[0], cols=size[1], pe=PEConfig(threads=1 if args.threads is None else args.threads))
     return engine_config(array, stream=SdramConfig() if args.stream else None)
 
 
