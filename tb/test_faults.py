@@ -182,6 +182,14 @@ def test_a_build_folder_that_is_read_only_is_named(tmp_path):
     assert one_line(done, "matmul").endswith(said)
 
 
+def test_a_build_folder_with_blanks_is_named(tmp_path):
+    matrices(tmp_path)
+    words = ["matmul", "X.npy", "W.npy", "--rows", "2", "--cols", "2", "--on", "rtl"]
+    done = run(*words, folder=tmp_path, SYSMT_BUILD="my build")
+    said = f"build folder {str(tmp_path / 'my build')!r} must not have blanks in its path: set SYSMT_BUILD to another"
+    assert one_line(done, "matmul") == f"sysmt matmul: error: {said}"
+
+
 def test_a_finished_build_is_found_where_nothing_can_be_written(tmp_path, monkeypatch):
     monkeypatch.setenv("SYSMT_BUILD", str(tmp_path))
     directory = cached("kind", "name", 1, lambda folder: (folder / "a").write_text("b"))
