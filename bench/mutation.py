@@ -167,6 +167,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"bench.mutation: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("bench.mutation: interrupted: run it again, it goes on", file=sys.stderr)
+        return 130
     if args.json:
         print(json.dumps(facts, indent=2))
     else:

@@ -233,6 +233,15 @@ def test_options_that_cannot_be_are_one_line(capsys, words, said):
     assert capsys.readouterr() == ("", f"bench.mutation: {said}\n")
 
 
+def test_an_interrupted_run_says_that_it_goes_on(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mutation, "measure", interrupt)
+    assert mutation.main([]) == 130
+    assert capsys.readouterr() == ("", "bench.mutation: interrupted: run it again, it goes on\n")
+
+
 def test_what_found_mutants_in_other_runs_comes_first(monkeypatch, tmp_path):
     monkeypatch.setenv("SYSMT_BUILD", str(tmp_path))
     found = [("bus-axi", "tb/test_bus.py::a"), ("bus-axi", "tb/test_bus.py::b"), ("bus-axi", "tb/test_bus.py::b")]
