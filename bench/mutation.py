@@ -86,8 +86,8 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
     -------
     dict
         `drawn`, `mutants` judged, `found`, `hang` (of those found), `explained` (survivors that no test can find),
-        `score`, found of all but the explained, the other `survivors`, `rooms`: judged and found of each, and
-        `processor`: seconds per mutant of each file of tests.
+        `score`, found of all but the explained (None where there are none), the other `survivors`, `rooms`: judged and
+        found of each, and `processor`: seconds per mutant of each file of tests.
     """
     states, survivors, per_room = [], [], {}
     drawn = draw(rooms, sample, seed)
@@ -111,7 +111,7 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
         "found": found,
         "hang": count["hangs"],
         "explained": count["explained"],
-        "score": found / (found + len(survivors)) if found + len(survivors) else 1.0,
+        "score": found / (found + len(survivors)) if found + len(survivors) else None,
         "survivors": survivors,
         "rooms": {room: per_room[room] for room in sorted(per_room)},
         "processor": {test: round(sum(taken) / len(taken), 1) for test, taken in sorted(place.seconds.items())},
@@ -157,9 +157,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="only print what would be drawn")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
-    if args.sample < 1:
-        parser.error(f"--sample must be at least 1, not {args.sample}")
     try:
+        _check(args)
         if args.list:
             rows = [_row(drawn) for drawn in draw(args.rooms, args.sample, args.seed)]
             print(json.dumps(rows, indent=2) if args.json else table(_short(rows)))
@@ -168,6 +167,9 @@ def main(argv: list[str] | None = None) -> int:
     except UserError as error:
         print(f"bench.mutation: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("bench.mutation: interrupted: run it again, it goes on", file=sys.stderr)
+        return 130
     if args.json:
         print(json.dumps(facts, indent=2))
     else:
@@ -175,18 +177,29 @@ def main(argv: list[str] | None = None) -> int:
     if facts["mutants"] < facts["drawn"]:
         left = facts["drawn"] - facts["mutants"]
         print(f"bench.mutation: {left} mutants are not judged yet: run it again, it goes on", file=sys.stderr)
-    if 100 * facts["score"] < args.bar:
+    if facts["score"] is not None and 100 * facts["score"] < args.bar:
         return 1
     return UNFINISHED if facts["mutants"] < facts["drawn"] else 0
 
 
+def _check(args: argparse.Namespace) -> None:
+    if args.sample < 1:
+        raise UserError(f"--sample must be at least 1, not {args.sample}")
+    if not args.minutes >= 0:
+        raise UserError(f"--minutes must be at least 0, not {args.minutes:g}")
+    if not 0 <= args.bar <= 100:
+        raise UserError(f"--bar must be from 0 to 100 percent, not {args.bar:g}")
+
+
 def _text(facts: dict[str, Any]) -> str:
     of_each = ", ".join(f"{room} {part['found']} of {part['judged']}" for room, part in facts["rooms"].items())
+    score = "no score" if facts["score"] is None else f"score {100 * facts['score']:.1f} %"
+    seconds = ", ".join(f"{test} {taken}" for test, taken in facts["processor"].items())
     lines = [
         f"{facts['found']} of {facts['mutants']} mutants found ({facts['hang']} of them hang), {facts['explained']} "
-        f"that no test can find: score {100 * facts['score']:.1f} %",
-        of_each,
-        "processor seconds per mutant: " + ", ".join(f"{test} {taken}" for test, taken in facts["processor"].items()),
+        f"that no test can find: {score}",
+        *([of_each] if of_each else []),
+        *([f"processor seconds per mutant: {seconds}"] if seconds else []),
     ]
     return "\n".join([*lines, *(["", table(_short(facts["survivors"]))] if facts["survivors"] else [])])
 

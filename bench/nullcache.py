@@ -38,8 +38,10 @@ import numpy as np
 
 from sysmt.base.errors import UserError
 from sysmt.base.files import build_root, write_together
+from sysmt.cli.arguments import output_file
 from sysmt.cli.output import table
 from sysmt.hdl.params.cache import CacheConfig
+from sysmt.hdl.params.checks import in_range
 from sysmt.hdl.params.presets import preset
 from sysmt.sim.nullcache.model import simulate
 from sysmt.sim.nullcache.traces.layers import DTYPES
@@ -49,7 +51,7 @@ from sysmt.sim.nullcache.traces.trace import Trace
 
 from . import record
 from .nullcache_readings import approximated, readings
-from .nullcache_study import LIMITS, compare, machines, networks
+from .nullcache_study import LIMITS, WHOLE, compare, machines, networks
 
 PUBLISHED = {"misses": (5, 28), "time": (5, 21)}
 """Percent saved by the null cache, over LeNet, AlexNet, VGG-16 and SqueezeNet (DATE 2020)."""
@@ -147,6 +149,16 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     return facts | {"million accesses/s": speed(base)}
 
 
+def _check(args: argparse.Namespace) -> None:
+    """Refuse in advance what would end the run after minutes."""
+    if args.limit is not None:
+        in_range("limit", args.limit, 1, WHOLE)
+    if args.picture is not None:
+        output_file(str(args.picture))
+        if args.picture.suffix not in (".svg", ".png"):
+            raise UserError(f"picture must end in .svg or .png, not {args.picture.suffix!r}")
+
+
 def bars(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Of the rows of one assumption, with either null cache: how many reach what was published, how many networks do in
     one order at least, how many rows have no more misses than twice the size, and the worst time."""
@@ -181,18 +193,20 @@ def main(argv: list[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="example: python -m bench.nullcache --networks lenet5 --loops direct",
     )
-    parser.add_argument("--networks", nargs="+", metavar="NAME", help="of the four (default: all that are here)")
+    parser.add_argument("--networks", nargs="+", metavar="NAME", help=f"of {', '.join(networks())} (default: all)")
     parser.add_argument("--loops", nargs="+", choices=LOOPS, default=["im2col", "direct"], help="orders of access")
     parser.add_argument("--dtype", choices=DTYPES, default="float32", help="element type (default float32)")
-    parser.add_argument("--limit", type=int, help=f"accesses per layer (default {LIMITS})")
+    limits = ", ".join(f"{loops} {limit}" for loops, limit in LIMITS.items())
+    parser.add_argument("--limit", type=int, help=f"accesses per layer (default {limits})")
     parser.add_argument("--preset", default="galileo", help="cache configuration")
     parser.add_argument("--picture", type=Path, help="where the picture goes, .svg or .png")
     parser.add_argument("--readings", action="store_true", help="other assumptions, and the approximator, on LeNet-5")
     parser.add_argument("--json", action="store_true", help="print JSON")
     args = parser.parse_args(argv)
+    path = args.picture or build_root() / "nullcache.svg"
     try:
+        _check(args)
         facts = measure(args)
-        path = args.picture or build_root() / "nullcache.svg"
         picture(facts["networks"], path)
     except UserError as error:
         print(f"bench.nullcache: {error}", file=sys.stderr)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from bench import nullcache_study
+from bench import nullcache, nullcache_study
 from bench.nullcache import bars
 from bench.nullcache_readings import _zeroed, signed
 from bench.nullcache_study import Costs, caches, layerwise, savings
@@ -85,3 +85,18 @@ def test_approximated_activations_are_positive_in_two_s_complement():
     layer = signed(LayerOperands.conv("conv", x, np.ones((1, 2, 3, 3), np.float32)))
     assert layer.x.dtype == np.int8
     assert (layer.x.min(), layer.x.max()) == (0, 127)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--limit 0", "limit must be an integer from 1 to 20000000, not 0"),
+        ("--picture none/a.svg", "output folder 'none' must exist: create it first"),
+        ("--picture a.bmp", "picture must end in .svg or .png, not '.bmp'"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_work(tmp_path, monkeypatch, capsys, words, said):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(nullcache, "measure", lambda _: pytest.fail("measured"))
+    assert nullcache.main(words.split()) == 2
+    assert capsys.readouterr() == ("", f"bench.nullcache: {said}\n")

@@ -146,6 +146,13 @@ def test_limit_of_kernels_keeps_all_filters(loops):
     assert len(layer_trace(layer, loops, 60_000)) <= 80_000
 
 
+@pytest.mark.parametrize("loops", LOOPS)
+def test_the_least_limit_leaves_a_layer_of_few_pixels(loops):
+    dense = next(layer for layer in layers("digits") if layer.pixels == 1)
+    assert cut(dense, loops, 1)[2] == 1
+    assert len(layer_trace(dense, loops, 1)) > 0
+
+
 @pytest.mark.parametrize("group", GROUPS)
 def test_groups_are_removed_as_a_whole_and_aligned(group):
     w = np.random.default_rng(1).standard_normal((6, 3, 5, 5)).astype(np.float32)

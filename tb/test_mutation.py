@@ -209,6 +209,39 @@ def test_mutants_are_judged_in_a_copy_and_found_again(tiny, capsys):
     assert late.err.splitlines()[-1] == "bench.mutation: 2 mutants are not judged yet: run it again, it goes on"
 
 
+def test_a_run_that_judged_nothing_has_no_score(tiny, capsys):
+    tiny("True")
+    words = ["--sample", "2", "--seed", "3", "--minutes", "0", "--bar", "97"]
+    assert mutation.main(words) == mutation.UNFINISHED
+    assert capsys.readouterr().out == "0 of 0 mutants found (0 of them hang), 0 that no test can find: no score\n"
+    assert mutation.main([*words, "--json"]) == mutation.UNFINISHED
+    assert json.loads(capsys.readouterr().out)["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--sample 0", "--sample must be at least 1, not 0"),
+        ("--minutes nan", "--minutes must be at least 0, not nan"),
+        ("--minutes -1", "--minutes must be at least 0, not -1"),
+        ("--bar 200", "--bar must be from 0 to 100 percent, not 200"),
+        ("--bar nan --list", "--bar must be from 0 to 100 percent, not nan"),
+    ],
+)
+def test_options_that_cannot_be_are_one_line(capsys, words, said):
+    assert mutation.main(words.split()) == 2
+    assert capsys.readouterr() == ("", f"bench.mutation: {said}\n")
+
+
+def test_an_interrupted_run_says_that_it_goes_on(monkeypatch, capsys):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mutation, "measure", interrupt)
+    assert mutation.main([]) == 130
+    assert capsys.readouterr() == ("", "bench.mutation: interrupted: run it again, it goes on\n")
+
+
 def test_what_found_mutants_in_other_runs_comes_first(monkeypatch, tmp_path):
     monkeypatch.setenv("SYSMT_BUILD", str(tmp_path))
     found = [("bus-axi", "tb/test_bus.py::a"), ("bus-axi", "tb/test_bus.py::b"), ("bus-axi", "tb/test_bus.py::b")]

@@ -182,8 +182,8 @@ def test_no_method_counts_sparse_layers_as_dense_ones(write, method):
     with pytest.raises(UserError) as error:
         evaluate(read_topology(write(text.format(2, "1:4"))), array, method=method)
     assert str(error.value) == (
-        "sparsity of layer Conv2 must be dense, such as 1:1, not 1:4, which no method counts; "
-        "remove it to count dense weights"
+        "sparsity of layer Conv2 must be dense, such as 1:1, not 1:4: only arrays with stc count it; "
+        "take one (kind sparq), or remove it to count dense weights"
     )
 
 

@@ -3,7 +3,7 @@
 
 import pytest
 
-from bench import uart
+from bench import record, uart
 from bench.uart import CONTENT, EVERY, gates_take, host_accepts, host_takes, levels, lost_after_noise, sent
 
 from .mutants import seeded_bug
@@ -34,6 +34,10 @@ def test_a_host_takes_what_the_gates_send(divisor):
 @pytest.mark.parametrize("divisor", [4, 5])
 def test_the_gates_take_what_a_host_sends(divisor, off):
     assert gates_take(divisor, off)
+
+
+def test_the_rates_of_all_boards_are_recorded():
+    assert sorted({figure.key["clocks per bit"] for figure in record.load()["uart"]}) == EVERY
 
 
 @pytest.mark.regress

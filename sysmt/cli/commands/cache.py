@@ -66,7 +66,8 @@ def _run(args: argparse.Namespace) -> Result:
 
 def _rtl(trace: Trace, config: CacheConfig) -> tuple[np.ndarray, dict[str, Any]]:
     if len(trace) > RTL_LIMIT:
-        raise UserError(f"trace must have at most {RTL_LIMIT} accesses for --on rtl, not {len(trace)}: shorten it")
+        wanted = f"trace must have at most {RTL_LIMIT} accesses for --on rtl, not {len(trace)}"
+        raise UserError(f"{wanted}: make a shorter one with sysmt trace --layer or --limit")
     from sysmt.sim.cosim.cache import simulate_rtl
 
     progress("compiling and simulating the Verilog")

@@ -14,7 +14,7 @@ from sysmt.cli.output import Handler, Result, progress, table
 from sysmt.hdl.params.checks import in_range
 from sysmt.sim.nullcache.traces.layers import DTYPES, LayerOperands, zero_lines
 from sysmt.sim.nullcache.traces.loops import LOOPS, end_of, joined, layer_trace
-from sysmt.sim.nullcache.traces.networks import NETWORKS, layers
+from sysmt.sim.nullcache.traces.networks import NETWORKS, SYNTHETIC, layers
 from sysmt.sim.nullcache.traces.squeezenet import squeezenet
 from sysmt.sim.nullcache.traces.trace import Trace
 
@@ -22,11 +22,23 @@ LONGEST = 10_000_000
 """Accesses per layer that are made at most: a trace is kept in memory."""
 
 
+OF = {
+    "activations": tuple(SYNTHETIC),
+    "seed": NETWORKS,
+    "weights": ("squeezenet",),
+    "image": ("squeezenet",),
+}
+"""The networks of options that not all have."""
+
+
 def _layers(args: argparse.Namespace) -> Iterator[LayerOperands]:
+    if args.network not in (*NETWORKS, "squeezenet"):
+        raise UserError(must_be_one_of("network", args.network, (*NETWORKS, "squeezenet")))
+    for option, networks in OF.items():
+        if getattr(args, option) is not None and args.network not in networks:
+            raise UserError(f"{option} must be left out for {args.network}: it is for {', '.join(networks)}")
     if args.network != "squeezenet":
-        if args.network not in NETWORKS:
-            raise UserError(must_be_one_of("network", args.network, (*NETWORKS, "squeezenet")))
-        return layers(args.network, args.activations, args.seed)
+        return layers(args.network, args.activations, 1 if args.seed is None else args.seed)
     if args.weights is None or args.image is None:
         raise UserError("network squeezenet must be given --weights compressed_SqueezeNet.net and --image PICTURE")
     return squeezenet(args.weights, args.image)
@@ -64,7 +76,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", choices=DTYPES, help="element type (default: float32, and int8 for digits)")
     parser.add_argument("--limit", type=int, default=1_000_000, help="accesses wanted per layer")
     parser.add_argument("--activations", type=float, help="non-zero share instead of the published, synthetic networks")
-    parser.add_argument("--seed", type=int, default=1, help="of weights and image, synthetic networks; or which digit")
+    parser.add_argument("--seed", type=int, help="of weights and image, synthetic networks; or which digit (default 1)")
     parser.add_argument("--weights", type=Path, help="compressed_SqueezeNet.net")
     parser.add_argument("--image", type=Path, help="photograph for squeezenet")
 
