@@ -90,7 +90,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/engine": ("engine_rtl", "engine_stream"),
     "engine/filler": _FILLER,
     "engine/layers": ("engine_sequencer", "engine_rtl"),
-    "engine/memory": ("engine_memory", "engine_rtl"),
+    "engine/memory": ("engine_memory", "engine_rtl", "engine_stream"),
     "engine/patches": ("engine_patches", *_FILLER),
     "engine/pool": (*_FILLER[:2], "engine_rtl"),
     "engine/ports": ("engine_ranges", *_POST),
@@ -197,6 +197,9 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         )
         for name in ("may", "takes")
     },
+    ("pe/element", "not config.x_registers", "config.x_registers"): (
+        "modules have other names, which are as different from one another"
+    ),
     ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
         "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
     ),
@@ -242,6 +245,15 @@ EXPLAINED: dict[tuple[str, ...], str] = {
             "product = Signal(8 + 31, reset_less=True)",
         )
     },
+    ("accel/controller", "Signal()", "Signal(init=1)", "beyond, misfit = Signal(), Signal(init=1)"): (
+        "it is always assigned in `comb`, so that its initial value is never seen"
+    ),
+    (
+        "engine/rounding_shift",
+        "4",
+        "3",
+        "negative, away, places = register[width + 2], register[width + 3], register[width + 4 :]",
+    ): ("places are taken from the top: one more below is never looked at"),
     (
         "common/clock_gate",
         "True",

@@ -23,7 +23,7 @@ GEOMETRIES = {
     "words": CacheConfig(size=64, ways=2, line=8, addr_width=9, memory_cycles=4,
                          null=NullCacheConfig(entries=5, approx=700, approx_unit="word")),
     "ready": CacheConfig(size=64, ways=2, line=8, addr_width=9, write_buffer=2, memory_cycles=5,
-                         null=NullCacheConfig(entries=5, on_store="move", admit=2)),
+                         null=NullCacheConfig(entries=5, on_store="move", admit=4)),
     "plain": CacheConfig(size=64, ways=2, line=8, addr_width=9, memory_cycles=6, null=None),
 }  # fmt: skip
 

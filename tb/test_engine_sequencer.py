@@ -118,10 +118,14 @@ def test_issuer_leaves_pooling_alone():
     assert issue(LAYER | {"operation": Operation.MAX}, small()) == ([], [], False)
 
 
-@pytest.mark.parametrize("changes", [{"w_base": 95}, {"x_stride": 30}, {"steps": 32, "x_stride": 1}])
+@pytest.mark.parametrize("changes", [{"w_base": 91}, {"x_stride": 28}, {"steps": 32, "x_stride": 1}])
 def test_issuer_reports_addresses_outside(changes):
     assert issue(LAYER | changes, small())[2]
-    assert not issue(LAYER | {"w_base": 90}, small())[2]
+
+
+@pytest.mark.parametrize("changes", [{"w_base": 90}, {"x_stride": 27}])
+def test_issuer_reads_to_the_last_address(changes):
+    assert not issue(LAYER | changes, small())[2]
 
 
 class Program:

@@ -66,6 +66,34 @@ def test_runs_of_all_sizes(memories):
     assert produced(config, SIZES) == [expected(config, *sizes) for sizes in SIZES]
 
 
+def test_cycles_are_counted_from_the_first_step():
+    """However long a run has waited for that, and not beyond its end."""
+    controller, counted = Controller(small()), []
+    last_row = (controller.i_rows.valid, controller.i_rows.payload.last)
+
+    async def bench(ctx):
+        order = {"run": 1, "steps": 1, "m_tiles": 1, "n_tiles": 1, "rows": 1, "cols": 1, "threads": 0}
+        for stream in (controller.o_tile, controller.o_x, controller.o_w):
+            ctx.set(stream.ready, 1)
+        ctx.set(controller.i_run.payload, order)
+        ctx.set(controller.i_run.valid, 1)
+        await ctx.tick()
+        ctx.set(controller.i_run.valid, 0)
+        for cycles, signals in ((20, ()), (1, (controller.step,)), (9, ()), (1, last_row), (20, ())):
+            for signal in signals:
+                ctx.set(signal, 1)
+            await ctx.tick().repeat(cycles)
+            for signal in signals:
+                ctx.set(signal, 0)
+            counted.append((ctx.get(controller.figures.steps), ctx.get(controller.figures.cycles)))
+
+    simulator = Simulator(controller)
+    simulator.add_clock(PERIOD)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert counted == [(0, 0), (1, 1), (1, 10), (1, 11), (1, 11)]
+
+
 BUGS = [
     ("misfit.eq(beyond |", "misfit.eq("),
     ("x_address[-1] | w_address[-1] |", "x_address[-1] |"),

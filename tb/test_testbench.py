@@ -37,14 +37,14 @@ def simulated(folder) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize(
     "words",
     [
-        ("sysmt2_2",),
+        ("sysmt2_2", "--set", "clock_gating=true", "--clock-gate-cell", "ICG:CK,E,GCK"),
         *(
             pytest.param(words, marks=pytest.mark.regress)
             for words in (
                 ("os2", "--set", "rows=3", "--set", "fuse=true", "--set", "counters=false"),
                 ("sysmt4_2", "--set", "drain=in_place", "--set", "acc_width=20"),
                 ("sparq2_8", "--set", "rows=2", "--set", "cols=3"),
-                ("sysmt2_2", "--set", "clock_gating=true", "--clock-gate-cell", "ICG:CK,E,GCK"),
+                ("sysmt2_2",),
             )
         ),
     ],
