@@ -16,8 +16,9 @@ BOARD = BoardDefinition(
     clock_hz=60e6,
     pll=ecp5_pll,
     baud=1_000_000,
-    preset="sysmt2_4",
+    preset="sysmt2_5x8",
     fields={"pipeline": 3},
+    engine_preset="sysmt2_4",
     engine={
         "activation_words": 4096,
         "weight_words": 4096,
