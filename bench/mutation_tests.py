@@ -90,7 +90,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/engine": ("engine_rtl", "engine_stream"),
     "engine/filler": _FILLER,
     "engine/layers": ("engine_sequencer", "engine_rtl"),
-    "engine/memory": ("engine_memory", "engine_rtl", "engine_stream"),
+    "engine/memory": ("engine_memory", "engine_rtl", "engine_bands"),
     "engine/patches": ("engine_patches", *_FILLER),
     "engine/pool": (*_FILLER[:2], "engine_rtl"),
     "engine/ports": ("engine_ranges", *_POST),
@@ -266,6 +266,18 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("nullcache/tcam_memory", "2", "3", "write.en.eq(update & (writing < 2**piece)),"): (
         "a narrower table's rows are written again, with what they have"
     ),
+    (
+        "engine/addition",
+        "8",
+        "9",
+        '"i_codes": In(8 * (config.add_lanes if config.adds_in_lanes else config.lanes)),',
+    ): "bits behind the last code, which nobody looks at",
+    (
+        "engine/ports",
+        "1",
+        "2",
+        '{"step": config.step_bits, "half": 1, "frees": 2} | ({"thread": range(threads)} if threads > 1 else {})',
+    ): "a flag with room for a bit more, which is never set",
     ("engine/reader", "24", "23", "address, left = Signal(24), Signal(16)"): (
         "an answer is refused before where it is not within a memory, which has at most 2**20 words"
     ),

@@ -57,8 +57,8 @@ def test_products_are_those_of_the_golden_model(config, latency, stall):
 
 @pytest.mark.parametrize("variant", ["single", "double"])
 def test_requantised_products_are_written_byte_by_byte(variant):
+    """With a tile per run, and with two, the second of which has the upper half of a beat."""
     with SimulatedBus(CONFIG, latency=9, stall=0.2) as bus:
-        x, w = operands(5, 20, 7)
         unit = Requantize(
             bias=np.arange(7) * 100 - 300,
             multiplier=np.full(7, 1 << 30),
@@ -68,8 +68,10 @@ def test_requantised_products_are_written_byte_by_byte(variant):
             high=127,
             variant=variant,
         )
-        sums = sysmt.matmul(x, w, config=CONFIG.array).sums
-        np.testing.assert_array_equal(product(bus, x, w, unit=unit), unit(sums))
+        for k in (20, 10):
+            x, w = operands(5, k, 7)
+            sums = sysmt.matmul(x, w, config=CONFIG.array).sums
+            np.testing.assert_array_equal(product(bus, x, w, unit=unit), unit(sums))
 
 
 def test_registers_of_device_and_link():

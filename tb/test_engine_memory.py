@@ -4,6 +4,7 @@
 import numpy as np
 import pytest
 
+from sysmt.hdl.common.promised_queue import PromisedQueue
 from sysmt.hdl.engine.memory import CLIENTS, WAITING, ActivationMemory
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
@@ -118,6 +119,13 @@ def test_the_first_client_wins_and_one_that_stalls_holds_up_nobody():
     assert [len(bench.received[client]) for client in CLIENTS] == [49, 0, 0]
     bench = play(configuration(), 50, pause={"residual": 1}, stall={"filler": 1})
     assert [len(bench.expected[client]) for client in CLIENTS] == [0, 4, 46]
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3, 6])
+def test_a_queue_has_a_power_of_two_of_places(depth):
+    assert PromisedQueue(8, 2).depth == 2
+    with pytest.raises(ValueError, match=f"^depth must be a power of two and at least 2, not {depth}$"):
+        PromisedQueue(8, depth)
 
 
 @one_bug_per_component(
