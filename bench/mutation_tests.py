@@ -32,7 +32,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/uart": ("accel_link", "uart"),
     "array/axi_stream": ("axi_stream",),
     "array/column": ("random_arrays", "array"),
-    "array/counters": ("random_arrays", "array", "sparq_gates", "conv1d"),
+    "array/counters": ("counters", "random_arrays", "array", "sparq_gates", "conv1d"),
     "array/edges": ("random_arrays", "signed_windows", "stc"),
     "array/ports": ("random_arrays", "array"),
     "array/sequencer": ("random_arrays", "array", "conv1d"),
