@@ -23,8 +23,9 @@ from sysmt.base.cache import digest
 from sysmt.base.errors import UserError
 from sysmt.cli.output import progress, table
 
+from .mutation_explained import EXPLAINED
 from .mutation_sites import mutants
-from .mutation_tests import EXPLAINED, ROOT, TESTS
+from .mutation_tests import ROOT, TESTS
 from .mutation_workshop import Drawn, OutOfTimeError, Workshop, workshop
 
 WIDTH = 70

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from bench import mutation, mutation_keys, mutation_workshop
+from bench.mutation_explained import EXPLAINED
 from bench.mutation_keys import depends, loaded, normal
 from bench.mutation_sites import mutants
-from bench.mutation_tests import EXPLAINED, ROOT, TESTS, sources
+from bench.mutation_tests import ROOT, TESTS, sources
 
 SOURCE = '''"""Text."""
 from amaranth.hdl import Module, Mux, Signal

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Mutants of the gates that no test can tell from the original, and why."""
+
+_RESETS = "step.eq(0)", "tiles.eq(0)", "n_tile.eq(0)", "m_tile.eq(0)", "x_base.eq(0)", "w_base.eq(0)"
+
+
+def _without(parts: tuple[str, ...], left_out: str) -> tuple[str, str]:
+    """A list of statements, and the same without one."""
+    return f"[{', '.join(parts)}]", f"[{', '.join(part for part in parts if part != left_out)}]"
+
+
+_LISTED = (
+    "registers.number.eq(listed.number)",
+    "listed.value.eq(registers.value)",
+    "registers.issued.eq(controller.issued)",
+    "registers.finished.eq(controller.finished)",
+    "registers.busy.eq(controller.issued != controller.finished)",
+    "registers.refused.eq(core.array.refused)",
+    "registers.figures.eq(controller.figures)",
+)
+_ROWS = "row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))"
+
+EXPLAINED: dict[tuple[str, ...], str] = {
+    **{
+        ("accel/controller", *_without(_RESETS, register)): "the last step of a row of tiles has made it 0 already"
+        for register in ("step.eq(0)", "n_tile.eq(0)", "w_base.eq(0)")
+    },
+    (
+        "accel/requests",
+        *_without(("size.eq(0)", "place.eq(0)", "part.eq(0)", "self.number.eq(registers.first)"), "part.eq(0)"),
+    ): "a register has four bytes, after which a counter of two bits is 0",
+    ("array/counters", "len(real).bit_count() == 1", "len(real).bit_count() != 1"): (
+        "which lane is added by itself changes the adders, not the sum"
+    ),
+    (
+        "array/sequencer",
+        "Signal()",
+        "Signal(init=1)",
+        "running, begun, busy = Signal(), Signal(init=1), Signal()",
+    ): "only looked at while a tile is running, and the start of a tile makes it 0",
+    (
+        "accel/link",
+        "1",
+        "2",
+        'count, length = Signal(range(self.slot + 1)), Signal(HEADER.fields["length"].width)',
+    ): "it counts to the size of a slot: room for one more is never used",
+    **{
+        ("pe/smt_sa", f"Signal(name=f'{name}_{{t}}')", f"Signal(name=f'{name}_{{t}}', init=1)"): (
+            "it is always assigned in `comb`, so that its initial value is never seen"
+        )
+        for name in ("may", "takes")
+    },
+    ("engine/patches", "Signal()", "Signal(init=1)", "last_x, last_y = Signal(), Signal(init=1)"): (
+        "it is always assigned in `comb`, so that its initial value is never seen"
+    ),
+    ("engine/patches", "[beat.eq(0), row.eq(row + 1)]", "[row.eq(row + 1)]"): (
+        "a row has a power of two of beats, after which their count is 0 by itself"
+    ),
+    ("engine/transposer", "3", "4", "begins, uses = Signal(), Signal(range(4))"): "it has as many bits",
+    (
+        "engine/transposer",
+        "1",
+        "2",
+        "m.d.sync += [begun.eq(0), used.eq(0), half.eq(0), room.eq(2)]",
+    ): "it is 1 by itself a cycle later, before the first word of a layer has come",
+    ("pe/element", "not config.x_registers", "config.x_registers"): (
+        "modules have other names, which are as different from one another"
+    ),
+    ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
+        "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
+    ),
+    ("pe/sparq", "1", "2", "total: Value = Const(0, 2)"): "the first product takes its place",
+    (
+        "pe/sparq",
+        "multiply(m, self._q(m, t), self._weight(m, t), width, self.config.target, f'm{t}')",
+        "multiply(m, self._q(m, t), self._weight(m, t), width, f'm{t}', self.config.target)",
+    ): "it is the multiplier of ASICs alone: what is not fpga is an ASIC's, and only signals are called otherwise",
+    ("pe/sparq_edge", "True", "False", "for on, code in zip(begins, codes, strict=False):"): "they are as many",
+    ("pe/sparq_edge", "shift + window.bits < len(x)", "shift + window.bits <= len(x)"): (
+        "above the highest bit is nothing, which is 0, too"
+    ),
+    ("pe/sparq_lanes", "1", "2", "for size in range(1, len(values) + 2):"): "a cube per value is always a cover",
+    ("pe/sparq_stc", "i < GROUP - 1", "i <= GROUP - 1"): "behind the last of a group is nothing, which is 0, too",
+    ("pe/smt_sa", "Signal()", "Signal(init=1)", "vacant = Signal()"): (
+        "it is always assigned in `comb`, so that its initial value is never seen"
+    ),
+    ("pe/smt_sa", "1", "2", 'super().__init__({"sum": signed(config.acc_width), "last": 1})'): (
+        "a flag with room for a bit more, which is never set"
+    ),
+    ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
+        "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
+    ),
+    ("accel/reader", "16", "15", _ROWS): (
+        "a memory has at most 2**15 rows: a row's number has 15 bits, and a count of 2**15 that begins as 0 comes to 1 "
+        "after as many"
+    ),
+    ("accel/reader", "16", "15", '"size": Out(16),'): "only answers on a UART have a size, of less than a slot, 2**12",
+    (
+        "bus/crossing",
+        "1",
+        "2",
+        "memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs={UNINITIALISED: 1})",
+    ): "an attribute is there, whatever its value",
+    ("dma/accelerator", *_without(_LISTED, "registers.refused.eq(core.array.refused)")): (
+        "a RUN that the array would refuse is refused before (`fits_array`)"
+    ),
+    **{
+        ("engine/add", "8", "9", line): "a product of 8 bits and so many has no more"
+        for line in (
+            "low, high = Signal(8 + PART, reset_less=True), Signal(8 + 31 - PART, reset_less=True)",
+            "product = Signal(8 + 31, reset_less=True)",
+        )
+    },
+    ("accel/controller", "Signal()", "Signal(init=1)", "beyond, misfit = Signal(), Signal(init=1)"): (
+        "it is always assigned in `comb`, so that its initial value is never seen"
+    ),
+    (
+        "engine/rounding_shift",
+        "4",
+        "3",
+        "negative, away, places = register[width + 2], register[width + 3], register[width + 4 :]",
+    ): ("places are taken from the top: one more below is never looked at"),
+    (
+        "common/clock_gate",
+        "True",
+        "False",
+        'domain = ClockDomain(f"{name}_gated", reset_less=True, local=False)',
+    ): "nothing above has a domain of that name: the Verilog is the same",
+    ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
+        "a synchroniser drives it, so that its initial value is never seen"
+    ),
+    ("nullcache/tcam_memory", "2", "3", "write.en.eq(update & (writing < 2**piece)),"): (
+        "a narrower table's rows are written again, with what they have"
+    ),
+    (
+        "engine/addition",
+        "8",
+        "9",
+        '"i_codes": In(8 * (config.add_lanes if config.adds_in_lanes else config.lanes)),',
+    ): "bits behind the last code, which nobody looks at",
+    (
+        "engine/ports",
+        "1",
+        "2",
+        '{"step": config.step_bits, "half": 1, "frees": 2} | ({"thread": range(threads)} if threads > 1 else {})',
+    ): "a flag with room for a bit more, which is never set",
+    ("engine/reader", "24", "23", "address, left = Signal(24), Signal(16)"): (
+        "an answer is refused before where it is not within a memory, which has at most 2**20 words"
+    ),
+}
+"""Mutants that no test can tell from the original, and why: source, before, after and, where others are alike, its line
+or its changed line."""
