@@ -63,6 +63,12 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "2",
         "m.d.sync += [begun.eq(0), used.eq(0), half.eq(0), room.eq(2)]",
     ): "it is 1 by itself a cycle later, before the first word of a layer has come",
+    (
+        "engine/add",
+        "1",
+        "2",
+        'fraction: Value = delay_line(m, product[:FRACTION], 2, "fraction", reset_less=True)',
+    ): "an enable is on where it is not 0",
     ("pe/element", "not config.x_registers", "config.x_registers"): (
         "modules have other names, which are as different from one another"
     ),
@@ -126,6 +132,9 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "False",
         'domain = ClockDomain(f"{name}_gated", reset_less=True, local=False)',
     ): "nothing above has a domain of that name: the Verilog is the same",
+    ("bus/axi_stream_ports", "1", "2", "return inner, queue.o.payload[-1] if last else Const(1, 2)"): (
+        "a flag with room for a bit more, which is never set"
+    ),
     ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
         "a synchroniser drives it, so that its initial value is never seen"
     ),
