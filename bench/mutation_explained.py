@@ -69,6 +69,12 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "2",
         'fraction: Value = delay_line(m, product[:FRACTION], 2, "fraction", reset_less=True)',
     ): "an enable is on where it is not 0",
+    (
+        "pe/smt_sa",
+        "Signal()",
+        "Signal(init=1)",
+        "complete = self._complete = Signal(init=1)  # The sum goes to the drain; the next tile is the PE's.",
+    ): "it is always assigned in `comb`, so that its initial value is never seen",
     ("pe/element", "not config.x_registers", "config.x_registers"): (
         "modules have other names, which are as different from one another"
     ),

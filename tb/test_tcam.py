@@ -72,6 +72,7 @@ def test_memory_version_agrees_and_searches_while_it_writes(width, chunk):
     async def bench(ctx):
         entries, writing, asked = [None] * config.entries, None, None
         since = 0
+        assert ctx.get(dut.ready), "nothing is written after reset"
         for _ in range(1500):
             key = rng.randrange(1 << width)
             ctx.set(dut.key, key)
