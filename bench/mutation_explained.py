@@ -69,6 +69,9 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "2",
         'fraction: Value = delay_line(m, product[:FRACTION], 2, "fraction", reset_less=True)',
     ): "an enable is on where it is not 0",
+    ("memory/stream", "Signal()", "Signal(init=1)", "loaded = Signal(init=1)"): (
+        "after reset the stream is stopped, and what is loaded is not counted"
+    ),
     (
         "pe/smt_sa",
         "Signal()",

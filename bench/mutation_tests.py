@@ -45,7 +45,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "bus/axi_master": ("bus_masters", "dma_accel", "dma_engine"),
     "bus/axi_stream": ("axi_stream", "axi_stream_layout"),
     "bus/axi_stream_ports": ("axi_stream",),
-    "bus/crossing": ("crossing",),
+    "bus/crossing": ("crossing", "dma_stream"),
     "bus/ports": ("bus", "dma_accel", "dma_engine"),
     "bus/signature": ("bus",),
     "bus/wishbone": ("bus",),

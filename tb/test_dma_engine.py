@@ -68,6 +68,7 @@ def test_programs_and_inputs_one_after_the_other(config):
 
 
 def test_a_run_begins_while_the_results_of_the_one_before_travel():
+    """And the next input comes while it runs."""
     program, _ = compiled(1)
     first, second = (packed_command(CONFIG, ListOpcode.RUN, half=half) for half in (0, 1))
     read = packed_command(CONFIG, ListOpcode.READ, address=0x8000, beats=2048, first=0)
@@ -81,6 +82,10 @@ def test_a_run_begins_while_the_results_of_the_one_before_travel():
         run, results = cycles(bus, first), cycles(bus, first, read)
         assert results > 2 * run, "the results take longer than a run"
         assert cycles(bus, first, read, second) < results + run // 2
+        # The inputs of the second run, a few words of them.
+        head = {"target": Memory.ACTIVATIONS, "half": 1, "address": 0, "first": 900}
+        write = packed_command(CONFIG, ListOpcode.WRITE, beats=run // 8 * 2, **head)
+        assert cycles(bus, first, write) < cycles(bus, first) + cycles(bus, write) // 2
 
 
 def test_a_run_that_fails_ends_its_list_and_a_program_mends_it():
