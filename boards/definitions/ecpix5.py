@@ -12,7 +12,7 @@ BOARD = BoardDefinition(
     title="ECPIX-5 85F",
     platform=ECPIX585Platform,
     part=ECP5_85F,
-    # The accelerator reaches 130 MHz; the engine was placed on the ULX3S, of a slower grade, at 69.2 to 73.8.
+    # The accelerator reaches 130 MHz; the engine was placed on the ULX3S, of a slower grade, at 67.9 to 73.8.
     clock_hz=72e6,
     pll=ecp5_pll,
     baud=6_000_000,
