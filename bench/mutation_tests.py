@@ -77,7 +77,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "dma/rows": _DMA,
     "dma/sender": _DMA,
     "dma/stream": ("dma_stream",),
-    "dma/wishbone": ("dma_accel",),
+    "dma/wishbone": ("dma_accel", "crossing"),
     "dma/words": _DMA,
     "emit": ("emit", "simulator"),
     "style": ("unknown",),

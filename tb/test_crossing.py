@@ -13,12 +13,14 @@ from sysmt.boards.program_lists import ProgramLists
 from sysmt.hdl.bus.crossing import SHORT, AsyncQueue
 from sysmt.hdl.bus.wishbone import Wishbone
 from sysmt.hdl.bus.wishbone_crossing import WishboneCrossing
+from sysmt.hdl.designs import design_of
 from sysmt.sim.cosim.bus import SimulatedBus
 from sysmt.sim.cost.command_list import list_cycles
 from sysmt.sim.engine.golden import GoldenEngine
 from sysmt.sim.golden.matmul import matmul
 
 from . import test_dma_accel, test_dma_engine
+from .accel import small
 from .mutants import one_bug_per_component, seeded_bug
 
 PERIODS = [1.0, 0.137, 0.731, 3.19]
@@ -159,6 +161,12 @@ def test_nothing_is_lost_between_unrelated_clocks(scenario, period):
 def test_seeded_bugs_are_found(module, component, right, wrong, scenario):
     with seeded_bug(f"sysmt.hdl.bus.{module}", component, right, wrong), pytest.raises(AssertionError):
         scenario(PERIODS[1])
+
+
+@pytest.mark.parametrize(("link", "clock"), [("axi", "aclk"), ("wishbone", "clk"), ("axi-stream", "aclk")])
+def test_a_front_end_on_two_clocks_has_both(link, clock):
+    ports = {port["name"] for port in design_of(small(link=link, bus_clock=True), "device").manifest["ports"]}
+    assert {clock, "core_clk"} <= ports
 
 
 @pytest.mark.regress
