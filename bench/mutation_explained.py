@@ -18,6 +18,8 @@ _LISTED = (
     "registers.refused.eq(core.array.refused)",
     "registers.figures.eq(controller.figures)",
 )
+_COMB = "it is always assigned in `comb`, so that its initial value is never seen"
+_FLAG = "a flag with room for a bit more, which is never set"
 _ROWS = "row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))"
 
 EXPLAINED: dict[tuple[str, ...], str] = {
@@ -45,14 +47,10 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         'count, length = Signal(range(self.slot + 1)), Signal(HEADER.fields["length"].width)',
     ): "it counts to the size of a slot: room for one more is never used",
     **{
-        ("pe/smt_sa", f"Signal(name=f'{name}_{{t}}')", f"Signal(name=f'{name}_{{t}}', init=1)"): (
-            "it is always assigned in `comb`, so that its initial value is never seen"
-        )
+        ("pe/smt_sa", f"Signal(name=f'{name}_{{t}}')", f"Signal(name=f'{name}_{{t}}', init=1)"): _COMB
         for name in ("may", "takes")
     },
-    ("engine/patches", "Signal()", "Signal(init=1)", "last_x, last_y = Signal(), Signal(init=1)"): (
-        "it is always assigned in `comb`, so that its initial value is never seen"
-    ),
+    ("engine/patches", "Signal()", "Signal(init=1)", "last_x, last_y = Signal(), Signal(init=1)"): _COMB,
     ("engine/patches", "[beat.eq(0), row.eq(row + 1)]", "[row.eq(row + 1)]"): (
         "a row has a power of two of beats, after which their count is 0 by itself"
     ),
@@ -77,7 +75,7 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "Signal()",
         "Signal(init=1)",
         "complete = self._complete = Signal(init=1)  # The sum goes to the drain; the next tile is the PE's.",
-    ): "it is always assigned in `comb`, so that its initial value is never seen",
+    ): _COMB,
     ("pe/element", "not config.x_registers", "config.x_registers"): (
         "modules have other names, which are as different from one another"
     ),
@@ -96,12 +94,8 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ),
     ("pe/sparq_lanes", "1", "2", "for size in range(1, len(values) + 2):"): "a cube per value is always a cover",
     ("pe/sparq_stc", "i < GROUP - 1", "i <= GROUP - 1"): "behind the last of a group is nothing, which is 0, too",
-    ("pe/smt_sa", "Signal()", "Signal(init=1)", "vacant = Signal()"): (
-        "it is always assigned in `comb`, so that its initial value is never seen"
-    ),
-    ("pe/smt_sa", "1", "2", 'super().__init__({"sum": signed(config.acc_width), "last": 1})'): (
-        "a flag with room for a bit more, which is never set"
-    ),
+    ("pe/smt_sa", "Signal()", "Signal(init=1)", "vacant = Signal()"): _COMB,
+    ("pe/smt_sa", "1", "2", 'super().__init__({"sum": signed(config.acc_width), "last": 1})'): _FLAG,
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
     ),
@@ -126,24 +120,20 @@ EXPLAINED: dict[tuple[str, ...], str] = {
             "product = Signal(8 + 31, reset_less=True)",
         )
     },
-    ("accel/controller", "Signal()", "Signal(init=1)", "beyond, misfit = Signal(), Signal(init=1)"): (
-        "it is always assigned in `comb`, so that its initial value is never seen"
-    ),
+    ("accel/controller", "Signal()", "Signal(init=1)", "beyond, misfit = Signal(), Signal(init=1)"): _COMB,
     (
         "engine/rounding_shift",
         "4",
         "3",
         "negative, away, places = register[width + 2], register[width + 3], register[width + 4 :]",
-    ): ("places are taken from the top: one more below is never looked at"),
+    ): "places are taken from the top: one more below is never looked at",
     (
         "common/clock_gate",
         "True",
         "False",
         'domain = ClockDomain(f"{name}_gated", reset_less=True, local=False)',
     ): "nothing above has a domain of that name: the Verilog is the same",
-    ("bus/axi_stream_ports", "1", "2", "return inner, queue.o.payload[-1] if last else Const(1, 2)"): (
-        "a flag with room for a bit more, which is never set"
-    ),
+    ("bus/axi_stream_ports", "1", "2", "return inner, queue.o.payload[-1] if last else Const(1, 2)"): _FLAG,
     ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
         "a synchroniser drives it, so that its initial value is never seen"
     ),
@@ -161,7 +151,7 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "1",
         "2",
         '{"step": config.step_bits, "half": 1, "frees": 2} | ({"thread": range(threads)} if threads > 1 else {})',
-    ): "a flag with room for a bit more, which is never set",
+    ): _FLAG,
     ("engine/reader", "24", "23", "address, left = Signal(24), Signal(16)"): (
         "an answer is refused before where it is not within a memory, which has at most 2**20 words"
     ),

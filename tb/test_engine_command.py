@@ -122,8 +122,8 @@ def test_the_plan_is_what_infer_plans(folder, capsys):
         (("run", "a.sysmt", "inputs.npz", "--limit", "0"), "limit must be at least 1"),
         (("run", "a.sysmt", "inputs.npz", "-o", "nowhere/out.npy"), "must exist"),
         (("run", "a.sysmt", "inputs.npz", "--on", "nothing"), "nothing"),
-        (("run", "a.sysmt", "inputs.npz", "--baud", "0"), "--baud: must be an integer of at least 1, not '0'"),
-        (("run", "a.sysmt", "inputs.npz", "--baud", "-3"), "--baud: must be an integer of at least 1, not '-3'"),
+        (("run", "a.sysmt", "inputs.npz", "--baud", "0"), "--baud: must be an integer from 1 to 2147483647, not '0'"),
+        (("run", "a.sysmt", "inputs.npz", "--baud", "-3"), "--baud: must be an integer from 1 to 2147483647, not '-3'"),
     ],
 )
 def test_bad_input_is_one_line(folder, capsys, words, message):

@@ -69,9 +69,10 @@ def _full_name(name: str, known: Collection[str]) -> str:
 
 def _unknown(text: str, name: str, known: Collection[str]) -> ConfigError:
     fields = ", ".join(sorted(known))
-    hint = _hint_of_kind(name, known) or did_you_mean(name, sorted(known))
     if name in known:
         hint = f" (did you mean {name}=VALUE?)"
+    else:
+        hint = _hint_of_kind(name, known) or did_you_mean(name, sorted(known))
     return ConfigError(f"setting must be field=value with field one of {fields}, not {text!r}{hint}")
 
 

@@ -13,7 +13,7 @@ ENVELOPE = HEADER.size + CRC.size + 2
 """Bytes of a frame beside its payload."""
 STATUS = 1
 MOST_RUNS = 1 << 20
-"""Runs that a product may take: their order is chosen in seconds, on a UART they take days."""
+"""Runs that a product may take: every one of them is planned before the first is done."""
 
 
 @dataclass(frozen=True)

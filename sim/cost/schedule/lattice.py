@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 import numpy as np
 
 MOST_TILES = 1 << 24
-"""Tiles that a grid may have: about two gigabytes and five seconds for three levels."""
+"""Tiles that a grid may have: every array over them takes eight times as many bytes."""
 
 
 @lru_cache(maxsize=4096)

@@ -31,7 +31,7 @@ def add_port(parser: argparse.ArgumentParser) -> None:
 def _baud(text: str) -> int:
     """A rate of a serial port."""
     if not text.isascii() or not text.isdecimal() or not 0 < int(text) < 1 << 31:
-        raise argparse.ArgumentTypeError(f"must be an integer of at least 1, not {text!r}")
+        raise argparse.ArgumentTypeError(f"must be an integer from 1 to {(1 << 31) - 1}, not {text!r}")
     return int(text)
 
 
