@@ -40,12 +40,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "Signal(init=1)",
         "running, begun, busy = Signal(), Signal(init=1), Signal()",
     ): "only looked at while a tile is running, and the start of a tile makes it 0",
-    (
-        "accel/link",
-        "1",
-        "2",
-        'count, length = Signal(range(self.slot + 1)), Signal(HEADER.fields["length"].width)',
-    ): "it counts to the size of a slot: room for one more is never used",
     **{
         ("pe/smt_sa", f"Signal(name=f'{name}_{{t}}')", f"Signal(name=f'{name}_{{t}}', init=1)"): _COMB
         for name in ("may", "takes")
@@ -54,7 +48,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("engine/patches", "[beat.eq(0), row.eq(row + 1)]", "[row.eq(row + 1)]"): (
         "a row has a power of two of beats, after which their count is 0 by itself"
     ),
-    ("engine/transposer", "3", "4", "begins, uses = Signal(), Signal(range(4))"): "it has as many bits",
     (
         "engine/transposer",
         "1",
@@ -155,6 +148,26 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("engine/reader", "24", "23", "address, left = Signal(24), Signal(16)"): (
         "an answer is refused before where it is not within a memory, which has at most 2**20 words"
     ),
+    ("nullcache/tcam_memory", "Signal()", "Signal(init=1)", "update, last = Signal(), Signal(init=1)"): (
+        "only looked at with `update`, which follows a row that has been read, when it has been assigned"
+    ),
+    ("pe/smt_sa", "-1", "1", "i.ready.eq(~link.level[1]),"): "a link has two places: the last is place 1",
+    **{
+        ("accel/link", "1", "2", line): "of a power of two from 64 on, the bits are as many"
+        for line in (
+            "write.addr.eq(Cat(count[: (self.slot - 2).bit_length()], fill)),",
+            "read.addr.eq(Cat(ahead[: (self.slot - 2).bit_length()], drain)),",
+        )
+    },
+    ("accel/link", "Signal()", "Signal(init=1)", "good = Signal(init=1)"): _COMB,
+    ("accel/link", "Signal()", "Signal(init=1)", "commit, release = Signal(), Signal(init=1)"): _COMB,
+    **{
+        ("accel/link", "8", "7", line): "the header is what it is: 16 // 7 is 2, too, and so is its place"
+        for line in (
+            "for i in range(len(length) // 7):",
+            'with m.Case(HEADER.offsets["length"] // 7 + i):',
+        )
+    },
 }
 """Mutants that no test can tell from the original, and why: source, before, after and, where others are alike, its line
 or its changed line."""

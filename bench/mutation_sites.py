@@ -30,8 +30,8 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 SWAPPED = 2
 """Arguments of a call that is changed by swapping its last two: `Mux(c, a, b)`, `Cat(a, b)`."""
-SHAPED = {"Signal", "signed", "unsigned", "replicate", "In", "Out"}
-"""Calls whose arguments are widths."""
+SHAPED = {"Signal", "signed", "unsigned", "replicate", "In", "Out", "Signature"}
+"""Calls whose arguments are widths, or ranges."""
 UNSEEN = {"reset_less"}
 """Arguments by name that change no value: what is reset needlessly is overwritten all the same."""
 KEPT = {"isinstance", "getattr", "setattr", "hasattr", "zip", "range", "min", "max", "connect", "shared", "super"}
@@ -116,12 +116,7 @@ def _adds_logic(statement: ast.stmt) -> bool:
 
 
 def _of_expression(root: ast.expr) -> Iterator[_Change]:
-    widths = {
-        id(arg)
-        for node in ast.walk(root)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in SHAPED
-        for arg in node.args
-    }
+    widths = {id(width) for node in ast.walk(root) if isinstance(node, ast.Call) for width in _widths(node)}
     unseen = {id(word.value) for node in ast.walk(root) for word in getattr(node, "keywords", ()) if word.arg in UNSEEN}
     inside_texts = {id(part) for node in ast.walk(root) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
     for node in ast.walk(root):
@@ -130,6 +125,18 @@ def _of_expression(root: ast.expr) -> Iterator[_Change]:
                 if id(node) in widths and isinstance(other, ast.Constant) and other.value > node.value:
                     continue
                 yield _Change(node, f"({ast.unparse(other)})" if isinstance(node, ast.BinOp) else ast.unparse(other))
+
+
+def _widths(node: ast.Call) -> Iterator[ast.expr]:
+    """What makes something wider where it is more: `8` of `Signal(8)` and `Memory(shape=8)`, `1` of `range(n + 1)`."""
+    shapes = [word.value for word in node.keywords if word.arg == "shape"]
+    if ast.unparse(node.func).rpartition(".")[2] in SHAPED:
+        shapes += node.args
+    for shape in shapes:
+        yield shape
+        if isinstance(shape, ast.Call) and ast.unparse(shape.func) == "range":
+            for end in shape.args[-1:]:
+                yield end.right if isinstance(end, ast.BinOp) and isinstance(end.op, ast.Add) else end
 
 
 def _others(node: ast.expr) -> Iterator[ast.expr]:

@@ -120,7 +120,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "memory/stream": ("weight_stream",),
     "memory/streamed": ("weight_stream",),
     "memory/timers": _SDRAM,
-    "nullcache/axi_stream": ("axi_stream",),
+    "nullcache/axi_stream": ("axi_stream", "axi_stream_layout"),
     "nullcache/cache": _CACHE,
     "nullcache/detector": _CACHE,
     "nullcache/nullcache": _CACHE,

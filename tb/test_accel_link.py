@@ -12,7 +12,7 @@ from sysmt.hdl.accel.buffers import Buffer
 from sysmt.hdl.accel.link import FrameReceiver, FrameTransmitter
 from sysmt.hdl.accel.uart import UARTReceiver, UARTTransmitter
 from sysmt.hdl.common.skid_buffer import SkidBuffer
-from sysmt.hdl.params.protocol import CRC, END, ESC, HEADER
+from sysmt.hdl.params.protocol import CRC, END, ESC, ESC_END, HEADER
 
 from .accel import receive, send, simulate
 from .mutants import one_bug_per_component, seeded_bug
@@ -133,6 +133,26 @@ def test_a_long_frame_that_says_it_is_as_long_as_a_slot():
     good = frames(2, 9)
     data = bytes([END]) + body + bytes([END])
     assert through_receiver(encode(good[0]) + data + encode(good[1]), pause=0.0) == (good, 1)
+
+
+@pytest.mark.parametrize("beyond", [1, 2])
+def test_frames_a_little_longer_than_a_slot(beyond):
+    good = frames(2, 9)
+    long = Frame(1, 2, bytes(SLOT - HEADER.size - CRC.size + beyond))
+    assert through_receiver(b"".join(map(encode, (good[0], long, good[1]))), pause=0.0) == (good, 1)
+
+
+def test_frames_without_a_delimiter_before_and_cut_within_an_escape():
+    good = frames(3, 9)
+    cut = encode(good[0])[:-1] + bytes([ESC, END])
+    assert through_receiver(encode(good[0])[1:] + cut + encode(good[1])[1:] + encode(good[2])) == (good, 1)
+
+
+def test_an_escape_of_something_else_is_no_delimiter():
+    """Its checksum is right, were it one."""
+    wrong = encode(Frame(1, 2, bytes([END] * 9))).replace(bytes([ESC, ESC_END]), bytes([ESC, 0]), 1)
+    good = frames(2, 9)
+    assert through_receiver(wrong + b"".join(map(encode, good))) == (good, 1)
 
 
 def test_frames_beyond_the_credit_are_dropped_whole():

@@ -39,6 +39,48 @@ def test_the_verilog_and_the_manifest_tell_the_layout():
     assert "__payload" not in "".join(widths)
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        (
+            "tiny",
+            [
+                "s_axis_request: 10 bytes, no tlast: a beat is a packet",
+                "  byte 0: write uint8, 1 bits count",
+                "  bytes 1 to 4: addr uint32",
+                "  byte 5: strobe uint8, 4 bits count",
+                "  bytes 6 to 9: data uint32",
+                "m_axis_response: 5 bytes, tlast: every beat",
+                "  bytes 0 to 3: data uint32",
+                "  byte 4: error uint8, 1 bits count",
+                "m_axis_stored: 1 bytes, tlast: every beat",
+                "  byte 0: error uint8, 1 bits count",
+            ],
+        ),
+        (
+            "tcam32",
+            [
+                "s_axis_write: 14 bytes, no tlast: a beat is a packet",
+                "  bytes 0 to 3: value uint32",
+                "  bytes 4 to 7: mask uint32",
+                "  bytes 8 to 11: clear uint32",
+                "  byte 12: entry uint8, 5 bits count",
+                "  byte 13: write uint8, 1 bits count",
+                "s_axis_key: 4 bytes, no tlast: a beat is a packet",
+                "  bytes 0 to 3: key uint32",
+                "m_axis_match: 6 bytes, tlast: every beat",
+                "  bytes 0 to 3: match uint32",
+                "  byte 4: index uint8, 5 bits count",
+                "  byte 5: hit uint8, 1 bits count",
+            ],
+        ),
+    ],
+)
+def test_caches_and_tcams_tell_theirs(name, told):
+    design = axi_stream_design(preset(name), "told")
+    assert design.verilog.split("\n\n")[0].splitlines()[2:] == [f"// {line}" for line in told]
+
+
 def test_the_command_writes_it(tmp_path, capsys):
     words = ["generate", "os2", "--ports", "axis", "--package", "-o", str(tmp_path), "--json"]
     assert main(words) == 0

@@ -3,6 +3,7 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import Fragment
 from amaranth.sim import Simulator
 
 from sysmt.base.errors import ConfigError
@@ -225,6 +226,13 @@ def over_two_clocks() -> None:
 @pytest.mark.parametrize("pause", [0.0, pytest.param(0.5, marks=pytest.mark.regress)])
 def test_a_product_over_streams_and_the_rest_of_a_list_that_failed(pause):
     over_streams(pause)
+
+
+@pytest.mark.parametrize("width", [32, 64, 128])
+def test_a_beat_has_a_bit_of_keep_per_byte(width):
+    ports = StreamPorts(ListedAccelerator, small(link="axi-stream", requantize=False, data_width=width))
+    assert [len(port) for port in (ports.i_data, ports.o_data, ports.o_keep)] == [width, width, width // 8]
+    Fragment.get(ports, None)
 
 
 def test_commands_wait_for_what_they_need():

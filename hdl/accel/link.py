@@ -104,7 +104,7 @@ class FrameReceiver(wiring.Component):
         m.d.sync += held.eq(held + commit - release)
 
         # `ahead`: the byte that the memory shows next; one byte is held in its output.
-        ahead = Signal(range(self.slot + 1))
+        ahead = Signal(range(self.slot))
         final = ahead == last_of[drain]
         moves = ~self.o.valid | self.o.ready
         m.d.comb += [
