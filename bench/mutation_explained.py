@@ -44,7 +44,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         ("pe/smt_sa", f"Signal(name=f'{name}_{{t}}')", f"Signal(name=f'{name}_{{t}}', init=1)"): _COMB
         for name in ("may", "takes")
     },
-    ("engine/patches", "Signal()", "Signal(init=1)", "last_x, last_y = Signal(), Signal(init=1)"): _COMB,
     ("engine/patches", "[beat.eq(0), row.eq(row + 1)]", "[row.eq(row + 1)]"): (
         "a row has a power of two of beats, after which their count is 0 by itself"
     ),
@@ -86,8 +85,10 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "above the highest bit is nothing, which is 0, too"
     ),
     ("pe/sparq_lanes", "1", "2", "for size in range(1, len(values) + 2):"): "a cube per value is always a cover",
+    ("pe/sparq_stc", "pair + self.config.pairs", "(pair - self.config.pairs)"): (
+        "there are two weights per pair: the same place, counted from the end"
+    ),
     ("pe/sparq_stc", "i < GROUP - 1", "i <= GROUP - 1"): "behind the last of a group is nothing, which is 0, too",
-    ("pe/smt_sa", "Signal()", "Signal(init=1)", "vacant = Signal()"): _COMB,
     ("pe/smt_sa", "1", "2", 'super().__init__({"sum": signed(config.acc_width), "last": 1})'): _FLAG,
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
@@ -106,14 +107,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("dma/accelerator", *_without(_LISTED, "registers.refused.eq(core.array.refused)")): (
         "a RUN that the array would refuse is refused before (`fits_array`)"
     ),
-    **{
-        ("engine/add", "8", "9", line): "a product of 8 bits and so many has no more"
-        for line in (
-            "low, high = Signal(8 + PART, reset_less=True), Signal(8 + 31 - PART, reset_less=True)",
-            "product = Signal(8 + 31, reset_less=True)",
-        )
-    },
-    ("accel/controller", "Signal()", "Signal(init=1)", "beyond, misfit = Signal(), Signal(init=1)"): _COMB,
     (
         "engine/rounding_shift",
         "4",
@@ -134,12 +127,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "a narrower table's rows are written again, with what they have"
     ),
     (
-        "engine/addition",
-        "8",
-        "9",
-        '"i_codes": In(8 * (config.add_lanes if config.adds_in_lanes else config.lanes)),',
-    ): "bits behind the last code, which nobody looks at",
-    (
         "engine/ports",
         "1",
         "2",
@@ -159,8 +146,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
             "read.addr.eq(Cat(ahead[: (self.slot - 2).bit_length()], drain)),",
         )
     },
-    ("accel/link", "Signal()", "Signal(init=1)", "good = Signal(init=1)"): _COMB,
-    ("accel/link", "Signal()", "Signal(init=1)", "commit, release = Signal(), Signal(init=1)"): _COMB,
     **{
         ("accel/link", "8", "7", line): "the header is what it is: 16 // 7 is 2, too, and so is its place"
         for line in (

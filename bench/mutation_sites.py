@@ -3,7 +3,8 @@
 
 Constants, comparisons, operators, negations, deleted statements and parts of statement lists, swapped arguments,
 initial values. Only bodies of functions are changed; docstrings, errors and assertions are left alone, and nothing is
-made wider: a register with a bit more is the same register.
+made wider: a register with a bit more is the same register. Nor is the initial value changed of what is always
+assigned in `comb`.
 """
 
 import ast
@@ -86,8 +87,33 @@ def mutants(source: str) -> list[Mutant]:
 def _changes(tree: ast.Module) -> Iterator[_Change]:
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef):
+            wired = _wired(function)
             for statement in function.body:
-                yield from _of_statement(statement)
+                yield from (change for change in _of_statement(statement) if id(change.node) not in wired)
+
+
+def _wired(function: ast.FunctionDef) -> set[int]:
+    """The `Signal()` of variables that a function assigns in `comb` whatever is the case."""
+    assigned = {
+        ast.unparse(part.func.value)
+        for statement in function.body
+        if isinstance(statement, ast.AugAssign) and ast.unparse(statement.target) == "m.d.comb"
+        for part in (statement.value.elts if isinstance(statement.value, ast.List) else [statement.value])
+        if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "eq"
+    }
+    made = [
+        (target, value)
+        for statement in function.body
+        if isinstance(statement, ast.Assign)
+        for target, value in _pairs(statement.targets[-1], statement.value)
+    ]
+    return {id(value) for target, value in made if ast.unparse(target) in assigned and ast.unparse(value) == "Signal()"}
+
+
+def _pairs(target: ast.expr, value: ast.expr) -> list[tuple[ast.expr, ast.expr]]:
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        return list(zip(target.elts, value.elts, strict=True))
+    return [(target, value)]
 
 
 def _of_statement(statement: ast.stmt) -> Iterator[_Change]:
@@ -128,15 +154,23 @@ def _of_expression(root: ast.expr) -> Iterator[_Change]:
 
 
 def _widths(node: ast.Call) -> Iterator[ast.expr]:
-    """What makes something wider where it is more: `8` of `Signal(8)` and `Memory(shape=8)`, `1` of `range(n + 1)`."""
+    """What makes something wider where it is more: `8` of `Signal(8)` and `Memory(shape=2 * 8)`."""
     shapes = [word.value for word in node.keywords if word.arg == "shape"]
     if ast.unparse(node.func).rpartition(".")[2] in SHAPED:
         shapes += node.args
     for shape in shapes:
-        yield shape
-        if isinstance(shape, ast.Call) and ast.unparse(shape.func) == "range":
-            for end in shape.args[-1:]:
-                yield end.right if isinstance(end, ast.BinOp) and isinstance(end.op, ast.Add) else end
+        yield from _grow(shape)
+
+
+def _grow(shape: ast.expr) -> Iterator[ast.expr]:
+    """An expression and those of its parts that make it more where they are more."""
+    yield shape
+    if isinstance(shape, ast.BinOp) and isinstance(shape.op, (ast.Add, ast.Sub, ast.Mult)):
+        yield from _grow(shape.left)
+        if not isinstance(shape.op, ast.Sub):
+            yield from _grow(shape.right)
+    elif isinstance(shape, ast.Call) and ast.unparse(shape.func) == "range":
+        yield from _grow(shape.args[-1])
 
 
 def _others(node: ast.expr) -> Iterator[ast.expr]:

@@ -10,6 +10,7 @@ from amaranth.lib import wiring
 
 from sysmt.base.errors import ConfigError
 from sysmt.hdl.bus import AXI4, AXI4Lite, Wishbone
+from sysmt.hdl.bus.wishbone import FEATURES
 
 SIGNATURES = {
     "AXI4(addr_width=32, data_width=32, id_width=1)": lambda: AXI4(32),
@@ -43,22 +44,73 @@ def test_a_manager_connects_to_a_subordinate(make):
         wiring.connect(m, manager, manager)
 
 
-def test_ports_have_the_names_and_widths_of_the_specifications():
-    widths = {name: member.shape for name, member in AXI4(40, 64, 4).members.items()}
-    assert (widths["awaddr"], widths["wdata"], widths["wstrb"], widths["rid"], widths["arlen"]) == (40, 64, 8, 4, 8)
-    assert "wlast" not in AXI4Lite(32).members
-    assert "awlen" not in AXI4Lite(32).members
-    assert AXI4Lite(32).members["awready"].flow == wiring.In
-    wishbone = Wishbone(30, 64, 16, ["cti"])
-    assert wishbone.members["sel"].shape == 4
-    assert wishbone.members["cti"].flow == wiring.Out
-    assert "stall" not in wishbone.members
+OUT, IN = wiring.Out, wiring.In
+ADDRESS = {"id": (OUT, 4), "addr": (OUT, 40), "len": (OUT, 8), "size": (OUT, 3), "burst": (OUT, 2)}
+LITE_ADDRESS = {"addr": (OUT, 40), "prot": (OUT, 3)}
+HANDSHAKE = {"valid": (OUT, 1), "ready": (IN, 1)}
+ANSWERED = {"valid": (IN, 1), "ready": (OUT, 1)}
+SIGNALS = [
+    (
+        AXI4(40, 64, 4),
+        {
+            "aw": ADDRESS | HANDSHAKE,
+            "w": {"data": (OUT, 64), "strb": (OUT, 8), "last": (OUT, 1)} | HANDSHAKE,
+            "b": {"id": (IN, 4), "resp": (IN, 2)} | ANSWERED,
+            "ar": ADDRESS | HANDSHAKE,
+            "r": {"id": (IN, 4), "data": (IN, 64), "resp": (IN, 2), "last": (IN, 1)} | ANSWERED,
+        },
+    ),
+    (
+        AXI4Lite(40, 64),
+        {
+            "aw": LITE_ADDRESS | HANDSHAKE,
+            "w": {"data": (OUT, 64), "strb": (OUT, 8)} | HANDSHAKE,
+            "b": {"resp": (IN, 2)} | ANSWERED,
+            "ar": LITE_ADDRESS | HANDSHAKE,
+            "r": {"data": (IN, 64), "resp": (IN, 2)} | ANSWERED,
+        },
+    ),
+    (
+        Wishbone(30, 64, 16, FEATURES),
+        {
+            "": {"adr": (OUT, 30), "dat_w": (OUT, 64), "dat_r": (IN, 64), "sel": (OUT, 4)}
+            | {"cyc": (OUT, 1), "stb": (OUT, 1), "we": (OUT, 1), "ack": (IN, 1), "stall": (IN, 1)}
+            | {"err": (IN, 1), "rty": (IN, 1), "lock": (OUT, 1), "cti": (OUT, 3), "bte": (OUT, 2)},
+        },
+    ),
+]
+"""By the specifications, from the manager's side."""
+
+
+@pytest.mark.parametrize(("bus", "channels"), SIGNALS, ids=["AXI4", "AXI4Lite", "Wishbone"])
+def test_ports_have_the_names_and_widths_of_the_specifications(bus, channels):
+    expected = {f"{channel}{name}": is_it for channel, names in channels.items() for name, is_it in names.items()}
+    assert {name: (member.flow, member.shape) for name, member in bus.members.items()} == expected
+    assert "stall" not in Wishbone(30, 64, 16, ["cti"]).members
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: AXI4(64, 1024, 32),
+        lambda: AXI4(1, 8),
+        lambda: AXI4Lite(64, 64),
+        lambda: Wishbone(64, 64, 64),
+        lambda: Wishbone(1, 32, 32),
+    ],
+)
+def test_the_widest_and_the_narrowest_are_made(make):
+    assert make().members
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: AXI4(0), "addr_width must be an integer from 1 to 64, not 0"),
+        (lambda: AXI4(65), "addr_width must be an integer from 1 to 64, not 65"),
+        (lambda: AXI4Lite(65), "addr_width must be an integer from 1 to 64, not 65"),
+        (lambda: Wishbone(65), "addr_width must be an integer from 1 to 64, not 65"),
+        (lambda: Wishbone(30, 128), "data_width must be one of 8, 16, 32, 64, not 128"),
         (lambda: AXI4(32, 24), "data_width must be one of 8, 16, 32, 64, 128, 256, 512, 1024, not 24"),
         (lambda: AXI4(32, 32, 33), "id_width must be an integer from 1 to 32, not 33"),
         (lambda: AXI4Lite(32, 128), "data_width must be one of 32, 64, not 128"),

@@ -24,8 +24,16 @@ LAYER = ZEROS | {
 
 def small(**changes) -> EngineConfig:
     array = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2, target="fpga"))
-    fields = {"fill": 1, "lanes": 2, "x_depth": 32, "weight_words": 100, "activation_words": 256, "layers": 4}
-    return EngineConfig(array=array, **fields | changes)
+    fields = {
+        "array": array,
+        "fill": 1,
+        "lanes": 2,
+        "x_depth": 32,
+        "weight_words": 100,
+        "activation_words": 256,
+        "layers": 4,
+    }
+    return EngineConfig(**fields | changes)
 
 
 def words_of(layers: list[dict[str, int]]) -> list[int]:
@@ -44,6 +52,7 @@ def expected(layer: dict[str, int], config: EngineConfig) -> Iterator[tuple[dict
                 rows = layer["last_rows"] if m == layer["m_tiles"] - 1 else config.array.rows
                 cols = layer["last_cols"] if last_group and n == tiles - 1 else config.array.cols
                 tile = {"steps": layer["steps"], "threads": layer["threads"], "rows": rows, "cols": cols}
+                tile |= {"zero": layer["pad_value"]} if config.array.pe.zero_width else {}
                 ratio = config.array.pe.threads >> layer["threads"]
                 words = -(-layer["steps"] // ratio)
                 base = layer["w_base"] + (g * layer["n_tiles"] * layer["grouped"] + n) * words
@@ -83,7 +92,7 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
             )
             quiet = 0 if x_ok or fill else quiet + 1
             if tile_ok:
-                tiles.append({name: tile[name] for name in ("steps", "threads", "rows", "cols")})
+                tiles.append({name: tile[name] for name in unit.o_tile.payload.shape().members})
             if x_ok:
                 steps.append((x.step, x.half, x.frees, x.thread))
                 freed += x.frees
@@ -106,8 +115,16 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
     ],
 )
 def test_issuer_runs_the_loops_of_the_program(changes):
-    config, layer = small(), LAYER | changes
-    steps, tiles, failed = issue(layer, config, seed=len(changes))
+    issues_what_is_expected(small(), LAYER | changes, seed=len(changes))
+
+
+def test_tiles_have_the_zero_point_where_the_array_takes_it_off():
+    signed = ArrayConfig(rows=4, cols=4).with_fields(kind="sparq", signed_window=True, target="fpga")
+    issues_what_is_expected(small(array=signed), LAYER | {"pad_value": 0x9C, "threads": 0}, seed=1)
+
+
+def issues_what_is_expected(config: EngineConfig, layer: dict[str, int], seed: int) -> None:
+    steps, tiles, failed = issue(layer, config, seed)
     wanted = list(expected(layer, config))
     assert steps == [(x, w) for _, x, w in wanted]
     assert tiles == [tile for i, (tile, *_) in enumerate(wanted) if i % layer["steps"] == 0]

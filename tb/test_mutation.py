@@ -27,10 +27,11 @@ class Block:
     def elaborate(self, platform):
         """And more, 8."""
         m = Module()
-        state = Signal()
+        state, wire = Signal(), Signal()
+        m.d.comb += wire.eq(state)
         count = Signal(4, init=1)
         place = Signal(range(WIDTH + 2))
-        rows = Memory(shape=8, depth=WIDTH, init=[])
+        rows = Memory(shape=2 * 8, depth=WIDTH, init=[])
         if platform not in (None, "5"):
             raise ValueError(f"platform 9 {platform}")
         with m.If(~self.i.valid & (count == 2)):
@@ -43,6 +44,7 @@ EXPECTED = {
     ("Signal()", "Signal(init=1)"),
     ("4", "3"),
     ("WIDTH + 2", "(WIDTH - 2)"),
+    ("m.d.comb += wire.eq(state)", "pass"),
     ("8", "7"),
     ("1", "2"),
     ("~self.i.valid & (count == 2)", "(~self.i.valid | (count == 2))"),
@@ -111,14 +113,14 @@ def test_rooms_come_in_turn_and_other_lines_do_not_change_the_draw(monkeypatch, 
         path = tmp_path / "hdl" / f"{name}.py"
         path.parent.mkdir(exist_ok=True)
         path.write_text(SOURCE)
-    first = mutation.draw([], 8, 2)
+    first = mutation.draw([], 8, 1)
     rooms = [drawn.source.split("/")[0] for drawn in first]
     assert rooms[:4] == ["here", "there"] * 2
     changes = {(d.source, d.mutant.before, d.mutant.after) for d in first}
     assert len(changes) == 8
     path = tmp_path / "hdl/here/a.py"
     path.write_text(SOURCE.replace("        m = Module()", "        self.new()\n        m = Module()"))
-    assert changes == {(d.source, d.mutant.before, d.mutant.after) for d in mutation.draw([], 8, 2)}
+    assert changes == {(d.source, d.mutant.before, d.mutant.after) for d in mutation.draw([], 8, 1)}
 
 
 def test_a_verdict_depends_on_what_is_tested_and_on_no_comment(tmp_path):
