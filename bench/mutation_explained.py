@@ -85,6 +85,12 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "above the highest bit is nothing, which is 0, too"
     ),
     ("pe/sparq_lanes", "1", "2", "for size in range(1, len(values) + 2):"): "a cube per value is always a cover",
+    ("dma/accelerator", "8", "9", "low = (config.data_width // 9 - 1).bit_length()"): (
+        "of 32, 64 and 128 bits of data, as many bits of an address are below a beat"
+    ),
+    ("memory/selftest", "1", "2", "word = Signal(chip.width, init=2)"): (
+        "any word but 0 begins the same sequence, which has all of them"
+    ),
     ("pe/sparq_stc", "pair + self.config.pairs", "(pair - self.config.pairs)"): (
         "there are two weights per pair: the same place, counted from the end"
     ),
