@@ -91,6 +91,10 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("memory/selftest", "1", "2", "word = Signal(chip.width, init=2)"): (
         "any word but 0 begins the same sequence, which has all of them"
     ),
+    ("accel/uart", "3", "2", "past = Signal(2, init=2)"): (
+        "one clock that is low is outvoted, and the synchroniser is high for the next two"
+    ),
+    ("array/sequencer", "1", "2", "last = left < 0 if stepped else Const(0, 2)"): "a bit more, which is low",
     ("pe/sparq_stc", "pair + self.config.pairs", "(pair - self.config.pairs)"): (
         "there are two weights per pair: the same place, counted from the end"
     ),
