@@ -95,6 +95,21 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "one clock that is low is outvoted, and the synchroniser is high for the next two"
     ),
     ("array/sequencer", "1", "2", "last = left < 0 if stepped else Const(0, 2)"): "a bit more, which is low",
+    ("pe/sparq_edge", "on & self.i[t][:shift].any()", "(on | self.i[t][:shift].any())"): (
+        "it takes both lanes where it would lose nothing in one, too: in both it is exact as well"
+    ),
+    (
+        "nullcache/cache",
+        "1",
+        "2",
+        "return Cat(lane.replicate(8) for lane in lanes[WORD_BYTES * word : WORD_BYTES * (word + 2)])",
+    ): "a word has 32 bits: those of the next one are cut off",
+    (
+        "accel/requantize",
+        "6",
+        "7",
+        "m.d.sync += [value.eq(Mux(negative, -value, value)), places.eq(Mux(self.double, 31, 31 - shift)[:7])]",
+    ): "what it is assigned to has six bits",
     ("pe/sparq_stc", "pair + self.config.pairs", "(pair - self.config.pairs)"): (
         "there are two weights per pair: the same place, counted from the end"
     ),

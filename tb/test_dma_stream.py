@@ -145,6 +145,31 @@ def ahead(pause: float) -> None:
     simulate(host.dut, testbench, host.receive)
 
 
+def overlapping() -> None:
+    """While no result is taken the next run begins, and the one after it, which would write over them, waits."""
+    config = small(link="axi-stream", requantize=False)
+    tiles = {"m_tiles": 1, "n_tiles": 1, "rows": config.array.rows, "cols": config.array.cols}
+    scale = dict.fromkeys(("requantize", "double", "channel", "zero_point", "low", "high"), 0)
+    run = packed_command(config, ListOpcode.RUN, steps=2, threads=1, **tiles)
+    read = packed_command(config, ListOpcode.READ, address=0, pitch=0, **tiles, **scale)
+    host = Host(config, 0.0, slow=1.0)
+
+    async def testbench(ctx):
+        dut = host.dut
+        await host.write(ctx, "interrupt_enable", 3)
+        await host.write(ctx, "list_commands", 4)
+        await host.send(ctx, np.frombuffer(run + read + run + run, "<u4").tolist())
+        await ctx.tick().repeat(QUIET)
+        ctx.set(dut.registers.number, number_of("list_commands"))
+        await ctx.tick().repeat(2)
+        assert (ctx.get(dut.registers.value), host.taken) == (1, [])
+        host.slow = 0.0
+        assert await host.end(ctx) == (ListError.NONE, 4)
+        assert [data for data, _, _ in host.taken] == [0] * config.array.rows * config.array.cols
+
+    simulate(host.dut, testbench, host.receive)
+
+
 def misaligned(pause: float) -> None:
     """The first list after a reset fails before any of its beats has come: none of the next list are dropped."""
     config = small(link="axi-stream", requantize=False)
@@ -237,6 +262,10 @@ def test_a_beat_has_a_bit_of_keep_per_byte(width):
 
 def test_commands_wait_for_what_they_need():
     ahead(0.0)
+
+
+def test_the_next_run_computes_while_results_wait():
+    overlapping()
 
 
 def test_a_list_that_fails_before_it_begins():
