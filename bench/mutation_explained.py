@@ -110,6 +110,9 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "7",
         "m.d.sync += [value.eq(Mux(negative, -value, value)), places.eq(Mux(self.double, 31, 31 - shift)[:7])]",
     ): "what it is assigned to has six bits",
+    ("dma/device", "32", "31", "trouble, failed_number = Signal(ListError), Signal(31)"): (
+        "2**31 commands are 64 GB, more than an address reaches and than any simulation gets through"
+    ),
     ("pe/sparq_stc", "pair + self.config.pairs", "(pair - self.config.pairs)"): (
         "there are two weights per pair: the same place, counted from the end"
     ),
