@@ -159,7 +159,10 @@ def modelled(config: EngineConfig, layer: PostLayer, wait: int) -> int:
     return cycle
 
 
-@pytest.mark.parametrize(("name", "add"), [("two beats, two parts", 0), ("one beat, two parts, sums in lanes", 1)])
+@pytest.mark.parametrize(
+    ("name", "add"),
+    [("two beats, two parts", 0), *(("one beat, two parts, sums in lanes", add) for add in (0, 1))],
+)
 def test_overflow_is_reported_until_the_next_layer(name, add):
     config = CONFIGS[name]
     layers = disjoint(config, 70, 3, operation=Operation.MATMUL, add=add, last_rows=1, m_tiles=2)

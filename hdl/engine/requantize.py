@@ -230,7 +230,7 @@ def _any_of_highest(m: Module, value: Value, count: Value) -> Value:
     """Whether one of the `count` highest bits of a value is set: whole groups of four, and part of one more."""
     bits = value[::-1]
     groups = [bits[i : i + 4] for i in range(0, len(bits), 4)]
-    before, part = Signal(name="groups_before"), Signal(4, name="group")
+    before, part = Signal(name="groups_before"), Signal(3, name="group")
     with m.Switch(count[2:]):
         for i, group in enumerate(groups):
             with m.Case(i):
