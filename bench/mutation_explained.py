@@ -80,7 +80,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "multiply(m, self._q(m, t), self._weight(m, t), width, self.config.target, f'm{t}')",
         "multiply(m, self._q(m, t), self._weight(m, t), width, f'm{t}', self.config.target)",
     ): "it is the multiplier of ASICs alone: what is not fpga is an ASIC's, and only signals are called otherwise",
-    ("pe/sparq_edge", "True", "False", "for on, code in zip(begins, codes, strict=False):"): "they are as many",
     ("pe/sparq_edge", "shift + window.bits < len(x)", "shift + window.bits <= len(x)"): (
         "above the highest bit is nothing, which is 0, too"
     ),

@@ -33,8 +33,9 @@ SWAPPED = 2
 """Arguments of a call that is changed by swapping its last two: `Mux(c, a, b)`, `Cat(a, b)`."""
 SHAPED = {"Signal", "signed", "unsigned", "replicate", "In", "Out", "Signature"}
 """Calls whose arguments are widths, or ranges."""
-UNSEEN = {"reset_less"}
-"""Arguments by name that change no value: what is reset needlessly is overwritten all the same."""
+UNSEEN = {"reset_less", "strict"}
+"""Arguments by name that change no value: what is reset needlessly is overwritten all the same, and `zip` that is
+strict asserts something."""
 KEPT = {"isinstance", "getattr", "setattr", "hasattr", "zip", "range", "min", "max", "connect", "shared", "super"}
 """Calls whose arguments are not swapped: the order does not matter, or nothing could be made."""
 

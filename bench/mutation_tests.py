@@ -13,7 +13,7 @@ _ACCEL = ("protocol", "accel_link", "accel_rtl")
 _FILLER = ("engine_filler", "engine_filler_faults", "engine_rows", "engine_rtl")
 _POST = ("engine_post", "engine_rtl")
 _REQUESTS = ("engine_board",)
-_DMA = ("dma_accel", "dma_engine", "dma_stream")
+_DMA = ("dma_accel", "dma_engine", "dma_stream", "dma_links")
 _CACHE = ("cache_formal", "cache_rtl")
 _SDRAM = ("sdram", "sdram_formal")
 
@@ -21,7 +21,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/buffers": ("accel_link", "accel_rtl"),
     "accel/commands": _ACCEL,
     "accel/controller": ("run_limits", "accel_rtl", "signed_accel"),
-    "accel/core": ("accel_rtl", "dma_accel"),
+    "accel/core": ("accel_rtl", "dma_accel", "signed_accel"),
     "accel/link": ("accel_link",),
     "accel/ports": _ACCEL,
     "accel/reader": ("read_limits", "accel_rtl", "engine_board"),
@@ -35,10 +35,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     "array/counters": ("counters", "random_arrays", "array", "sparq_gates", "conv1d"),
     "array/edges": ("random_arrays", "signed_windows", "stc"),
     "array/ports": ("random_arrays", "array"),
-    "array/sequencer": ("random_arrays", "array", "conv1d"),
+    "array/sequencer": ("random_arrays", "array", "conv1d", "engine_timing"),
     "array/smt_sa": ("smt_sa_gates",),
     "array/stored_weights": ("stc_accel",),
-    "array/systolic": ("random_arrays", "array", "sparq_gates", "conv1d", "signed_accel"),
+    "array/systolic": ("random_arrays", "array", "sparq_gates", "conv1d", "signed_accel", "engine_timing"),
     "array/window_counters": ("random_arrays", "conv1d"),
     "bus/axi": ("bus", "cache_rtl"),
     "bus/axi_lite": ("bus_masters", "dma_accel", "dma_engine"),
@@ -71,7 +71,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "dma/axi": _DMA,
     "dma/cfu": ("dma_cfu",),
     "dma/device": _DMA,
-    "dma/engine": ("dma_engine",),
+    "dma/engine": ("dma_engine", "dma_links"),
     "dma/executor": _DMA,
     "dma/registers": _DMA,
     "dma/rows": _DMA,
@@ -89,7 +89,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/counter": ("engine_addresses", *_POST),
     "engine/engine": ("engine_rtl", "engine_stream"),
     "engine/filler": (*_FILLER, "sparq_engine"),
-    "engine/layers": ("engine_sequencer", "engine_rtl"),
+    "engine/layers": ("engine_sequencer", "engine_rtl", "engine_timing"),
     "engine/memory": ("engine_memory", "engine_rtl", "engine_bands"),
     "engine/patches": ("engine_patches", *_FILLER),
     "engine/pool": (*_FILLER[:2], "engine_rtl"),
