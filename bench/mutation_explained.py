@@ -94,6 +94,40 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "one clock that is low is outvoted, and the synchroniser is high for the next two"
     ),
     ("array/sequencer", "1", "2", "last = left < 0 if stepped else Const(0, 2)"): "a bit more, which is low",
+    ("engine/engine", "Signal()", "Signal(init=1)", "pooling, pooled = Signal(), Signal(init=1)"): (
+        "rows come cycles after the start of a layer, which sets it"
+    ),
+    (
+        "engine/tiles",
+        "Signal()",
+        "Signal(init=1)",
+        "running, available, there = Signal(init=1), Signal(range(3)), Signal()",
+    ): ("no operands are there before the start of a layer, which sets it"),
+    ("engine/transposer", "Signal()", "Signal(init=1)", "position, sideways = Signal(range(rows)), Signal(init=1)"): (
+        "groups go through a square in one direction and the other in turn, whichever is first"
+    ),
+    ("pe/element", "0", "1", "product = Mux(self.enable, product, 1)"): (
+        "while not enabled no sum is taken: 0 saves the energy of adders that change"
+    ),
+    (
+        "pe/nbsmt",
+        "4",
+        "5",
+        "nibbles.append((swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:5]))",
+    ): "what is swapped has four bits: the fifth is 0",
+    ("pe/nbsmt", "0", "1", 'w = Signal.like(self.w[1], name=f"{name}_w")'): "weights of all threads are alike",
+    (
+        "array/counters",
+        "add_products(m, terms, len(value), self.config.pe.target, f'{name}_sum')",
+        "add_products(m, terms, len(value), f'{name}_sum', self.config.pe.target)",
+    ): "the adders are those of ASICs, with the same sum",
+    ("array/counters", "1", "2", "if combination[0][1] == len(combination) == 2:"): (
+        "the sum of one count is that count: it only saves its adders"
+    ),
+    ("common/popcount", "self.config.target == 'fpga'", "self.config.target != 'fpga'"): (
+        "an ASIC has the adders of FPGAs and they its own, with the same sum"
+    ),
+    ("pe/sparq", "len(above) == 1", "len(above) != 1"): "the sign is filled in by other gates, to the same bits",
     ("pe/sparq_edge", "on & self.i[t][:shift].any()", "(on | self.i[t][:shift].any())"): (
         "it takes both lanes where it would lose nothing in one, too: in both it is exact as well"
     ),

@@ -170,8 +170,9 @@ def _grow(shape: ast.expr) -> Iterator[ast.expr]:
         yield from _grow(shape.left)
         if not isinstance(shape.op, ast.Sub):
             yield from _grow(shape.right)
-    elif isinstance(shape, ast.Call) and ast.unparse(shape.func) == "range":
-        yield from _grow(shape.args[-1])
+    elif isinstance(shape, ast.Call) and ast.unparse(shape.func) in ("range", "max"):
+        for arg in shape.args[-1:] if ast.unparse(shape.func) == "range" else shape.args:
+            yield from _grow(arg)
 
 
 def _others(node: ast.expr) -> Iterator[ast.expr]:

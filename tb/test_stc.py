@@ -15,6 +15,7 @@ from sysmt.base.errors import ConfigError, UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.kinds.sparq import PAIRS, TRIMS, SparqConfig
+from sysmt.hdl.pe.kind import gates_of
 from sysmt.sim.cosim import rtl
 from sysmt.sim.cost.array import matmul_cycles
 from sysmt.sim.golden.kind import golden_of
@@ -64,6 +65,12 @@ def test_the_pair_is_that_of_the_weights():
     w = np.array([[1, 1], [0, 0], [2, 0], [0, 0]], np.int8)
     sums = matmul(x, w, SparqConfig(stc=True)).sums
     np.testing.assert_array_equal(sums, [[240 + 2 * 240, 255], [255, 255], [2 * 255, 0]])
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_there_are_as_many_counters_as_without_two_to_four_weights(window):
+    with_it, without = (SparqConfig(window=window, stc=stc) for stc in (True, False))
+    assert list(gates_of(with_it).events(with_it)) == list(gates_of(without).events(without))
 
 
 @pytest.mark.parametrize("pairs", PAIRS)

@@ -2,6 +2,7 @@
 """Memories as modules of their own against the same memories inside: every kind of port, and reads that wait."""
 
 import contextlib
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,9 @@ from amaranth.hdl import Fragment, Module
 from amaranth.lib.memory import Memory
 
 from sysmt.base.errors import ConfigError
+from sysmt.hdl.designs import design_of
+from sysmt.hdl.params.presets import preset
+from sysmt.hdl.style import Style
 from sysmt.hdl.wrapped_memory import MemoryShape, WrappedMemory, connected, shape_of
 
 from .accel import simulate
@@ -97,6 +101,17 @@ def test_contents_stay_inside():
         with pytest.raises(ConfigError, match="inline, not separate") if refused else contextlib.nullcontext():
             assert shape_of(made) == MemoryShape(4, 2, (), ())
         Fragment.get(made, None)
+
+
+def test_a_cache_has_a_module_per_shape_in_a_file_of_their_own():
+    made, inline = (design_of(preset("tiny"), "a", Style(memories=memories)) for memories in ("separate", "inline"))
+    modules = re.findall(r"^module (\w+)", made.texts["a_memories.v"], re.MULTILINE)
+    assert modules
+    for module in modules:
+        assert re.fullmatch(r"a__memory_\d+x\d+_\w+", module)
+        assert f"  {module} " in made.verilog
+    assert "a_memories.v" not in inline.texts
+    assert "a__memory_" not in inline.verilog
 
 
 @pytest.mark.parametrize(
