@@ -3,19 +3,22 @@
 
 Mutants are drawn from all files of gates, or of the `--rooms` named, and judged room by room in turn, all by the first
 of their tests, then those that it did not find by the next; `bench/mutation_tests.py` says which tests these are. They
-run in a copy of the checkout in a temporary folder, with a build cache of its own. Which mutants a seed draws does not
-change when other lines of gates do, and what was judged is found again while the mutated source, the gates below it and
-its tests are the same: an interrupted run goes on where it was, on another day, too. Tests that seed bugs of their own
-are left out: what they change may be changed already.
+run in copies of the checkout in temporary folders, one per job, with build caches of their own. Which mutants a seed
+draws does not change when other lines of gates do, and what was judged is found again while the mutated source, the
+gates below it and its tests are the same: an interrupted run goes on where it was, on another day, too. Tests that seed
+bugs of their own are left out: what they change may be changed already.
 """
 
 import argparse
+import contextlib
 import json
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import zip_longest
 from pathlib import Path
+from queue import SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -80,8 +83,10 @@ def _below(source: str, room: str) -> bool:
     return not wanted or f"{source}/".startswith(f"{wanted}/")
 
 
-def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = float("inf")) -> dict[str, Any]:
-    """Judge a sample of mutants; after so many minutes only those are counted that are known already.
+def measure(
+    sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = float("inf"), jobs: int = 1
+) -> dict[str, Any]:
+    """Judge a sample of mutants, `jobs` at a time; after so many minutes only those count that are known already.
 
     Returns
     -------
@@ -90,20 +95,27 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
         `score`, found of all but the explained (None where there are none), the other `survivors`, `rooms`: judged and
         found of each, and `processor`: seconds per mutant of each file of tests.
     """
-    states, survivors, per_room = [], [], {}
+    states: list[str] = []
+    survivors: dict[int, dict[str, str]] = {}
+    per_room: dict[str, dict[str, int]] = {}
+    seconds: dict[str, list[float]] = {}
     drawn = draw(rooms, sample, seed)
-    with workshop(monotonic() + 60 * minutes) as place:
-        for number, one, state in _judged(place, drawn):
+    until = monotonic() + 60 * minutes
+    with contextlib.ExitStack() as stack:
+        places = [stack.enter_context(workshop(until, number)) for number in range(jobs)]
+        for number, one, state in _judged(places, drawn):
             if state == "survives" and explained(one):
                 state = "explained"
             row = _row(one)
             progress(f"{number} of {len(drawn)}: {state}: {row['at']}: {row['before']} -> {row['after']}")
             states.append(state)
             if state == "survives":
-                survivors.append(row)
+                survivors[number] = row
             judged = per_room.setdefault(row["at"].split("/")[1].split(".")[0], {"judged": 0, "found": 0})
             judged["judged"] += state != "explained"
             judged["found"] += state in ("found", "hangs")
+    for test, taken in (item for place in places for item in place.seconds.items()):
+        seconds.setdefault(test, []).extend(taken)
     count = Counter(states)
     found = count["found"] + count["hangs"]
     return {
@@ -113,27 +125,46 @@ def measure(sample: int, seed: int, rooms: Sequence[str] = (), minutes: float = 
         "hang": count["hangs"],
         "explained": count["explained"],
         "score": found / (found + len(survivors)) if found + len(survivors) else None,
-        "survivors": survivors,
+        "survivors": [survivors[number] for number in sorted(survivors)],
         "rooms": {room: per_room[room] for room in sorted(per_room)},
-        "processor": {test: round(sum(taken) / len(taken), 1) for test, taken in sorted(place.seconds.items())},
+        "processor": {test: round(sum(taken) / len(taken), 1) for test, taken in sorted(seconds.items())},
     }
 
 
-def _judged(place: Workshop, drawn: Sequence[Drawn]) -> Iterator[tuple[int, Drawn, str]]:
+def _judged(places: Sequence[Workshop], drawn: Sequence[Drawn]) -> Iterator[tuple[int, Drawn, str]]:
     """Number, mutant and state of each as it is known: all by their first tests, the others by their second, ..."""
+    free = SimpleQueue[Workshop]()
+    for place in places:
+        free.put(place)
+
+    def judge(one: Drawn, test: str) -> str:
+        place = free.get()
+        try:
+            return place.judge(one, test)
+        finally:
+            free.put(place)
+
     waiting = list(enumerate(drawn, 1))
-    for level in range(max((len(TESTS[one.source]) for one in drawn), default=0)):
-        ahead, waiting = waiting, []
-        for number, one in ahead:
-            tests = TESTS[one.source]
-            try:
-                state = place.judge(one, tests[level])
-            except OutOfTimeError:
-                continue
-            if state == "survives" and level + 1 < len(tests):
-                waiting.append((number, one))
-            else:
-                yield number, one, state
+    with ThreadPoolExecutor(len(places)) as pool:
+        try:
+            for level in range(max((len(TESTS[one.source]) for one in drawn), default=0)):
+                begun = {pool.submit(judge, one, TESTS[one.source][level]): (number, one) for number, one in waiting}
+                waiting = []
+                for future in as_completed(begun):
+                    number, one = begun[future]
+                    try:
+                        state = future.result()
+                    except OutOfTimeError:
+                        continue
+                    if state == "survives" and level + 1 < len(TESTS[one.source]):
+                        waiting.append((number, one))
+                    else:
+                        yield number, one, state
+                waiting.sort(key=lambda pair: pair[0])
+        finally:
+            for place in places:
+                place.stop()
+            pool.shutdown(cancel_futures=True)
 
 
 def _row(drawn: Drawn) -> dict[str, str]:
@@ -155,6 +186,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), metavar="M", help="begin no test later; a second run goes on"
     )
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="tests to run at a time (default 1)")
     parser.add_argument("--list", action="store_true", help="only print what would be drawn")
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     args = parser.parse_args(argv)
@@ -164,7 +196,7 @@ def main(argv: list[str] | None = None) -> int:
             rows = [_row(drawn) for drawn in draw(args.rooms, args.sample, args.seed)]
             print(json.dumps(rows, indent=2) if args.json else table(_short(rows)))
             return 0
-        facts = measure(args.sample, args.seed, args.rooms, args.minutes)
+        facts = measure(args.sample, args.seed, args.rooms, args.minutes, args.jobs)
     except UserError as error:
         print(f"bench.mutation: {error}", file=sys.stderr)
         return 2
@@ -186,6 +218,8 @@ def main(argv: list[str] | None = None) -> int:
 def _check(args: argparse.Namespace) -> None:
     if args.sample < 1:
         raise UserError(f"--sample must be at least 1, not {args.sample}")
+    if args.jobs < 1:
+        raise UserError(f"--jobs must be at least 1, not {args.jobs}")
     if not args.minutes >= 0:
         raise UserError(f"--minutes must be at least 0, not {args.minutes:g}")
     if not 0 <= args.bar <= 100:

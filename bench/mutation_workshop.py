@@ -40,43 +40,7 @@ NO_SEEDS = """
 def seeded_bug(*_):
     pytest.skip("a mutant is tested, not a seeded bug")
 """
-CONFTEST = '''
-"""Tests that found mutants before come first; the first that fails, or does not end, is written down."""
-
-import json
-import os
-import signal
-from pathlib import Path
-
-import pytest
-
-FIRST = json.loads(os.environ["MUTATION_FIRST"])
-FAILED = Path(os.environ["MUTATION_FAILED"])
-SECONDS = float(os.environ["MUTATION_SECONDS"])
-
-
-def _hangs(*_):
-    pytest.fail(f"not ended after {SECONDS} s of the processor")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    signal.signal(signal.SIGPROF, _hangs)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    try:
-        return (yield)
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
-
-
-def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: FIRST.index(item.nodeid) if item.nodeid in FIRST else len(FIRST))
-
-
-def pytest_runtest_logreport(report):
-    if report.failed and not FAILED.exists():
-        FAILED.write_text(report.nodeid)
-'''
+CONFTEST = Path(__file__).with_name("mutation_conftest.py")
 """Beside the copied checkout's pyproject.toml."""
 ONE_TEST, PROCESS, WALL = 25.0, 300, 3600.0
 """What may be taken: processor seconds by a test, by each process (neither depends on what else runs), all seconds."""
@@ -98,21 +62,27 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of tests came to: `state` "passed", "failed" or "hangs", the test that failed, the last line said."""
+    """What a run of tests came to.
+
+    `state` is "passed", "failed" or "hangs"; the test that failed, the last line said, seconds of the processor.
+    """
 
     state: str
     failed: str
     said: str
+    seconds: float
 
 
 class Workshop:
-    """A copy of the checkout to change and test, in `root`.
+    """A copy of the checkout to change and test, in `root`, one mutant at a time.
 
     Parameters
     ----------
     root : Path
     until : float
         By `time.monotonic()`: no test begins later.
+    number : int
+        Of several that are at work at a time: each has builds of its own.
 
     Attributes
     ----------
@@ -120,11 +90,13 @@ class Workshop:
         By file of tests: what each mutant took of the processor.
     """
 
-    def __init__(self, root: Path, until: float = float("inf")) -> None:
+    def __init__(self, root: Path, until: float = float("inf"), number: int = 0) -> None:
         self.root, self.until = root, until
-        self.build = build_root() / "mutation" / "build"
+        self.build = build_root() / "mutation" / f"build{number or ''}"
         self.seconds: dict[str, list[float]] = {}
         self._killers: dict[tuple[str, str], list[str]] = {}
+        self._stopped = False
+        self._process: subprocess.Popen[str] | None = None
         self._know_builds()
 
     def _know_builds(self) -> None:
@@ -135,6 +107,14 @@ class Workshop:
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.unlink(missing_ok=True)
                 link.symlink_to(mark.parent.resolve(), target_is_directory=True)
+
+    def stop(self) -> None:
+        """From another thread: end the test that runs, whose verdict stays unknown, and begin no other."""
+        self._stopped = True
+        process = self._process
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
 
     def judge(self, drawn: Drawn, test: str) -> str:
         """ "found", "hangs" (found, too) or "survives", by one file of tests.
@@ -151,15 +131,13 @@ class Workshop:
 
         def run() -> dict[str, Any]:
             self._begin()
-            start = _taken()
             with self._changed(drawn), self._no_new_builds():
                 outcome = self._pytest(f"tb/test_{test}.py", first)
-            seconds = _taken() - start
             if outcome.state == "passed":
-                return {"state": "survives", "by": "", "processor": seconds}
+                return {"state": "survives", "by": "", "processor": outcome.seconds}
             self._passes(drawn.source, test, others, outcome.failed or f"tb/test_{test}.py")
             state = {"failed": "found", "hangs": "hangs"}[outcome.state]
-            return {"state": state, "by": outcome.failed, "processor": seconds}
+            return {"state": state, "by": outcome.failed, "processor": outcome.seconds}
 
         content = [drawn.source, normal(drawn.mutant.text), test, others]
         verdict: dict[str, Any] = cached_json("mutation", named(drawn.source), content, run)
@@ -182,7 +160,7 @@ class Workshop:
         cached_json("mutation", "original", [original, test, others, name], run)
 
     def _begin(self) -> None:
-        if monotonic() > self.until:
+        if self._stopped or monotonic() > self.until:
             raise OutOfTimeError
 
     @contextlib.contextmanager
@@ -215,39 +193,57 @@ class Workshop:
     def _pytest(self, name: str, first: list[str]) -> Outcome:
         """Run a file of tests or one of them until the first failure."""
         command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", name]
-        failed = self.root / "failed"
-        failed.unlink(missing_ok=True)
+        failed, taken = self.root / "failed", self.root / "taken"
+        for path in (failed, taken):
+            path.unlink(missing_ok=True)
         env = os.environ | {
             "PYTHONPATH": str(self.root),
             "SYSMT_BUILD": str(self.build),
             "SYSMT_DATA": str(data_folder()),
             "MUTATION_FIRST": json.dumps(first),
             "MUTATION_FAILED": str(failed),
+            "MUTATION_TAKEN": str(taken),
             "MUTATION_SECONDS": str(ONE_TEST),
         }
-        with subprocess.Popen(
+        code, output = self._ended(command, env)
+        if self._stopped:
+            raise OutOfTimeError
+        by = failed.read_text() if failed.exists() else ""
+        seconds = float(taken.read_text()) if taken.exists() else float(PROCESS)
+        if code is None:
+            return Outcome("hangs", by, f"not ended after {WALL:.0f} s", seconds)
+        if code in (-signal.SIGXCPU, -signal.SIGKILL):
+            return Outcome("hangs", by, f"not ended after {PROCESS} s of the processor", seconds)
+        said = (output.strip().splitlines() or [""])[-1]
+        return Outcome("failed" if code else "passed", by, said, seconds)
+
+    def _ended(self, command: list[str], env: dict[str, str]) -> tuple[int | None, str]:
+        """Exit code of a process, None where it did not end, and what it said. It has a group, to be stopped with."""
+        process = subprocess.Popen(
             command,
             cwd=self.root,
             env=env,
-            preexec_fn=_limit,
+            process_group=0,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        ) as process:
+        )
+        self._process = process
+        with process:
             try:
+                resource.prlimit(process.pid, resource.RLIMIT_CPU, (PROCESS, PROCESS + 5))
+                if self._stopped:
+                    self.stop()
                 output, _ = process.communicate(timeout=WALL)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
-                process.communicate()
-                return Outcome("hangs", "", f"not ended after {WALL:.0f} s")
+                return None, process.communicate()[0]
             except BaseException:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
-        by = failed.read_text() if failed.exists() else ""
-        said = (output.strip().splitlines() or [""])[-1]
-        if process.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
-            return Outcome("hangs", by, f"not ended after {PROCESS} s of the processor")
-        return Outcome("failed" if process.returncode else "passed", by, said)
+            finally:
+                self._process = None
+        return process.returncode, output
 
 
 def named(source: str) -> str:
@@ -263,20 +259,8 @@ def found_before(source: str, test: str) -> list[str]:
     return sorted(count, key=lambda name: (-count[name], name))
 
 
-def _taken() -> float:
-    """Processor seconds of all tests that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def _limit() -> None:
-    """In the process of the tests: a group that is stopped as a whole, and in the session that runs at leisure."""
-    os.setpgid(0, 0)
-    resource.setrlimit(resource.RLIMIT_CPU, (PROCESS, PROCESS + 5))
-
-
 @contextlib.contextmanager
-def workshop(until: float = float("inf")) -> Iterator[Workshop]:
+def workshop(until: float = float("inf"), number: int = 0) -> Iterator[Workshop]:
     """A `Workshop` in a temporary folder."""
     with tempfile.TemporaryDirectory(prefix="mutation-") as name:
         root = Path(name)
@@ -284,9 +268,9 @@ def workshop(until: float = float("inf")) -> Iterator[Workshop]:
             ignored = shutil.ignore_patterns("__pycache__", "build")
             shutil.copytree(ROOT / folder, root / folder, ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", root)
-        (root / "conftest.py").write_text(CONFTEST)
+        shutil.copy(CONFTEST, root / "conftest.py")
         for folder in INSTALLED:
             (root / "sysmt" / folder).symlink_to(root / folder, target_is_directory=True)
         with open(root / "tb" / "mutants.py", "a") as seeds:
             seeds.write(NO_SEEDS)
-        yield Workshop(root, until)
+        yield Workshop(root, until, number)

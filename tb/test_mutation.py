@@ -179,8 +179,8 @@ def tiny(monkeypatch, tmp_path):
     def make(condition):
         original = mutation.workshop.__wrapped__
 
-        def workshop(until):
-            for place in original(until):
+        def workshop(*how):
+            for place in original(*how):
                 text = BASIS.format(root=str(place.root), condition=condition)
                 (place.root / "tb" / "test_tiny.py").write_text(text)
                 yield place
@@ -216,6 +216,16 @@ def test_mutants_are_judged_in_a_copy_and_found_again(tiny, capsys):
     assert late.err.splitlines()[-1] == "bench.mutation: 2 mutants are not judged yet: run it again, it goes on"
 
 
+def test_two_at_a_time_judge_the_same(tiny, capsys):
+    tiny("True")
+    words = ["--sample", "4", "--seed", "3", "--json"]
+    assert mutation.main([*words, "--jobs", "2"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert mutation.main(words) == 0
+    assert facts == json.loads(capsys.readouterr().out)
+    assert (facts["mutants"], facts["processor"]["tiny"] > 0) == (4, True)
+
+
 def test_a_run_that_judged_nothing_has_no_score(tiny, capsys):
     tiny("True")
     words = ["--sample", "2", "--seed", "3", "--minutes", "0", "--bar", "97"]
@@ -229,6 +239,7 @@ def test_a_run_that_judged_nothing_has_no_score(tiny, capsys):
     ("words", "said"),
     [
         ("--sample 0", "--sample must be at least 1, not 0"),
+        ("--jobs 0", "--jobs must be at least 1, not 0"),
         ("--minutes nan", "--minutes must be at least 0, not nan"),
         ("--minutes -1", "--minutes must be at least 0, not -1"),
         ("--bar 200", "--bar must be from 0 to 100 percent, not 200"),
