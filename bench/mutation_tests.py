@@ -13,7 +13,7 @@ _ACCEL = ("protocol", "accel_link", "accel_rtl")
 _FILLER = ("engine_filler", "engine_filler_faults", "engine_rows", "engine_rtl")
 _POST = ("engine_post", "engine_rtl")
 _REQUESTS = ("engine_board",)
-_DMA = ("dma_accel", "dma_engine", "dma_stream", "dma_links")
+_DMA = ("dma_accel", "dma_engine", "dma_stream")
 _CACHE = ("cache_formal", "cache_rtl")
 _SDRAM = ("sdram", "sdram_formal")
 
@@ -69,15 +69,15 @@ TESTS: dict[str, tuple[str, ...]] = {
     "designs": ("emit", "packaging", "dma_accel", "engine_sdram_board"),
     "dma/accelerator": ("dma_accel", "dma_stream", "signed_accel"),
     "dma/axi": _DMA,
-    "dma/cfu": ("dma_cfu", "dma_links"),
+    "dma/cfu": ("dma_cfu",),
     "dma/device": _DMA,
-    "dma/engine": ("dma_engine", "dma_links"),
+    "dma/engine": ("dma_engine",),
     "dma/executor": ("dma_executor", *_DMA),
     "dma/registers": _DMA,
     "dma/rows": _DMA,
     "dma/sender": _DMA,
-    "dma/stream": ("dma_stream", "dma_links"),
-    "dma/wishbone": ("dma_accel", "crossing", "dma_links"),
+    "dma/stream": ("dma_stream",),
+    "dma/wishbone": ("dma_accel", "crossing"),
     "dma/words": _DMA,
     "emit": ("emit", "wrapped_memory", "simulator"),
     "style": ("style", "unknown"),

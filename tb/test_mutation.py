@@ -84,7 +84,20 @@ def test_every_source_of_gates_has_its_tests():
         assert tests, source
         assert len(set(tests)) == len(tests), source
         for name in tests:
-            assert (ROOT / "tb" / f"test_{name}.py").exists(), (source, name)
+            assert by_default(ROOT / "tb" / f"test_{name}.py"), (source, name)
+
+
+def by_default(path: Path) -> bool:
+    """Whether a file has a test that runs without being asked for."""
+    tree = ast.parse(path.read_text())
+    marks = [
+        ast.unparse(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and "pytestmark" in ast.unparse(node)
+    ]
+    tests = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+    asked = [any(ast.unparse(mark) == "pytest.mark.regress" for mark in test.decorator_list) for test in tests]
+    return not all(asked) and not any("regress" in mark for mark in marks)
 
 
 def test_what_is_explained_is_a_mutant():
