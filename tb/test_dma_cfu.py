@@ -16,6 +16,10 @@ from .mutants import seeded_bug
 LIMIT = 3000
 
 
+UNKNOWN = 7
+"""A function that there is not: it answers 0."""
+
+
 def by_instructions() -> None:
     config = small(link="cfu", requantize=False)
     plan, expected, commands, words = listed(config)
@@ -25,7 +29,7 @@ def by_instructions() -> None:
 
     cycle = cycles_of(design.clk)
 
-    async def call(ctx, function: CFUFunction, first: int = 0, second: int = 0) -> int:
+    async def call(ctx, function: int, first: int = 0, second: int = 0) -> int:
         ctx.set(design.cmd_payload_function_id, function)
         ctx.set(design.cmd_payload_inputs_0, first)
         ctx.set(design.cmd_payload_inputs_1, second)
@@ -57,6 +61,8 @@ def by_instructions() -> None:
         ctx.set(design.reset, 0)
         assert await call(ctx, CFUFunction.READ, 0) == MAGIC
         assert await call(ctx, CFUFunction.POP) == 0
+        assert await call(ctx, CFUFunction.READ, 0) == MAGIC
+        assert await call(ctx, UNKNOWN) == 0
         assert await call(ctx, CFUFunction.WRITE, 0, 1) == 1
         assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
         assert await call(ctx, CFUFunction.READ, number_of("interrupt_enable")) == 1

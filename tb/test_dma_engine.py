@@ -6,7 +6,7 @@ import pytest
 
 from sysmt.boards.program_lists import ProgramLists
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.command_list import ListError, ListOpcode, number_of, packed_command
+from sysmt.hdl.params.command_list import ListError, ListOpcode, commands_of, number_of, packed_command
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import NUMBERS, STATE, identity
 from sysmt.hdl.params.program import EngineError, Memory
@@ -86,6 +86,24 @@ def test_a_run_begins_while_the_results_of_the_one_before_travel():
         head = {"target": Memory.ACTIVATIONS, "half": 1, "address": 0, "first": 900}
         write = packed_command(CONFIG, ListOpcode.WRITE, beats=run // 8 * 2, **head)
         assert cycles(bus, first, write) < cycles(bus, first) + cycles(bus, write) // 2
+
+
+def test_words_for_the_half_of_a_run_wait_until_it_has_ended():
+    program, inputs = compiled(1)
+    lists = ProgramLists(program, PROGRAM)
+    images = lists.pack(inputs)[:1]
+    size, target = images.size, 0x8000
+    commands = lists.run([INPUTS], size, [target])
+    assert [command[0] for command in commands] == [ListOpcode.WRITE, ListOpcode.RUN, ListOpcode.READ]
+    head = commands_of(CONFIG)[ListOpcode.WRITE].unpack(commands[0])
+    other = packed_command(CONFIG, head.pop("opcode"), **(head | {"address": INPUTS + size}))
+    with SimulatedBus(CONFIG) as bus:
+        load(bus, lists)
+        bus.memory[INPUTS : INPUTS + size] = images.reshape(-1)
+        bus.memory[INPUTS + size : INPUTS + 2 * size] = ~images.reshape(-1)
+        assert bus.do([*commands[:2], other, commands[2]], LIST)[0] == ListError.NONE
+        left = bus.memory[target : target + lists.output_bytes].reshape(1, -1)
+        np.testing.assert_array_equal(lists.unpack(left), GoldenEngine(program).run(inputs[:1]))
 
 
 def test_a_run_that_fails_ends_its_list_and_a_program_mends_it():

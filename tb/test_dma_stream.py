@@ -187,9 +187,9 @@ def misaligned(pause: float) -> None:
     simulate(host.dut, testbench, host.receive)
 
 
-def over_two_clocks() -> None:
-    """A product through the ports of the front end, whose streams cross from the clock of the bus and back."""
-    config = small(link="axi-stream", requantize=False, bus_clock=True)
+def through_ports(bus_clock: bool) -> None:
+    """A product through the ports of the front end, whose streams cross from the clock of the bus and back, or not."""
+    config = small(link="axi-stream", requantize=False, bus_clock=bus_clock)
     plan, expected, commands, words = listed(config)
     design, random = StreamAccelerator(config), np.random.default_rng(3)
     taken: list[int] = []
@@ -241,7 +241,8 @@ def over_two_clocks() -> None:
 
     simulator = Simulator(design)
     simulator.add_testbench(testbench)
-    simulator.add_testbench(device, background=True)
+    if bus_clock:
+        simulator.add_testbench(device, background=True)
     simulator.run()
     values = iter(taken)
     np.testing.assert_array_equal(outputs(plan, values), expected)
@@ -272,8 +273,9 @@ def test_a_list_that_fails_before_it_begins():
     misaligned(0.0)
 
 
-def test_a_product_over_streams_on_two_clocks():
-    over_two_clocks()
+@pytest.mark.parametrize("bus_clock", [False, True])
+def test_a_product_through_the_ports_on_one_clock_and_on_two(bus_clock):
+    through_ports(bus_clock)
 
 
 @one_bug_per_component(
