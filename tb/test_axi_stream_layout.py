@@ -5,10 +5,13 @@ import json
 import re
 
 import pytest
+from amaranth.hdl import signed
+from amaranth.lib import data
 
 import sysmt
 from sysmt.base.errors import ConfigError
 from sysmt.cli.main import main
+from sysmt.hdl.bus.axi_stream import AXIStream
 from sysmt.hdl.designs import axi_stream_design, design_of
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.presets import preset
@@ -79,6 +82,20 @@ def test_the_verilog_and_the_manifest_tell_the_layout():
 def test_caches_and_tcams_tell_theirs(name, told):
     design = axi_stream_design(preset(name), "told")
     assert design.verilog.split("\n\n")[0].splitlines()[2:] == [f"// {line}" for line in told]
+    for stream in design.manifest["streams"].values():
+        fields = list(stream["layout"].values())
+        ends = [0, *(field["offset"] + field["bytes"] for field in fields)]
+        assert ends == [*(field["offset"] for field in fields), stream["bytes"]]
+
+
+def test_a_field_without_bits_has_no_bytes():
+    stream = AXIStream("s_axis_a", data.StructLayout({"first": 8, "none": 0, "last": signed(9)}))
+    assert stream.facts()["layout"] == {
+        "first": {"offset": 0, "bytes": 1, "width": 8, "signed": False},
+        "none": {"offset": 1, "bytes": 0, "width": 0, "signed": False},
+        "last": {"offset": 1, "bytes": 2, "width": 9, "signed": True},
+    }
+    assert stream.lines()[1:] == ["  byte 0: first uint8", "  bytes 1 to 2: last int16, 9 bits count"]
 
 
 def test_the_command_writes_it(tmp_path, capsys):

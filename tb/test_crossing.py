@@ -10,7 +10,8 @@ from amaranth.sim import Simulator
 
 from sysmt.base.errors import ConfigError
 from sysmt.boards.program_lists import ProgramLists
-from sysmt.hdl.bus.crossing import SHORT, AsyncQueue
+from sysmt.hdl.bus.axi import AXI4Lite
+from sysmt.hdl.bus.crossing import SHORT, AsyncQueue, AXICrossing
 from sysmt.hdl.bus.wishbone import Wishbone
 from sysmt.hdl.bus.wishbone_crossing import WishboneCrossing
 from sysmt.hdl.designs import design_of
@@ -141,8 +142,57 @@ def handed_over(period: float) -> None:
             assert answer == (not bad, bad, None if writes or bad else 7 * number)
 
 
+def answered(period: float) -> None:
+    """Writes and reads of AXI4-Lite, each with the answer of its own, either side late now and then."""
+    dut, random = AXICrossing(AXI4Lite(12), ("a", "b")), np.random.default_rng(3)
+    manager, subordinate = dut.manager, dut.subordinate
+    found = []
+
+    async def push(ctx, domain, bus, channel, **fields):
+        for _ in range(int(random.integers(3))):
+            await ctx.tick(domain)
+        for name, value in fields.items():
+            ctx.set(getattr(bus, f"{channel}{name}"), value)
+        ctx.set(getattr(bus, f"{channel}valid"), 1)
+        ready = False
+        while not ready:
+            *_, ready = await ctx.tick(domain).sample(getattr(bus, f"{channel}ready"))
+        ctx.set(getattr(bus, f"{channel}valid"), 0)
+
+    async def pull(ctx, domain, bus, channel, *names):
+        for _ in range(int(random.integers(3))):
+            await ctx.tick(domain)
+        ctx.set(getattr(bus, f"{channel}ready"), 1)
+        sampled = [getattr(bus, f"{channel}{name}") for name in ("valid", *names)]
+        for _ in range(LIMIT):
+            _, _, valid, *values = await ctx.tick(domain).sample(*sampled)
+            if valid:
+                ctx.set(getattr(bus, f"{channel}ready"), 0)
+                return values
+        raise AssertionError(f"nothing comes over {channel}")
+
+    async def asks(ctx):
+        for number in range(30):
+            await push(ctx, "a", manager, "aw", addr=4 * number, prot=number % 8)
+            await push(ctx, "a", manager, "w", data=3 * number, strb=number % 16)
+            assert await pull(ctx, "a", manager, "b", "resp") == [number % 4]
+            await push(ctx, "a", manager, "ar", addr=8 * number, prot=0)
+            assert await pull(ctx, "a", manager, "r", "data", "resp") == [7 * number, number % 3]
+
+    async def answers(ctx):
+        for number in range(30):
+            found.append(await pull(ctx, "b", subordinate, "aw", "addr", "prot"))
+            found[-1] += await pull(ctx, "b", subordinate, "w", "data", "strb")
+            await push(ctx, "b", subordinate, "b", resp=number % 4)
+            found[-1] += await pull(ctx, "b", subordinate, "ar", "addr")
+            await push(ctx, "b", subordinate, "r", data=7 * number, resp=number % 3)
+
+    simulated(dut, period, asks, answers)
+    assert found == [[4 * n, n % 8, 3 * n, n % 16, 8 * n] for n in range(30)]
+
+
 @pytest.mark.parametrize("period", [PERIODS[1], *(pytest.param(p, marks=pytest.mark.regress) for p in PERIODS[2:])])
-@pytest.mark.parametrize("scenario", [queued, handed_over], ids=lambda scenario: scenario.__name__)
+@pytest.mark.parametrize("scenario", [queued, handed_over, answered], ids=lambda scenario: scenario.__name__)
 def test_nothing_is_lost_between_unrelated_clocks(scenario, period):
     scenario(period)
 
