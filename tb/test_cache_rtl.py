@@ -14,6 +14,7 @@ from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig
 from sysmt.sim.cosim.cache import emitted_cache, simulate_rtl
 from sysmt.sim.cosim.simulator import SimulationError, available, run
 from sysmt.sim.nullcache.model import simulate
+from sysmt.sim.nullcache.traces.trace import Trace
 
 from .mutants import one_bug_per_component, seeded_bug
 from .test_cache_model import GEOMETRIES, byte_memory, random_trace
@@ -113,13 +114,37 @@ def test_refused_store_is_purged_from_both_caches():
         *((1, line, 0), (1, line + 4, 0), (0, line, 0), (0, line + 4, 0)),  # becomes zero, refused
         *((0, 0, 0), (1, 0, 5), (0, 0, 0)),  # covered, refused
     ]
-    op, addr, value = (np.array(column) for column in zip(*program, strict=True))
-    trace = random_trace(config, len(op), 1)
-    trace = type(trace)(op, addr.astype(np.uint32), np.full(len(op), 4), value.astype(np.uint32), mem)
-    gates = simulate_rtl(trace, config, refuse_stores=True, patient=True, simulator=QUICK)
+    gates = simulate_rtl(words_of(program, mem), config, refuse_stores=4, patient=True, simulator=QUICK)
     assert gates.store_errors.tolist() == [1, 1, 1, 1]
     assert not gates.load_errors.any()
     assert gates.loads.tolist() == [0x07070707, 0x07070707, 0x07070707, 0x07070707, 0, 0]
+
+
+def words_of(program: list[tuple[int, int, int]], mem: np.ndarray) -> Trace:
+    """Loads and stores of whole words: operation, address, value."""
+    op, addr, value = (np.array(column) for column in zip(*program, strict=True))
+    return Trace(op, addr.astype(np.uint32), np.full(len(op), 4), value.astype(np.uint32), mem)
+
+
+def test_zeros_that_memory_refused_do_not_count_for_a_line_of_zeros():
+    config = GEOMETRIES["small"]
+    line, mem = 6 * config.line, np.full(256, 7, np.uint8)
+    stores = [(1, line + 4 * word, 0) for word in range(config.words)]
+    program = [*stores, *((0, line + 4 * word, 0) for word in range(config.words))]
+    gates = simulate_rtl(words_of(program, mem), config, refuse_stores=1, patient=True, simulator=QUICK)
+    assert gates.store_errors.tolist() == [1, *[0] * (config.words - 1)]
+    assert gates.loads.tolist() == [0x07070707, *[0] * (config.words - 1)]
+
+
+def test_a_refused_store_is_purged_while_others_are_read():
+    """Its set is read again: what was read last may be another one."""
+    config = GEOMETRIES["small"]
+    mem = np.arange(256, dtype=np.uint8)
+    line, other, third = (number * config.line for number in (6, 11, 10))  # Of one set: the first and the last.
+    program = [(0, line, 0), (0, other, 0), (1, line, 9), *[(0, other, 0)] * 60, (0, line, 0), (0, third, 0)]
+    gates = simulate_rtl(words_of(program, mem), config, refuse_stores=1, simulator=QUICK)
+    assert gates.store_errors.tolist() == [1]
+    assert gates.loads.tolist() == [mem.view("<u4")[addr // 4] for op, addr, _ in program if op == 0]
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def simulate_rtl(
     config: CacheConfig,
     stall: float = 0.0,
     refuse: Sequence[int] = (),
-    refuse_stores: bool = False,
+    refuse_stores: int = 0,
     simulator: str = "verilator",
     design: Design | None = None,
     patient: bool = False,
@@ -54,8 +54,8 @@ def simulate_rtl(
         Chance of a stall per cycle and channel, on both sides; cycles equal those of the model at 0 only.
     refuse : sequence of int
         Lines at which memory answers with an error.
-    refuse_stores : bool
-        Whether memory refuses all stores, and serves reads.
+    refuse_stores : int
+        So many stores are refused by memory, the first ones; it serves reads.
     design : Design, optional
         Another design than that of `config`.
     patient : bool
@@ -73,7 +73,7 @@ def simulate_rtl(
     given = {name: getattr(trace, name) for name in ("op", "addr", "size", "data", "mem")}
     given |= {"stall": np.float64(stall), "line": np.int64(config.line), "latency": np.int64(config.memory_cycles)}
     given |= {"refuse": np.array(list(refuse), np.int64), "patient": np.bool_(patient)}
-    given["refuse_stores"] = np.bool_(refuse_stores)
+    given["refuse_stores"] = np.int64(refuse_stores)
     got = run(
         design or emitted_cache(config),
         "sysmt.sim.cosim.tb_cache",

@@ -110,8 +110,8 @@ class Memory:
         Chance, per channel and cycle, of not being ready or not answering yet.
     refuse : container of int
         Lines that are answered with SLVERR; stores there have no effect.
-    refuse_stores : bool
-        Whether all stores are refused, while reads are served.
+    refuse_stores : int
+        So many stores are refused, the first ones, while reads are served.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class Memory:
         stall: float = 0.0,
         seed: int = 0,
         refuse: Sequence = (),
-        refuse_stores: bool = False,
+        refuse_stores: int = 0,
     ):
         self.dut = dut
         self.refuse_stores = refuse_stores
@@ -181,7 +181,8 @@ class Memory:
         self.cycle += 1
 
     def _write(self, addr: int, word: int, strobe: int) -> None:
-        refused = self.refuse_stores or addr // self.line in self.refuse
+        refused = self.refuse_stores > 0 or addr // self.line in self.refuse
+        self.refuse_stores -= 1
         lanes = 0 if refused else sum(255 << 8 * b for b in range(4) if strobe >> b & 1)
         self.answers.append((self.cycle + self.latency, SLVERR if refused else OKAY, addr, word, lanes))
         self.writes += 1

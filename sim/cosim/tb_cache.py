@@ -24,7 +24,7 @@ async def replay(dut):
     stall, line, latency = float(given["stall"]), int(given["line"]), int(given["latency"])
     cocotb.start_soon(Clock(dut.clk, 10, "ns").start(start_high=False))
     core = Core(dut, given, stall, seed=1, patient=bool(given["patient"]))
-    refuse = {"refuse": given["refuse"].tolist(), "refuse_stores": bool(given["refuse_stores"])}
+    refuse = {"refuse": given["refuse"].tolist(), "refuse_stores": int(given["refuse_stores"])}
     memory = Memory(dut, given["mem"], line, latency, stall, seed=2, **refuse)
     await reset(dut)
     accesses = len(given["op"])
