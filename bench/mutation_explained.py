@@ -128,6 +128,22 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "an ASIC has the adders of FPGAs and they its own, with the same sum"
     ),
     ("pe/sparq", "len(above) == 1", "len(above) != 1"): "the sign is filled in by other gates, to the same bits",
+    ("common/delay_line", "cycles == 1", "cycles != 1"): "registers have other names",
+    ("nullcache/cache", "Signal()", "Signal(init=1)", "self.in_both = Signal(init=1)"): _COMB,
+    ("engine/post", "m.d.sync += part.eq(0)", "pass"): (
+        "patches are of a power of two of parts, after which their count is 0 by itself"
+    ),
+    ("dma/executor", "1", "2", "with m.If(self.list_address[: (COMMAND_BYTES - 2).bit_length()] != 0):"): (
+        "a command has 32 bytes: 30 has as many bits as 31"
+    ),
+    ("pe/sparq_stc", "0", "1", "chosen: Value = Const(0, len(values[1]))"): "all values have as many bits",
+    (
+        "engine/engine",
+        "1",
+        "2",
+        "shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 2, **UNCHECKED}",
+    ): "an attribute is there, whatever its value",
+    ("accel/requantize", "value > self.high", "value >= self.high"): "at the highest value it is that value, too",
     ("pe/sparq_edge", "on & self.i[t][:shift].any()", "(on | self.i[t][:shift].any())"): (
         "it takes both lanes where it would lose nothing in one, too: in both it is exact as well"
     ),

@@ -43,14 +43,17 @@ def requantised(sums: np.ndarray, unit: Requantize) -> tuple[list[int], list[int
 
 
 def cases(variant: str, count: int, seed: int = 0) -> tuple[np.ndarray, Requantize]:
-    """Sums at and beside every tie, extreme ones and random ones, with shifts over the whole range."""
+    """Sums at and beside ties, extreme ones and random ones, with shifts over the whole range."""
     random = np.random.default_rng(seed)
     shift = random.integers(-31, 31, count)
     multiplier = np.where(random.random(count) < 0.3, 2**30, random.integers(0, 2**31, count))
     width = random.integers(1, 32, count)
     value = random.integers(-(2**31), 2**31, count) >> (31 - width)
     ties = (1 << np.clip(-shift, 0, 29)) * random.integers(-3, 4, count) + random.integers(-1, 2, count)
-    value = np.where(random.random(count) < 0.5, value, ties)
+    # As near to half a step as a sum gets, where both factors have all their bits.
+    steps = (random.integers(-99, 118, count) + 0.5) * 2.0 ** (31 - shift) / (multiplier + 1)
+    near = np.rint(np.clip(steps, INT32.min + 1, INT32.max - 1)).astype(np.int64) + random.integers(-1, 2, count)
+    value = np.choose(random.integers(3, size=count), [value, ties, near])
     if variant == "double":
         value >>= np.maximum(shift, 0)
     value[:4] = [INT32.max, INT32.min, 0, -1]
