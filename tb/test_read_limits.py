@@ -63,6 +63,27 @@ def test_rows_that_the_run_has_left(first, rows, refused):
     assert illegal(ResultReader(ROWS), 4, first=first, rows=rows, flags=flags) is refused
 
 
+def test_sums_of_32_bits_leave_byte_by_byte():
+    reader, sums, out = ResultReader(ROWS), [2**31 - 1, -(2**31), 2**30, -(2**30) - 1], []
+    row = b"".join(value.to_bytes(4, "little", signed=True) for value in sums)
+
+    async def bench(ctx):
+        ctx.set(reader.arguments.rows, 1)
+        for port in (reader.o_row.ready, reader.i_row.valid):
+            ctx.set(port, 1)
+        ctx.set(reader.i_row.payload, int.from_bytes(row, "little"))
+        ctx.set(reader.start, 1)
+        await ctx.tick()
+        ctx.set(reader.start, 0)
+        await ctx.tick().repeat(10 * len(row))
+
+    async def host(ctx):
+        await receive(ctx, reader.o, np.random.default_rng(0), 0.3, out)
+
+    simulate(reader, bench, host)
+    assert bytes(out) == row
+
+
 MOST = 65534 // WORDS.word_bytes
 
 
