@@ -144,6 +144,35 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 2, **UNCHECKED}",
     ): "an attribute is there, whatever its value",
     ("accel/requantize", "value > self.high", "value >= self.high"): "at the highest value it is that value, too",
+    (
+        "dma/executor",
+        "0",
+        "1",
+        "m.d.sync += [pointer.eq(self.list_address), fetched.eq(0), ahead.eq(1), wrong.eq(ListError.NONE)]",
+    ): "the first beat of a command makes it 0 before it is looked at",
+    (
+        "engine/requantize",
+        "4 * PART - 1",
+        "(4 * PART + 1)",
+        "m.submodules.rounding = rounding = RoundingShift((4 * PART + 1), QUOTIENT)",
+    ): "two bits more, which are 0",
+    (
+        "common/adders",
+        "self._weighted(value[-1] & on, len(value) - 1 + shift, True, ARRIVAL_SUM)",
+        "self._weighted(value[-1] & on, len(value) - 1 + shift, ARRIVAL_SUM, True)",
+    ): "the time at which a bit arrives only orders the adders",
+    (
+        "pe/nbsmt",
+        "2",
+        "3",
+        'use, alone = ([Signal(name=f"{name}_{t}") for t in range(3)] for name in ("use", "alone"))',
+    ): "a signal that nobody looks at",
+    (
+        "pe/nbsmt",
+        "4",
+        "5",
+        "Mux(swap, wide[0:5].as_signed() if wide.shape().signed else wide[0:4], nibble),",
+    ): "what is swapped fits four bits: the fifth is their sign",
     ("pe/sparq_edge", "on & self.i[t][:shift].any()", "(on | self.i[t][:shift].any())"): (
         "it takes both lanes where it would lose nothing in one, too: in both it is exact as well"
     ),

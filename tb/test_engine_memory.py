@@ -10,6 +10,7 @@ from sysmt.hdl.engine.memory import CLIENTS, WAITING, ActivationMemory
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import PEConfig
+from sysmt.hdl.params.settings import with_settings
 
 from .accel import simulate
 from .mutants import one_bug_per_component, seeded_bug
@@ -29,7 +30,7 @@ class Bench:
         self.memory = [0] * config.activation_words
         self.expected: dict[str, list[int]] = {client: [] for client in CLIENTS}
         self.received: dict[str, list[int]] = {client: [] for client in CLIENTS}
-        self.written = 0
+        self.written = self.arrived = 0
 
     def chance(self, share: float) -> bool:
         return self.random.random() < share
@@ -42,6 +43,7 @@ class Bench:
         part = 8 * self.config.array.cols
         asked: dict[str, int | None] = dict.fromkeys(CLIENTS)
         host: tuple[int, int] | None = None
+        waiting: list[tuple[int, int]] = []
         for _ in range(cycles):
             for client in CLIENTS:
                 if asked[client] is None and not self.chance(self.pause.get(client, 0)):
@@ -60,6 +62,11 @@ class Bench:
             ctx.set(design.i_host_write.valid, host is not None)
             if host is not None:
                 ctx.set(design.i_host_write.payload, {"address": host[0], "word": host[1]})
+            if self.config.stream is not None:
+                arrives = len(waiting) < self.config.arriving and not self.chance(self.pause.get("arrives", 0))
+                ctx.set(design.arrives, arrives)
+                arriving = int(self.random.integers(words)), self.word()
+                ctx.set(design.arriving, {"address": arriving[0], "word": arriving[1]})
 
             taken = [c for c in CLIENTS if asked[c] is not None and ctx.get(getattr(design, f"i_{c}").ready)]
             assert len(taken) <= 1, "one word is read in a cycle"
@@ -72,11 +79,18 @@ class Bench:
                 if ctx.get(stream.valid) and (not waits or ctx.get(stream.ready)):
                     self.received[client].append(ctx.get(stream.payload))
             takes = bool(ctx.get(design.i_host_write.ready))
-            assert takes == (parts == 0)
+            if self.config.stream is None:
+                assert takes == (parts == 0)
             for i in range(granules):
                 if parts >> i & 1:
                     mask = ((1 << part) - 1) << i * part
                     self.memory[address] = self.memory[address] & ~mask | data & mask
+            if not takes and parts == 0:
+                at, arrived = waiting.pop(0)  # The host waits for what has arrived.
+                self.memory[at] = arrived
+                self.arrived += 1
+            if self.config.stream is not None and arrives:
+                waiting.append(arriving)
             if takes and host is not None:
                 self.memory[host[0]] = host[1]
                 self.written += 1
@@ -105,6 +119,13 @@ def test_words_are_what_was_written(fill, target, seed):
     bench = play(configuration(fill, target), seed=seed, pause=share, stall=dict.fromkeys(CLIENTS, 0.4))
     assert all(len(received) > 40 for received in bench.received.values())
     assert bench.written > 40
+
+
+def test_words_from_an_sdram_go_before_those_of_the_host():
+    config = with_settings(configuration(), ["stream.cas=2"])
+    share = {"write": 0.6, "host_write": 0.2, "arrives": 0.5}
+    bench = play(config, seed=3, pause=dict.fromkeys(CLIENTS, 0.3) | share)
+    assert min(bench.written, bench.arrived) > 40
 
 
 @pytest.mark.parametrize("target", ["asic", "fpga"])

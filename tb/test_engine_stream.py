@@ -9,6 +9,7 @@ import pytest
 from sysmt.base.errors import ConfigError, UserError
 from sysmt.boards.definitions import BOARDS
 from sysmt.hdl.designs import engine_design
+from sysmt.hdl.engine.engine import Engine
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig, engine_config
 from sysmt.hdl.params.presets import preset
@@ -27,6 +28,7 @@ from sysmt.sim.flow.parts import ECP5_25F
 from sysmt.sim.nn.forward import threaded_plan
 from sysmt.sim.nn.model import read_model
 
+from .accel import simulate
 from .engine_networks import random_inputs, random_network, random_plan, wide_depthwise_network
 from .mutants import one_bug_per_component, seeded_bug
 from .shared import shared
@@ -55,6 +57,26 @@ def programs(seed):
     network, _ = random_network(seed)
     roomy = compile_network(network, random_plan(network, ROOMY, seed), ROOMY)
     return roomy, streamed(roomy, STREAMED), random_inputs(network, 3, seed)
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_words_of_the_host_wait_until_the_sdram_takes_them(streams):
+    """It is initialised first, for longer than this takes; and what a run has asked for stops."""
+    engine, taken = Engine(STREAMED), []
+
+    async def bench(ctx):
+        ctx.set(engine.i_run.valid, streams)
+        await ctx.tick()
+        ctx.set(engine.i_run.valid, 0)
+        await ctx.tick().repeat(6)
+        ctx.set(engine.i_write.payload.memory, Memory.SDRAM)
+        ctx.set(engine.i_write.valid, 1)
+        for _ in range(30):
+            taken.append(ctx.get(engine.i_write.ready))
+            await ctx.tick()
+
+    simulate(engine, bench)
+    assert (taken[0], sum(taken)) == (not streams, 1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
