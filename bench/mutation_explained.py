@@ -18,6 +18,7 @@ _LISTED = (
     "registers.refused.eq(core.array.refused)",
     "registers.figures.eq(controller.figures)",
 )
+_EMPTY = "position.eq(0)", "emitting.eq(0)", "padding.eq(0)", "dropping.eq(0)", "exhausted.eq(0)"
 _COMB = "it is always assigned in `comb`, so that its initial value is never seen"
 _FLAG = "a flag with room for a bit more, which is never set"
 _ROWS = "row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))"
@@ -173,6 +174,18 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "5",
         "Mux(swap, wide[0:5].as_signed() if wide.shape().signed else wide[0:4], nibble),",
     ): "what is swapped fits four bits: the fifth is their sign",
+    ("array/sequencer", "0", "1", "finishing = self.step & (left < 1)"): (
+        "what it sets is set again with the last step, and looked at after it"
+    ),
+    (
+        "engine/transposer",
+        *_without(_EMPTY, "padding.eq(0)"),
+    ): "a layer ends with the end of a group, damaged or not, which makes it 0",
+    (
+        "engine/patches",
+        "[self.pixel.eq(start), line.eq(start), x.eq(0), y.eq(0)]",
+        "[self.pixel.eq(start), line.eq(start), x.eq(0)]",
+    ): ("a layer ends with the end of a patch, which makes it 0"),
     ("pe/sparq_edge", "on & self.i[t][:shift].any()", "(on | self.i[t][:shift].any())"): (
         "it takes both lanes where it would lose nothing in one, too: in both it is exact as well"
     ),
