@@ -66,6 +66,10 @@ def by_instructions() -> None:
         assert await call(ctx, CFUFunction.WRITE, 0, 1) == 1
         assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
         assert await call(ctx, CFUFunction.READ, number_of("interrupt_enable")) == 1
+        for beyond in (1 << bit for bit in range(8, 32)):
+            assert await call(ctx, CFUFunction.READ, beyond) == 0, "a register that there is not"
+            assert await call(ctx, CFUFunction.WRITE, beyond + number_of("interrupt_enable"), 0) == 1
+        assert await call(ctx, CFUFunction.READ, number_of("interrupt_enable")) == 1
         assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
         for i, word in enumerate(words):
             for _ in range(LIMIT):

@@ -4,7 +4,7 @@
 import enum
 from typing import Any, ClassVar
 
-from amaranth.hdl import ClockSignal, Module, ResetSignal, Signal
+from amaranth.hdl import ClockSignal, Module, Mux, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -20,7 +20,7 @@ class CFUFunction(enum.IntEnum):
     """Lowest three bits of the function's number (`funct3` of the instruction)."""
 
     READ = 0
-    """The register with number `inputs_0`."""
+    """The register with number `inputs_0`; 0 where there is none."""
     WRITE = 1
     """`inputs_1` into the register with number `inputs_0`; answers 0, or 1 when it cannot be written."""
     PUSH = 2
@@ -85,6 +85,8 @@ class CFUFrontEnd(wiring.Component):
             connect(m, streams.pins, flipped(self.pins))
         port, number, answer = streams.registers, Signal(10), Signal(32)
         first, second = self.cmd_payload_inputs_0, self.cmd_payload_inputs_1
+        # No register has the last number: those that are wider than a number become it.
+        asked = Mux(first[len(number) :].any(), -1, first)
         m.d.comb += [
             ClockSignal().eq(self.clk),
             ResetSignal().eq(self.reset),
@@ -97,8 +99,8 @@ class CFUFrontEnd(wiring.Component):
         ]
         with m.FSM(name="state"):
             with m.State("idle"):
-                m.d.comb += port.number.eq(first)
-                m.d.sync += number.eq(first)
+                m.d.comb += port.number.eq(asked)
+                m.d.sync += number.eq(asked)
                 m.d.comb += self.cmd_ready.eq(1)
                 with m.If(self.cmd_valid):
                     m.next = "answer"
@@ -123,7 +125,7 @@ class CFUFrontEnd(wiring.Component):
             with m.State("look"):
                 m.next = "value"
             with m.State("value"):
-                m.d.sync += answer.eq(port.value)
+                m.d.sync += answer.eq(Mux(port.known, port.value, 0))
                 m.next = "answer"
             with m.State("answer"):
                 m.d.comb += self.rsp_valid.eq(1)
