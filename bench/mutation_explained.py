@@ -36,6 +36,10 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "which lane is added by itself changes the adders, not the sum"
     ),
     (
+        "memory/sdram",
+        *_without(("self.pins.cke.eq(1)", "self.pins.cs_n.eq(0)", "self.pins.dqm.eq(0)"), "self.pins.dqm.eq(0)"),
+    ): "a pin that nothing drives is 0",
+    (
         "array/sequencer",
         "Signal()",
         "Signal(init=1)",

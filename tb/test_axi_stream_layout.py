@@ -36,8 +36,8 @@ def test_the_verilog_and_the_manifest_tell_the_layout():
     widths = {port["name"]: port["width"] for port in design.manifest["ports"]}
     for name, stream in design.manifest["streams"].items():
         assert widths[f"{name}_tdata"] == 8 * stream["bytes"]
-        assert {f"{name}_tvalid", f"{name}_tready"} < set(widths)
-        assert (f"{name}_tlast" in widths) == (stream["tlast"] is not None)
+        assert widths[f"{name}_tvalid"] == widths[f"{name}_tready"] == 1
+        assert widths.get(f"{name}_tlast") == (None if stream["tlast"] is None else 1)
     assert "\nmodule told (" in design.verilog or "\nmodule told(" in design.verilog
     assert "__payload" not in "".join(widths)
 

@@ -87,7 +87,7 @@ class AsyncQueue(wiring.Component):
         # Full: as many ahead as there are places, which in Gray code differ in the two highest bits. In reset, which
         # lasts longer than the one outside, nothing is taken that would be lost.
         m.d.comb += [
-            self.i.ready.eq((grays[0] != taken ^ 0b11 << bits - 2) & ~ResetSignal(write, allow_reset_less=True)),
+            self.i.ready.eq((grays[0] != taken ^ 0b11 << bits - 2) & ~ResetSignal(write)),
             target.en.eq(self.i.valid & self.i.ready),
             target.addr.eq(places[0]),
             target.data.eq(self.i.payload),
