@@ -98,13 +98,24 @@ def test_cycles_equal_the_model(config, shape):
     assert result.cycles == fuse_cycles(count, job.pixels, taps, config, stride=stride)
 
 
-def test_a_narrow_tile_waits_only_for_what_it_is_narrower():
-    """The second tile's only tap would otherwise reach columns whose sums have not been handed over."""
-    config = array(rows=1, cols=4)
-    wide, narrow = rows(1, 1, 4, 1), rows(2, 1, 1, 1)
+@pytest.mark.parametrize("config", [array(rows=1), array(cols=7, drain="in_place")], ids=str)
+def test_a_narrow_tile_waits_only_for_what_it_is_narrower(config):
+    """The second tile's only tap would otherwise reach columns before the last step of the tile before does.
+
+    A drain in place takes no longer: its cycles count.
+    """
+    wide, narrow = rows(1, 1, config.cols, 1), rows(2, 1, 1, 1)
     apart = check(config, [(wide, None, None), (narrow, None, None)])
-    steps = config.fuse_steps(4, 1) + config.fuse_steps(1, 1)
-    assert apart.cycles == steps + (4 - 1) + config.latency
+    steps = config.fuse_steps(config.cols, 1) + config.fuse_steps(1, 1)
+    assert apart.cycles == steps + (config.cols - 1) + config.latency
+
+
+@pytest.mark.parametrize("drain", ["overlap", "in_place"])
+def test_narrow_tiles_while_the_sums_before_them_are_drained(drain):
+    """Short tiles of many widths on many rows: a tap comes past sums that wait for their drain."""
+    widths = (5, 1, 2, 5, 3, 1, 4, 2, 5, 1)
+    tiles = [(rows(seed, 4, width, 1), None, None) for seed, width in enumerate(widths)]
+    check(array(rows=4, cols=5, drain=drain), tiles + [(*product(9, 4, 1, 5), None), tiles[1]])
 
 
 def test_a_plain_depthwise_layer_on_the_array_without_the_dataflow():

@@ -10,9 +10,10 @@ sends beside a step reaches row p, column c exactly p + c cycles later.
 With clusters of PEs a step passes a cluster per cycle, so all sums are there, and move, that much earlier; the next
 `first`, which catches up with them as fast, is sent no earlier.
 
-With `fuse`, the tap of a 1-D convolution reaches a whole row at once, but `first` still takes one cycle per column:
-column c of a tile is exposed to taps of the next convolution until c cycles after the sums were handed over. A
-convolution of the same width or wider fills its row for that long anyway; a narrower one waits for the difference.
+With `fuse`, the tap of a 1-D convolution reaches a whole row at once, but the last step of the tile before takes one
+cycle per column: column c is exposed to taps of the next convolution until c cycles after that step. A convolution of
+the same width or wider fills its row for that long anyway; a narrower one waits for the difference. Later a tap does
+no harm, though the sums may not have been handed over: behind the last step come zeros, and behind them `first`.
 """
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
@@ -104,7 +105,7 @@ class Sequencer(wiring.Component):
                 self.begins.eq(~begun),
                 self.holds.eq(running & begun & self.tile.fuse & ~self.operands),
             ]
-            self._cover(m, exposed, finishing, self.first if overlap else ~busy)
+            self._cover(m, exposed, finishing)
         waits = self.enable & may_step & ~self.operands
         m.d.comb += [
             self.step.eq(self.enable & may_step & self.operands),
@@ -195,13 +196,12 @@ class Sequencer(wiring.Component):
             *([~descriptor.fuse | (descriptor.taps <= descriptor.steps)] if self.config.fuse else []),
         ).all()
 
-    def _cover(self, m: Module, exposed: Signal, finishing: Signal, handed_over: Value) -> None:
-        """Count the columns of the tiles before that a tap could still reach: of all columns, or of a convolution's."""
-        held = Signal()
+    def _cover(self, m: Module, exposed: Signal, finishing: Value) -> None:
+        """Count the columns that a tap could reach before the last step does: of all columns, or of a convolution's."""
         with m.If(finishing):
-            m.d.sync += [held.eq(1), exposed.eq(Mux(self.tile.fuse, self.tile.cols, self.config.cols) - 1)]
-        with m.Elif(self.enable & (~held | handed_over)):
-            m.d.sync += [held.eq(0), exposed.eq(Mux(exposed == 0, 0, exposed - 1))]
+            m.d.sync += exposed.eq(Mux(self.tile.fuse, self.tile.cols, self.config.cols) - 1)
+        with m.Elif(self.enable & (exposed != 0)):
+            m.d.sync += exposed.eq(exposed - 1)
 
     @property
     def _drain_wait(self) -> int:
