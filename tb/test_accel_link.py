@@ -246,8 +246,9 @@ def test_seeded_bugs_of_the_uart_are_found(component, right, wrong):
 
 
 @pytest.mark.parametrize("register", [False, True])
-def test_a_buffer_gives_words_in_order(register):
-    unit, random, out = Buffer(12, 16, register), np.random.default_rng(0), []
+@pytest.mark.parametrize("how", [{}, {"checked": False}, {"checked": False, "holds": True}], ids=str)
+def test_a_buffer_gives_words_in_order(register, how):
+    unit, random, out = Buffer(12, 16, register, **how), np.random.default_rng(0), []
     words, addresses = random.integers(0, 4096, 16).tolist(), random.integers(0, 16, 60).tolist()
 
     async def bench(ctx):

@@ -9,7 +9,7 @@ from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.command_list import ListError, ListOpcode, commands_of, number_of, packed_command
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import NUMBERS, STATE, identity
-from sysmt.hdl.params.program import EngineError, Memory
+from sysmt.hdl.params.program import DESCRIPTOR_WORDS, EngineError, Memory
 from sysmt.sim.cosim.bus import SimulatedBus
 from sysmt.sim.engine.compiler import compile_network
 from sysmt.sim.engine.cycles import program_cycles
@@ -111,15 +111,15 @@ def test_a_run_that_fails_ends_its_list_and_a_program_mends_it():
     lists = ProgramLists(program, PROGRAM)
     with SimulatedBus(CONFIG, latency=5) as bus:
         load(bus, lists)
-        broken = packed_command(
-            CONFIG, ListOpcode.WRITE, target=Memory.DESCRIPTORS, half=0, address=0, beats=2, first=0
-        )
+        index = len(program.descriptors) - 1
+        place = {"target": Memory.DESCRIPTORS, "first": index * DESCRIPTOR_WORDS}
+        broken = packed_command(CONFIG, ListOpcode.WRITE, half=0, address=0, beats=2, **place)
         bus.memory[:8] = 255
         order = packed_command(CONFIG, ListOpcode.RUN, half=0)
         read = packed_command(CONFIG, ListOpcode.READ, address=0x100, beats=2, first=0)
         assert bus.do([broken, order, order, read], LIST)[0] == ListError.RUN
         state = STATE["state"].from_int(bus.read(NUMBERS["state"])[1])
-        assert (state["error"], state["busy"]) == (EngineError.DESCRIPTOR, 0)
+        assert state == {"busy": 0, "error": EngineError.DESCRIPTOR, "layer": index}
         assert bus.do([order], LIST) == (ListError.RUN, 0)
         load(bus, lists)
         np.testing.assert_array_equal(run(bus, lists, inputs), GoldenEngine(program).run(inputs))

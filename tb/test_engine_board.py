@@ -139,7 +139,8 @@ def test_a_load_that_is_cut_off_leaves_no_program(port, monkeypatch):
 def test_a_failed_run_is_reported_and_the_board_goes_on(port):
     compiled, inputs = program(1)
     descriptors = compiled.descriptors
-    index = next(i for i, layer in enumerate(descriptors) if layer["operation"] == 0)
+    index = max(i for i, layer in enumerate(descriptors) if layer["operation"] == 0)
+    assert index > 0, "the number of the first layer is that of none"
     descriptors[index]["out_base"] = 1023
     packed = b"".join(DESCRIPTOR.pack(**found).ljust(4 * DESCRIPTOR_WORDS, b"\0") for found in descriptors)
     words = np.frombuffer(packed, np.uint8).reshape(-1, 4)

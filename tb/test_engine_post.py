@@ -148,6 +148,14 @@ def test_cycles(name, add):
         assert done == modelled(config, layer, 20) - 20
 
 
+def test_rows_that_are_no_pixels_come_after_the_last_write():
+    """The layer is done only with them: they are not the next one's."""
+    name = "two beats, two parts, sums in lanes"
+    layers = disjoint(CONFIGS[name], 60, 4, operation=Operation.MATMUL, last_rows=1, m_tiles=1)
+    spans = check(CONFIGS[name], layers, 0.9)
+    assert (spans[:, 1] > spans[:, 0]).sum() > 1, "no layer was done later than its last write"
+
+
 def modelled(config: EngineConfig, layer: PostLayer, wait: int) -> int:
     """Cycles from the layer's start by the cycle model, its rows offered after `wait` of them."""
     timing, rows, cycle = PostTiming(config, layer.fields), len(layer.rows()), 0

@@ -70,6 +70,21 @@ def test_random_layers(config, tensor):
         check(config, tensor, seed)
 
 
+@pytest.mark.parametrize("tensor", ["out", "residual"])
+def test_a_pixel_of_as_many_channels_as_the_memory_holds(tensor):
+    """And one tile more, which lies outside."""
+    config = CONFIGS[3]
+    layer = random_layer(config, np.random.default_rng(5), m_tiles=1, operation=0, last_rows=1, groups=1)
+    tiles = config.activation_words * config.granules + 1
+    shape = {"n_tiles": tiles, "last_n_tiles": tiles, f"{tensor}_base": 0, f"{tensor}_granule": 0}
+    full = PostLayer(layer.fields | shape, layer.sums, layer.scaling)
+    wanted = expected(config, full, tensor)
+    assert [row[2] for row in wanted] == [0] * (tiles - 1) + [1]
+    (rows,) = walked(config, [full], tensor)
+    assert rows[:-1] == wanted[:-1]
+    assert rows[-1][2], "the tile outside is not reported"
+
+
 @pytest.mark.parametrize("base", [0, 299, 300, 1 << 20, (1 << 24) - 1])
 @pytest.mark.parametrize("words", [1, 3, (1 << 16) - 1])
 def test_the_first_row_outside_is_reported(base, words):

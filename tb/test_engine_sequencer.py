@@ -148,8 +148,9 @@ def test_issuer_reads_to_the_last_address(changes):
 class Program:
     """A sequencer with its descriptor memory, and units that take as long as told."""
 
-    def __init__(self, layers: list[dict[str, int]], config: EngineConfig, half: int = 0, **found: int):
-        self.unit, self.layers, self.config, self.half, self.found = LayerSequencer(config), layers, config, half, found
+    def __init__(self, layers: list[dict[str, int]], config: EngineConfig, half: int = 0, at: int = 0, **found: int):
+        self.unit, self.layers, self.config, self.half = LayerSequencer(config), layers, config, half
+        self.at, self.found = at, found
         self.seen: list[dict[str, int]] = []
         self.ends: list[tuple[int, int]] = []
         self.result: dict[str, int] = {}
@@ -168,8 +169,9 @@ class Program:
                 if ctx.get(unit.start):
                     self.seen.append({name: ctx.get(unit.layer[name]) for name in ZEROS})
                     await ctx.tick().repeat(took)
-                    for name, value in self.found.items():
-                        ctx.set(getattr(unit, name), value)
+                    if len(self.seen) > self.at:
+                        for name, value in self.found.items():
+                            ctx.set(getattr(unit, name), value)
                     ctx.set(unit.done, 1)
                     await ctx.tick()
                     ctx.set(unit.done, 0)
@@ -193,6 +195,9 @@ class Program:
             self.result = {name: ctx.get(getattr(unit, name)) for name in ("error", "number", "cycles", "busy")}
             ctx.set(unit.i_run.valid, 1)
             await ctx.tick()
+            if self.result["error"]:
+                await ctx.tick().repeat(5)
+                assert ctx.get(unit.number) == self.result["number"], "the layer that failed is forgotten"
             self.result["ready"] = ctx.get(unit.i_run.ready) or ctx.get(unit.busy)
 
         simulate(unit, bench, memory, units)
@@ -249,10 +254,12 @@ def test_sequencer_refuses_what_cannot_be_run(changes):
     ("found", "error"),
     [("address_error", EngineError.ADDRESS), ("overflow", EngineError.OVERFLOW), ("refused", EngineError.ARRAY)],
 )
-def test_sequencer_stops_at_the_layer_that_failed(found, error):
-    program = Program([LAYER, LAYER, LAYER | {"last": 1}], small(), **{found: 1}).run()
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_sequencer_stops_at_the_layer_that_failed(found, error, at):
+    program = Program([LAYER, LAYER, LAYER | {"last": 1}], small(), at=at, **{found: 1}).run()
     assert program.result["error"] == error
-    assert program.result["number"] == 0
+    assert program.result["number"] == at
+    assert len(program.seen) == at + 1
     assert program.result["ready"] == 0
 
 

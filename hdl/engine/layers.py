@@ -113,7 +113,9 @@ class LayerSequencer(wiring.Component):
         with m.FSM(name="state"):
             with m.State("idle"):
                 m.d.comb += self.i_run.ready.eq(~failed)
-                m.d.sync += [base.eq(0), self.address.eq(0), self.number.eq(0), left.eq(DESCRIPTOR_WORDS)]
+                m.d.sync += [base.eq(0), self.address.eq(0), left.eq(DESCRIPTOR_WORDS)]
+                with m.If(~failed):
+                    m.d.sync += self.number.eq(0)
                 with m.If(self.i_run.valid & self.i_run.ready):
                     m.d.sync += [half.eq(self.i_run.payload), self.busy.eq(1)]
                     m.d.sync += [self.cycles.eq(0), elapsed.eq(0)]
