@@ -35,6 +35,22 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("array/counters", "len(real).bit_count() == 1", "len(real).bit_count() != 1"): (
         "which lane is added by itself changes the adders, not the sum"
     ),
+    ("engine/patches", "1", "2", "depth = 2 << len(write_address)"): "no address reaches what is beyond",
+    ("accel/buffers", "Signal()", "Signal(init=1)", "takes = Signal(init=1)"): _COMB,
+    ("dma/registers", "2", "3", 'cleared = Mux(written["interrupt"], port.data[:3], 0)'): "of two flags",
+    **{
+        ("dma/rows", "32", "31", line): "of data widths of 32, 64 and 128 it is as many"
+        for line in (
+            "sums = [shift[i * acc : (i + 1) * acc].as_signed() for i in range(min(config.data_width // 31, cols))]",
+            "shift.eq(Mux(self._scaled, shift >> config.data_width, shift >> (config.data_width // 31 * acc))),",
+        )
+    },
+    (
+        "pe/nbsmt",
+        "Const(0, 1)",
+        "Const(1, 0)",
+        "first, last = [Const(1, 1), Const(0, 1), Const(1, 0)], [quad, Const(0, 1), several]",
+    ): "no bits are 0",
     (
         "memory/sdram",
         *_without(("self.pins.cke.eq(1)", "self.pins.cs_n.eq(0)", "self.pins.dqm.eq(0)"), "self.pins.dqm.eq(0)"),
@@ -79,7 +95,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
         "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
     ),
-    ("pe/sparq", "1", "2", "total: Value = Const(0, 2)"): "the first product takes its place",
     (
         "pe/sparq",
         "multiply(m, self._q(m, t), self._weight(m, t), width, self.config.target, f'm{t}')",
@@ -98,7 +113,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("accel/uart", "3", "2", "past = Signal(2, init=2)"): (
         "one clock that is low is outvoted, and the synchroniser is high for the next two"
     ),
-    ("array/sequencer", "1", "2", "last = left < 0 if stepped else Const(0, 2)"): "a bit more, which is low",
     ("engine/engine", "Signal()", "Signal(init=1)", "pooling, pooled = Signal(), Signal(init=1)"): (
         "rows come cycles after the start of a layer, which sets it"
     ),
@@ -142,12 +156,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "a command has 32 bytes: 30 has as many bits as 31"
     ),
     ("pe/sparq_stc", "0", "1", "chosen: Value = Const(0, len(values[1]))"): "all values have as many bits",
-    (
-        "engine/engine",
-        "1",
-        "2",
-        "shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 2, **UNCHECKED}",
-    ): "an attribute is there, whatever its value",
     ("accel/requantize", "value > self.high", "value >= self.high"): "at the highest value it is that value, too",
     (
         "dma/executor",
@@ -221,12 +229,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "after as many"
     ),
     ("accel/reader", "16", "15", '"size": Out(16),'): "only answers on a UART have a size, of less than a slot, 2**12",
-    (
-        "bus/crossing",
-        "1",
-        "2",
-        "memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs={UNINITIALISED: 1})",
-    ): "an attribute is there, whatever its value",
     ("dma/accelerator", *_without(_LISTED, "registers.refused.eq(core.array.refused)")): (
         "a RUN that the array would refuse is refused before (`fits_array`)"
     ),
@@ -242,7 +244,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "False",
         'domain = ClockDomain(f"{name}_gated", reset_less=True, local=False)',
     ): "nothing above has a domain of that name: the Verilog is the same",
-    ("bus/axi_stream_ports", "1", "2", "return inner, queue.o.payload[-1] if last else Const(1, 2)"): _FLAG,
     ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
         "a synchroniser drives it, so that its initial value is never seen"
     ),

@@ -31,8 +31,10 @@ OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 }
 SWAPPED = 2
 """Arguments of a call that is changed by swapping its last two: `Mux(c, a, b)`, `Cat(a, b)`."""
-SHAPED = {"Signal", "signed", "unsigned", "replicate", "In", "Out", "Signature"}
+SHAPED = {"Signal", "signed", "unsigned", "replicate", "In", "Out", "Signature", "ArrayLayout"}
 """Calls whose arguments are widths, or ranges."""
+VALUED = {"Const", "C"}
+"""Calls whose arguments are so, but for the first."""
 UNSEEN = {"reset_less", "strict"}
 """Arguments by name that change no value: what is reset needlessly is overwritten all the same, and `zip` that is
 strict asserts something."""
@@ -157,8 +159,9 @@ def _of_expression(root: ast.expr) -> Iterator[_Change]:
 def _widths(node: ast.Call) -> Iterator[ast.expr]:
     """What makes something wider where it is more: `8` of `Signal(8)` and `Memory(shape=2 * 8)`."""
     shapes = [word.value for word in node.keywords if word.arg == "shape"]
-    if ast.unparse(node.func).rpartition(".")[2] in SHAPED:
-        shapes += node.args
+    name = ast.unparse(node.func).rpartition(".")[2]
+    if name in SHAPED | VALUED:
+        shapes += node.args[name in VALUED :]
     for shape in shapes:
         yield from _grow(shape)
 

@@ -47,9 +47,9 @@ MANIFEST_VERSION = 1
 
 SEPARATOR = "__"
 """Between the name of a design, which cannot contain it, and that of its part: no module belongs to two designs."""
-UNINITIALISED = "sysmt.uninitialised"
-"""Attribute of a memory whose content nobody reads before it is written: it is emitted without an initial one, which in
-Verilog is a line per word, and which some block RAM cannot have."""
+UNINITIALISED = {"sysmt.uninitialised": 1}
+"""Attributes of a memory whose content nobody reads before it is written: it is emitted without an initial one, which
+is a line per word in Verilog, and which some block RAM cannot have."""
 UNCHECKED = {"no_rw_check": 1}
 """Attributes of a memory of which nobody reads a word in the cycle it is written: Yosys then adds nothing for that."""
 
@@ -110,7 +110,7 @@ class Library:
         text = rtlil.convert(
             component, name=name, platform=self, emit_src=False, missing_domain=lambda _: clock_domain(self)
         )
-        text = without_empty_signals(with_equal_widths(without_contents(text, UNINITIALISED)))
+        text = without_empty_signals(with_equal_widths(without_contents(text, *UNINITIALISED)))
         if self.style.initial_values == "none":
             text = without_initial_values(text)
         self.modules[name] = text
@@ -135,7 +135,7 @@ class Library:
         if self.style.memories == "separate":
             return self._wrapped_memory(memory)
         instance = Memory.elaborate(memory, None)
-        if UNINITIALISED in memory.attrs:
+        if UNINITIALISED.keys() <= memory.attrs.keys():
             del memory.data.init._raw[1:]
         return instance
 

@@ -73,9 +73,10 @@ def test_every_kind_of_change_and_no_other():
 
 
 def test_nothing_is_made_wider():
-    source = "def f(self):\n    return {'a': Out(3), 'b': In(signed(7)), 'c': Signal(5, init=1)}\n"
+    source = "def f(self):\n    return {'a': Out(3), 'b': In(signed(7)), 'c': Signal(5, init=1), 'd': [Const(9, 11)]}\n"
     changed = {(mutant.before, mutant.after) for mutant in mutants(source)}
-    assert changed == {("3", "2"), ("7", "6"), ("5", "4"), ("1", "2")}
+    widths = {("3", "2"), ("7", "6"), ("5", "4"), ("11", "10")}
+    assert changed == widths | {("1", "2"), ("9", "8"), ("9", "10"), ("Const(9, 11)", "Const(11, 9)")}
 
 
 def test_every_source_of_gates_has_its_tests():

@@ -100,7 +100,7 @@ class Buffer(wiring.Component):
 
     def _memory(self, m: Module, waits: Value) -> Value:
         """The memory, written, and read when an address is taken; returns its word, which stays while it `waits`."""
-        attributes = {} if self.initialised else {UNINITIALISED: 1}
+        attributes = {} if self.initialised else UNINITIALISED
         if not self.checked:
             m.submodules.memory = banks = BankedMemory(self.width, self.depth, attributes | UNCHECKED)
             m.d.comb += [

@@ -71,7 +71,7 @@ class AsyncQueue(wiring.Component):
         m = Module()
         write, read = self.domains
         bits = self.depth.bit_length()
-        memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs={UNINITIALISED: 1})
+        memory = Memory(shape=self.shape, depth=self.depth, init=[], attrs=UNINITIALISED)
         m.submodules.memory = memory
         target, source = memory.write_port(domain=write), memory.read_port(domain="comb")
         places, grays = [], []

@@ -266,7 +266,7 @@ class Engine(wiring.Component):
             read = self._written(m, name, self._writes(memory), streamed if memory == Memory.PARAMETERS else None)
             m.d.comb += [read.addr.eq(address), word.eq(read.data)]
         m.submodules.cycles_memory = cycles = BlockRAM(
-            shape=32, depth=self.config.layers, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
+            shape=32, depth=self.config.layers, init=[], attrs=UNINITIALISED | UNCHECKED
         )
         write, layer = cycles.write_port(), cycles.read_port()
         m.d.comb += [
@@ -280,7 +280,7 @@ class Engine(wiring.Component):
     def _written(self, m: Module, name: str, writes: Signal, streamed: StreamedWeights | None = None) -> ReadPort:
         """A memory that the host writes, and chunks of parameters; returns its read port."""
         width, depth = self.config.memories[name]
-        memory = BlockRAM(shape=width, depth=depth, init=[], attrs={UNINITIALISED: 1, **UNCHECKED})
+        memory = BlockRAM(shape=width, depth=depth, init=[], attrs=UNINITIALISED | UNCHECKED)
         m.submodules[name] = memory
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [

@@ -87,7 +87,7 @@ class ActivationMemory(wiring.Component):
         for part in range(config.granules):
             # One memory per part: not every block RAM has write enables for parts of a word.
             m.submodules[f"memory_{part}"] = memory = BankedMemory(
-                width, config.activation_words, {UNINITIALISED: 1, **UNCHECKED}
+                width, config.activation_words, UNINITIALISED | UNCHECKED
             )
             written = Mux(written_whole, whole.word, self.write_data)
             m.d.comb += [

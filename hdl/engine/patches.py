@@ -126,7 +126,7 @@ class PatchCollector(wiring.Component):
         depth = 1 << len(write_address)
         for i in range(patch):
             m.submodules[f"part_{i}"] = memory = Memory(
-                shape=8 * config.lanes, depth=depth, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
+                shape=8 * config.lanes, depth=depth, init=[], attrs=UNINITIALISED | UNCHECKED
             )
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [

@@ -73,7 +73,7 @@ class WordStore(wiring.Component):
         for b in range(count):
             pixel = Mux(self.read_word, 0, self.read_chunk ^ b)[: len(self.read_chunk)]
             m.submodules[f"bank_{b}"] = memory = Memory(
-                shape=width, depth=WORD_GROUPS * count, init=[], attrs={UNINITIALISED: 1, **UNCHECKED}
+                shape=width, depth=WORD_GROUPS * count, init=[], attrs=UNINITIALISED | UNCHECKED
             )
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
