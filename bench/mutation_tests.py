@@ -74,7 +74,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "dma/engine": ("dma_engine",),
     "dma/executor": ("dma_executor", *_DMA),
     "dma/registers": _DMA,
-    "dma/rows": _DMA,
+    "dma/rows": ("dma_rows", *_DMA),
     "dma/sender": _DMA,
     "dma/stream": ("dma_stream",),
     "dma/wishbone": ("dma_accel", "crossing"),
