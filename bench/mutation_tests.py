@@ -75,7 +75,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "dma/device": _DMA,
     "dma/engine": ("dma_engine",),
     "dma/executor": ("dma_executor", *_DMA),
-    "dma/registers": _DMA,
+    "dma/registers": ("dma_registers", *_DMA),
     "dma/rows": ("dma_rows", *_DMA),
     "dma/sender": ("dma_words", "dma_rows", *_DMA),
     "dma/stream": ("dma_stream",),
