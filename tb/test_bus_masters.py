@@ -2,6 +2,7 @@
 """Masters and registers of buses in Amaranth's own simulator, against memories and hosts that pause and refuse."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -160,6 +161,66 @@ def lite() -> None:
 
 def classic() -> None:
     registers(wishbone_registers.WishboneRegisters, wishbone_access)
+
+
+def test_lite_reads_and_writes_take_turns_when_both_wait():
+    """Whichever comes first; alone, either goes on without the other."""
+    dut, order = axi_lite.AXILiteRegisters(), []
+    bus, port = dut.bus, dut.port
+
+    async def cycle(ctx):
+        # A write is told by its address and data being taken, a read by its address.
+        for name, ready, number in (("write", bus.awready, 3), ("read", bus.arready, 5)):
+            if ctx.get(ready) and ctx.get(bus.awvalid if name == "write" else bus.arvalid):
+                order.append(name)
+                if name == "write":
+                    assert ctx.get(bus.wready)
+                    assert (ctx.get(port.number), ctx.get(port.write), ctx.get(port.data)) == (number, 1, 77)
+        if ctx.get(bus.rvalid):
+            assert ctx.get(port.number) == 5, "a write took the place of the register that is read"
+        await ctx.tick()
+
+    async def bench(ctx):
+        values = {"awaddr": 12, "araddr": 20, "wdata": 77, "wstrb": 15, "bready": 1, "rready": 1}
+        for name, value in values.items():
+            ctx.set(getattr(bus, name), value)
+        ctx.set(port.writable, 1)
+        ctx.set(port.known, 1)
+        for writes, reads, cycles in ((1, 1, 28), (1, 0, 12), (1, 1, 28), (0, 1, 20), (1, 1, 28)):
+            order.clear()
+            for name, value in (("awvalid", writes), ("wvalid", writes), ("arvalid", reads)):
+                ctx.set(getattr(bus, name), value)
+            for _ in range(cycles):
+                await cycle(ctx)
+            assert len(order) >= 3
+            assert set(order) == {name for name, there in (("write", writes), ("read", reads)) if there}
+            if writes and reads:
+                assert all(a != b for a, b in pairwise(order)), order
+
+    simulate(dut, bench)
+
+
+def test_what_the_master_of_another_slave_does_is_no_access():
+    """Wishbone: an access needs `cyc` and `stb`; one that is given up in time writes nothing."""
+    dut = wishbone_registers.WishboneRegisters()
+    bus, port = dut.bus, dut.port
+
+    async def bench(ctx):
+        for name, value in (("adr", 3), ("dat_w", 77), ("sel", 15), ("we", 1)):
+            ctx.set(getattr(bus, name), value)
+        ctx.set(port.writable, 1)
+        ctx.set(port.known, 1)
+        # Of cyc and stb: one alone, and both for one cycle only.
+        for first, later in (((1, 0), (1, 0)), ((0, 1), (0, 1)), ((1, 1), (1, 0)), ((1, 1), (0, 1))):
+            for cyc, stb in (first, *[later] * 6):
+                ctx.set(bus.cyc, cyc)
+                ctx.set(bus.stb, stb)
+                assert not ctx.get(port.write)
+                assert not ctx.get(bus.ack)
+                assert first == (1, 1) or not ctx.get(bus.err)
+                await ctx.tick()
+
+    simulate(dut, bench)
 
 
 @pytest.mark.parametrize("pause", PAUSES)
