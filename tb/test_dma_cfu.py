@@ -29,7 +29,7 @@ def by_instructions() -> None:
 
     cycle = cycles_of(design.clk)
 
-    async def call(ctx, function: int, first: int = 0, second: int = 0) -> int:
+    async def call(ctx, function: int, first: int = 0, second: int = 0, slow: bool = False) -> int:
         ctx.set(design.cmd_payload_function_id, function)
         ctx.set(design.cmd_payload_inputs_0, first)
         ctx.set(design.cmd_payload_inputs_1, second)
@@ -43,17 +43,24 @@ def by_instructions() -> None:
             await cycle(ctx)
         assert ctx.get(design.rsp_valid), "no answer"
         answer = ctx.get(design.rsp_payload_outputs_0)
+        if slow:
+            # The answer stays until it is taken, and no other command is.
+            for _ in range(3):
+                await cycle(ctx)
+                assert not ctx.get(design.cmd_ready)
+                assert (ctx.get(design.rsp_valid), ctx.get(design.rsp_payload_outputs_0)) == (1, answer)
         ctx.set(design.rsp_ready, 1)
         await cycle(ctx)
         ctx.set(design.rsp_ready, 0)
         return answer
 
     async def pop(ctx) -> bool:
+        """Take a beat of results, if there is one. Returns whether a beat of a list would be taken."""
         ready = await call(ctx, CFUFunction.READY)
         if ready >> 1 & 1:
             assert ready >> 2 == 0xF
             sums.append(await call(ctx, CFUFunction.POP))
-        return bool(ready >> 1 & 1)
+        return bool(ready & 1)
 
     async def testbench(ctx):
         ctx.set(design.reset, 1)
@@ -63,6 +70,11 @@ def by_instructions() -> None:
         assert await call(ctx, CFUFunction.POP) == 0
         assert await call(ctx, CFUFunction.READ, 0) == MAGIC
         assert await call(ctx, UNKNOWN) == 0
+        for funct7 in (1, 0x40, 0x7F):
+            assert await call(ctx, CFUFunction.READ | funct7 << 3, 0) == MAGIC, "only funct3 says what to do"
+        # No list is under way: nothing would be taken, nothing is.
+        assert await call(ctx, CFUFunction.READY) & 3 == 0
+        assert await call(ctx, CFUFunction.PUSH, words[0]) == 0
         assert await call(ctx, CFUFunction.WRITE, 0, 1) == 1
         assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
         assert await call(ctx, CFUFunction.READ, number_of("interrupt_enable")) == 1
@@ -70,12 +82,17 @@ def by_instructions() -> None:
             assert await call(ctx, CFUFunction.READ, beyond) == 0, "a register that there is not"
             assert await call(ctx, CFUFunction.WRITE, beyond + number_of("interrupt_enable"), 0) == 1
         assert await call(ctx, CFUFunction.READ, number_of("interrupt_enable")) == 1
+        for name, value in (("list_address", 0xAAAAAAA0), ("list_address", 0x55555540), ("list_address", 0)):
+            assert await call(ctx, CFUFunction.WRITE, number_of(name), value, slow=True) == 0
+            assert await call(ctx, CFUFunction.READ, number_of(name), slow=True) == value
         assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
         for i, word in enumerate(words):
             for _ in range(LIMIT):
-                if await call(ctx, CFUFunction.PUSH, word, i == len(words) - 1):
+                ready = await pop(ctx)
+                pushed = await call(ctx, CFUFunction.PUSH, word, i == len(words) - 1)
+                assert pushed >= ready
+                if pushed:
                     break
-                await pop(ctx)
             else:
                 raise AssertionError("the list is not taken")
         for _ in range(LIMIT):
