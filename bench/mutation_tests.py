@@ -73,7 +73,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "dma/axi": ("dma_fronts", *_DMA),
     "dma/cfu": ("dma_cfu",),
     "dma/device": _DMA,
-    "dma/engine": ("dma_engine",),
+    "dma/engine": ("dma_order", "dma_engine"),
     "dma/executor": ("dma_executor", *_DMA),
     "dma/registers": ("dma_registers", *_DMA),
     "dma/rows": ("dma_rows", *_DMA),

@@ -10,8 +10,8 @@ from sysmt.base.errors import ConfigError
 from sysmt.boards.lists import in_beats
 from sysmt.boards.plan import Plan
 from sysmt.hdl.dma.accelerator import ListedAccelerator
+from sysmt.hdl.dma.device import ListedDevice
 from sysmt.hdl.dma.stream import StreamAccelerator, StreamPorts
-from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.command_list import ListError, ListOpcode, number_of, packed_command
 from sysmt.sim.cost.runs.product import PlannedRun
 from sysmt.sim.golden.matmul import matmul
@@ -28,8 +28,8 @@ QUIET = 150
 class Host:
     """The host of a `StreamPorts`: registers, lists, and the beats of results that it took."""
 
-    def __init__(self, config: AccelConfig, pause: float, slow: float | None = None):
-        self.dut, self.random, self.pause = StreamPorts(ListedAccelerator, config), np.random.default_rng(1), pause
+    def __init__(self, config, pause: float, slow: float | None = None, held: type[ListedDevice] = ListedAccelerator):
+        self.dut, self.random, self.pause = StreamPorts(held, config), np.random.default_rng(1), pause
         self.slow = pause if slow is None else slow  # Share of cycles in which results are not taken.
         self.taken: list[tuple[int, int, int]] = []
 
