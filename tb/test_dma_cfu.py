@@ -62,10 +62,13 @@ def by_instructions() -> None:
             sums.append(await call(ctx, CFUFunction.POP))
         return bool(ready & 1)
 
-    async def testbench(ctx):
+    async def reset(ctx) -> None:
         ctx.set(design.reset, 1)
         await cycle(ctx)
         ctx.set(design.reset, 0)
+
+    async def testbench(ctx):
+        await reset(ctx)
         assert await call(ctx, CFUFunction.READ, 0) == MAGIC
         assert await call(ctx, CFUFunction.POP) == 0
         assert await call(ctx, CFUFunction.READ, 0) == MAGIC
@@ -85,6 +88,10 @@ def by_instructions() -> None:
         for name, value in (("list_address", 0xAAAAAAA0), ("list_address", 0x55555540), ("list_address", 0)):
             assert await call(ctx, CFUFunction.WRITE, number_of(name), value, slow=True) == 0
             assert await call(ctx, CFUFunction.READ, number_of(name), slow=True) == value
+        assert await call(ctx, CFUFunction.WRITE, number_of("list_address"), 0x40) == 0
+        await reset(ctx)
+        assert await call(ctx, CFUFunction.READ, number_of("list_address")) == 0
+        assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
         assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
         for i, word in enumerate(words):
             for _ in range(LIMIT):
