@@ -68,7 +68,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "common/promised_queue": ("engine_formal", "engine_filler", "engine_memory"),
     "common/short_queue": ("short_queue", "smt_sa_gates"),
     "common/skid_buffer": ("accel_link", "accel_formal"),
-    "designs": ("emit", "packaging", "dma_accel", "engine_sdram_board"),
+    "designs": ("designs", "emit", "packaging", "dma_accel", "engine_sdram_board"),
     "dma/accelerator": ("dma_device", "dma_accel", "dma_stream", "signed_accel"),
     "dma/axi": ("dma_fronts", *_DMA),
     "dma/cfu": ("dma_cfu",),
