@@ -20,8 +20,8 @@ _SDRAM = ("sdram", "sdram_formal")
 TESTS: dict[str, tuple[str, ...]] = {
     "accel/buffers": ("accel_link", "accel_rtl"),
     "accel/commands": ("request_order", *_ACCEL),
-    "accel/controller": ("run_limits", "accel_rtl", "signed_accel"),
-    "accel/core": ("accel_rtl", "dma_accel", "signed_accel"),
+    "accel/controller": ("run_order", "run_limits", "accel_rtl", "signed_accel"),
+    "accel/core": ("run_order", "accel_rtl", "dma_accel", "signed_accel"),
     "accel/link": ("accel_link", "accel_rtl"),
     "accel/ports": _ACCEL,
     "accel/reader": ("read_limits", "accel_rtl", "engine_board"),
