@@ -5,8 +5,9 @@ import pytest
 
 from sysmt.hdl.accel.registers import Registers
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
 from sysmt.hdl.params.pe import PEConfig
-from sysmt.hdl.params.registers import MAGIC, registers
+from sysmt.hdl.params.registers import FIGURES, MAGIC, STATE, registers
 
 from .accel import simulate, small
 
@@ -66,5 +67,44 @@ def test_errors_are_counted_in_16_bits(name):
             ctx.set(getattr(dut, signal), 0)
         await ctx.tick()
         assert await read(ctx, dut, number) == {"errors": 1 | 2 << 16, "overflows": 1}[name]
+
+    simulate(dut, bench)
+
+
+def test_counters_are_read_in_full():
+    """Those of the array in two halves: of either half the lowest and the highest bit."""
+    dut = Registers(CONFIG)
+    counters = array_counters(CONFIG.array.pe)
+    values = {
+        name: (1 << COUNTER_WIDTH - 1 | 1 << 31) + i if i % 2 else (1 << 32) + i for i, name in enumerate(counters)
+    }
+    figures = {name: (1 << 31) + i for i, name in enumerate(FIGURES)}
+
+    async def bench(ctx):
+        for name, value in figures.items():
+            ctx.set(dut.figures[name], value)
+        for name, value in values.items():
+            ctx.set(dut.counters[name], value)
+        for name, value in figures.items():
+            assert await read(ctx, dut, number_of(name)) == value, name
+        for name, value in values.items():
+            low = await read(ctx, dut, number_of(f"array_{name}_low"))
+            high = await read(ctx, dut, number_of(f"array_{name}_high"))
+            assert low | high << 32 == value, name
+
+    simulate(dut, bench)
+
+
+def test_runs_and_status_have_their_places():
+    dut = Registers(CONFIG)
+
+    async def bench(ctx):
+        for issued, finished, busy, refused in ((0xFFFF, 0xFFFE, 1, 0), (0x8001, 0x7FFF, 0, 1), (1, 0x8000, 1, 1)):
+            for name, value in (("issued", issued), ("finished", finished), ("busy", busy), ("refused", refused)):
+                ctx.set(getattr(dut, name), value)
+            runs = STATE["runs"].from_int(await read(ctx, dut, number_of("runs")))
+            assert runs == {"issued": issued, "finished": finished}
+            status = STATE["status"].from_int(await read(ctx, dut, number_of("status")))
+            assert (status["busy"], status["refused"]) == (busy, refused)
 
     simulate(dut, bench)
