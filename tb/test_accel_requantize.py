@@ -97,6 +97,21 @@ def test_the_requantiser_reports_what_the_reference_leaves_undefined(total, bias
     assert requantised(np.array([total]), unit)[1] == [over]
 
 
+def test_an_overflow_is_of_its_own_sum_only():
+    fields = {"bias": np.array([1, 0, -1, 0]), "multiplier": np.full(4, 2**30), "shift": np.zeros(4, int)}
+    sums = np.array([2**31 - 1, 5, -(2**31), -5])
+    assert requantised(sums, Requantize(**fields))[1] == [1, 0, 1, 0]
+
+
+@pytest.mark.parametrize(("zero_point", "low", "high"), [(-20000, -30000, -10000), (20000, 10000, 30000)])
+def test_zero_points_and_limits_have_16_bits(zero_point, low, high):
+    values = np.array([0, 1, -999, 9999, -9999, 20000, -20000])
+    fields = {"bias": np.zeros(7, int), "multiplier": np.full(7, 2**30), "shift": np.ones(7, int)}
+    unit = Requantize(**fields, zero_point=zero_point, low=low, high=high)
+    outputs = np.clip(values + zero_point, low, high)
+    assert requantised(values, unit)[0] == [int(value) & 0xFF for value in outputs]
+
+
 def test_latency():
     """The shortest shifts, and the longest that the reference defines."""
     ends = [(30, "single"), (30, "double")]
