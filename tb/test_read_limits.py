@@ -57,6 +57,14 @@ def test_rows_of_results(first, rows, requantize, refused):
     assert illegal(ResultReader(ROWS), 1 << 15, first=first, rows=rows, flags=flags) is refused
 
 
+@pytest.mark.parametrize(("rows", "refused"), [(32767, False), (32768, True)])
+def test_the_longest_answer(rows, refused):
+    """65,534 bytes, which two outputs per row come to, and two more."""
+    config = AccelConfig(array=ArrayConfig(rows=1, cols=2, counters=False), result_rows=1 << 15)
+    flags = {"requantize": 1, "double": 0, "unused": 0}
+    assert illegal(ResultReader(config), 1 << 15, first=0, rows=rows, flags=flags) is refused
+
+
 @pytest.mark.parametrize(("first", "rows", "refused"), [(0, 4, False), (3, 1, False), (0, 5, True), (3, 2, True)])
 def test_rows_that_the_run_has_left(first, rows, refused):
     flags = {"requantize": 0, "double": 0, "unused": 0}
