@@ -13,8 +13,10 @@ from sysmt.boards.link import LinkError
 from sysmt.boards.network import EngineBoard
 from sysmt.boards.transport import Transport
 from sysmt.hdl.accel.top import Accelerator
+from sysmt.hdl.engine.top import LinkedEngine
 from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.protocol import Opcode, Status
 
@@ -69,22 +71,28 @@ def simulate(design: Elaboratable, testbench: Callable, *background: Callable) -
 
 
 class SimulatedTransport(Transport):
-    """The bytes of an `Accelerator` in Amaranth's simulator: the clock runs while the host reads, and is its clock.
+    """The bytes of an `Accelerator` or a `LinkedEngine` in Amaranth's simulator: the clock runs while the host reads,
+    and is its clock.
 
     Parameters
     ----------
-    config : AccelConfig
+    config : AccelConfig or EngineConfig
     pause : float
         Share of cycles in which either direction pauses.
+
+    Members
+    -------
+    bad_bytes : int
+        Bytes that the transport has still to drop, one a cycle.
     """
 
-    def __init__(self, config: AccelConfig, pause: float = 0.0, seed: int = 0):
+    def __init__(self, config: AccelConfig | EngineConfig, pause: float = 0.0, seed: int = 0):
         self.name = "simulation"
         self._random, self._pause = np.random.default_rng(seed), pause
         self._out: list[int] = []
         self._in: list[int] = []
-        self._cycle = 0
-        design = Accelerator(config)
+        self._cycle = self.bad_bytes = 0
+        design = Accelerator(config) if isinstance(config, AccelConfig) else LinkedEngine(config)
         self._simulator = Simulator(design)
         self._simulator.add_clock(PERIOD)
 
@@ -97,8 +105,10 @@ class SimulatedTransport(Transport):
         self._simulator.add_testbench(drive, background=True)
         self._simulator.add_testbench(take, background=True)
 
-    async def _drive(self, ctx, design: Accelerator) -> None:
+    async def _drive(self, ctx, design: Accelerator | LinkedEngine) -> None:
         while True:
+            ctx.set(design.bad_byte, self.bad_bytes > 0)
+            self.bad_bytes -= self.bad_bytes > 0
             offers = bool(self._out) and self._random.random() >= self._pause
             ctx.set(design.i.valid, offers)
             if offers:
