@@ -91,7 +91,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/counter": ("engine_addresses", *_POST),
     "engine/engine": ("engine_link", "engine_rtl", "engine_stream"),
     "engine/filler": (*_FILLER, "sparq_engine"),
-    "engine/layers": ("engine_sequencer", "engine_rtl", "engine_timing"),
+    "engine/layers": ("engine_sequencer", "engine_descriptors", "engine_rtl", "engine_timing"),
     "engine/memory": ("engine_memory", "engine_rtl", "engine_bands"),
     "engine/patches": ("engine_patches", *_FILLER),
     "engine/pool": (*_FILLER[:2], "engine_rtl"),

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The engine's sequencer of layers and issuer of tiles, against the loops that `hdl/params/program.py` describes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -135,12 +135,20 @@ def test_issuer_leaves_pooling_alone():
     assert issue(LAYER | {"operation": Operation.MAX}, small()) == ([], [], False)
 
 
-@pytest.mark.parametrize("changes", [{"w_base": 91}, {"x_stride": 28}, {"steps": 32, "x_stride": 1}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        *({"w_base": base} for base in (91, 100, 1 << 23, (1 << 24) - 1)),
+        *({"x_stride": stride} for stride in (28, 32, 1 << 15, (1 << 16) - 1)),
+        {"steps": 32, "x_stride": 1},
+        {"grouped": 1, "groups": 2, "w_base": 81},
+    ],
+)
 def test_issuer_reports_addresses_outside(changes):
     assert issue(LAYER | changes, small())[2]
 
 
-@pytest.mark.parametrize("changes", [{"w_base": 90}, {"x_stride": 27}])
+@pytest.mark.parametrize("changes", [{"w_base": 90}, {"x_stride": 27}, {"grouped": 1, "groups": 2, "w_base": 80}])
 def test_issuer_reads_to_the_last_address(changes):
     assert not issue(LAYER | changes, small())[2]
 
@@ -155,7 +163,7 @@ class Program:
         self.ends: list[tuple[int, int]] = []
         self.result: dict[str, int] = {}
 
-    def run(self, took: int = 7) -> "Program":
+    def run(self, took: int = 7, *background: Callable) -> "Program":
         unit, words = self.unit, words_of(self.layers)
 
         async def memory(ctx):
@@ -200,7 +208,7 @@ class Program:
                 assert ctx.get(unit.number) == self.result["number"], "the layer that failed is forgotten"
             self.result["ready"] = ctx.get(unit.i_run.ready) or ctx.get(unit.busy)
 
-        simulate(unit, bench, memory, units)
+        simulate(unit, bench, memory, *background, units)
         return self
 
 
@@ -240,10 +248,16 @@ def test_second_half_displaces_inputs_and_outputs():
         *({"threads": 2}, {"operation": 3}, {"last_rows": 5}, {"last_cols": 5}, {"last_n_tiles": 3}, {"steps": 33}),
         {"threads": 0, "steps": 65},
         {"operation": 2, "n_tiles": 2, "last_n_tiles": 1},
+        {"operation": 2, "n_tiles": 1, "last_n_tiles": 1, "last_rows": 2},
+        *({name: 1} for name in ("patch_h", "patch_w", "waits_chunk", "frees_chunk")),
     ],
 )
 def test_sequencer_refuses_what_cannot_be_run(changes):
-    program = Program([LAYER, LAYER | changes | {"last": 1}], small()).run()
+    refused(changes, small())
+
+
+def refused(changes: dict[str, int], config: EngineConfig) -> None:
+    program = Program([LAYER, LAYER | changes | {"last": 1}], config).run()
     assert len(program.seen) == 1
     assert program.result["error"] == EngineError.DESCRIPTOR
     assert program.result["number"] == 1
