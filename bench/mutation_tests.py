@@ -30,7 +30,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/requests": ("request_order", "read_limits", "accel_rtl", "engine_board"),
     "accel/top": ("leds", "accel_rtl", "board"),
     "accel/uart": ("accel_link", "uart"),
-    "array/axi_stream": ("axi_stream",),
+    "array/axi_stream": ("axi_stream_ends", "axi_stream"),
     "array/column": ("random_arrays", "array"),
     "array/counters": ("counters", "random_arrays", "array", "sparq_gates", "conv1d"),
     "array/edges": ("random_arrays", "signed_windows", "stc"),

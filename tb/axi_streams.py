@@ -136,9 +136,13 @@ def planned(config: Any, name: str) -> Plan:
     return Plan(emitted(config, name))
 
 
-def simulated(component: Any, plan: Plan, share: float, seed: int = 1) -> dict[str, Any]:
-    """As `played`, of one component without a bus of its own, in Amaranth's simulator: at once, but slowly."""
+def simulated(component: Any, plan: Plan, share: float | Mapping[str, float], seed: int = 1) -> dict[str, Any]:
+    """As `played`, of one component without a bus of its own, in Amaranth's simulator: at once, but slowly.
+
+    `share` may be one of each stream; one that is not named never pauses.
+    """
     random, streams = Random(seed), component.streams
+    shares = {name: share.get(name, 0.0) if isinstance(share, Mapping) else share for name in streams}
     found: dict[str, Any] = {"cycles": {name: [] for name in streams}, "frames": {}, "ports": {}}
     waiting = {name: _beats(plan, name) for name in plan.frames}
     taken: dict[str, list[tuple[bytes, int]]] = {name: [] for name in plan.expected}
@@ -158,13 +162,13 @@ def simulated(component: Any, plan: Plan, share: float, seed: int = 1) -> dict[s
         quiet = 0
         for cycle in range(LIMIT):
             for name, beats in waiting.items():
-                if beats and not ctx.get(port(name, "tvalid")) and random.random() >= share:
+                if beats and not ctx.get(port(name, "tvalid")) and random.random() >= shares[name]:
                     ctx.set(port(name, "tvalid"), 1)
                     ctx.set(port(name, "tdata"), int.from_bytes(beats[0][0], "little"))
                     if hasattr(component, f"{name}_tlast"):
                         ctx.set(port(name, "tlast"), beats[0][1])
             for name in taken:
-                ctx.set(port(name, "tready"), random.random() >= share)
+                ctx.set(port(name, "tready"), random.random() >= shares[name])
             moved = [name for name in streams if ctx.get(port(name, "tvalid")) and ctx.get(port(name, "tready"))]
             for name in moved:
                 found["cycles"][name].append(cycle)
