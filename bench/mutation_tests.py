@@ -28,7 +28,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/registers": ("accel_registers", *_ACCEL, "board"),
     "accel/requantize": ("accel_requantize", "accel_rtl"),
     "accel/requests": ("request_order", "read_limits", "accel_rtl", "engine_board"),
-    "accel/top": ("leds", "accel_rtl", "board"),
+    "accel/top": ("accel_status", "leds", "accel_rtl", "board"),
     "accel/uart": ("accel_link", "uart"),
     "array/axi_stream": ("axi_stream_ends", "axi_stream"),
     "array/column": ("random_arrays", "array"),

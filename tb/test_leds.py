@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from sysmt.boards.frames import Frame, encode
-from sysmt.hdl.accel.top import Accelerator
+from sysmt.hdl.accel.top import Accelerator, UARTAccelerator
 from sysmt.hdl.engine.top import LinkedEngine
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
@@ -71,3 +71,32 @@ def test_a_run_is_busy_and_no_error():
     assert sum(busy) >= RUN["steps"]
     assert not busy[-1]
     assert not any(error)
+
+
+def test_a_line_brings_runs_and_errors():
+    """The LEDs of the whole: busy while the run lasts, and an error from a stop bit that is low."""
+    config = small()
+    board, seen = UARTAccelerator(config), []
+
+    async def bench(ctx):
+        async def bits(*levels):
+            for level in levels:
+                ctx.set(board.rx, level)
+                await ctx.tick().repeat(config.divisor)
+
+        await bits(1, 1)
+        for byte in encode(Frame(Opcode.RUN, 1, pack(Opcode.RUN, **RUN))):
+            await bits(0, *(byte >> i & 1 for i in range(8)), 1)
+        await ctx.tick().repeat(100)
+        seen.append((0, 0))
+        await bits(*[0] * 10, 1, 1)
+
+    async def watch(ctx):
+        async for _, _, busy, error in ctx.tick().sample(board.busy, board.error):
+            seen.append((busy, error))
+
+    simulate(board, bench, watch)
+    after = seen.index((0, 0), len(seen) - 12 * config.divisor)
+    assert sum(busy for busy, _ in seen) >= RUN["steps"]
+    assert not any(error for _, error in seen[:after])
+    assert seen[-1] == (0, 1)
