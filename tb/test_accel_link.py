@@ -226,6 +226,31 @@ def test_a_low_stop_bit_is_an_error_and_no_byte():
     assert (out, sum(errors)) == ([0x55], 1)
 
 
+@pytest.mark.parametrize("data", [b"\x55", b"\x55\xaa", b"\x55\xaa\x0f"])
+@pytest.mark.parametrize("late", [True, False])
+def test_a_byte_that_is_not_taken_in_time_is_an_error(late, data):
+    """The last one is still there; bytes that wait, but not until the next one, are no error."""
+    rx, out, errors = UARTReceiver(4), [], []
+    line = [bit for byte in data for bit in (0, *(byte >> i & 1 for i in range(8)), 1)]
+
+    async def bench(ctx):
+        for bit in [1, *line, *[1] * 16]:
+            ctx.set(rx.rx, bit)
+            await ctx.tick().repeat(4)
+
+    async def sink(ctx):
+        if late:
+            await ctx.tick().repeat(4 * len(line) + 12)
+        await receive(ctx, rx.o, np.random.default_rng(0), 0.7, out)
+
+    async def count(ctx):
+        async for _, _, error in ctx.tick().sample(rx.error):
+            errors.append(error)
+
+    simulate(rx, bench, sink, count)
+    assert (bytes(out), sum(errors)) == ((data[-1:], len(data) - 1) if late else (data, 0))
+
+
 @one_bug_per_component(
     ("component", "right", "wrong"),
     [
