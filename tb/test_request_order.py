@@ -19,7 +19,7 @@ from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.program import Memory
 from sysmt.hdl.params.protocol import HEADER, RUN_WIDTH, Opcode, Status, Target
 
-from .accel import receive, simulate, small
+from .accel import receive, send, simulate, small
 
 CYCLES = 80
 """More than a request takes that does not wait."""
@@ -146,3 +146,52 @@ def test_memories_of_the_program_are_written_while_nothing_runs(target):
         else:
             wanted = Outcome(status=Status.REFUSED)
         assert got == [wanted, wanted], (ahead, unfinished)
+
+
+@pytest.mark.parametrize("opcode", [Opcode.WRITE, Opcode.RUN, Opcode.READ], ids=lambda opcode: opcode.name)
+def test_runs_of_long_ago_and_of_a_distant_future(opcode):
+    """Half of all numbers are behind the last one issued."""
+    for ahead in (-0x7FFF, -0x5000, -0x4001, 0x4001, 0x5000, 0x7FFF):
+        assert outcomes(ACCEL, opcode, 6 + ahead, 6, 0) == expected(opcode, ahead, 0, 0), hex(ahead)
+
+
+def answered(config: AccelConfig | EngineConfig, requests: list[bytes], size: int = 0, cycles: int = 60) -> list:
+    """Packets of the answers, each request `cycles` after the one before."""
+    server = Commands(config) if isinstance(config, AccelConfig) else EngineCommands(config)
+    packets = []
+
+    async def bench(ctx):
+        ctx.set(server.size, size)
+        ctx.set(server.i_bytes.valid, 1)
+        ctx.set(server.i_bytes.payload, 0x5A)
+        for data in requests:
+            body = [{"data": byte, "last": i == len(data) - 1} for i, byte in enumerate(data)]
+            await send(ctx, server.i, body, np.random.default_rng(0), 0.0)
+            await ctx.tick().repeat(cycles)
+
+    async def host(ctx):
+        await receive(ctx, server.o, np.random.default_rng(1), 0.0, packets, lambda p: (p.data, p.last))
+
+    simulate(server, bench, host)
+    return packets
+
+
+@pytest.mark.parametrize("config", [ACCEL, ENGINE], ids=["accelerator", "engine"])
+def test_types_that_no_request_has_are_malformed(config):
+    """Among them those of answers: what comes back by mistake is not done."""
+    types = [0, *(1 << bit for bit in range(3, 8)), *(command | 1 << bit for command in Opcode for bit in range(3, 8))]
+    nothing = [HEADER.pack(type=kind, sequence=i, length=4) + bytes(4) for i, kind in enumerate(types)]
+    answer = bytes(byte for byte, _ in answered(config, nothing))
+    heads = [answer[at : at + HEADER.size + 1] for at in range(0, len(answer), HEADER.size + 1)]
+    wanted = [HEADER.pack(type=kind | 0x80, sequence=i, length=1) for i, kind in enumerate(types)]
+    assert heads == [head + bytes([Status.MALFORMED]) for head in wanted]
+
+
+@pytest.mark.parametrize("config", [ACCEL, ENGINE], ids=["accelerator", "engine"])
+@pytest.mark.parametrize("size", [1, 9, 0x800A, 0xFFFE])
+def test_an_answer_ends_with_its_last_byte(config, size):
+    """And not before, however long it is: of long ones only the first bytes are seen here."""
+    packets = answered(config, [request(config, Opcode.READ, 0)], size)
+    ends = [i for i, (_, last) in enumerate(packets) if last]
+    assert ends == ([HEADER.size + size] if size < 10 else [])
+    assert len(packets) == HEADER.size + 1 + size if size < 10 else len(packets) > 30
