@@ -89,7 +89,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "dma/stream": ("dma_stream",),
     "dma/wishbone": ("dma_fronts", "dma_accel", "crossing"),
     "dma/words": ("dma_words", *_DMA),
-    "emit": ("emit", "wrapped_memory", "simulator"),
+    "emit": ("emit", "wrapped_memory", "simulator", "blocks"),
     "style": ("style", "unknown"),
     "wrapped_memory": ("wrapped_memory", "unknown"),
     "engine/add": ("engine_add", "engine_post"),

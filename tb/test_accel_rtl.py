@@ -106,6 +106,16 @@ def test_other_arrays(array):
     assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(golden.sums))
 
 
+def test_the_smallest_memories():
+    """Of two words each, in either half: the lowest bit of an address is all of it."""
+    board = Board(SimulatedTransport(small(depth=2, result_rows=2, channels=2, slots=2)), timeout=1)
+    x, w = operands(3, 4, 2)
+    golden = matmul(x, w, board.config.array.pe).sums
+    unit = scaling(2, "single")
+    assert np.array_equal(board.matmul(x, w).values, golden)
+    assert np.array_equal(board.matmul(x, w, requantize=unit).values, unit(golden))
+
+
 def write(number: int, target: int = Target.X, address: int = 0) -> bytes:
     return pack(Opcode.WRITE, run=number, target=target, address=address)
 
