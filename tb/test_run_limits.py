@@ -16,6 +16,8 @@ SIZES = [
     *itertools.product((1, 2, 3, 4, 5), (1, 2, 3, 5), (1, 2, 3, 4)),
     *((0xFFFF, 0xFFFF, steps) for steps in (1, 4)),
     *((0xFFFF, 1, 1), (1, 0xFFFF, 1)),
+    *((1 << bits | 1, 1, 1) for bits in (3, 5, 15)),
+    *((1, 1 << bits | 1, 1) for bits in (3, 5, 15)),
 ]
 """Rows and columns of tiles, and steps."""
 MEMORIES = [{"depth": 4, "result_rows": 8, "channels": 4}, {"depth": 4, "result_rows": 32, "channels": 4}]

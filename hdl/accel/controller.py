@@ -112,7 +112,7 @@ class Controller(wiring.Component):
         # An operand beyond the memory is one at the next power of two: the first one that is has no higher address.
         x_base, w_base, step = Signal(range(2 * config.depth)), Signal(range(2 * config.depth)), Signal(address)
         x_address, w_address = Signal.like(x_base), Signal.like(w_base)
-        m_tile, n_tile, tiles = Signal(16), Signal(16), Signal(self._tiles)
+        m_tile, n_tile, tiles = Signal(self._tiles), Signal(self._tiles), Signal(self._tiles)
         beyond, misfit = Signal(), Signal()
         last_m, last_n, last_step = m_tile == run.m_tiles - 1, n_tile == run.n_tiles - 1, step == run.steps - 1
         half = run.run[0]

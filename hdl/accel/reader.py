@@ -83,7 +83,7 @@ class ResultReader(wiring.Component):
             go, scaled = self._requantize(m, total, col, done)
         with m.FSM(name="state"):
             with m.State("idle"):
-                m.d.sync += [row.eq(request.first), left.eq(request.rows), col.eq(0)]
+                m.d.sync += [row.eq(request.first), left.eq(request.rows)]
                 with m.If(self.start & (request.rows != 0)):
                     m.next = "row"
             with m.State("row"):

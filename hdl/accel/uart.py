@@ -63,7 +63,6 @@ class UARTReceiver(wiring.Component):
         timer = Signal(range(self.divisor))
         left = Signal(range(BITS + 1))
         bits = Signal(BITS)
-        m.d.comb += self.error.eq(0)
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(timer != 0):
