@@ -86,7 +86,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "dma/registers": ("dma_registers", *_DMA),
     "dma/rows": ("dma_rows", *_DMA),
     "dma/sender": ("dma_words", "dma_rows", *_DMA),
-    "dma/stream": ("dma_stream",),
+    "dma/stream": ("dma_device", "dma_stream"),
     "dma/wishbone": ("dma_fronts", "dma_accel", "crossing"),
     "dma/words": ("dma_words", *_DMA),
     "emit": ("emit", "wrapped_memory", "simulator", "blocks"),

@@ -4,6 +4,7 @@
 from collections.abc import Callable
 
 from sysmt.hdl.bus.axi_master import LONGEST, OUTSTANDING
+from sysmt.hdl.bus.wishbone_master import LONGEST as WISHBONE_LONGEST
 
 from .accel import simulate
 
@@ -230,6 +231,8 @@ class WishboneMemory:
         answered = bool(ctx.get(bus.ack) or ctx.get(bus.err))
         self.offer.check(now, answered)
         self.told += ctx.get(self.dut.error)
+        if now is not None and not now[1]:
+            assert ctx.get(bus.sel) == (1 << BEAT) - 1, "a read leaves bytes out"
         if self.burst is not None:
             assert ctx.get(bus.cyc), "a burst ends without its last word"
             assert now is None or now == self.burst, "a burst does not go on"
@@ -240,6 +243,7 @@ class WishboneMemory:
                 self.refused += ctx.get(bus.err)
             assert ctx.get(bus.cti) in (2, 7)
             self.burst = (address + 1, writes) if ctx.get(bus.cti) == 2 else None
+            assert self.burst is None or (address + 1) % WISHBONE_LONGEST, "a burst goes on beyond its block"
 
     def advance(self, ctx) -> None:
         ctx.set(self.dut.bus.ack, 0)

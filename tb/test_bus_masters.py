@@ -11,6 +11,7 @@ from sysmt.hdl.bus import axi_lite, axi_master, wishbone_master, wishbone_regist
 
 from .accel import simulate
 from .bus_ends import (
+    BEAT,
     BURSTS,
     WIDTH,
     ReadMemory,
@@ -161,6 +162,37 @@ def lite() -> None:
 
 def classic() -> None:
     registers(wishbone_registers.WishboneRegisters, wishbone_access)
+
+
+@pytest.mark.parametrize("kind", [axi_master.AXIReader, axi_master.AXIWriter])
+def test_so_many_bursts_are_on_their_way_while_nothing_is_answered_and_no_more(kind):
+    dut, taken = kind(WIDTH), []
+    writes = kind is axi_master.AXIWriter
+    valid, ready = (dut.awvalid, dut.awready) if writes else (dut.arvalid, dut.arready)
+
+    async def bench(ctx):
+        given = (ready, dut.i.valid, *((dut.wready, dut.i_beats.valid) if writes else (dut.o.ready,)))
+        for port in given:
+            ctx.set(port, 1)
+        address = 0x80000000
+        for answered in range(3):
+            for _ in range(10 * axi_master.OUTSTANDING):
+                ctx.set(dut.i.payload, {"address": address, "beats": 1})
+                address += BEAT * bool(ctx.get(dut.i.ready))
+                if ctx.get(valid):
+                    taken.append(ctx.get(dut.awaddr if writes else dut.araddr))
+                assert not writes or not taken or not ctx.get(dut.idle)
+                await ctx.tick()
+            assert len(taken) == axi_master.OUTSTANDING + answered
+            for port in (dut.bvalid,) if writes else (dut.rvalid, dut.rlast):
+                ctx.set(port, 1)
+            ctx.set(ready, 0)
+            await ctx.tick()
+            ctx.set(ready, 1)
+            ctx.set(dut.bvalid if writes else dut.rvalid, 0)
+
+    simulate(dut, bench)
+    assert taken == [0x80000000 + BEAT * i for i in range(len(taken))]
 
 
 def test_lite_reads_and_writes_take_turns_when_both_wait():

@@ -142,6 +142,27 @@ def handed_over(period: float) -> None:
             assert answer == (not bad, bad, None if writes or bad else 7 * number)
 
 
+def test_what_another_slave_is_asked_does_not_cross():
+    """An access needs `cyc` and `stb`: one of them alone is none."""
+    dut = WishboneCrossing(Wishbone(10, features=["err"]), ("a", "b"))
+    manager, subordinate = dut.manager, dut.subordinate
+
+    async def master(ctx):
+        for cyc, stb in ((1, 0), (0, 1)):
+            ctx.set(manager.cyc, cyc)
+            ctx.set(manager.stb, stb)
+            for _ in range(20):
+                *_, ack, err = await ctx.tick("a").sample(manager.ack, manager.err)
+                assert (ack, err) == (0, 0)
+
+    async def slave(ctx):
+        while True:
+            assert not ctx.get(subordinate.cyc)
+            await ctx.tick("b")
+
+    simulated(dut, PERIODS[1], master, slave)
+
+
 def answered(period: float) -> None:
     """Writes and reads of AXI4-Lite, each with the answer of its own, either side late now and then."""
     dut, random = AXICrossing(AXI4Lite(12), ("a", "b")), np.random.default_rng(3)

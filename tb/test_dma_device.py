@@ -2,6 +2,7 @@
 """An accelerator with command lists: what its registers tell of its runs, and what goes on while one is under way."""
 
 import numpy as np
+import pytest
 
 from sysmt.boards.lists import in_beats
 from sysmt.hdl.params.array import ArrayConfig
@@ -107,5 +108,39 @@ def test_operands_of_the_next_run_come_while_one_is_under_way():
         assert await busy(ctx) == {"busy": 0, "refused": 0}
         steps, span, cycles = [await register(ctx, host, NUMBERS[name]) for name in FIGURES]
         assert steps == 2 * STEPS * TILES["m_tiles"] * TILES["n_tiles"] <= span < cycles
+
+    simulate(host.dut, bench, host.receive)
+
+
+@pytest.mark.parametrize(("data_width", "keeps"), [(32, [15, 15, 15]), (64, [0xFF, 0x0F])])
+def test_a_row_of_some_beats_ends_with_its_last_one(data_width, keeps):
+    array = ArrayConfig(rows=2, cols=4, counters=False, pe=PEConfig(threads=2, target="fpga"))
+    config = small(link="axi-stream", requantize=False, array=array, data_width=data_width)
+    host, tile = Host(config, 0.2), {"m_tiles": 1, "n_tiles": 1, "rows": 2, "cols": 3}
+    text = packed_command(config, ListOpcode.RUN, steps=1, threads=0, **tile)
+    text += packed_command(config, ListOpcode.READ, address=0, pitch=16, **tile, **NO_SCALE)
+
+    async def bench(ctx):
+        await host.write(ctx, "interrupt_enable", 3)
+        assert await host.do(ctx, 2, np.frombuffer(text, f"<u{data_width // 8}").tolist()) == (ListError.NONE, 2)
+
+    simulate(host.dut, bench, host.receive)
+    assert host.taken == 2 * [(0, keep, i == len(keeps) - 1) for i, keep in enumerate(keeps)]
+
+
+def test_what_is_left_of_a_list_that_failed_is_dropped_however_little_it_is():
+    """Nothing, one beat that waits already, some: the next list begins with its own first beat."""
+    config = small(link="axi-stream", requantize=False)
+    host, tile = Host(config, 0.0), {"m_tiles": 1, "n_tiles": 1, "rows": 2, "cols": 1}
+    unknown = beats(bytes([0xFF]) + bytes(31))
+    good = packed_command(config, ListOpcode.RUN, steps=1, threads=0, **tile)
+    good += packed_command(config, ListOpcode.READ, address=0, pitch=4, **tile, **NO_SCALE)
+
+    async def bench(ctx):
+        await host.write(ctx, "interrupt_enable", 3)
+        for left in range(4):
+            assert await host.do(ctx, 1, unknown + [1] * left) == (ListError.COMMAND, 0)
+            assert await host.do(ctx, 2, beats(good)) == (ListError.NONE, 2)
+            assert [last for *_, last in host.taken] == [1, 1]
 
     simulate(host.dut, bench, host.receive)

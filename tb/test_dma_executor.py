@@ -67,7 +67,7 @@ def fetched(config, room: float = 1.0) -> tuple[list[tuple[int, int, int]], list
     return asked, taken, written, len(ended) == 1
 
 
-@pytest.mark.parametrize("width", [32, 64])
+@pytest.mark.parametrize("width", [32, 64, 128])
 def test_the_next_command_is_asked_for_while_data_come_and_each_cycle_takes_a_beat(width):
     config = small(link="axi", requantize=False, data_width=width)
     asked, taken, written, done = fetched(config)
@@ -87,3 +87,41 @@ def test_the_next_command_is_asked_for_while_data_come_and_each_cycle_takes_a_be
 def test_words_wait_for_their_memory():
     _, _, written, done = fetched(small(link="axi", requantize=False), room=0.2)
     assert (written, done) == ([1 + i for i in range(WORDS)], True)
+
+
+def test_a_command_waits_for_the_last_word_before_it():
+    """However long its memory takes nothing: the word is still for that memory then, and the run begins behind it."""
+    config = small(link="axi", requantize=False)
+    size, _ = written_words(config)[Target.W]
+    beats = beats_of(size, config.data_width)
+    tiles = {"m_tiles": 1, "n_tiles": 1, "rows": 1, "cols": 1}
+    text = packed_command(config, ListOpcode.WRITE, target=Target.W, address=DATA, beats=beats, first=3)
+    run = packed_command(config, ListOpcode.RUN, steps=1, threads=0, **tiles)
+    left = np.frombuffer(text + bytes([0x5A] * (beats * 4)) + run, "<u4").tolist()
+    unit = Executor(config.data_width, written_words(config), commands_of(config))
+    word, begun = int.from_bytes(bytes([0x5A] * size), "little"), []
+
+    async def bench(ctx):
+        for port in (unit.ready, unit.legal, unit.quiet, unit.o_run.ready, unit.o_request.ready, unit.i_beats.valid):
+            ctx.set(port, 1)
+        for port, value in ((unit.list_address, 0), (unit.list_commands, 2), (unit.start, 1)):
+            ctx.set(port, value)
+        for cycle in range(140):
+            ctx.set(unit.o_write.ready, cycle >= 100)
+            ctx.set(unit.i_beats.valid, bool(left))
+            if left:
+                ctx.set(unit.i_beats.payload.data, left[0])
+                if ctx.get(unit.i_beats.ready):
+                    left.pop(0)
+            if 20 < cycle <= 100:
+                payload = ctx.get(unit.o_write.payload)
+                assert (ctx.get(unit.o_write.valid), payload.memory, payload.address) == (1, Target.W, 3)
+                assert payload.word & (1 << 8 * size) - 1 == word
+            if ctx.get(unit.o_run.valid):
+                begun.append(cycle)
+            await ctx.tick()
+            ctx.set(unit.start, 0)
+
+    simulate(unit, bench)
+    assert len(begun) == 1
+    assert begun[0] > 100

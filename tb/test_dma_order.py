@@ -73,8 +73,8 @@ def write(target: Memory, half: int = 0) -> bytes:
 
 
 READ = packed_command(STREAMED, ListOpcode.READ, address=0, beats=READ_WORDS * WORD, first=0)
-PROGRAM = [Memory.DESCRIPTORS, Memory.WEIGHTS]
 INPUTS = Memory.ACTIVATIONS
+PROGRAM = [Memory(target) for target in range(INPUTS)]
 
 
 def words(commands: list[bytes]) -> list[int]:
