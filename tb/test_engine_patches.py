@@ -19,7 +19,14 @@ def config(rows: int, cols: int, lanes: int, patch: int) -> EngineConfig:
     return EngineConfig(array=array, fill=2, lanes=lanes, patch=patch, activation_words=4000)
 
 
-CONFIGS = [config(4, 4, 2, 2), config(2, 4, 4, 4), config(8, 8, 4, 4), config(3, 6, 3, 2), config(1, 2, 1, 2)]
+CONFIGS = [
+    config(4, 4, 2, 2),
+    config(2, 4, 4, 4),
+    config(8, 8, 4, 4),
+    config(3, 6, 3, 2),
+    config(1, 2, 1, 2),
+    config(4, 8, 2, 8),
+]
 
 
 def random_layer(engine: EngineConfig, random: np.random.Generator) -> dict[str, int]:
