@@ -21,6 +21,9 @@ LAYER = ZEROS | {
     **{"last_n_tiles": 2, "last_rows": 1, "last_cols": 2, "steps": 5, "out_width": 4, "in_height": 5, "in_width": 5},
 }
 
+SHIFTED = {"n_tiles": 3, "last_n_tiles": 3, "x_stride": 3}
+"""Tiles of channels that begin at places of their own."""
+
 
 def small(**changes) -> EngineConfig:
     array = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=2, target="fpga"))
@@ -116,6 +119,12 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
 )
 def test_issuer_runs_the_loops_of_the_program(changes):
     issues_what_is_expected(small(), LAYER | changes, seed=len(changes))
+
+
+@pytest.mark.parametrize("threads", [0, 1, 2])
+def test_issuer_packs_steps_of_fewer_threads(threads):
+    four = ArrayConfig(rows=4, cols=4, pe=PEConfig(threads=4, target="fpga"))
+    issues_what_is_expected(small(array=four), LAYER | {"threads": threads, "steps": 11} | SHIFTED, seed=threads)
 
 
 def test_tiles_have_the_zero_point_where_the_array_takes_it_off():
