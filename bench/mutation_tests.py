@@ -35,10 +35,11 @@ TESTS: dict[str, tuple[str, ...]] = {
     "array/counters": ("counters", "random_arrays", "array", "sparq_gates", "conv1d"),
     "array/edges": ("random_arrays", "signed_windows", "stc"),
     "array/ports": ("array_ports", "random_arrays", "array"),
-    "array/sequencer": ("array_states", "random_arrays", "array", "conv1d", "engine_timing"),
+    "array/sequencer": ("array_tiles", "array_states", "random_arrays", "array", "conv1d", "engine_timing"),
     "array/smt_sa": ("smt_sa_gates",),
     "array/stored_weights": ("stc_accel", "stc"),
     "array/systolic": (
+        "array_tiles",
         "array_states",
         "random_arrays",
         "array",
