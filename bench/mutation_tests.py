@@ -145,7 +145,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "pe/element": ("random_arrays", "array", "testbench"),
     "pe/fpga": ("multiplier_pipelines", "random_arrays", "multiplier", "array"),
     "pe/kind": ("random_arrays", "pe_kinds", "array"),
-    "pe/kinds/nbsmt": ("random_arrays", "multiplier", "array"),
+    "pe/kinds/nbsmt": ("counters", "random_arrays", "multiplier", "array"),
     "pe/kinds/sparq": ("random_arrays", "sparq_gates", "stc", "stc_accel"),
     "pe/multiplier": ("random_arrays", "multiplier", "pe_kinds", "array"),
     "pe/nbsmt": ("random_arrays", "multiplier", "array"),

@@ -15,7 +15,7 @@ EVENTS = ("active", "busy", "collisions", "reduced")
 
 
 @pytest.mark.parametrize("target", ["asic", "fpga"])
-@pytest.mark.parametrize("policy", ["S+A", "min"])
+@pytest.mark.parametrize("policy", ["S+A", "Aw", "min"])
 def test_a_step_of_each_number_of_threads(policy, target):
     """As golden, `ArrayConfig.counting[1]` cycles after it entered and not before."""
     config = ArrayConfig(rows=ROWS, cols=COLS).with_fields(threads=4, policy=policy, target=target)
