@@ -89,9 +89,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "Signal(init=1)",
         "complete = self._complete = Signal(init=1)  # The sum goes to the drain; the next tile is the PE's.",
     ): _COMB,
-    ("pe/element", "not config.x_registers", "config.x_registers"): (
-        "modules have other names, which are as different from one another"
-    ),
     ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
         "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
     ),
