@@ -128,7 +128,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "memory/sdram": _SDRAM,
     "memory/segments": _SDRAM,
     "memory/selftest": ("sdram", "board_memory"),
-    "memory/stream": ("weight_stream", "engine_stream"),
+    "memory/stream": ("weight_stream_stops", "weight_stream", "engine_stream"),
     "memory/streamed": ("weight_stream", "engine_stream"),
     "memory/timers": _SDRAM,
     "nullcache/axi_stream": ("axi_stream", "axi_stream_layout"),

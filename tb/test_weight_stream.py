@@ -169,7 +169,7 @@ def test_a_chunk_waits_for_those_that_are_freed_before_it():
     ("right", "wrong", "pause"),
     [
         ("(held != AHEAD) & ~chunk.alone", "(held != AHEAD)", 900),
-        ("loaded.eq(ends & self.enable & ~chunk.more)", "loaded.eq(self.i_words.valid & (chunk.words == 2))", 0),
+        ("loaded.eq(ends & live & ~chunk.more)", "loaded.eq(self.i_words.valid & (chunk.words == 2))", 0),
         ("with m.If(chunk.last)", "with m.If(0)", 0),
         ("(state == StreamState.WAIT) & room &", "(state == StreamState.WAIT) &", 900),
         ("count == number - 1", "count == number - 2", 0),

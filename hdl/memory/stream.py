@@ -54,7 +54,7 @@ class WeightStream(wiring.Component):
     -------
     enable : In(1)
         While high, chunks are loaded, from the first of the list on. When it falls the chunk under way is received to
-        its end, and all are forgotten.
+        its end, and all are forgotten, even if it rises again before that.
     stopped : Out(1)
         Not enabled, and no words are under way: the list and the SDRAM may be written.
     entry_address, entry : Out(range(chunks)), In(ChunkLayout)
@@ -127,8 +127,12 @@ class WeightStream(wiring.Component):
         legal = known & (self.entry.address < 1 << chip.address_bits) & (self.entry.words <= 1 << chip.address_bits)
         held, ends = Signal(range(AHEAD + 1)), Signal()
         room = Signal()
+        # Enabled ever since the first chunk was asked for.
+        begun, live = Signal(), Signal()
+        m.d.sync += begun.eq(live)
         m.d.comb += [
-            self.ready.eq((held != 0) & self.enable),
+            live.eq(begun & self.enable),
+            self.ready.eq((held != 0) & live),
             self.stopped.eq(state == StreamState.STOPPED),
             room.eq((held == 0) | ((held != AHEAD) & ~chunk.alone)),
             self.o_burst.valid.eq((state == StreamState.WAIT) & room & (chunk.words != 0)),
@@ -139,7 +143,7 @@ class WeightStream(wiring.Component):
             with m.Case(StreamState.STOPPED):
                 m.d.sync += [self.entry_address.eq(0), held.eq(0)]
                 with m.If(self.enable):
-                    m.d.sync += [state.eq(StreamState.FETCH), self.error.eq(0)]
+                    m.d.sync += [state.eq(StreamState.FETCH), self.error.eq(0), begun.eq(1)]
             with m.Case(StreamState.FETCH):
                 m.d.sync += state.eq(StreamState.TAKE)
             with m.Case(StreamState.TAKE):
@@ -153,7 +157,7 @@ class WeightStream(wiring.Component):
                 with m.If(room & (chunk.words == 0)):
                     m.d.comb += ends.eq(1)
                 # What was offered stays, until it is taken.
-                with m.If(~self.enable & ~self.o_burst.valid):
+                with m.If(~live & ~self.o_burst.valid):
                     m.d.sync += state.eq(StreamState.STOPPED)
             with m.Case(StreamState.RECEIVE):
                 m.d.comb += ends.eq(self.i_words.valid & (chunk.words == 1))
@@ -164,22 +168,22 @@ class WeightStream(wiring.Component):
             ]
             with m.If(chunk.last):
                 m.d.sync += self.entry_address.eq(0)
-            with m.If(~self.enable):
+            with m.If(~live):
                 m.d.sync += state.eq(StreamState.STOPPED)
         with m.If(self.i_words.valid):
             m.d.sync += chunk.words.eq(chunk.words - 1)
-        complete = self._words(m, chunk)
-        with m.If(ends & self.i_words.valid & ~complete):
+        complete = self._words(m, chunk, live)
+        with m.If(ends & self.i_words.valid & live & ~complete):
             m.d.sync += self.error.eq(1)
         # The last word is written one cycle after it came.
         loaded = Signal()
-        m.d.sync += loaded.eq(ends & self.enable & ~chunk.more)
+        m.d.sync += loaded.eq(ends & live & ~chunk.more)
         with m.If(state != StreamState.STOPPED):
             m.d.sync += held.eq(held + loaded - (self.freed & self.ready))
         return m
 
-    def _words(self, m: Module, chunk: Any) -> Value:
-        """Words of memories from words of the SDRAM; returns whether one is complete."""
+    def _words(self, m: Module, chunk: Any, live: Value) -> Value:
+        """Words of memories from words of the SDRAM; returns whether one is complete. None is unless `live`."""
         config, word = self.config, self.i_words.payload
         complete, inside = Signal(), Signal()
         count = Signal(range(max(config.widest, 2)))
@@ -188,12 +192,12 @@ class WeightStream(wiring.Component):
                 number = config.words_per_word(memory)
                 with m.Case(memory):
                     m.d.comb += [
-                        complete.eq(self.i_words.valid & (count == number - 1)),
+                        complete.eq(self.i_words.valid & live & (count == number - 1)),
                         inside.eq(chunk.first < words),
                     ]
         with m.If(self.i_words.valid):
             m.d.sync += [self.data.eq(Cat(self.data, word)[len(word) :]), count.eq(count + 1)]
-        with m.If(complete | ~self.enable):
+        with m.If(complete | ~live):
             m.d.sync += count.eq(0)
         m.d.sync += [
             self.write.eq(complete & inside),
