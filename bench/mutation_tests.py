@@ -15,7 +15,7 @@ _POST = ("engine_post", "engine_rtl")
 _REQUESTS = ("engine_board",)
 _DMA = ("dma_accel", "dma_engine", "dma_stream")
 _CACHE = ("cache_formal", "cache_rtl")
-_SDRAM = ("sdram", "sdram_formal")
+_SDRAM = ("sdram_waits", "sdram", "sdram_formal")
 
 TESTS: dict[str, tuple[str, ...]] = {
     "accel/buffers": ("accel_link", "accel_rtl"),

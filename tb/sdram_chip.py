@@ -24,11 +24,14 @@ NEVER = float("-inf")
 class Pins(NamedTuple):
     """What the controller drives in one cycle; the chip takes it at the edge that ends the cycle."""
 
+    cke: int
+    cs_n: int
     ras_n: int
     cas_n: int
     we_n: int
     ba: int
     a: int
+    dqm: int
     dq_o: int
     dq_oe: int
 
@@ -74,8 +77,11 @@ class Chip:
 
     def clock(self, pins: Pins) -> int:
         """One cycle. Returns what is on the data pins at the end of it, as far as the chip drives it."""
-        name = NAMES[pins.ras_n << 2 | pins.cas_n << 1 | pins.we_n]
+        name = "nop" if pins.cs_n else NAMES[pins.ras_n << 2 | pins.cas_n << 1 | pins.we_n]
         self.counts[name] += 1
+        assert pins.cke, f"no clock in cycle {self.cycle}"
+        # Bytes may be masked until there are words, which are always whole.
+        assert self.cas is None or not pins.dqm, f"masked bytes {pins.dqm:#b} in cycle {self.cycle}"
         if name != "nop":
             assert self.now >= 1e3 * self.chip.init_us - 1e-3, f"{name} before the chip is ready"
             self._since("tMRD", self.mode_set, 2 * self.period)
@@ -126,6 +132,7 @@ class Chip:
     def _mode(self, pins: Pins) -> None:
         self._idle()
         assert self.refreshes >= 8, f"{self.refreshes} refreshes before the mode register"
+        assert pins.ba == 0, f"register {pins.ba}, which is not the mode register"
         assert pins.a & ~0b111_0000 == 1 << 9 | 1, f"mode register = {pins.a:#x}"
         self.cas, self.mode_set = pins.a >> 4 & 7, self.now
 

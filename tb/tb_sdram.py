@@ -27,6 +27,7 @@ class ChipOnPins:
         self.chip = Chip(config.chip, config.clock_hz)
         self._outputs = [getattr(dut, f"{prefix}__{name}") for name in Pins._fields]
         self._data = getattr(dut, f"{prefix}__dq_i")
+        assert len(getattr(dut, f"{prefix}__dqm")) == config.chip.width // 8, "a mask for every byte"
         self._late = deque([0] * config.capture)
 
     def drive(self) -> None:
