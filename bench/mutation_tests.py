@@ -133,7 +133,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "memory/timers": _SDRAM,
     "nullcache/axi_stream": ("axi_stream", "axi_stream_layout"),
     "nullcache/cache": _CACHE,
-    "nullcache/detector": _CACHE,
+    "nullcache/detector": ("zero_detector", *_CACHE),
     "nullcache/nullcache": _CACHE,
     "nullcache/ports": _CACHE,
     "nullcache/replacement": ("cache_rtl", "cache_formal"),
