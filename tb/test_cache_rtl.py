@@ -126,6 +126,30 @@ def words_of(program: list[tuple[int, int, int]], mem: np.ndarray) -> Trace:
     return Trace(op, addr.astype(np.uint32), np.full(len(op), 4), value.astype(np.uint32), mem)
 
 
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+def test_stores_are_refused_while_others_wait(stall):
+    """Behind a full buffer, or for the line that is being refused: whoever waits is served once the line is purged."""
+    config = GEOMETRIES["small"]
+    trace = random_trace(config, 700, 17, zeros=0.6)
+    refused = [3, 4, 5, 17, 30, 31]
+    gates = simulate_rtl(trace, config, stall=stall, refuse=refused, simulator=QUICK)
+    bad, stores = np.isin(trace.addr // config.line, refused), trace.op == 1
+    np.testing.assert_array_equal(gates.store_errors, bad[stores])
+    happened = Trace(*(getattr(trace, n)[~(stores & bad)] for n in ("op", "addr", "size", "data")), trace.mem)
+    good = ~bad[~stores]
+    np.testing.assert_array_equal(gates.loads[good], byte_memory(happened)[good])
+    assert not gates.load_errors[good].any()
+
+
+def test_every_zero_line_that_finds_no_room_may_make_some():
+    """The least that `admit` can be, but for 0."""
+    ready = GEOMETRIES["ready"]
+    config = dataclasses.replace(ready, null=dataclasses.replace(ready.null, admit=1))
+    model, gates = agree(random_trace(config, 500, 18, zeros=0.8), config, simulator=QUICK)
+    assert gates.cycles == model.cycles
+    assert min(model.counters[n] for n in ("merges", "evictions", "removals", "null_hits")) > 0
+
+
 def test_zeros_that_memory_refused_do_not_count_for_a_line_of_zeros():
     config = GEOMETRIES["small"]
     line, mem = 6 * config.line, np.full(256, 7, np.uint8)
