@@ -64,10 +64,11 @@ def test_every_search_is_answered_after_the_latency(latency, ports):
 
 @pytest.mark.parametrize(("width", "chunk"), [(8, 3), (6, 4)])
 def test_memory_version_agrees_and_searches_while_it_writes(width, chunk):
+    """Writes that come while it is not ready are ignored; entries are cleared at any time, that being written too."""
     config = TCAMConfig(entries=6, width=width, chunk=chunk, memory=True)
     dut = MemoryTCAM(config)
     rng = random.Random(width)
-    writes, hits = [], []
+    writes, hits, cleared = [], [], []
 
     async def bench(ctx):
         entries, writing, asked = [None] * config.entries, None, None
@@ -81,18 +82,23 @@ def test_memory_version_agrees_and_searches_while_it_writes(width, chunk):
                 writes.append(since + 1)
                 entries[writing[0]] = writing[1]
                 writing = None
-            clear = 1 << rng.randrange(config.entries) if rng.random() < 0.02 and writing is None else 0
-            start = rng.random() < 0.2 and ready and not clear
+            clear = rng.getrandbits(config.entries) & rng.getrandbits(config.entries) if rng.random() < 0.1 else 0
+            offered = rng.random() < 0.2
+            start = offered and ready
             slot, entry = rng.randrange(config.entries), (rng.randrange(1 << width), rng.randrange(1 << width))
-            ctx.set(dut.write, 1 << slot if start else 0)
+            ctx.set(dut.write, 1 << slot if offered else 0)
             ctx.set(dut.value, entry[0])
             ctx.set(dut.mask, entry[1])
             ctx.set(dut.clear, clear)
             if asked is not None:
                 assert ctx.get(dut.match) == asked
                 hits.append(asked)
+            assert ctx.get(dut.valid) == sum(1 << i for i, e in enumerate(entries) if e is not None)
             since += 1
             entries = [None if clear >> i & 1 else e for i, e in enumerate(entries)]
+            if writing is not None and clear >> writing[0] & 1:
+                writing = writing[0], None
+                cleared.append(writing[0])
             if start:
                 entries[slot], writing, since = None, (slot, entry), 0
             asked = matching(entries, key)
@@ -101,6 +107,7 @@ def test_memory_version_agrees_and_searches_while_it_writes(width, chunk):
     simulate(dut, bench)
     assert set(writes) == {2**chunk + 2}
     assert any(hits)
+    assert len(cleared) > 4
 
 
 @pytest.mark.parametrize(

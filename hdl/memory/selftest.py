@@ -56,10 +56,10 @@ class MemoryTest(wiring.Component):
             controller.i.valid.eq(~offered),
             controller.i.payload.write.eq(writing),
             controller.i.payload.length.eq(words),
-            controller.i_write.valid.eq(writing & ~self.done),
+            controller.i_write.valid.eq(writing),
             controller.i_write.payload.eq(word),
             controller.o_read.ready.eq(1),
-            moves.eq((writing & controller.i_write.ready & ~self.done) | controller.o_read.valid),
+            moves.eq((writing & controller.i_write.ready) | controller.o_read.valid),
         ]
         with m.If(controller.i.ready):
             m.d.sync += offered.eq(1)

@@ -4,7 +4,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Signal, Value
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -24,9 +24,8 @@ def lowest(vector: Value) -> Value:
 
 def encode(vector: Value) -> Value:
     """The index of the only set bit of `vector`; zero when none is."""
-    width = max(1, (len(vector) - 1).bit_length())
-    bits = ([vector[i] for i in range(len(vector)) if i >> b & 1] for b in range(width))
-    return Cat(reduce(or_, chosen) if chosen else Const(0, 1) for chosen in bits)
+    bits = ([vector[i] for i in range(len(vector)) if i >> b & 1] for b in range((len(vector) - 1).bit_length()))
+    return Cat(reduce(or_, chosen) for chosen in bits)
 
 
 class TCAMEntry(wiring.Component):

@@ -76,7 +76,7 @@ class MemoryTCAM(wiring.Component):
         value, mask, chosen = Signal(width), Signal(width), Signal(n)
         reading, writing = Signal(range(2**chunk + 1), init=2**chunk), Signal(chunk)
         update, last = Signal(), Signal()
-        m.d.comb += self.ready.eq(~chosen.any() & reading[chunk] & ~update)
+        m.d.comb += self.ready.eq(reading[chunk] & ~update)
         found = []
         for number, low in enumerate(range(0, width, chunk)):
             bits = slice(low, min(low + chunk, width))
@@ -90,11 +90,12 @@ class MemoryTCAM(wiring.Component):
                 search.addr.eq(self.key[bits]),
                 before.addr.eq(reading),
                 write.addr.eq(writing),
-                write.en.eq(update & (writing < 2**piece)),
+                write.en.eq(update),
                 write.data.eq(before.data & ~chosen | chosen & fits.replicate(n)),
             ]
             found.append(search.data)
-        # A row is read in one cycle and written back in the next, with only the bit of the chosen entry changed.
+        # A row is read in one cycle and written back in the next, with only the bit of the chosen entry changed; those
+        # of a shorter piece several times.
         m.d.sync += [update.eq(~reading[chunk]), writing.eq(reading), last.eq(reading == 2**chunk - 1)]
         with m.If(~reading[chunk]):
             m.d.sync += reading.eq(reading + 1)
@@ -108,7 +109,7 @@ class MemoryTCAM(wiring.Component):
                 self.valid.eq(self.valid & ~self.clear & ~self.write),
                 reading.eq(0),
             ]
-        with m.Elif(last & update):
+        with m.Elif(last):
             m.d.sync += [self.valid.eq(self.valid & ~self.clear | chosen & ~self.clear), chosen.eq(0)]
         m.d.sync += answering.eq(self.valid & ~self.clear)
         m.d.comb += [
