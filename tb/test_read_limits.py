@@ -12,9 +12,9 @@ from sysmt.hdl.params.accel import AccelConfig
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.engine import EngineConfig
 from sysmt.hdl.params.engine_protocol import ARGUMENTS, ReadTarget
-from sysmt.hdl.params.protocol import HEADER, Opcode, Status
+from sysmt.hdl.params.protocol import CHANNEL, HEADER, Opcode, Status
 
-from .accel import receive, send, simulate
+from .accel import receive, send, simulate, small
 
 ROWS = AccelConfig(array=ArrayConfig(rows=1, cols=4, counters=False), result_rows=1 << 15)
 WORDS = EngineConfig(activation_words=1 << 16, layers=16)
@@ -90,6 +90,39 @@ def test_sums_of_32_bits_leave_byte_by_byte():
 
     simulate(reader, bench, host)
     assert bytes(out) == row
+
+
+def test_requantised_bytes_wait_for_the_host():
+    """Longer than the next one takes."""
+    reader, sums, out = ResultReader(small()), [5, -7, 127, 300, -128], []
+    channel = {"bias": 0, "multiplier": 1 << 30, "shift": 1}
+
+    async def bench(ctx):
+        arguments = {"rows": len(sums), "low": -128, "high": 127, "flags": {"requantize": 1, "double": 0, "unused": 0}}
+        for name, value in arguments.items():
+            ctx.set(reader.arguments[name], value)
+        ctx.set(reader.o_row.ready, 1)
+        ctx.set(reader.start, 1)
+        await ctx.tick()
+        ctx.set(reader.start, 0)
+        await ctx.tick().repeat(800)
+
+    async def rows(ctx):
+        await send(ctx, reader.i_row, [value & 0xFFFFFFFF for value in sums], np.random.default_rng(0), 0.0)
+
+    async def table(ctx):
+        ctx.set(reader.o_channel.ready, 1)
+        ctx.set(reader.i_channel.payload, CHANNEL.to_int(channel))
+        ports = (reader.o_channel.valid, reader.i_channel.valid & reader.i_channel.ready)
+        async for _, _, asked, taken in ctx.tick().sample(*ports):
+            if asked or taken:
+                ctx.set(reader.i_channel.valid, asked)
+
+    async def host(ctx):
+        await receive(ctx, reader.o, np.random.default_rng(3), 0.95, out)
+
+    simulate(reader, bench, rows, table, host)
+    assert out == [min(value, 127) & 0xFF for value in sums]
 
 
 MOST = 65534 // WORDS.word_bytes
