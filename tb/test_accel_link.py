@@ -207,6 +207,22 @@ def test_bytes_pass_a_line(sender, receiver, noise):
     assert through_line(sender, receiver, data, noise) == data
 
 
+@pytest.mark.parametrize("divisor", [4, 5, 16, 33])
+def test_a_byte_is_offered_in_the_middle_of_its_stop_bit(divisor):
+    """Later by two clocks of the synchroniser and two of the majority, and visible in the clock after that."""
+    rx, valid = UARTReceiver(divisor), []
+
+    async def bench(ctx):
+        for bit in (0, 1, 0, 1, 1, 0, 0, 1, 0, 1, 1):
+            ctx.set(rx.rx, bit)
+            for _ in range(divisor):
+                valid.append(ctx.get(rx.o.valid))
+                await ctx.tick()
+
+    simulate(rx, bench)
+    assert valid.index(1) == 9 * divisor + divisor // 2 + 4 + 1
+
+
 def test_a_low_stop_bit_is_an_error_and_no_byte():
     rx, out, errors = UARTReceiver(4), [], []
 
@@ -289,7 +305,14 @@ def test_a_buffer_gives_words_in_order(register, how):
     async def sink(ctx):
         await receive(ctx, unit.o, np.random.default_rng(1), 0.5, out)
 
-    simulate(unit, bench, sink)
+    async def watch(ctx):
+        inside = 0
+        ports = (unit.i.valid & unit.i.ready, unit.o.valid & unit.o.ready, unit.o.valid, unit.resident)
+        async for _, _, taken, given, offered, resident in ctx.tick().sample(*ports):
+            assert resident == (inside > (register and offered)), "a register behind it has a word of its own"
+            inside += taken - given
+
+    simulate(unit, bench, sink, watch)
     assert out == [words[a] for a in addresses]
 
 
