@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a configuration becomes: which component, under which name, in which style, with which facts."""
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 
 from sysmt.base.errors import ConfigError
@@ -34,11 +37,13 @@ KINDS = [
     *((f"accel_os2 link={link}", "native", kind) for link, kind in zip(LINKS, ACCELERATORS, strict=True)),
     *((f"engine_os2 link={link}", "native", kind) for link, kind in zip(LINKS, ENGINES, strict=True)),
 ]
+# Components are made here that nobody elaborates.
+pytestmark = pytest.mark.filterwarnings("ignore::amaranth.hdl.UnusedElaboratable")
 STYLE = Style(initial_values="none", reset="async", memories="separate")
 
 
 @pytest.fixture
-def emitted(monkeypatch) -> list[tuple]:
+def emitted(monkeypatch) -> Iterator[list[tuple]]:
     """Class of component, style and notes of every design that is emitted: nothing is elaborated."""
     seen = []
 
@@ -47,7 +52,8 @@ def emitted(monkeypatch) -> list[tuple]:
         return Design(name, "", facts)
 
     monkeypatch.setattr(designs, "emit", emit)
-    return seen
+    yield seen
+    gc.collect()  # While it is known that they are not used.
 
 
 @pytest.mark.parametrize(("case", "ports", "kind"), KINDS, ids=[f"{case} {ports}" for case, ports, _ in KINDS])
