@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 
 from sysmt.boards.lists import in_beats
+from sysmt.hdl.dma.accelerator import ListedAccelerator
 from sysmt.hdl.params.array import ArrayConfig
-from sysmt.hdl.params.command_list import FIRST_LINK_REGISTER, ListError, ListOpcode, packed_command
+from sysmt.hdl.params.command_list import (
+    FIRST_LINK_REGISTER,
+    LINK_REGISTERS,
+    ListError,
+    ListOpcode,
+    number_of,
+    packed_command,
+)
 from sysmt.hdl.params.pe import PEConfig
 from sysmt.hdl.params.protocol import CHANNEL, Target
 from sysmt.hdl.params.registers import FIGURES, NUMBERS, STATE, registers
@@ -144,3 +152,49 @@ def test_what_is_left_of_a_list_that_failed_is_dropped_however_little_it_is():
             assert [last for *_, last in host.taken] == [1, 1]
 
     simulate(host.dut, bench, host.receive)
+
+
+def test_error_and_number_are_of_the_same_command_whenever_the_bus_refuses_a_write():
+    """Of a READ that the bus refuses late and a wrong command behind it, the first that is seen is what is told."""
+    config = small(link="axi", requantize=False)
+    unit, tile = ListedAccelerator(config), {"m_tiles": 1, "n_tiles": 1, "rows": 1, "cols": 1}
+    run = packed_command(config, ListOpcode.RUN, steps=1, threads=0, **tile)
+    read = packed_command(config, ListOpcode.READ, address=0, pitch=4, **tile, **NO_SCALE)
+    wrong, left, ends = bytes([0xFF]) + bytes(31), [], []
+
+    async def cycle(ctx) -> None:
+        ctx.set(unit.i_read.valid, bool(left))
+        if left:
+            ctx.set(unit.i_read.payload.data, left[0])
+            if ctx.get(unit.i_read.ready):
+                left.pop(0)
+        await ctx.tick()
+
+    async def register(ctx, name: str, value: int | None = None) -> dict[str, int]:
+        ctx.set(unit.registers.number, number_of(name))
+        ctx.set(unit.registers.data, value or 0)
+        ctx.set(unit.registers.write, value is not None)
+        await cycle(ctx)
+        ctx.set(unit.registers.write, 0)
+        await cycle(ctx)
+        return LINK_REGISTERS[name].record.from_int(ctx.get(unit.registers.value))
+
+    async def bench(ctx):
+        for port in (unit.o_read.ready, unit.o_write.ready, unit.o_beats.ready, unit.written):
+            ctx.set(port, 1)
+        for late in range(-1, 40):
+            commands = [run] if late < 0 else [read, wrong]
+            left.extend(beats(b"".join(commands)))
+            ctx.set(unit.written, late < 0)
+            await register(ctx, "list_commands", len(commands))
+            for after in range(70):
+                ctx.set(unit.refused, after == late)
+                ctx.set(unit.written, not 0 <= after < 50)
+                await cycle(ctx)
+            state, failed = await register(ctx, "list"), await register(ctx, "failed")
+            assert not state["busy"]
+            ends.append((state["error"], failed["failed"]))
+
+    simulate(unit, bench)
+    assert ends[0] == (ListError.NONE, 1)
+    assert set(ends[1:]) == {(ListError.BUS_WRITE, 0), (ListError.COMMAND, 1)}

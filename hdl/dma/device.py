@@ -96,15 +96,16 @@ class ListedDevice(wiring.Component):
             self.irq.eq(registers.irq),
             self.list_failed.eq(executor.failed),
         ]
-        # The first thing that goes wrong in a list is what is told.
+        # The first thing that goes wrong in a list is what is told: what a READ before it meets later is not.
+        told, unmet = executor.error != ListError.NONE, trouble == ListError.NONE
         with m.If(executor.start):
             m.d.sync += [trouble.eq(ListError.NONE), failed_number.eq(0)]
-        with m.Elif((trouble == ListError.NONE) & (self.refused | sender.refused)):
+        with m.Elif(unmet & ~told & (self.refused | sender.refused)):
             m.d.sync += [
                 trouble.eq(Mux(self.refused, ListError.BUS_WRITE, ListError.ARGUMENT)),
                 failed_number.eq(sender.number),
             ]
-        with m.Elif(trouble == ListError.NONE):
+        with m.Elif(unmet | (told & (executor.error != trouble))):
             m.d.sync += failed_number.eq(executor.number)
         m.d.sync += registers.reads.eq(registers.reads + sender.completed)
         return executor, registers
