@@ -6,7 +6,7 @@ import pytest
 from amaranth.sim import Simulator
 
 from sysmt.hdl.dma.cfu import CFUAccelerator, CFUFunction
-from sysmt.hdl.params.command_list import number_of
+from sysmt.hdl.params.command_list import LINK_REGISTERS, ListError, number_of
 from sysmt.hdl.params.registers import MAGIC
 
 from .accel import small
@@ -92,6 +92,14 @@ def by_instructions() -> None:
         await reset(ctx)
         assert await call(ctx, CFUFunction.READ, number_of("list_address")) == 0
         assert await call(ctx, CFUFunction.WRITE, number_of("interrupt_enable"), 1) == 0
+        # A list that fails: what is left of it is taken and dropped, to the beat that is marked as its last one.
+        assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), 1) == 0
+        for i, word in enumerate([0xFF, *[0] * 7, 1, 1]):
+            assert await call(ctx, CFUFunction.PUSH, word, i == 9)
+            for _ in range(3 * (i == 7)):
+                state = await call(ctx, CFUFunction.READ, number_of("list"))
+        assert LINK_REGISTERS["list"].record.from_int(state) == {"busy": 0, "error": ListError.COMMAND, "reads": 0}
+        assert not ctx.get(design.irq)
         assert await call(ctx, CFUFunction.WRITE, number_of("list_commands"), len(commands)) == 0
         for i, word in enumerate(words):
             for _ in range(LIMIT):
@@ -106,6 +114,8 @@ def by_instructions() -> None:
             if ctx.get(design.irq):
                 break
             await pop(ctx)
+        else:
+            raise AssertionError("the list does not end")
         assert await call(ctx, CFUFunction.READ, number_of("list")) & 0xFF == 0
         np.testing.assert_array_equal(outputs(plan, iter(sums)), expected)
 
