@@ -113,12 +113,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("engine/engine", "Signal()", "Signal(init=1)", "pooling, pooled = Signal(), Signal(init=1)"): (
         "rows come cycles after the start of a layer, which sets it"
     ),
-    (
-        "engine/tiles",
-        "Signal()",
-        "Signal(init=1)",
-        "running, available, there = Signal(init=1), Signal(range(3)), Signal()",
-    ): ("no operands are there before the start of a layer, which sets it"),
     ("engine/transposer", "Signal()", "Signal(init=1)", "position, sideways = Signal(range(rows)), Signal(init=1)"): (
         "groups go through a square in one direction and the other in turn, whichever is first"
     ),

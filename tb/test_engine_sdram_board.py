@@ -105,7 +105,7 @@ def test_the_other_kind_of_program_is_refused(port):
 
 @pytest.mark.regress
 def test_bytes_that_do_not_wait_for_the_sdram_are_found():
-    with seeded_bug("sysmt.hdl.engine.top", "LinkedEngine", "~(commands.write.any() | engine.i_write.valid)", "1"):
+    with seeded_bug("sysmt.hdl.engine.top", "LinkedEngine", "~(commands.write.any() | self._writing)", "1"):
         broken = engine_design(CONFIG, "board")
     compiled, inputs = program(0)
     with VirtualBoard(CONFIG, broken) as virtual, EngineBoard(virtual.port) as board:

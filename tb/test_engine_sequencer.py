@@ -86,7 +86,7 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
                 ctx.set(port.ready, int(random.random() < 0.8))
             fill = given < fills and given - freed < 2 and random.random() < 0.3
             ctx.set(unit.filled, int(fill))
-            given += fill
+            filled, given = given, given + fill
             _, _, tile, tile_ok, x, x_ok, w, w_ok = (
                 await ctx.tick()
                 .sample(unit.o_tile.payload, unit.o_tile.valid & unit.o_tile.ready)
@@ -94,6 +94,7 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
                 .sample(unit.o_w.payload, unit.o_w.valid & unit.o_w.ready)
             )
             quiet = 0 if x_ok or fill else quiet + 1
+            assert not x_ok or filled > freed, "a step before its operands"
             if tile_ok:
                 tiles.append({name: tile[name] for name in unit.o_tile.payload.shape().members})
             if x_ok:

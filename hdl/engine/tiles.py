@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from sysmt.hdl.array.ports import TileDescriptor
 from sysmt.hdl.params.engine import EngineConfig
-from sysmt.hdl.params.program import DESCRIPTOR, Operation
+from sysmt.hdl.params.program import DESCRIPTOR
 
 from .counter import count_loops
 from .patches import has_patches
@@ -30,7 +30,7 @@ class TileIssuer(wiring.Component):
     layer : In(LayerLayout)
         Stable from `start` until the layer has ended.
     start : In(1)
-        High for one cycle. Nothing happens for layers that are no matrix product.
+        High for one cycle. Nothing happens for layers that are no matrix product: they fill nothing.
     filled : In(1)
         High for one cycle: one more half of the operand buffer is complete.
     o_tile : Out(stream of TileDescriptor)
@@ -38,8 +38,6 @@ class TileIssuer(wiring.Component):
     o_w : Out(stream of addresses)
         To the array, the operand buffer and the weight memory; a descriptor leaves with the first addresses of its
         tile. Queues must be behind all of them: `ready` of one acts on `valid` of the others.
-    waits : Out(1)
-        The next tile waits for its operands.
     error : Out(1)
         An address was outside its memory, since `start`.
 
@@ -60,7 +58,6 @@ class TileIssuer(wiring.Component):
                 "o_tile": Out(stream.Signature(TileDescriptor(config.array))),
                 "o_x": Out(stream.Signature(XAddress(config))),
                 "o_w": Out(stream.Signature(range(config.weight_words))),
-                "waits": Out(1),
                 "error": Out(1),
             }
         )
@@ -69,7 +66,7 @@ class TileIssuer(wiring.Component):
         m = Module()
         config, layer = self.config, self.layer
         width = {name: field.width for name, field in DESCRIPTOR.fields.items()}
-        running, available, there = Signal(), Signal(range(3)), Signal()
+        available, there = Signal(range(3)), Signal()
         x, x_tile, first = Signal(width["steps"] + 1), Signal(width["steps"] + 1), Signal()
         # One bit more than an address has shows that it went beyond.
         w, w_group = Signal(width["w_base"] + 1), Signal(width["w_base"] + 1)
@@ -83,14 +80,13 @@ class TileIssuer(wiring.Component):
         may, moves, ends_tile, ends_m = Signal(), Signal(), Signal(), Signal()
         self._count(m, moves, ends)
         m.d.comb += [
-            may.eq(running & there & (~first | tile.ready)),
+            may.eq(there & (~first | tile.ready)),
             moves.eq(may & self.o_x.ready & self.o_w.ready),
             ends_tile.eq(moves & last_step),
             ends_m.eq(ends_tile & last_n),
-            self.waits.eq(running & ~there),
             self.o_x.valid.eq(may & self.o_w.ready),
             self.o_w.valid.eq(may & self.o_x.ready),
-            tile.valid.eq(running & there & first & self.o_x.ready & self.o_w.ready),
+            tile.valid.eq(there & first & self.o_x.ready & self.o_w.ready),
             self.o_x.payload.step.eq(x),
             self.o_x.payload.half.eq(half),
             self.o_x.payload.frees.eq(last_step & last_n),
@@ -122,11 +118,8 @@ class TileIssuer(wiring.Component):
                 m.d.sync += w.eq(w_group)
             with m.If(last_m & layer.grouped):
                 m.d.sync += w_group.eq(w + 1)
-            with m.If(last_m & last_group):
-                m.d.sync += running.eq(0)
         with m.If(self.start):
             m.d.sync += [
-                running.eq(layer.operation == Operation.MATMUL),
                 available.eq(0),
                 there.eq(0),
                 half.eq(0),

@@ -166,7 +166,7 @@ class LinkedEngine(wiring.Component):
             registers.issued.eq(issued),
             registers.finished.eq(finished),
             self.busy.eq(issued != finished),
-            commands.o_run.ready.eq(~queued & ((issued - finished)[: len(issued)] <= 1)),
+            commands.o_run.ready.eq(~queued),
             engine.i_run.valid.eq(queued & ~self._writing),
             engine.i_run.payload.eq(half),
         ]
