@@ -69,3 +69,13 @@ def test_layers_wait_for_their_chunk_and_free_it_when_they_have_ended():
         assert started == [bool(waits) for waits, _ in flags]
         assert freed == [(1, 1), (3, 1)][: 1 + last]
         assert program.seen == layers
+
+
+def test_every_bit_of_a_descriptor_arrives():
+    """Of fields that may be anything, and of those of an addition that is not made."""
+    scales = [f"{name}_multiplier" for name in ("main", "residual", "add")]
+    addresses = ["in_half", "tap_x", "tap_y", "pixel_x", "pixel_y", "w_base", "out_base", "out_row", "residual_base"]
+    halves = ["pad_top", "pad_left", "x_stride", "scatter_base", "scatter_words", "parameter_base", "residual_words"]
+    layer = LAYER | dict.fromkeys(scales, (1 << 32) - 1) | dict.fromkeys(addresses, (1 << 24) - 1)
+    layer |= dict.fromkeys(halves, (1 << 16) - 1) | {"in_origin": -1, "low": -1, "high": -1, "add_high": -1, "last": 1}
+    assert Program([layer], small()).run().seen == [layer]

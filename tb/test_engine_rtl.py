@@ -171,6 +171,18 @@ def test_another_engine_is_refused():
         gates.load(compiled)
 
 
+def test_words_beyond_a_memory_of_the_program_are_ignored():
+    """Of one that is smaller than others, in which an address would be that of another word."""
+    compiled, inputs, _ = program("4x4x2", 1)
+    engine = CONFIGS["4x4x2"]
+    with SimulatedEngine(engine) as gates:
+        gates.load(compiled)
+        for memory in (Memory.DESCRIPTORS, Memory.PARAMETERS):
+            width, depth = engine.host_memories[memory]
+            gates.write(memory, np.full((2, -(-width // 8)), 0, np.uint8), first=depth)
+        np.testing.assert_array_equal(gates.run(inputs).outputs, GoldenEngine(compiled).run(inputs))
+
+
 @pytest.mark.parametrize(
     ("changes", "error"),
     [
