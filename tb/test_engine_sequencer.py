@@ -75,6 +75,11 @@ def issue(layer: dict[str, int], config: EngineConfig, seed: int = 0) -> tuple[l
     failed = []
 
     async def bench(ctx):
+        for port in (unit.o_tile, unit.o_x, unit.o_w):
+            ctx.set(port.ready, 1)
+        for _ in range(3):
+            assert not any(ctx.get(port.valid) for port in (unit.o_tile, unit.o_x, unit.o_w)), "before the start"
+            await ctx.tick()
         for name, value in layer.items():
             ctx.set(unit.layer[name], value)
         ctx.set(unit.start, 1)
