@@ -37,6 +37,7 @@ def test_addends(variant):
 
 
 TIES = [(2**30, -9, 0), (2**30 + 2**20, -13, 1), (3 << 29, -20, -128), (2**30 + 2**10, -1, 0), (2**30 + 2**10, 0, 0)]
+TIES.append((2**30 + 3 * 2**9, -1, 0))  # More than a half, by the bit below it.
 
 
 @pytest.mark.parametrize(("m", "shift", "zero"), TIES)
