@@ -206,6 +206,25 @@ def test_addresses_outside_are_reported_and_nothing_is_written_there(change):
         assert got["writes"][1] == sum(pixels for _, pixels, _ in layer.tiles(config.array.rows))
 
 
+def test_every_memory_may_be_used_to_its_last_word():
+    """One word further is reported, however far that is, and forgotten with the next layer."""
+    name = "one beat, four parts"
+    config, one = CONFIGS[name], dict.fromkeys(("groups", "m_tiles", "n_tiles", "last_n_tiles", "last_rows"), 1)
+    layer = disjoint(config, 73, 1, operation=Operation.MATMUL, add=1, **one)[0]
+    top, ends = config.parameter_words - 1, {}
+    for tensor in ("out", "residual"):
+        ends |= {f"{tensor}_base": config.activation_words - 1, f"{tensor}_granule": config.granules - 1}
+        ends |= {f"{tensor}_words": 1}
+    good = layer.fields | ends | {"parameter_base": top}
+    changes = [{}, {"parameter_base": top + 1}, {}, {"parameter_base": 1 << 15}, {"parameter_base": (1 << 16) - 1}, {}]
+    changes += [change for base in ("out_base", "residual_base") for change in ({base: config.activation_words}, {})]
+    got, memory = play(config, [PostLayer(good | change, layer.sums, layer.scaling) for change in changes])
+    assert got["flags"][:, 1].tolist() == [bool(change) for change in changes]
+    PostLayer(good, layer.sums, layer.scaling).apply(memory, config)
+    assert (got["images"][0] == memory.reshape(got["images"][0].shape)).all()
+    assert got["writes"].tolist() == ["out_base" not in change for change in changes]
+
+
 SEEDED = config_of(2, 2, 2, 2, 1)
 
 
