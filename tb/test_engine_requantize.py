@@ -72,6 +72,18 @@ def test_random_values(variant, blocks):
     check(*cases(variant, 4000 if blocks else 500, 7), blocks)
 
 
+@pytest.mark.parametrize("blocks", [True, False])
+def test_any_bit_beside_a_half_is_seen(blocks):
+    """Where the first rounding of two leaves an odd number, the second one tells whether it was a half, or more."""
+    multiplier = np.array([2**30, *(2**30 + 2**bit for bit in range(30))], np.int64)
+    ones = np.ones(len(multiplier), np.int64)
+    unit = Requantize(
+        bias=0 * ones, multiplier=multiplier, shift=-ones, zero_point=0, low=-128, high=127, variant="double"
+    )
+    assert unit(-ones).tolist() == [0] + [-1] * 30
+    check(-ones, unit, blocks)
+
+
 @pytest.mark.parametrize(("zero_point", "low", "high"), [(-128, -128, 127), (127, -128, 127), (0, 0, 0), (5, 5, 6)])
 def test_zero_points_and_clamps(zero_point, low, high):
     """The magnitude in front of the zero point has 8 bits: enough for the extreme zero points."""
