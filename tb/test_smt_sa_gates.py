@@ -12,11 +12,13 @@ from sysmt.base.errors import ConfigError, UserError
 from sysmt.cli.main import main
 from sysmt.hdl.params.presets import SMT_SA, preset
 from sysmt.hdl.params.smt_sa import SmtSaConfig
+from sysmt.hdl.pe.smt_sa import SmtSaElement
 from sysmt.sim.cosim import smt_sa as cosim
 from sysmt.sim.cosim.smt_sa import smt_sa_products
 from sysmt.sim.cost.smt_sa import smt_sa
 
 from . import pysim_smt_sa
+from .accel import simulate
 from .mutants import one_bug_per_component, seeded_bug
 from .references.smt_sa import smt_sa as reference
 
@@ -64,6 +66,30 @@ def in_amaranth(monkeypatch):
 @pytest.mark.parametrize("config", [SMALL, WIDE], ids=["small", "wide"])
 def test_gates_are_exact_and_take_the_cycles_of_the_model(config, in_amaranth):
     compare(config, pairs(config, (0, 0.4, 1), 9), design=object())
+
+
+@pytest.mark.parametrize("threads", [2, 4])
+@pytest.mark.parametrize("queue", [1, 3])
+def test_threads_whose_queues_are_equally_full_take_turns(threads, queue):
+    """All of them live all the time: each gets its share of the multiplier."""
+    element = SmtSaElement(SmtSaConfig(rows=1, cols=1, threads=threads, queue=queue))
+    taken = [0] * threads
+
+    async def bench(ctx):
+        for t in range(threads):
+            for stream, value in ((element.i_x[t], {"x": 1, "last": 0}), (element.i_w[t], 1)):
+                ctx.set(stream.payload, value)
+                ctx.set(stream.valid, 1)
+            ctx.set(element.o_x[t].ready, 1)
+            ctx.set(element.o_w[t].ready, 1)
+        for cycle in range(10 * threads + 20):
+            for t in range(threads):
+                # Queues and links are filled first.
+                taken[t] += ctx.get(element.i_x[t].ready) and cycle >= 20
+            await ctx.tick()
+
+    simulate(element, bench)
+    assert taken == [10] * threads
 
 
 def test_any_stalls_change_no_sum(in_amaranth):
