@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The array's counters on their own: one step of every number of threads, and when it is counted."""
+"""The array's counters on their own: one step of every number of threads, when it is counted, and convolutions."""
 
 import numpy as np
 import pytest
 
 from sysmt.hdl.array.counters import EventCounters
 from sysmt.hdl.params.array import ArrayConfig
+from sysmt.sim.cosim import rtl
+from sysmt.sim.golden.conv1d import ConvRows, convolve_rows
 from sysmt.sim.golden.matmul import matmul
 
+from . import pysim
 from .accel import simulate
 
 ROWS, COLS = 2, 3
@@ -43,6 +46,23 @@ def test_a_step_of_each_number_of_threads(policy, target):
         expected = {name: expected[name] + getattr(counted, name) for name in EVENTS}
         assert found == expected
     assert all(expected.values()), "nothing of a kind happened"
+
+
+@pytest.mark.parametrize("target", ["asic", "fpga"])
+def test_convolutions_of_weights_that_are_reduced(target, monkeypatch):
+    """What is asked of weights alone counts once for every output that the tap reaches, full tile or not."""
+    monkeypatch.setattr(rtl, "run", pysim.run)
+    config = ArrayConfig(rows=2, cols=2).with_fields(threads=2, policy="W", fuse=True, target=target)
+    random, jobs = np.random.default_rng(3), []
+    for count, pixels, taps in ((2, 5, 3), (1, 1, 4), (3, 2, 2)):
+        x = random.integers(0, 256, (count, pixels + taps - 1), np.uint8)
+        jobs.append((ConvRows(x, random.integers(-128, 128, (count, taps), np.int8)), None, None))
+    counted = [convolve_rows(rows, config.pe).counters for rows, _, _ in jobs]
+    found = rtl.products(jobs, config, stalls=(0.2, 0.1, 0.1), design=object())
+    assert {name: found.counters[name] for name in EVENTS} == {
+        name: sum(getattr(one, name) for one in counted) for name in EVENTS
+    }
+    assert found.counters["reduced"]
 
 
 def _operands(random: np.random.Generator, threads: int) -> tuple[np.ndarray, np.ndarray]:
