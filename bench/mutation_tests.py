@@ -134,7 +134,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "nullcache/axi_stream": ("axi_stream", "axi_stream_layout"),
     "nullcache/cache": _CACHE,
     "nullcache/detector": ("zero_detector", *_CACHE),
-    "nullcache/nullcache": _CACHE,
+    "nullcache/nullcache": ("null_cache", *_CACHE),
     "nullcache/ports": _CACHE,
     "nullcache/replacement": ("cache_rtl", "cache_formal"),
     "nullcache/storage": _CACHE,
