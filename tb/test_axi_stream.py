@@ -14,6 +14,7 @@ from sysmt.hdl.array.axi_stream import AXIStreamArray
 from sysmt.hdl.array.ports import TileDescriptor
 from sysmt.hdl.bus.axi_stream import from_bytes, to_bytes
 from sysmt.hdl.nullcache.axi_stream import AXIStreamTCAM
+from sysmt.hdl.nullcache.designs import read_counters
 from sysmt.hdl.params.array import ArrayConfig
 from sysmt.hdl.params.cache import CacheConfig, NullCacheConfig, TCAMConfig
 from sysmt.hdl.params.counters import COUNTER_WIDTH, array_counters
@@ -139,7 +140,7 @@ class Accesses:
     """Loads and stores of bytes and words through a cache."""
 
     def __init__(self, config: CacheConfig, seed: int, count: int = 150):
-        self.plan, self.loads = planned(config, f"cache{seed}"), []
+        self.config, self.plan, self.loads = config, planned(config, f"cache{seed}"), []
         random = np.random.default_rng(seed)
         memory = random.integers(0, 256, 1 << config.addr_width, np.uint8) * (
             random.random(1 << config.addr_width) < 0.1
@@ -165,6 +166,9 @@ class Accesses:
         assert got["m_axis_response"] == [[{"data": word, "error": 0}] for word in self.loads]
         assert got["m_axis_stored"] == [[{"error": 0}]] * self.plan.expected["m_axis_stored"]
         assert found["ports"]["refused"] == 0
+        counters = read_counters(self.config, found["ports"]["counters"])
+        assert counters["accesses"] == sum(self.plan.expected.values())
+        assert min(counters[name] for name in ("hits", "misses")) > 0
 
 
 def exact(jobs: dict, share: float) -> dict:

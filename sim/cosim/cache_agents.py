@@ -171,7 +171,7 @@ class Memory:
                 self.beats.append((due, self.words.get(addr // 4 + k, 0), resp, k == count - 1))
             self.reads += 1
         if dut.axi__awvalid.value and dut.axi__awready.value:
-            assert (int(dut.axi__awlen.value), int(dut.axi__awsize.value)) == (0, 2)
+            assert (int(dut.axi__awlen.value), int(dut.axi__awsize.value), int(dut.axi__awburst.value)) == (0, 2, 1)
             self.addresses.append(int(dut.axi__awaddr.value))
         if dut.axi__wvalid.value and dut.axi__wready.value:
             assert dut.axi__wlast.value == 1
