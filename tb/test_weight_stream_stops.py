@@ -141,6 +141,18 @@ def test_a_burst_that_was_offered_stays_until_it_is_taken():
     simulate(unit, bench)
 
 
+def test_nothing_is_told_before_it_is_enabled():
+    unit = WeightStream(CONFIG)
+
+    async def bench(ctx):
+        for _ in range(10):
+            assert [ctx.get(signal) for signal in (unit.stopped, unit.error, unit.ready, unit.write)] == [1, 0, 0, 0]
+            assert not ctx.get(unit.o_burst.valid)
+            await ctx.tick()
+
+    simulate(unit, bench)
+
+
 def test_an_error_lasts_until_the_stream_begins_again():
     """Words for a memory that it has not, and activations that nothing follows."""
     unit = WeightStream(CONFIG)
