@@ -238,9 +238,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
         "a synchroniser drives it, so that its initial value is never seen"
     ),
-    ("nullcache/tcam_memory", "2", "3", "write.en.eq(update & (writing < 2**piece)),"): (
-        "a narrower table's rows are written again, with what they have"
-    ),
     (
         "engine/ports",
         "1",
@@ -251,7 +248,7 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "an answer is refused before where it is not within a memory, which has at most 2**20 words"
     ),
     ("nullcache/tcam_memory", "Signal()", "Signal(init=1)", "update, last = Signal(), Signal(init=1)"): (
-        "only looked at with `update`, which follows a row that has been read, when it has been assigned"
+        "after reset nothing is chosen that could become valid"
     ),
     ("pe/smt_sa", "-1", "1", "i.ready.eq(~link.level[1]),"): "a link has two places: the last is place 1",
     **{

@@ -3,6 +3,8 @@
 
 from collections import deque
 
+import pytest
+
 from sysmt.hdl.memory.sdram import SdramController
 from sysmt.hdl.params.sdram import SdramChip, SdramConfig
 
@@ -79,5 +81,25 @@ def test_nothing_is_commanded_before_the_chip_is_ready():
         await run.tick(CONFIG.ready_cycles - CONFIG.init_cycles)
         assert run.chip.counts["refresh"] == 8
         assert run.chip.counts["mode"] == 1
+
+    simulate(unit, bench)
+
+
+@pytest.mark.parametrize("cas", [2, 3])
+@pytest.mark.parametrize("capture", [0, 4])
+def test_words_come_one_per_clock_from_row_to_row(cas, capture):
+    """However late they are."""
+    config = SdramConfig(chip=SMALL.with_fields(refresh_ms=0.128), cas=cas, capture=capture)
+    unit = SdramController(config)
+
+    async def bench(ctx):
+        run = Bench(ctx, unit, config)
+        ctx.set(unit.o_read.ready, 1)
+        await run.tick(config.ready_cycles)
+        await run.burst(0, 5, 150)
+        while not run.read:
+            await run.tick()
+        await run.tick(149)
+        assert run.read == [WORDS[5 + i] for i in range(150)]
 
     simulate(unit, bench)
