@@ -19,8 +19,8 @@ STREAMED = CONFIG.with_fields(link="axi-stream")
 WORD = STREAMED.word_bytes // 4
 """Beats of a word."""
 READ_WORDS = 3
-RUN_CYCLES, HELD = 60, 220
-"""Of a run; and of the time for which no result is taken."""
+RUN_CYCLES, REST, HELD = 60, 3, 220
+"""Of a run; from its end until the next one is taken; and of the time for which no result is taken."""
 
 
 class Idle(Engine):
@@ -28,14 +28,14 @@ class Idle(Engine):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        left = Signal(range(RUN_CYCLES + 1))
+        left = Signal(range(RUN_CYCLES + REST + 1))
         self.fails = Signal()
         read = self.o_read
         m.d.comb += [
             self.i_write.ready.eq(1),
-            self.busy.eq(left != 0),
+            self.busy.eq(left > REST),
             self.i_run.ready.eq((left == 0) & (self.error == EngineError.NONE)),
-            self.finished.eq(left == 1),
+            self.finished.eq(left == REST + 1),
             self.number.eq(5),
             self.cycles.eq(0xC0FFEE11),
             self.layer_cycles.eq(Cat(self.layer, self.layer)),
@@ -44,7 +44,7 @@ class Idle(Engine):
         with m.If(left != 0):
             m.d.sync += left.eq(left - 1)
         with m.If(self.i_run.valid & self.i_run.ready):
-            m.d.sync += left.eq(RUN_CYCLES)
+            m.d.sync += left.eq(RUN_CYCLES + REST)
         with m.If(self.finished & self.fails):
             m.d.sync += self.error.eq(EngineError.DESCRIPTOR)
         with m.Elif(self.clear):
