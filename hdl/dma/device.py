@@ -99,7 +99,7 @@ class ListedDevice(wiring.Component):
         # The first thing that goes wrong in a list is what is told: what a READ before it meets later is not.
         told, unmet = executor.error != ListError.NONE, trouble == ListError.NONE
         with m.If(executor.start):
-            m.d.sync += [trouble.eq(ListError.NONE), failed_number.eq(0)]
+            m.d.sync += trouble.eq(ListError.NONE)
         with m.Elif(unmet & ~told & (self.refused | sender.refused)):
             m.d.sync += [
                 trouble.eq(Mux(self.refused, ListError.BUS_WRITE, ListError.ARGUMENT)),
