@@ -46,7 +46,8 @@ class Engine(wiring.Component):
     Members
     -------
     i_write : In(stream of HostWord)
-        Into any memory; those of the program only while no run is under way. Addresses beyond a memory are ignored.
+        Into any memory; those of the program only while no run is under way. Addresses beyond a memory of the program
+        are ignored; those of activations, and of an SDRAM, must be within it, as all front ends see to.
     i_read : In(stream of addresses)
     o_read : Out(stream of words)
         Words of the activation memory, in order.
