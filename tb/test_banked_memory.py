@@ -58,7 +58,7 @@ def differences(width: int, depth: int) -> int:
     return found
 
 
-@pytest.mark.parametrize(("width", "depth"), [(72, 1536), (65, 1025), (8, 2000), (130, 300)])
+@pytest.mark.parametrize(("width", "depth"), [(72, 1536), (65, 1025), (8, 2000), (130, 300), (72, 40)])
 def test_a_banked_memory_is_a_list_of_words(width, depth):
     assert differences(width, depth) == 0
 
