@@ -18,7 +18,7 @@ _CACHE = ("cache_formal", "cache_rtl")
 _SDRAM = ("sdram_waits", "sdram", "sdram_formal")
 
 TESTS: dict[str, tuple[str, ...]] = {
-    "accel/buffers": ("accel_link", "accel_rtl"),
+    "accel/buffers": ("buffers", "accel_rtl"),
     "accel/commands": ("request_order", *_ACCEL),
     "accel/controller": ("run_order", "run_limits", "accel_rtl", "signed_accel"),
     "accel/core": ("run_order", "accel_rtl", "dma_accel", "signed_accel"),
@@ -76,7 +76,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "common/popcount": ("random_arrays", "array"),
     "common/promised_queue": ("promised_queue", "engine_formal", "engine_filler", "engine_memory"),
     "common/short_queue": ("short_queue", "smt_sa_gates"),
-    "common/skid_buffer": ("accel_link", "accel_formal"),
+    "common/skid_buffer": ("buffers", "accel_formal"),
     "designs": ("designs", "emit", "packaging", "dma_accel", "engine_sdram_board"),
     "dma/accelerator": ("dma_device", "dma_accel", "dma_stream", "signed_accel"),
     "dma/axi": ("dma_fronts", *_DMA),
