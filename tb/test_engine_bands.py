@@ -168,7 +168,7 @@ def test_a_program_file_says_where_the_input_lies(tmp_path):
 @one_bug_per_component(
     ("module", "component", "right", "wrong"),
     [
-        ("memory.stream", "WeightStream", "self.enable & ~chunk.more", "self.enable"),
+        ("memory.stream", "WeightStream", "live & ~chunk.more", "live"),
         ("memory.stream", "WeightStream", "self.memory.eq(chunk.memory)", "self.memory.eq(Memory.WEIGHTS)"),
         ("engine.memory", "ActivationMemory", "arrived.o.ready.eq(~self.write.any())", "arrived.o.ready.eq(1)"),
     ],
