@@ -20,8 +20,9 @@ NO_SCALE = dict.fromkeys(("requantize", "double", "channel", "zero_point", "low"
 """Of a READ of sums."""
 
 
-def config_of(cols: int, data_width: int, **changes):
-    array = ArrayConfig(rows=ROWS, cols=cols, counters=False, pe=PEConfig(threads=2, target="fpga"))
+def config_of(cols: int, data_width: int, acc_width: int = 32, **changes):
+    pe = PEConfig(threads=2, target="fpga", acc_width=acc_width)
+    array = ArrayConfig(rows=ROWS, cols=cols, counters=False, pe=pe)
     sizes = {"link": "axi", "requantize": False, "result_rows": 16} | changes
     return small(array=array, data_width=data_width, **sizes)
 
@@ -150,11 +151,11 @@ SUMS = [
 """Columns of the array, bits of a beat, and a READ: rows of some beats, of one, and of a half and a quarter of one."""
 
 
-@pytest.mark.parametrize("pause", [0.0, 0.5])
+@pytest.mark.parametrize(("acc_width", "pause"), [(32, 0.0), (32, 0.5), (20, 0.2)])
 @pytest.mark.parametrize(("cols", "data_width", "arguments"), SUMS)
-def test_sums_go_where_they_belong_in_whatever_bus(cols, data_width, arguments, pause):
-    """Up to the highest address, and of the second half of the memory, too."""
-    config = config_of(cols, data_width)
+def test_sums_go_where_they_belong_in_whatever_bus(cols, data_width, arguments, acc_width, pause):
+    """Up to the highest address, and of the second half of the memory, too; narrower sums with their sign."""
+    config = config_of(cols, data_width, acc_width)
     memories = Memories(config, pause)
     for run in (0, 1):
         memories.bursts.clear()

@@ -118,7 +118,7 @@ class LayerSequencer(wiring.Component):
                     m.d.sync += self.number.eq(0)
                 with m.If(self.i_run.valid & self.i_run.ready):
                     m.d.sync += [half.eq(self.i_run.payload), self.busy.eq(1)]
-                    m.d.sync += [self.cycles.eq(0), elapsed.eq(0)]
+                    m.d.sync += self.cycles.eq(0)
                     m.next = "fetch"
             with m.State("fetch"):
                 # The word of the address before is here; the first cycle has none.
