@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Mutants of the gates that no test can tell from the original, and why."""
+"""Mutants of the gates that no test can tell from the original, and why; those of arrays are in a file of their own."""
+
+from .mutation_explained_arrays import ARRAYS, COMB, FLAG
 
 _RESETS = "step.eq(0)", "tiles.eq(0)", "n_tile.eq(0)", "m_tile.eq(0)", "x_base.eq(0)", "w_base.eq(0)"
 
@@ -19,11 +21,15 @@ _LISTED = (
     "registers.figures.eq(controller.figures)",
 )
 _EMPTY = "position.eq(0)", "emitting.eq(0)", "padding.eq(0)", "dropping.eq(0)", "exhausted.eq(0)"
-_COMB = "it is always assigned in `comb`, so that its initial value is never seen"
-_FLAG = "a flag with room for a bit more, which is never set"
 _ROWS = "row, left, col, byte = Signal(16), Signal(16), Signal(range(cols)), Signal(range(SUM_BYTES))"
+_THREAD = "Signal(range(max(config.array.pe.threads, 2)))"
+_WORD = "self.word.word_select(c, width)"
+_CLOSES = "(self.precharges & of_row | self.closes, config.t_rp)"
+_ACTIVATE = f"_following(self.activate[bank], (activates, config.t_rc), {_CLOSES}"
+_REFRESH, _MODE = "(self.refreshes, config.t_rfc)", "(self.loads_mode, MODE_CYCLES)"
 
 EXPLAINED: dict[tuple[str, ...], str] = {
+    **ARRAYS,
     **{
         ("accel/controller", *_without(_RESETS, register)): "the last step of a row of tiles has made it 0 already"
         for register in ("step.eq(0)", "n_tile.eq(0)", "w_base.eq(0)")
@@ -32,11 +38,38 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "accel/requests",
         *_without(("size.eq(0)", "place.eq(0)", "part.eq(0)", "self.number.eq(registers.first)"), "part.eq(0)"),
     ): "a register has four bytes, after which a counter of two bits is 0",
-    ("array/counters", "len(real).bit_count() == 1", "len(real).bit_count() != 1"): (
-        "which lane is added by itself changes the adders, not the sum"
-    ),
+    ("accel/requests", "8", "7", "left = Signal(range(max(longest // 7, HEADER_BYTES) + 1))"): "a wider counter",
+    (
+        "engine/rows",
+        "self._config.patch > 1",
+        "self._config.patch >= 1",
+    ): "no layer has patches where they are of one pixel",
+    (
+        "engine/tiles",
+        "Signal()",
+        "Signal(init=1)",
+        f"half, thread, word_ends = Signal(), {_THREAD}, Signal(init=1)",
+    ): "threads that there are not are refused before",
+    (
+        "engine/word_store",
+        "0",
+        "1",
+        f"words = [{_WORD} if c < rows else Const(1, width) for c in range(count)]",
+    ): "a row beyond the last is never read",
+    (
+        "memory/stream",
+        "8",
+        "9",
+        "return data[below * config.sdram.chip.width :][: 9 * config.targets[memory][0]]",
+    ): "what is wider than a word is cut off",
+    (
+        "memory/timers",
+        f"{_ACTIVATE}, {_REFRESH}, {_MODE})",
+        f"{_ACTIVATE}, {_MODE}, {_REFRESH})",
+    ): "events are gathered by `|`, in any order",
+    ("nullcache/replacement", "0", "1", 'age = Signal.like(ages[1], name="age_of_used")'): "all have as many bits",
     ("engine/patches", "1", "2", "depth = 2 << len(write_address)"): "no address reaches what is beyond",
-    ("accel/buffers", "Signal()", "Signal(init=1)", "takes = Signal(init=1)"): _COMB,
+    ("accel/buffers", "Signal()", "Signal(init=1)", "takes = Signal(init=1)"): COMB,
     ("dma/registers", "2", "3", 'cleared = Mux(written["interrupt"], port.data[:3], 0)'): "of two flags",
     **{
         ("dma/rows", "32", "31", line): "of data widths of 32, 64 and 128 it is as many"
@@ -46,25 +79,9 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         )
     },
     (
-        "pe/nbsmt",
-        "Const(0, 1)",
-        "Const(1, 0)",
-        "first, last = [Const(1, 1), Const(0, 1), Const(1, 0)], [quad, Const(0, 1), several]",
-    ): "no bits are 0",
-    (
         "memory/sdram",
         *_without(("self.pins.cke.eq(1)", "self.pins.cs_n.eq(0)", "self.pins.dqm.eq(0)"), "self.pins.dqm.eq(0)"),
     ): "a pin that nothing drives is 0",
-    (
-        "array/sequencer",
-        "Signal()",
-        "Signal(init=1)",
-        "running, begun, busy = Signal(), Signal(init=1), Signal()",
-    ): "only looked at while a tile is running, and the start of a tile makes it 0",
-    **{
-        ("pe/smt_sa", f"Signal(name=f'{name}_{{t}}')", f"Signal(name=f'{name}_{{t}}', init=1)"): _COMB
-        for name in ("may", "takes")
-    },
     ("engine/patches", "[beat.eq(0), row.eq(row + 1)]", "[row.eq(row + 1)]"): (
         "a row has a power of two of beats, after which their count is 0 by itself"
     ),
@@ -83,24 +100,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("memory/stream", "Signal()", "Signal(init=1)", "loaded = Signal(init=1)"): (
         "after reset the stream is stopped, and what is loaded is not counted"
     ),
-    (
-        "pe/smt_sa",
-        "Signal()",
-        "Signal(init=1)",
-        "complete = self._complete = Signal(init=1)  # The sum goes to the drain; the next tile is the PE's.",
-    ): _COMB,
-    ("pe/kinds/sparq", "1", "2", "if shift > 2 and shift - 1 not in config.narrow.shifts:"): (
-        "where no window begins at bit 1, those that begin at 2 or above are those at 1 or above: it only saves gates"
-    ),
-    (
-        "pe/sparq",
-        "multiply(m, self._q(m, t), self._weight(m, t), width, self.config.target, f'm{t}')",
-        "multiply(m, self._q(m, t), self._weight(m, t), width, f'm{t}', self.config.target)",
-    ): "it is the multiplier of ASICs alone: what is not fpga is an ASIC's, and only signals are called otherwise",
-    ("pe/sparq_edge", "shift + window.bits < len(x)", "shift + window.bits <= len(x)"): (
-        "above the highest bit is nothing, which is 0, too"
-    ),
-    ("pe/sparq_lanes", "1", "2", "for size in range(1, len(values) + 2):"): "a cube per value is always a cover",
     ("dma/accelerator", "8", "9", "low = (config.data_width // 9 - 1).bit_length()"): (
         "of 32, 64 and 128 bits of data, as many bits of an address are below a beat"
     ),
@@ -116,37 +115,13 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("engine/transposer", "Signal()", "Signal(init=1)", "position, sideways = Signal(range(rows)), Signal(init=1)"): (
         "groups go through a square in one direction and the other in turn, whichever is first"
     ),
-    ("pe/element", "0", "1", "product = Mux(self.enable, product, 1)"): (
-        "while not enabled no sum is taken: 0 saves the energy of adders that change"
-    ),
-    (
-        "pe/nbsmt",
-        "4",
-        "5",
-        "nibbles.append((swap, wide[0:4].as_signed() if wide.shape().signed else wide[0:5]))",
-    ): "what is swapped has four bits: the fifth is 0",
-    ("pe/nbsmt", "0", "1", 'w = Signal.like(self.w[1], name=f"{name}_w")'): "weights of all threads are alike",
-    (
-        "array/counters",
-        "add_products(m, terms, len(value), self.config.pe.target, f'{name}_sum')",
-        "add_products(m, terms, len(value), f'{name}_sum', self.config.pe.target)",
-    ): "the adders are those of ASICs, with the same sum",
-    ("array/counters", "1", "2", "if combination[0][1] == len(combination) == 2:"): (
-        "the sum of one count is that count: it only saves its adders"
-    ),
-    ("common/popcount", "self.config.target == 'fpga'", "self.config.target != 'fpga'"): (
-        "an ASIC has the adders of FPGAs and they its own, with the same sum"
-    ),
-    ("pe/sparq", "len(above) == 1", "len(above) != 1"): "the sign is filled in by other gates, to the same bits",
-    ("common/delay_line", "cycles == 1", "cycles != 1"): "registers have other names",
-    ("nullcache/cache", "Signal()", "Signal(init=1)", "self.in_both = Signal(init=1)"): _COMB,
+    ("nullcache/cache", "Signal()", "Signal(init=1)", "self.in_both = Signal(init=1)"): COMB,
     ("engine/post", "m.d.sync += part.eq(0)", "pass"): (
         "patches are of a power of two of parts, after which their count is 0 by itself"
     ),
     ("dma/executor", "1", "2", "with m.If(self.list_address[: (COMMAND_BYTES - 2).bit_length()] != 0):"): (
         "a command has 32 bytes: 30 has as many bits as 31"
     ),
-    ("pe/sparq_stc", "0", "1", "chosen: Value = Const(0, len(values[1]))"): "all values have as many bits",
     ("accel/requantize", "value > self.high", "value >= self.high"): "at the highest value it is that value, too",
     (
         "dma/executor",
@@ -161,26 +136,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "m.submodules.rounding = rounding = RoundingShift((4 * PART + 1), QUOTIENT)",
     ): "two bits more, which are 0",
     (
-        "common/adders",
-        "self._weighted(value[-1] & on, len(value) - 1 + shift, True, ARRIVAL_SUM)",
-        "self._weighted(value[-1] & on, len(value) - 1 + shift, ARRIVAL_SUM, True)",
-    ): "the time at which a bit arrives only orders the adders",
-    (
-        "pe/nbsmt",
-        "2",
-        "3",
-        'use, alone = ([Signal(name=f"{name}_{t}") for t in range(3)] for name in ("use", "alone"))',
-    ): "a signal that nobody looks at",
-    (
-        "pe/nbsmt",
-        "4",
-        "5",
-        "Mux(swap, wide[0:5].as_signed() if wide.shape().signed else wide[0:4], nibble),",
-    ): "what is swapped fits four bits: the fifth is their sign",
-    ("array/sequencer", "0", "1", "finishing = self.step & (left < 1)"): (
-        "what it sets is set again with the last step, and looked at after it"
-    ),
-    (
         "engine/transposer",
         *_without(_EMPTY, "padding.eq(0)"),
     ): "a layer ends with the end of a group, damaged or not, which makes it 0",
@@ -189,9 +144,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "[self.pixel.eq(start), line.eq(start), x.eq(0), y.eq(0)]",
         "[self.pixel.eq(start), line.eq(start), x.eq(0)]",
     ): ("a layer ends with the end of a patch, which makes it 0"),
-    ("pe/sparq_edge", "on & self.i[t][:shift].any()", "(on | self.i[t][:shift].any())"): (
-        "it takes both lanes where it would lose nothing in one, too: in both it is exact as well"
-    ),
     (
         "nullcache/cache",
         "1",
@@ -207,11 +159,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
     ("dma/device", "32", "31", "trouble, failed_number = Signal(ListError), Signal(31)"): (
         "2**31 commands are 64 GB, more than an address reaches and than any simulation gets through"
     ),
-    ("pe/sparq_stc", "pair + self.config.pairs", "(pair - self.config.pairs)"): (
-        "there are two weights per pair: the same place, counted from the end"
-    ),
-    ("pe/sparq_stc", "i < GROUP - 1", "i <= GROUP - 1"): "behind the last of a group is nothing, which is 0, too",
-    ("pe/smt_sa", "1", "2", 'super().__init__({"sum": signed(config.acc_width), "last": 1})'): _FLAG,
     ("accel/reader", "m.d.sync += given.eq(1)", "pass"): (
         "the requantiser takes no sum before its result has left, and the channel leaves in that same cycle"
     ),
@@ -229,12 +176,6 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "3",
         "negative, away, places = register[width + 2], register[width + 3], register[width + 4 :]",
     ): "places are taken from the top: one more below is never looked at",
-    (
-        "common/clock_gate",
-        "True",
-        "False",
-        'domain = ClockDomain(f"{name}_gated", reset_less=True, local=False)',
-    ): "nothing above has a domain of that name: the Verilog is the same",
     ("bus/wishbone_crossing", "Signal()", "Signal(init=1)", "asked_there, answered_here = Signal(), Signal()"): (
         "a synchroniser drives it, so that its initial value is never seen"
     ),
@@ -243,14 +184,13 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         "1",
         "2",
         '{"step": config.step_bits, "half": 1, "frees": 2} | ({"thread": range(threads)} if threads > 1 else {})',
-    ): _FLAG,
+    ): FLAG,
     ("engine/reader", "24", "23", "address, left = Signal(24), Signal(16)"): (
         "an answer is refused before where it is not within a memory, which has at most 2**20 words"
     ),
     ("nullcache/tcam_memory", "Signal()", "Signal(init=1)", "update, last = Signal(), Signal(init=1)"): (
         "after reset nothing is chosen that could become valid"
     ),
-    ("pe/smt_sa", "-1", "1", "i.ready.eq(~link.level[1]),"): "a link has two places: the last is place 1",
     **{
         ("accel/link", "1", "2", line): "of a power of two from 64 on, the bits are as many"
         for line in (
@@ -266,5 +206,3 @@ EXPLAINED: dict[tuple[str, ...], str] = {
         )
     },
 }
-"""Mutants that no test can tell from the original, and why: source, before, after and, where others are alike, its line
-or its changed line."""

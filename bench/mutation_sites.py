@@ -169,7 +169,7 @@ def _widths(node: ast.Call) -> Iterator[ast.expr]:
 def _grow(shape: ast.expr) -> Iterator[ast.expr]:
     """An expression and those of its parts that make it more where they are more."""
     yield shape
-    if isinstance(shape, ast.BinOp) and isinstance(shape.op, (ast.Add, ast.Sub, ast.Mult)):
+    if isinstance(shape, ast.BinOp) and isinstance(shape.op, (ast.Add, ast.Sub, ast.Mult, ast.Pow)):
         yield from _grow(shape.left)
         if not isinstance(shape.op, ast.Sub):
             yield from _grow(shape.right)

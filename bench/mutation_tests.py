@@ -32,7 +32,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "accel/uart": ("accel_link", "uart"),
     "array/axi_stream": ("axi_stream_ends", "axi_stream"),
     "array/column": ("random_arrays", "array"),
-    "array/counters": ("counters", "random_arrays", "array", "sparq_gates", "conv1d"),
+    "array/counters": ("counters", "unknown", "random_arrays", "array", "sparq_gates", "conv1d"),
     "array/edges": ("random_arrays", "signed_windows", "stc"),
     "array/ports": ("array_ports", "random_arrays", "array"),
     "array/sequencer": ("array_tiles", "array_states", "random_arrays", "array", "conv1d", "engine_timing"),
