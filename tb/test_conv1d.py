@@ -179,7 +179,7 @@ BUGS = {
     "taps do not reach the row": (r"(assign \S+ += )o_w \| i_row;", r"\1o_w;"),
     "columns keep their weights": (r"(assign \S+ += )skew_fuse_1 \? 8'h00 : (\S+ ;)", r"\1\2"),
     "waiting for operands does not freeze": (r"(assign holds = )[^;]+;", r"\g<1>1'h0;"),
-    "no wait for exposed columns": (r"(assign \S+ += )exposed >= [^;]+;", r"\g<1>1'h0;"),
+    "no wait for exposed columns": (r"(assign \S+ += )[^;]*\bexposed\b[^;]* >= [^;]+;", r"\g<1>1'h0;"),
 }
 
 
