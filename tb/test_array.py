@@ -166,8 +166,8 @@ def drain_too_early(monkeypatch):
 
 
 def first_forgets_to_clear(monkeypatch):
-    def forgetful(self, m, addend, first, shift, adds):
-        right(self, m, addend, Const(0, 1), shift, adds)
+    def forgetful(self, m, addend, first, shift, adds, platform):
+        right(self, m, addend, Const(0, 1), shift, adds, platform)
 
     right = ProcessingElement._accumulate
     monkeypatch.setattr(ProcessingElement, "_accumulate", forgetful)
