@@ -55,7 +55,7 @@ class Idle(Engine):
 
 
 @pytest.fixture
-def stub(monkeypatch) -> Idle:
+def idle(monkeypatch) -> Idle:
     unit = Idle(STREAMED)
     monkeypatch.setattr(dma_engine, "Engine", lambda config: unit)
     return unit
@@ -81,7 +81,7 @@ def words(commands: list[bytes]) -> list[int]:
     return np.frombuffer(b"".join(commands), "<u4").tolist()
 
 
-def play(stub: Idle, lists: list[tuple[list[bytes], tuple[ListError, int]]], fails: bool = False) -> list[str]:
+def play(idle: Idle, lists: list[tuple[list[bytes], tuple[ListError, int]]], fails: bool = False) -> list[str]:
     """Do lists, whose ends are given; no results are taken for a while. Returns what happened, in its order.
 
     A run begins ("run 0", by its half) and ends ("end"), a word is written ("program", "inputs"), a beat leaves. No
@@ -102,18 +102,18 @@ def play(stub: Idle, lists: list[tuple[list[bytes], tuple[ListError, int]]], fai
                 host.slow = 0.0
             events.extend("beat" for _ in range(len(host.taken) - seen))
             seen = len(host.taken)
-            if ctx.get(stub.finished):
+            if ctx.get(idle.finished):
                 events.append("end")
-            if ctx.get(stub.i_run.valid) and ctx.get(stub.i_run.ready):
-                events.append(f"run {ctx.get(stub.i_run.payload)}")
-            word = ctx.get(stub.i_write.payload.memory) if ctx.get(stub.i_write.valid) else None
+            if ctx.get(idle.i_run.valid) and ctx.get(idle.i_run.ready):
+                events.append(f"run {ctx.get(idle.i_run.payload)}")
+            word = ctx.get(idle.i_write.payload.memory) if ctx.get(idle.i_write.valid) else None
             if word is not None:
                 events.append("inputs" if word == INPUTS else "program")
-            assert ctx.get(stub.clear) == (word is not None and word != INPUTS)
+            assert ctx.get(idle.clear) == (word is not None and word != INPUTS)
             await ctx.tick()
 
     async def bench(ctx) -> None:
-        ctx.set(stub.fails, fails)
+        ctx.set(idle.fails, fails)
         await host.write(ctx, "interrupt_enable", 3)
         for commands, ends in lists:
             await host.write(ctx, "list_commands", len(commands))
@@ -163,11 +163,11 @@ BEATS = ["beat"] * (READ_WORDS * WORD)
         ([run(1), READ, write(PROGRAM[0], 0)], ["run 1", "end", *BEATS, "program"]),
     ],
 )
-def test_commands_wait_for_what_they_need_and_for_nothing_else(stub, commands, expected):
-    assert play(stub, [(commands, (ListError.NONE, len(commands)))]) == expected
+def test_commands_wait_for_what_they_need_and_for_nothing_else(idle, commands, expected):
+    assert play(idle, [(commands, (ListError.NONE, len(commands)))]) == expected
 
 
-def test_runs_behind_one_that_fails_are_dropped_until_the_program_is_written(stub):
+def test_runs_behind_one_that_fails_are_dropped_until_the_program_is_written(idle):
     refused = (ListError.RUN, 0)
     lists = [([run(0), run(1), run(0), READ], (ListError.RUN, 2)), ([run(0), READ], refused), ([READ], refused)]
-    assert play(stub, [*lists, ([write(PROGRAM[0])], (ListError.NONE, 1))], fails=True) == ["run 0", "end", "program"]
+    assert play(idle, [*lists, ([write(PROGRAM[0])], (ListError.NONE, 1))], fails=True) == ["run 0", "end", "program"]
