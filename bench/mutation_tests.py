@@ -98,7 +98,7 @@ TESTS: dict[str, tuple[str, ...]] = {
     "engine/addresses": ("engine_addresses", "engine_formal", *_FILLER),
     "engine/commands": ("engine_link", "request_order", *_REQUESTS),
     "engine/counter": ("engine_addresses", *_POST),
-    "engine/engine": ("engine_memories", "engine_link", "engine_rtl", "engine_stream"),
+    "engine/engine": ("engine_memories", "engine_link", "engine_counters", "engine_rtl", "engine_stream"),
     "engine/filler": (*_FILLER, "sparq_engine"),
     "engine/layers": ("engine_sequencer", "engine_descriptors", "engine_memories", "engine_rtl", "engine_timing"),
     "engine/memory": ("engine_memory", "engine_memories", "engine_rtl", "engine_bands"),
